@@ -1,0 +1,58 @@
+# `make run` and `make test` are all a newcomer needs; each does its own set-up.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+export HOST PORT
+BIN := .venv/bin
+
+.PHONY: help run test sure soak format lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+run: .venv/run ## Start the service on this machine and print its address
+	@$(BIN)/consent-service migrate
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start
+
+test: .venv/dev ## Run every test; browser and PostgreSQL tests need Chromium and PostgreSQL
+	@$(BIN)/python -m pytest -n 4 -m "not soak"
+
+sure: .venv/dev ## Check format, lint, types and house rules, then run every test
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(MAKE) --no-print-directory test
+
+soak: .venv/dev ## Kill and restart processes under load, for minutes instead of seconds
+	@$(BIN)/python -m pytest -m soak -x
+
+format: .venv/dev ## Put every file into the house's format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: .venv/dev ## Write the lock files anew from pyproject.toml
+	@$(BIN)/pip install --quiet uv
+	@$(BIN)/uv pip compile pyproject.toml --group build $(LOCK) -o requirements/run.txt
+	@$(BIN)/uv pip compile pyproject.toml --group build --group dev -c requirements/run.txt $(LOCK) -o requirements/dev.txt
+
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
+
+clean: ## Remove the environment, but not var/ with its data
+	rm -rf .venv build dist
+
+.venv/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/run: requirements/run.txt pyproject.toml | .venv/python
+	@echo "Installing what the service needs (once, about a minute) …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: requirements/dev.txt .venv/run
+	@echo "Installing what the tests need (once, about a minute) …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,254 @@
+"""The console script: starts the processes, prepares the database, and does by hand what the pages do.
+
+Every command that cannot do its work says in one line what to do next and exits with 1. Only `web` and `staff` load
+the web wing. Contains no rule.
+"""
+
+import json
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import date
+from functools import wraps
+from typing import Any, NoReturn
+
+import click
+from flask.cli import AppGroup, ScriptInfo
+from sqlalchemy.exc import SQLAlchemyError
+
+from consent_service import config, database, doctor, language, people, relay, statements, subscriptions
+from consent_service import log as logs
+from consent_service import service as services
+from consent_service.delivery.suppression import Suppressed
+from consent_service.language import HELSINKI
+from consent_service.ledger.evidence import Occasion
+from consent_service.service import Service
+from consent_service.subscriptions import AlreadyActive, Ask, Asked, OverLimit, StaffRequest
+
+
+def main() -> None:
+    """Run the console script."""
+    cli.main(obj=ScriptInfo(create_app=_create_app), prog_name="consent-service")
+
+
+@click.group(cls=AppGroup)
+@click.version_option(package_name="consent-service")
+def cli() -> None:
+    """Ask for permission to write, prove it, forward it, take it back."""
+
+
+def fails_clearly(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn what a command cannot do into one line on stderr and exit code 1."""
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> Any:
+        try:
+            return command(*args, **options)
+        except (config.SettingsRefused, database.SchemaNewer) as error:
+            _stop(str(error))
+        except SQLAlchemyError as error:
+            _stop(f"The database does not answer as it should ({type(error).__name__}). Try: consent-service doctor")
+
+    return run
+
+
+@cli.command(with_appcontext=False)
+@fails_clearly
+def web() -> None:
+    """Serve the pages, with WEB_PROCESSES times WEB_THREADS workers."""
+    from consent_service.web.server import serve  # the web wing is loaded by this command only
+
+    service = _service()
+    database.upgrade(service.engine)
+    service.engine.dispose()
+    _announce(service)
+    serve(service)
+
+
+@cli.command("relay", with_appcontext=False)
+@fails_clearly
+def run_relay() -> None:
+    """Deliver mails and forward to ActiveCampaign until stopped."""
+    service = _service()
+    database.upgrade(service.engine)
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    relay.run(service, stop)
+
+
+@cli.command(with_appcontext=False)
+@fails_clearly
+def migrate() -> None:
+    """Bring the database to this version's form; safe to repeat and to run from several places at once."""
+    database.upgrade(_service().engine)
+    click.echo("The database is up to date.")
+
+
+@cli.command("doctor", with_appcontext=False)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def examine(as_json: bool) -> None:
+    """Check settings, database, mail, ActiveCampaign, keys and clock, and say what to do about what is wrong."""
+    try:
+        findings = doctor.examine(_service())
+    except config.SettingsRefused as error:
+        findings = [doctor.Finding("settings", "wrong", str(error))]
+    if as_json:
+        click.echo(json.dumps([vars(finding) for finding in findings], ensure_ascii=False, indent=2))
+    else:
+        for finding in findings:
+            click.echo(f"{doctor.MARKS[finding.state]} {finding.part}: {finding.says}")
+    if any(finding.state == "wrong" for finding in findings):
+        sys.exit(1)
+
+
+@cli.group("staff", cls=AppGroup)
+def staff() -> None:
+    """Accounts of the company's own people."""
+
+
+@staff.command("add")
+@click.argument("email")
+@click.option("--name", required=True, help="The name people see in mails: who added them.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of making one.")
+@fails_clearly
+def add_staff(email: str, name: str, password_stdin: bool) -> None:
+    """Add an account; prints its password once when it makes one."""
+    from consent_service.web import accounts  # the web wing is loaded by this command only
+
+    address, service = _address(email), _service()
+    password = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(12)
+    if len(password) < accounts.SHORTEST_PASSWORD:
+        _stop(f"The password needs at least {accounts.SHORTEST_PASSWORD} characters.")
+    database.upgrade(service.engine)
+    try:
+        with service.transaction() as connection:
+            accounts.add(connection, address, _name(name), accounts.password_hash(password), services.now())
+    except accounts.AccountExists:
+        _stop("There is an account with this address already. See: consent-service staff list")
+    click.echo(f"Added. Log in at {service.settings.public_url}/staff/login")
+    if not password_stdin:
+        click.echo(f"Password, shown only now: {password}")
+
+
+@staff.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print the accounts as JSON.")
+@fails_clearly
+def list_staff(as_json: bool) -> None:
+    """List the accounts."""
+    from consent_service.web import accounts  # the web wing is loaded by this command only
+
+    with _service().reading() as connection:
+        found = list(accounts.accounts(connection))
+    if as_json:
+        rows = [vars(account) | {"created_at": account.created_at.isoformat()} for account in found]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    for account in found:
+        click.echo(f"{account.email}  {account.name}  {'active' if account.active else 'disabled'}")
+    if not found:
+        click.echo("No accounts yet. Add the first one with: consent-service staff add ADDRESS --name NAME")
+
+
+@staff.command("disable")
+@click.argument("email")
+@fails_clearly
+def disable_staff(email: str) -> None:
+    """End an account and all its sessions at once."""
+    from consent_service.web import accounts  # the web wing is loaded by this command only
+
+    with _service().transaction() as connection:
+        if not accounts.disable(connection, _address(email)):
+            _stop("There is no account with this address. See: consent-service staff list")
+    click.echo("Disabled.")
+
+
+@cli.group("subscriber", cls=AppGroup)
+def subscriber() -> None:
+    """People who get the newsletter."""
+
+
+@subscriber.command("add", with_appcontext=False)
+@click.argument("email")
+@click.option("--first-name", required=True)
+@click.option("--last-name", required=True)
+@click.option("--language", "code", type=click.Choice(language.CODES), default="fi", show_default=True)
+@click.option("--staff-name", required=True, help="Who of the company was asked; named in the mail.")
+@click.option("--channel", type=click.Choice(list(statements.CHANNELS)), required=True, help="How the person asked.")
+@click.option("--occasion", required=True, help="On what occasion; named in the mail.")
+@click.option("--asked-on", type=click.DateTime(["%Y-%m-%d"]), help="Day of asking; default today.")
+@fails_clearly
+def add_subscriber(email: str, code: str, **said: Any) -> None:
+    """Mail a confirmation to somebody who asked; they become active only by their own answer."""
+    service, spoken, now = _service(), language.language(code), services.now()
+    asked_on: date = said["asked_on"].date() if said["asked_on"] else now.astimezone(HELSINKI).date()
+    request = StaffRequest("terminal", _name(said["staff_name"]), said["channel"], _name(said["occasion"]), asked_on)
+    ask = Ask(
+        _address(email),
+        _name(said["first_name"]),
+        _name(said["last_name"]),
+        code,
+        "staff",
+        service.consent_text(spoken).shown,
+        service.mail_text(spoken, "staff"),
+        request,
+    )
+    database.upgrade(service.engine)
+    with service.transaction() as connection:
+        occasion = Occasion(now, "terminal", "terminal", service.vault)
+        result = subscriptions.add_by_staff(connection, occasion, ask, service.address_limit)
+    _report(result)
+
+
+def _report(result: subscriptions.Requested) -> None:
+    match result:
+        case Asked():
+            click.echo("A confirmation mail is on its way. Nothing more happens unless the person confirms.")
+        case AlreadyActive():
+            _stop("This person is a subscriber already; nothing was sent.")
+        case OverLimit():
+            _stop("This address has just been written to; wait five minutes (at most three mails leave in a day).")
+        case Suppressed(reason=reason):
+            _stop(f"This address must not be written to ({reason}); nothing was sent.")
+
+
+def _service() -> Service:
+    settings, controller = config.load()
+    logs.configure(settings)
+    return Service(settings, controller)
+
+
+def _create_app() -> Any:
+    from consent_service.web import create_app  # the web wing is loaded by `staff` only
+
+    try:
+        return create_app(_service())
+    except config.SettingsRefused as error:
+        _stop(str(error))
+
+
+def _announce(service: Service) -> None:
+    click.echo(f"Consent Service is at {service.settings.public_url}/subscribe")
+    if service.settings.is_development:
+        click.echo(f"Mail can be read at {service.settings.public_url}/dev/mail")
+
+
+def _address(text: str) -> people.Address:
+    try:
+        return people.read_address(text)
+    except people.AddressRefused:
+        _stop("Write one e-mail address in the form name@example.com.")
+
+
+def _name(text: str) -> str:
+    try:
+        return people.read_name(text)
+    except people.NameRefused:
+        _stop("A name or occasion has 1 to 100 characters and no control characters.")
+
+
+def _stop(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(1)

@@ -1,0 +1,233 @@
+"""Settings: everything the environment may say, read once and frozen.
+
+The only room that reads environment variables or the controller file. A value that is missing or malformed stops
+the start with one line that names the variable. Production refuses to start half-set; development makes its own
+keys on the first run and keeps them in `var/`. Imports nothing of ours.
+"""
+
+import base64
+import binascii
+import contextlib
+import os
+import secrets
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+import limits
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+VAR = Path("var")
+PACKAGE = Path(__file__).parent
+TEMPLATES = next(path for path in (PACKAGE / "templates", PACKAGE.parent / "templates") if path.is_dir())
+EXAMPLE_CONTROLLER = Path(__file__).with_name("keinuma.toml")
+LANGUAGES = ("fi", "sv", "en")
+SHORTEST_SECRET = 32
+REQUIRED_IN_PRODUCTION = ("public_url", "secret_keys", "data_keys", "smtp_url", "mail_from", "controller_file")
+
+
+class SettingsRefused(Exception):
+    """The environment cannot be used as it is; the message holds one line per variable at fault."""
+
+
+class Controller(BaseModel):
+    """Who asks for consent (the controller of GDPR article 4(7)), as the controller file states it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    business_id: str
+    street: str
+    postal_code: str
+    city: str
+    contact_email: str
+    website: str
+    accent: str = Field(default="#0f5f5c", pattern=r"^#[0-9a-fA-F]{6}$")
+    possessive: dict[Literal["fi", "sv", "en"], str]
+    country: dict[Literal["fi", "sv", "en"], str]
+    privacy_statement: dict[Literal["fi", "sv", "en"], str]
+
+    @field_validator("possessive", "country", "privacy_statement")
+    @classmethod
+    def _every_language(cls, value: dict[str, str]) -> dict[str, str]:
+        missing = [code for code in LANGUAGES if not value.get(code)]
+        if missing:
+            raise ValueError(f"says nothing for {', '.join(missing)}")
+        return value
+
+
+class Settings(BaseSettings):
+    """Every `CONSENT_…` variable with its default; `PORT` and `HOST` stand without the prefix."""
+
+    model_config = SettingsConfigDict(env_prefix="CONSENT_", frozen=True, extra="ignore", populate_by_name=True)
+
+    mode: Literal["development", "production"] = "development"
+    host: str = Field(default="127.0.0.1", validation_alias="HOST")
+    port: int = Field(default=8000, ge=1, le=65535, validation_alias="PORT")
+    public_url: str = ""
+    database_url: str = f"sqlite:///{VAR}/consent.db"
+    secret_keys: Annotated[tuple[str, ...], NoDecode] = ()
+    data_keys: Annotated[tuple[bytes, ...], NoDecode] = ()
+    smtp_url: str = ""
+    mail_from: str = ""
+    activecampaign_url: str = ""
+    activecampaign_token: str = ""
+    activecampaign_list_id: int | None = None
+    redis_url: str = ""
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
+    controller_file: Path | None = None
+    evidence_ip: Literal["truncated", "full", "none"] = "truncated"
+    limit_ip: str = "5/10 minutes"
+    limit_address: str = "3/24 hours;6/30 days"
+    limit_global: str = "30/hour;200/day"
+    form_min_s: float = Field(default=2, ge=0)
+    relay_poll_s: float = Field(default=0.25, gt=0, le=60)
+    web_processes: int = Field(default=1, ge=1)
+    web_threads: int = Field(default=8, ge=1)
+
+    @field_validator("secret_keys", mode="before")
+    @classmethod
+    def _split_secrets(cls, value: object) -> object:
+        keys = _split(value)
+        if any(len(str(key)) < SHORTEST_SECRET for key in keys):
+            raise ValueError(
+                f"each key needs at least {SHORTEST_SECRET} characters; make one with: openssl rand -hex 32"
+            )
+        return keys
+
+    @field_validator("data_keys", mode="before")
+    @classmethod
+    def _split_data_keys(cls, value: object) -> object:
+        return tuple(key if isinstance(key, bytes) else _data_key(str(key)) for key in _split(value))
+
+    @field_validator("limit_ip", "limit_address", "limit_global")
+    @classmethod
+    def _limit_reads(cls, value: str) -> str:
+        if value != "off":
+            try:
+                limits.parse_many(value)
+            except ValueError:
+                raise ValueError("write it like 5/10 minutes;20/day, or off") from None
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _bare_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment):
+            raise ValueError("write the address people use, like https://tilaus.example.fi")
+        return value.rstrip("/")
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("smtp", "smtps") or not parts.hostname):
+            raise ValueError("write it like smtp://user:password@host:587 or smtps://user:password@host")
+        return value
+
+    @field_validator("activecampaign_url")
+    @classmethod
+    def _https_or_loopback(cls, value: str) -> str:
+        parts = urlsplit(value)
+        loopback = parts.hostname in ("127.0.0.1", "localhost", "::1")
+        if value and not (parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and loopback))):
+            raise ValueError("write the account's https address, like https://account.api-us1.com")
+        return value.rstrip("/").removesuffix("/api/3")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        given = [
+            bool(self.activecampaign_url),
+            bool(self.activecampaign_token),
+            self.activecampaign_list_id is not None,
+        ]
+        if any(given) and not all(given):
+            raise ValueError("CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID belong together: give all three or none")
+        if self.mode == "production":
+            missing = [f"CONSENT_{name.upper()}" for name in REQUIRED_IN_PRODUCTION if not getattr(self, name)]
+            if missing:
+                raise ValueError(f"production needs {', '.join(missing)}")
+            if not self.public_url.startswith("https://"):
+                raise ValueError("CONSENT_PUBLIC_URL must begin with https:// in production")
+        return self
+
+    @property
+    def is_development(self) -> bool:
+        """Whether this is a developer's or a first try's run, never a real service."""
+        return self.mode == "development"
+
+
+def load() -> tuple[Settings, Controller]:
+    """Read the environment and the controller file; raises SettingsRefused with one line per fault."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise SettingsRefused(_one_line_each(error)) from None
+    if settings.is_development:
+        settings = settings.model_copy(update=_development_values(settings))
+    return settings, _controller(settings.controller_file or EXAMPLE_CONTROLLER)
+
+
+def _split(value: object) -> tuple[object, ...]:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+
+
+def _data_key(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != 32:
+        raise ValueError("each key is 32 random bytes in base64; make one with: openssl rand -base64 32")
+    return key
+
+
+def _one_line_each(error: ValidationError) -> str:
+    lines = []
+    for fault in error.errors():
+        name = str(fault["loc"][0]) if fault["loc"] else ""
+        variable = name.upper() if name.upper() in ("PORT", "HOST") else f"CONSENT_{name.upper()}"
+        message = fault["msg"].removeprefix("Value error, ")
+        lines.append(f"{variable}: {message}" if name else message)
+    return "\n".join(lines)
+
+
+def _controller(path: Path) -> Controller:
+    try:
+        return Controller.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except OSError as error:
+        raise SettingsRefused(f"CONSENT_CONTROLLER_FILE: cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsRefused(f"CONSENT_CONTROLLER_FILE: {path} is not TOML: {error}") from None
+    except ValidationError as error:
+        faults = "; ".join(f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors())
+        raise SettingsRefused(f"CONSENT_CONTROLLER_FILE: {path}: {faults}") from None
+
+
+def _development_values(settings: Settings) -> dict[str, object]:
+    keys = _development_keys()
+    return {
+        "public_url": settings.public_url or f"http://{settings.host}:{settings.port}",
+        "secret_keys": settings.secret_keys or (keys["secret_key"],),
+        "data_keys": settings.data_keys or (_data_key(keys["data_key"]),),
+        "mail_from": settings.mail_from or "Keinuma <uutiskirje@keinuma.example>",
+    }
+
+
+def _development_keys() -> dict[str, str]:
+    path = VAR / "development-keys.toml"
+    if not path.exists():
+        VAR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = VAR / f"development-keys.{os.getpid()}"
+        data_key = base64.b64encode(secrets.token_bytes(32)).decode()
+        draft.write_text(f'secret_key = "{secrets.token_hex(32)}"\ndata_key = "{data_key}"\n')
+        draft.chmod(0o600)
+        with contextlib.suppress(FileExistsError):  # another process was first: its keys count for both
+            os.link(draft, path)
+        draft.unlink()
+    return tomllib.loads(path.read_text())

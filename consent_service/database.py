@@ -1,0 +1,117 @@
+"""The engine, `transaction()`, and every place where SQLite and PostgreSQL differ.
+
+The only room that knows which database is behind. SQLite runs with WAL, `synchronous=FULL` and BEGIN IMMEDIATE, so
+an acknowledged commit survives a crash and two writers queue instead of failing half-way. Must not know a use case.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
+
+BUSY_TIMEOUT_S = 10
+MIGRATIONS = Path(__file__).with_name("migrations")
+MIGRATION_LOCK = 7_310_457  # any number, the same for every process of this service
+
+
+class SchemaNewer(Exception):
+    """The database was migrated by a newer version of this program; run that version or a newer one."""
+
+
+def make_engine(url: str) -> Engine:
+    """Return an engine for a `sqlite:` or `postgresql:` URL (the latter always through psycopg 3)."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=10, max_overflow=20)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """One transaction that may write: commits at the end of the block, rolls back on any exception."""
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One transaction that only reads; on SQLite it never waits for a writer."""
+    with engine.connect() as connection, connection.begin():
+        yield connection
+
+
+def insert_if_absent(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+    """Insert one row and return True, or return False when a unique column already holds its value."""
+    statement = _dialect_insert(connection, table).values(**values).on_conflict_do_nothing()
+    return connection.execute(statement).rowcount == 1
+
+
+def insert_or_replace(connection: Connection, table: Table, key: str, values: Mapping[str, Any]) -> None:
+    """Insert one row, or give the row with the same key column these values."""
+    others = {name: value for name, value in values.items() if name != key}
+    statement = _dialect_insert(connection, table).values(**values)
+    connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=others))
+
+
+def is_busy(error: OperationalError) -> bool:
+    """Whether the database refused only because another writer held it too long or its disk is full for now."""
+    reason = str(error.orig).lower()
+    return any(words in reason for words in ("locked", "disk is full", "disk full", "lock timeout", "connection"))
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the tables to this version's form in one transaction; several processes may call it at once.
+
+    Raises SchemaNewer when the database is ahead of this program.
+    """
+    with transaction(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        try:
+            command.upgrade(_alembic(connection), "head")
+        except CommandError as error:
+            raise SchemaNewer("the database is newer than this program; start the newer version") from error
+
+
+def is_migrated(connection: Connection) -> bool:
+    """Whether the tables have exactly the form this version expects."""
+    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    return MigrationContext.configure(connection).get_current_revision() == head
+
+
+def _alembic(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _dialect_insert(connection: Connection, table: Table) -> Any:
+    build: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement: Insert = build(table)
+    return statement
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # BEGIN is ours, see _begin_sqlite
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,163 @@
+"""ActiveCampaign's API v3: bring one contact there in line with the state here.
+
+Every call is an upsert, so a lost answer is answered by doing it again. An answer is believed only as far as it can be
+read: the list status is read from the body, never from 200 alone. Must not query the database or decide consent.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+import requests
+
+from consent_service.delivery.outbox import Delivered, Outcome, Rejected, Retry
+from consent_service.delivery.pacing import CallBudget
+
+TIMEOUT_S = 10
+SUBSCRIBED, UNSUBSCRIBED = 1, 2
+RESUBSCRIBE_SOURCE = 4  # documented for a contact that left and comes back with a fresh confirmation
+REFUSED_FOR_GOOD = (400, 405, 413, 415, 422)
+
+
+@dataclass(frozen=True)
+class ContactState:
+    """What a contact there has to look like: active on the list, or unsubscribed from it."""
+
+    email: str
+    first_name: str
+    last_name: str
+    is_active: bool
+    contact_id: str | None
+
+
+class _Ended(Exception):
+    def __init__(self, outcome: Outcome):
+        self.outcome = outcome
+
+
+class Account:
+    """One ActiveCampaign account: base address without `/api/3`, key, the list's id, and the shared call budget."""
+
+    def __init__(self, url: str, token: str, list_id: int, budget: CallBudget):
+        self._base = f"{url}/api/3"
+        self._list_id = list_id
+        self._budget = budget
+        self._http = requests.Session()
+        self._http.trust_env = False  # neither a proxy nor a .netrc of the machine gets to see the key
+        self._http.headers.update({"Api-Token": token, "Accept": "application/json"})
+
+    def deliver(self, contact: ContactState) -> Outcome:
+        """Bring the contact in line; returns Delivered with its id there, Retry or Rejected."""
+        try:
+            return self._subscribe(contact) if contact.is_active else self._unsubscribe(contact)
+        except _Ended as ended:
+            return ended.outcome
+
+    def check(self) -> str | None:
+        """Return what is wrong with the address, the key or the list, or None."""
+        try:
+            status, _ = self._call("GET", f"lists/{self._list_id}")
+        except _Ended as ended:
+            return getattr(ended.outcome, "reason", "no usable answer")
+        return None if status == 200 else f"list {self._list_id} does not exist there"
+
+    def close(self) -> None:
+        """Close the connection kept open."""
+        self._http.close()
+
+    def _subscribe(self, contact: ContactState) -> Outcome:
+        contact_id = self._sync(contact)
+        status = self._set_status(contact_id, SUBSCRIBED, sourceid=RESUBSCRIBE_SOURCE)
+        if status == SUBSCRIBED:
+            return Delivered(contact_id=contact_id)
+        return Retry("ActiveCampaign did not take the contact onto the list")
+
+    def _unsubscribe(self, contact: ContactState) -> Outcome:
+        if contact.contact_id and self._set_status(contact.contact_id, UNSUBSCRIBED) == UNSUBSCRIBED:
+            return Delivered(contact_id=contact.contact_id)
+        # Not found by the id kept here, or the answer that held the id was lost: the address finds the contact.
+        contact_id = self._find(contact.email) or self._sync(contact)
+        if self._set_status(contact_id, UNSUBSCRIBED) == UNSUBSCRIBED:
+            return Delivered(contact_id=contact_id)
+        return Retry("ActiveCampaign did not take the contact off the list")
+
+    def _sync(self, contact: ContactState) -> str:
+        names = {"firstName": contact.first_name, "lastName": contact.last_name}
+        _, body = self._call("POST", "contact/sync", {"contact": {"email": contact.email} | names})
+        found = _part(body, "contact")
+        if not _is_of(found, contact.email):
+            raise _Ended(Retry("ActiveCampaign's answer to contact/sync names another contact or none"))
+        return str(found["id"])
+
+    def _find(self, email: str) -> str | None:
+        _, body = self._call("GET", f"contacts?email={quote(email, safe='')}")
+        contacts = body.get("contacts") if isinstance(body, dict) else None
+        if not isinstance(contacts, list):
+            raise _Ended(Retry("ActiveCampaign's answer to a search cannot be read"))
+        # An unknown filter is ignored there and everybody comes back, so only the address itself counts.
+        return next((str(found["id"]) for found in contacts if _is_of(found, email)), None)
+
+    def _set_status(self, contact_id: str, status: int, **extra: int) -> int | None:
+        wanted = {"list": self._list_id, "contact": contact_id, "status": status} | extra
+        code, body = self._call("POST", "contactLists", {"contactList": wanted})
+        if code == 404:
+            return None
+        answered = _number(_part(body, "contactList").get("status"))
+        return answered if answered is not None else self._read_status(contact_id)
+
+    def _read_status(self, contact_id: str) -> int | None:
+        _, body = self._call("GET", f"contacts/{quote(contact_id, safe='')}/contactLists")
+        rows = body.get("contactLists") if isinstance(body, dict) else None
+        for row in rows if isinstance(rows, list) else []:
+            if isinstance(row, dict) and str(row.get("list")) == str(self._list_id):
+                return _number(row.get("status"))
+        return None
+
+    def _call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """Return the status (2xx or 404) and the parsed body, None when it cannot be read; anything else ends."""
+        self._budget.take_turn()
+        try:
+            answer = self._http.request(
+                method, f"{self._base}/{path}", json=body, timeout=TIMEOUT_S, allow_redirects=False
+            )
+            content = answer.json() if answer.content else None
+        except requests.exceptions.JSONDecodeError:
+            content = None
+        except requests.RequestException as error:
+            raise _Ended(Retry(f"ActiveCampaign: {type(error).__name__}", peer_down=True)) from None
+        if not (200 <= answer.status_code < 300 or answer.status_code == 404):
+            self._end(answer, content)
+        return answer.status_code, content
+
+    def _end(self, answer: requests.Response, content: object) -> NoReturn:
+        reason = f"ActiveCampaign answered {answer.status_code}{_error_code(content)}"
+        if answer.status_code in REFUSED_FOR_GOOD:
+            raise _Ended(Rejected(reason))
+        after = answer.headers.get("Retry-After", "")
+        wish = timedelta(seconds=int(after)) if after.isdigit() else None
+        if wish is not None:
+            self._budget.rest(wish)
+        raise _Ended(Retry(reason, after=wish, peer_down=True))
+
+
+def _part(body: object, name: str) -> dict[str, Any]:
+    part = body.get(name) if isinstance(body, dict) else None
+    return part if isinstance(part, dict) else {}
+
+
+def _is_of(found: object, email: str) -> bool:
+    """Whether a contact there is the one with this address; how its case is kept there is not known."""
+    return isinstance(found, dict) and "id" in found and str(found.get("email", "")).lower() == email.lower()
+
+
+def _number(value: object) -> int | None:
+    return int(value) if isinstance(value, (int, str)) and str(value).isdigit() else None
+
+
+def _error_code(content: object) -> str:
+    errors = content.get("errors") if isinstance(content, dict) else None
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    code = str(first.get("code", ""))
+    return f" ({code})" if re.fullmatch(r"[a-z_]{1,40}", code) else ""  # a title could hold the address

@@ -1,0 +1,32 @@
+"""Between the tables and ActiveCampaign: what a contact has to look like there, and the id it has there.
+
+Nobody who never confirmed is ever named there: only an active person is forwarded, and only somebody forwarded before
+is taken off. Must not talk to the network.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from consent_service.delivery.activecampaign import ContactState
+from consent_service.delivery.outbox import Delivered, Message, Nothing
+from consent_service.models import subscriber
+
+
+def load(connection: Connection, message: Message, now: datetime) -> ContactState | Nothing:
+    """Return the state of the message's person as it is now, or Nothing when they are not to be known there."""
+    person = connection.execute(
+        select(subscriber).where(subscriber.c.id == message.subscriber_id).with_for_update()
+    ).one_or_none()
+    if person is None or (person.status != "active" and person.forwarded_at is None):
+        return Nothing()
+    if person.forwarded_at is None:
+        connection.execute(update(subscriber).where(subscriber.c.id == person.id).values(forwarded_at=now))
+    return ContactState(person.email, person.first_name, person.last_name, person.status == "active", person.contact_id)
+
+
+def record(connection: Connection, message: Message, sent: ContactState, answer: Delivered, now: datetime) -> None:
+    """Keep the id the contact has there."""
+    connection.execute(
+        update(subscriber).where(subscriber.c.id == message.subscriber_id).values(contact_id=answer.contact_id)
+    )

@@ -1,0 +1,178 @@
+"""What each mail says: reads what it needs when it is due and writes it in the person's language.
+
+One template per mail is rendered twice, as text and as HTML, so that both say the same. A mail whose reason has passed
+is not written. Nothing a visitor typed goes into a mail to an address that is not confirmed. Must not send anything.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from sqlalchemy import Connection, Row, select
+
+from consent_service import language as languages
+from consent_service import statements
+from consent_service.config import TEMPLATES, Controller
+from consent_service.delivery import allowance, outbox
+from consent_service.delivery.allowance import Window
+from consent_service.delivery.mail import Letter
+from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
+from consent_service.language import HELSINKI, Language
+from consent_service.ledger import evidence
+from consent_service.ledger.evidence import Occasion
+from consent_service.ledger.seal import Payload
+from consent_service.ledger.vault import Vault
+from consent_service.models import confirmation, consent_event, subscriber
+from consent_service.statements import ShownText
+from consent_service.tokens import Tokens
+
+SERVICE = "service"
+OWNER_TOLD = "owner-told"
+ONCE_A_DAY = (Window(1, timedelta(days=1)),)
+CONFIRMATION, ALREADY, WELCOME = "confirmation", "already", "welcome"
+UNSUBSCRIBE_LINK, OWNER_HELD = "unsubscribe_link", "owner_held"
+LIST_MAIL = (ALREADY, WELCOME)
+STAFF_VALUES = ("staff_name", "channel", "occasion", "occasion_on")
+
+
+@dataclass(frozen=True)
+class Letters:
+    """Writes the letters of one controller; `global_limit` is how many confirmations the whole service may send."""
+
+    controller: Controller
+    public_url: str
+    sender: str
+    tokens: Tokens
+    vault: Vault
+    global_limit: Sequence[Window]
+
+    def load(self, connection: Connection, message: Message, now: datetime) -> Letter | Hold | Nothing:
+        """Return the letter of a message, Nothing when its reason has passed, Hold when it must wait."""
+        if message.kind == OWNER_HELD:
+            return self._to_owner(message)
+        person = connection.execute(select(subscriber).where(subscriber.c.id == message.subscriber_id)).one_or_none()
+        if person is None:
+            return Nothing()
+        if message.kind == CONFIRMATION:
+            return self._confirmation(connection, message, person, now)
+        if person.status != "active":
+            return Nothing()
+        return self._to_active(connection, message, person)
+
+    def record(self, connection: Connection, message: Message, letter: Letter, sent: Delivered, now: datetime) -> None:
+        """Append the evidence that a confirmation was handed over (GDPR article 7(1))."""
+        if message.kind != CONFIRMATION or message.subscriber_id is None:
+            return
+        allowance.spend(connection, SERVICE, self.global_limit, now)
+        tech: Payload = {"message_id": letter.message_id, "smtp_answer": sent.answer}
+        occasion = Occasion(now, "relay", "relay", self.vault, tech)
+        core: Payload = {
+            "kind": "sent",
+            "confirmation": message.confirmation_id,
+            "letter": sha256(letter.text.encode()).hexdigest(),
+        }
+        person = select(subscriber.c.id).where(subscriber.c.id == message.subscriber_id).with_for_update()
+        if connection.execute(person).one_or_none() is not None:
+            evidence.append(connection, occasion, message.subscriber_id, core)
+
+    def shown(self, language_code: str, source: str) -> ShownText:
+        """Return the confirmation mail as it is kept for evidence: its words, with marks where values stand."""
+        language = languages.language(language_code)
+        from_staff = source == "staff"
+        values: dict[str, Any] = {
+            name: f"{{{name}}}" for name in ("asked_on", "confirm_url", "decline_url", "expires_at")
+        }
+        values |= {name: f"{{{name}}}" if from_staff else None for name in STAFF_VALUES}
+        subject, text, _ = self._render(CONFIRMATION, language, {"source": source} | values)
+        return ShownText("mail", language.code, f"{subject}\n\n{text}".encode())
+
+    def _confirmation(
+        self, connection: Connection, message: Message, person: Row[Any], now: datetime
+    ) -> Letter | Hold | Nothing:
+        ask = connection.execute(select(confirmation).where(confirmation.c.id == message.confirmation_id)).one_or_none()
+        if ask is None or person.open_confirmation_id != ask.id or ask.expires_at <= now:
+            return Nothing()
+        free_at = allowance.free_at(connection, SERVICE, self.global_limit, now)
+        if free_at > now:
+            self._tell_owner(connection, now)
+            return Hold(free_at, "the service's own limit of confirmation mails is reached")
+        language = languages.language(ask.language)
+        url = f"{self.public_url}/confirm/{self.tokens.for_confirmation(ask.id)}?lang={language.code}"
+        values = {
+            "source": ask.source,
+            "asked_on": language.day(ask.asked_at.astimezone(HELSINKI).date()),
+            "staff_name": ask.staff_name,
+            "channel": language.say(statements.CHANNELS[ask.channel]) if ask.channel else None,
+            "occasion": ask.occasion,
+            "occasion_on": language.day(date.fromisoformat(ask.occasion_on)) if ask.occasion_on else None,
+            "confirm_url": url,
+            "decline_url": f"{url}#decline",
+            "expires_at": language.moment(ask.expires_at),
+        }
+        return self._write(message, person.email, language, values)
+
+    def _to_active(self, connection: Connection, message: Message, person: Row[Any]) -> Letter:
+        language = languages.language(person.language)
+        url = f"{self.public_url}/unsubscribe/{self.tokens.for_unsubscribing(person.id)}?lang={language.code}"
+        agreed_at = connection.execute(
+            select(consent_event.c.recorded_at).where(consent_event.c.id == person.basis_event_id)
+        ).scalar_one()
+        values = {
+            "first_name": person.first_name,
+            "last_name": person.last_name,
+            "email": person.email,
+            "agreed_at": language.moment(agreed_at),
+            "unsubscribe_url": url,
+        }
+        return self._write(message, person.email, language, values)
+
+    def _to_owner(self, message: Message) -> Letter:
+        values = {"console_url": f"{self.public_url}/staff/"}
+        return self._write(message, self.controller.contact_email, languages.language(languages.DEFAULT), values)
+
+    def _tell_owner(self, connection: Connection, now: datetime) -> None:
+        if allowance.spend(connection, OWNER_TOLD, ONCE_A_DAY, now) <= now:
+            outbox.enqueue(connection, outbox.MAIL, OWNER_HELD, now)
+
+    def _write(self, message: Message, to: str, language: Language, values: dict[str, Any]) -> Letter:
+        unsubscribe = values["unsubscribe_url"] if message.kind in LIST_MAIL else None
+        subject, text, html = self._render(message.kind, language, values)
+        return Letter(message.key, self.sender, to, subject, text, html, language.code, message.created_at, unsubscribe)
+
+    def _render(self, kind: str, language: Language, values: dict[str, Any]) -> tuple[str, str, str]:
+        common = {
+            "_": language.say,
+            "language": language.code,
+            "controller": self.controller,
+            "possessive": self.controller.possessive[language.code],  # type: ignore[index]
+            "country": self.controller.country[language.code],  # type: ignore[index]
+            "privacy_url": self.controller.privacy_statement[language.code],  # type: ignore[index]
+            "consent": statements.consent(language, self.controller),
+        }
+        subject, bodies = "", []
+        for shape in ("text", "html"):
+            templates = _templates(shape)
+            letter = templates.get_template(f"{kind}.jinja")
+            content: Any = letter.make_module(common | values | {"pieces": f"pieces.{shape}.jinja"})
+            body = Markup(str(content).strip())  # noqa: S704 - it comes out of the same environment, escaped there
+            subject = str(content.subject)
+            whole = common | {"subject": subject, "content": body}
+            bodies.append(templates.get_template(f"letter.{shape}.jinja").render(whole))
+        return subject, bodies[0], bodies[1]
+
+
+@cache
+def _templates(shape: str) -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES / "mail"),
+        undefined=StrictUndefined,
+        autoescape=shape == "html",  # noqa: S701 - the other shape is plain text, where & is &
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

@@ -1,0 +1,185 @@
+"""Letters as bytes and their hand-over: by SMTP, or into a folder in development.
+
+Text and HTML alike, lines short enough for any server (RFC 5321 section 4.5.3.1.6), `Auto-Submitted` on everything
+(RFC 3834), the one-click pair on list mail (RFC 8058, RFC 2369). The connection is kept open and opened again when
+the server has closed it. Must never query the database.
+"""
+
+import smtplib
+import ssl
+from dataclasses import dataclass
+from datetime import datetime
+from email.charset import QP, Charset
+from email.header import Header
+from email.message import Message as MimeMessage
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.utils import format_datetime, formataddr, parseaddr
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from consent_service.delivery.outbox import Delivered, Outcome, Rejected, Retry
+
+TIMEOUT_S = 10
+SUBMISSION_PORT = 587
+UTF8 = Charset("utf-8")
+UTF8.body_encoding = QP
+PERMANENT = range(500, 600)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One mail to one person. `key` makes the Message-ID, so a letter sent twice is known as the same one."""
+
+    key: str
+    sender: str
+    recipient: str
+    subject: str
+    text: str
+    html: str
+    language: str
+    written_at: datetime
+    unsubscribe_url: str | None = None
+
+    @property
+    def message_id(self) -> str:
+        """The Message-ID (RFC 5322 section 3.6.4), the same at every try."""
+        return f"<{self.key}@{parseaddr(self.sender)[1].rpartition('@')[2]}>"
+
+
+def as_bytes(letter: Letter) -> bytes:
+    """Return the letter as it goes over the wire; raises ValueError when a header would hold a line break."""
+    mail = MIMEMultipart("alternative")
+    name, address = parseaddr(letter.sender)
+    headers = {
+        "From": formataddr((str(Header(name, "utf-8")) if not name.isascii() else name, address)),
+        "To": letter.recipient,
+        "Subject": str(Header(letter.subject, "utf-8").encode()) if not letter.subject.isascii() else letter.subject,
+        "Date": format_datetime(letter.written_at),
+        "Message-ID": letter.message_id,
+        "Auto-Submitted": "auto-generated",
+        "Content-Language": letter.language,
+    }
+    if letter.unsubscribe_url:
+        headers["List-Unsubscribe"] = f"<{letter.unsubscribe_url}>"
+        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    for header, value in headers.items():
+        if "\r" in value or (header != "Subject" and "\n" in value):
+            raise ValueError(f"a line break in the header {header}")
+        mail[header] = value
+    mail.attach(_part(letter.text, "plain"))
+    mail.attach(_part(letter.html, "html"))
+    return mail.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+class FolderMail:
+    """Writes letters into a folder, for development; the same letter again is the same file."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    def deliver(self, letter: Letter) -> Outcome:
+        """Write `<key>.eml` and return Delivered."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        draft = self._folder / f".{letter.key}"
+        draft.write_bytes(as_bytes(letter))
+        draft.rename(self._folder / f"{letter.key}.eml")
+        return Delivered("written to the mail folder")
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+class SmtpMail:
+    """Hands letters to one SMTP server given as `smtp://user:pass@host:port?starttls=required` or `smtps://…`."""
+
+    def __init__(self, url: str):
+        self._parts = urlsplit(url)
+        self._must_encrypt = parse_qs(self._parts.query).get("starttls") == ["required"]
+        self._server: smtplib.SMTP | None = None
+
+    def deliver(self, letter: Letter) -> Outcome:
+        """Send to exactly one recipient; permanent answers to that recipient reject, everything else is tried again."""
+        content = as_bytes(letter)
+        sender = parseaddr(letter.sender)[1]
+        try:
+            return Delivered(self._send(sender, letter.recipient, content))
+        except smtplib.SMTPRecipientsRefused as refused:
+            code, _ = next(iter(refused.recipients.values()))
+            return self._refused(code, "recipient")
+        except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as refused:
+            return self._refused(refused.smtp_code, "message")
+        except (smtplib.SMTPException, OSError) as error:
+            self.close()
+            return Retry(f"mail server: {type(error).__name__}", peer_down=True)
+
+    def check(self) -> None:
+        """Open the connection, log in and greet; raises SMTPException or OSError when that fails."""
+        self._connection().noop()
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection, if any."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+
+    def _send(self, sender: str, recipient: str, content: bytes) -> str:
+        server = self._connection()
+        code, answer = server.mail(sender)
+        if code != 250:
+            self._reset()
+            raise smtplib.SMTPSenderRefused(code, answer, sender)
+        code, answer = server.rcpt(recipient)
+        if code not in (250, 251):
+            self._reset()
+            raise smtplib.SMTPRecipientsRefused({recipient: (code, answer)})
+        code, answer = server.data(content)
+        if code != 250:
+            self._reset()
+            raise smtplib.SMTPDataError(code, answer)
+        return f"{code}"
+
+    def _connection(self) -> smtplib.SMTP:
+        if self._server is not None:
+            try:
+                if self._server.noop()[0] == 250:
+                    return self._server
+            except (smtplib.SMTPException, OSError):
+                pass  # the server closed an idle connection: open another one
+            self.close()
+        self._server = self._connect()
+        return self._server
+
+    def _connect(self) -> smtplib.SMTP:
+        host, context = self._parts.hostname or "", ssl.create_default_context()
+        server: smtplib.SMTP
+        if self._parts.scheme == "smtps":
+            server = smtplib.SMTP_SSL(host, self._parts.port or 465, timeout=TIMEOUT_S, context=context)
+        else:
+            server = smtplib.SMTP(host, self._parts.port or SUBMISSION_PORT, timeout=TIMEOUT_S)
+        server.ehlo()
+        if self._parts.scheme == "smtp" and (self._must_encrypt or server.has_extn("starttls")):
+            server.starttls(context=context)  # raises when it is not offered: a required encryption is never skipped
+            server.ehlo()
+        if self._parts.username:
+            server.login(unquote(self._parts.username), unquote(self._parts.password or ""))
+        return server
+
+    def _refused(self, code: int, what: str) -> Outcome:
+        reason = f"mail server refused the {what}: {code}"
+        return Rejected(reason) if code in PERMANENT else Retry(reason, peer_down=code == 421)
+
+    def _reset(self) -> None:
+        try:
+            if self._server is not None:
+                self._server.rset()
+        except (smtplib.SMTPException, OSError):
+            self.close()
+
+
+def _part(content: str, subtype: str) -> MimeMessage:
+    part = MIMEText("", subtype)
+    del part["Content-Transfer-Encoding"]
+    part.set_payload(content, UTF8)
+    return part

@@ -1,0 +1,323 @@
+"""The outbox: messages that left the transaction of a use case and are delivered by the relay, at least once.
+
+A message holds ids only and is level-triggered: what it needs is read when it runs, so duplicates and delays converge.
+Claim (commit), load, deliver with no transaction open, settle (commit). A lease that a killed relay leaves behind runs
+out; a relay that lost its lease settles nothing. Must not know SMTP, HTTP, or a use case.
+"""
+
+import secrets
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
+
+from consent_service.models import outbox_message
+
+LEASE = timedelta(seconds=15)
+TRIES = 12
+FIRST_PAUSE_S = 120
+
+MAIL = "mail"
+ACTIVECAMPAIGN = "activecampaign"
+LANES = (MAIL, ACTIVECAMPAIGN)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Message:
+    """A claimed message. `attempts` counts this try; `key` stays the same over all tries."""
+
+    id: int
+    key: str
+    lane: str
+    kind: str
+    subscriber_id: str | None
+    confirmation_id: str | None
+    created_at: datetime
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """The other side took it; `answer` is what it said, `contact_id` its own id for the person."""
+
+    answer: str = ""
+    contact_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Not now. `after` is the other side's own wish; `peer_down` says nothing else would get through either."""
+
+    reason: str
+    after: timedelta | None = None
+    peer_down: bool = False
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Never as it is: the message becomes a dead letter that staff see."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Hold:
+    """The message may not leave before a time, through no fault of its own."""
+
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """The state the message was about has passed; there is nothing left to deliver."""
+
+
+Outcome = Delivered | Retry | Rejected | Hold | Nothing
+
+
+@dataclass(frozen=True)
+class Channel:
+    """How the messages of one lane are delivered.
+
+    `load(connection, message, now)` returns a parcel, Hold or Nothing; `deliver(parcel)` talks to the other side;
+    `record(connection, message, parcel, delivered, now)` keeps what it answered; `close()` ends the connection to it.
+    `repeat_if_lost` sends another
+    message when the lease ran out during a delivery whose late effect could undo a newer one.
+    """
+
+    lane: str
+    load: Callable[[Connection, Message, datetime], Any]
+    deliver: Callable[[Any], Outcome]
+    record: Callable[[Connection, Message, Any, Delivered, datetime], None]
+    close: Callable[[], None]
+    repeat_if_lost: bool = False
+
+
+@dataclass(frozen=True)
+class Relay:
+    """One worker of the outbox: its name, where transactions come from, the clock, and the jitter (0 to 1).
+
+    `in_flight` holds the ids of the messages it is delivering right now, whose leases `extend_leases` keeps alive.
+    """
+
+    name: str
+    transaction: Callable[[], AbstractContextManager[Connection]]
+    now: Callable[[], datetime]
+    jitter: Callable[[], float]
+    in_flight: set[int] = field(default_factory=set)
+
+
+def enqueue(
+    connection: Connection,
+    lane: str,
+    kind: str,
+    now: datetime,
+    *,
+    subscriber_id: str | None = None,
+    confirmation_id: str | None = None,
+) -> None:
+    """Add a message to the outbox, and wake the person's earlier ones in this lane that wait for another try."""
+    if subscriber_id is not None:
+        connection.execute(update(outbox_message).where(*_waiting(lane, subscriber_id, now)).values(due_at=now))
+    connection.execute(
+        insert(outbox_message).values(
+            key=secrets.token_hex(16),
+            lane=lane,
+            kind=kind,
+            subscriber_id=subscriber_id,
+            confirmation_id=confirmation_id,
+            created_at=now,
+            due_at=now,
+        )
+    )
+
+
+def relay_once(relay: Relay, channel: Channel) -> Outcome | None:
+    """Deliver the next due message of a lane and say how it went; None when nothing is due."""
+    with relay.transaction() as connection:
+        message = _claim(connection, relay, channel.lane)
+    if message is None:
+        return None
+    relay.in_flight.add(message.id)
+    try:
+        parcel, outcome = _attempt(relay, channel, message)
+        with relay.transaction() as connection:
+            _finish(connection, relay, channel, message, parcel, outcome)
+    finally:
+        relay.in_flight.discard(message.id)
+    log.info(
+        "outbox message",
+        lane=message.lane,
+        kind=message.kind,
+        message=message.id,
+        attempts=message.attempts,
+        outcome=type(outcome).__name__.lower(),
+        reason=getattr(outcome, "reason", None),
+    )
+    return outcome
+
+
+def extend_leases(relay: Relay) -> None:
+    """Keep what a living relay is delivering for another lease."""
+    if ids := list(relay.in_flight):
+        with relay.transaction() as connection:
+            connection.execute(
+                update(outbox_message)
+                .where(outbox_message.c.id.in_(ids), outbox_message.c.claimed_by == relay.name)
+                .values(claimed_until=relay.now() + LEASE)
+            )
+
+
+def hasten(connection: Connection, lane: str, now: datetime) -> None:
+    """Make every waiting message of a lane due: its other side is back."""
+    connection.execute(
+        update(outbox_message)
+        .where(outbox_message.c.lane == lane, _undone(), outbox_message.c.due_at > now)
+        .values(due_at=now)
+    )
+
+
+def retry_dead(connection: Connection, message_id: int, now: datetime) -> bool:
+    """Put a dead letter back into the queue with all its tries; False when it is not dead."""
+    return (
+        connection.execute(
+            update(outbox_message)
+            .where(outbox_message.c.id == message_id, outbox_message.c.dead_at.is_not(None))
+            .values(dead_at=None, attempts=0, due_at=now)
+        ).rowcount
+        == 1
+    )
+
+
+@dataclass(frozen=True)
+class LaneState:
+    """How a lane stands: undone and dead messages, when the oldest undone one was written, and the first one due."""
+
+    lane: str
+    undone: int = 0
+    dead: int = 0
+    oldest_at: datetime | None = None
+    due_at: datetime | None = None
+
+    def overdue(self, now: datetime) -> timedelta:
+        """How long a message has been due without leaving; nothing when none is due."""
+        return max(now - self.due_at, timedelta(0)) if self.due_at else timedelta(0)
+
+
+def lane_states(connection: Connection) -> list[LaneState]:
+    """Return the state of every lane."""
+    columns = outbox_message.c
+    rows = connection.execute(
+        select(
+            columns.lane,
+            func.count().filter(_undone()).label("undone"),
+            func.count().filter(columns.dead_at.is_not(None)).label("dead"),
+            func.min(columns.created_at).filter(_undone()).label("oldest_at"),
+            func.min(columns.due_at).filter(_undone()).label("due_at"),
+        )
+        .where(columns.done_at.is_(None))
+        .group_by(columns.lane)
+    ).all()
+    found = {row.lane: LaneState(*row) for row in rows}
+    return [found.get(lane, LaneState(lane)) for lane in LANES]
+
+
+def _claim(connection: Connection, relay: Relay, lane: str) -> Message | None:
+    now = relay.now()
+    earlier = outbox_message.alias("earlier")
+    blocked = select(earlier.c.id).where(
+        earlier.c.subscriber_id == outbox_message.c.subscriber_id,
+        earlier.c.lane == outbox_message.c.lane,
+        earlier.c.id < outbox_message.c.id,
+        earlier.c.done_at.is_(None),
+        earlier.c.dead_at.is_(None),
+    )
+    row = connection.execute(
+        select(outbox_message)
+        .where(outbox_message.c.lane == lane, _undone(), outbox_message.c.due_at <= now)
+        .where(or_(outbox_message.c.claimed_until.is_(None), outbox_message.c.claimed_until <= now))
+        .where(~blocked.exists())
+        .order_by(outbox_message.c.due_at, outbox_message.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).one_or_none()
+    if row is None:
+        return None
+    connection.execute(
+        update(outbox_message)
+        .where(outbox_message.c.id == row.id)
+        .values(claimed_by=relay.name, claimed_until=now + LEASE, attempts=row.attempts + 1)
+    )
+    return Message(
+        row.id, row.key, row.lane, row.kind, row.subscriber_id, row.confirmation_id, row.created_at, row.attempts + 1
+    )
+
+
+def _attempt(relay: Relay, channel: Channel, message: Message) -> tuple[Any, Outcome]:
+    parcel = None
+    try:
+        with relay.transaction() as connection:
+            parcel = channel.load(connection, message, relay.now())
+        outcome = parcel if isinstance(parcel, (Hold, Nothing)) else channel.deliver(parcel)
+    except Exception as error:  # one poisonous message must not stop the lane; its reason stays visible
+        log.error("delivery failed unexpectedly", message=message.id, error=type(error).__name__)
+        outcome = Retry(f"unexpected {type(error).__name__}")
+    return parcel, outcome
+
+
+def _finish(
+    connection: Connection, relay: Relay, channel: Channel, message: Message, parcel: Any, outcome: Outcome
+) -> None:
+    if _settle(connection, relay, message, outcome):
+        if isinstance(outcome, Delivered):
+            channel.record(connection, message, parcel, outcome, relay.now())
+    elif channel.repeat_if_lost:
+        enqueue(connection, message.lane, message.kind, relay.now(), subscriber_id=message.subscriber_id)
+
+
+def _settle(connection: Connection, relay: Relay, message: Message, outcome: Outcome) -> bool:
+    now = relay.now()
+    free = {"claimed_by": None, "claimed_until": None}
+    mine = and_(
+        outbox_message.c.id == message.id,
+        outbox_message.c.claimed_by == relay.name,
+        outbox_message.c.attempts == message.attempts,
+        _undone(),
+    )
+    values = free | _verdict(message, outcome, now, relay.jitter())
+    return connection.execute(update(outbox_message).where(mine).values(**values)).rowcount == 1
+
+
+def _verdict(message: Message, outcome: Outcome, now: datetime, jitter: float) -> dict[str, Any]:
+    match outcome:
+        case Delivered() | Nothing():
+            return {"done_at": now, "last_error": None}
+        case Hold(until=until, reason=reason):
+            return {"due_at": until, "last_error": reason, "attempts": message.attempts - 1}
+        case Rejected(reason=reason):
+            return {"dead_at": now, "last_error": reason}
+        case Retry(reason=reason) if message.attempts >= TRIES:
+            return {"dead_at": now, "last_error": reason}
+        case Retry(reason=reason, after=after):
+            return {"due_at": now + (after or pause(message.attempts, jitter)), "last_error": reason}
+
+
+def pause(attempts: int, jitter: float) -> timedelta:
+    """Return how long to wait after so many tries: at least 60 s, at most 34 h, the upper half of it by chance."""
+    return timedelta(seconds=FIRST_PAUSE_S * 2 ** (attempts - 1) * (0.5 + jitter / 2))
+
+
+def _undone() -> Any:
+    return outbox_message.c.done_at.is_(None) & outbox_message.c.dead_at.is_(None)
+
+
+def _waiting(lane: str, subscriber_id: str, now: datetime) -> tuple[Any, ...]:
+    of_person = (outbox_message.c.lane == lane, outbox_message.c.subscriber_id == subscriber_id)
+    return (*of_person, _undone(), outbox_message.c.due_at > now)

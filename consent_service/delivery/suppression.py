@@ -1,0 +1,66 @@
+"""Addresses that must not be written to, as keyed hashes with a reason; a row outlives the subscriber.
+
+Checked at every intake. Must never store a readable address.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, select
+
+from consent_service.database import insert_or_replace
+from consent_service.ledger.vault import Vault
+from consent_service.models import suppression
+
+DECLINED_FOR = timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class Suppressed:
+    """Why an address must not be written to (`declined` or `objected`), since when and until when (None: for good)."""
+
+    reason: str
+    created_at: datetime
+    until: datetime | None
+
+
+def decline(connection: Connection, keys: Vault, email_key: str, now: datetime) -> None:
+    """Keep an address whose owner said "I did not ask" from being written to for a year; an objection stays."""
+    known = find(connection, keys, email_key, now)
+    if known is None or known.until is not None:
+        _put(connection, keys, email_key, Suppressed("declined", now, now + DECLINED_FOR))
+
+
+def lift_declined(connection: Connection, keys: Vault, email_key: str) -> None:
+    """Forget that the owner of an address declined; an objection stays."""
+    connection.execute(
+        delete(suppression).where(
+            suppression.c.address_hash.in_(keys.address_hashes(email_key)), suppression.c.reason == "declined"
+        )
+    )
+
+
+def find(connection: Connection, keys: Vault, email_key: str, now: datetime) -> Suppressed | None:
+    """Return why an address must not be written to now, or None."""
+    row = connection.execute(
+        select(suppression)
+        .where(suppression.c.address_hash.in_(keys.address_hashes(email_key)))
+        .where(suppression.c.until.is_(None) | (suppression.c.until > now))
+        .order_by(suppression.c.until.is_(None).desc())
+        .limit(1)
+    ).one_or_none()
+    return Suppressed(row.reason, row.created_at, row.until) if row else None
+
+
+def _put(connection: Connection, keys: Vault, email_key: str, entry: Suppressed) -> None:
+    insert_or_replace(
+        connection,
+        suppression,
+        "address_hash",
+        {
+            "address_hash": keys.address_hash(email_key),
+            "reason": entry.reason,
+            "created_at": entry.created_at,
+            "until": entry.until,
+        },
+    )

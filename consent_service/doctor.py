@@ -1,0 +1,119 @@
+"""The doctor: tries everything the service leans on and says, in one line each, what is wrong and what to do."""
+
+import smtplib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from consent_service import database
+from consent_service import service as services
+from consent_service.delivery import outbox
+from consent_service.delivery.mail import FolderMail
+from consent_service.delivery.pacing import CallBudget
+from consent_service.ledger.vault import VaultRefused
+from consent_service.models import consent_event, subject_key
+from consent_service.service import Service
+
+MARKS = {"good": "✓", "note": "•", "wrong": "✗"}
+CLOCK_SKEW = timedelta(minutes=2)
+LONGEST_OVERDUE = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found: the part looked at, `good`, `note` or `wrong`, and a sentence."""
+
+    part: str
+    state: str
+    says: str
+
+
+def examine(service: Service) -> list[Finding]:
+    """Return what every check found; what is merely broken is a finding, not an exception."""
+    findings = [_settings(service), _mail(service), _activecampaign(service)]
+    if (database_state := _database(service)).state != "good":
+        return [*findings, database_state]
+    checks: list[Callable[[Service], Finding]] = [_keys, _clock, _queue]
+    return [*findings, database_state, *(check(service) for check in checks)]
+
+
+def _settings(service: Service) -> Finding:
+    settings = service.settings
+    if settings.is_development:
+        return Finding("settings", "note", "development mode; for real use set CONSENT_MODE=production")
+    if settings.web_processes > 1 and not settings.redis_url:
+        return Finding(
+            "settings", "note", "several web processes count networks apart; set CONSENT_REDIS_URL to count together"
+        )
+    return Finding("settings", "good", f"production; links begin with {settings.public_url}")
+
+
+def _mail(service: Service) -> Finding:
+    mailer = service.mailer()
+    if isinstance(mailer, FolderMail):
+        return Finding("mail", "note", "no SMTP server; mails are written to var/mail and read at /dev/mail")
+    try:
+        mailer.check()
+    except smtplib.SMTPAuthenticationError:
+        return Finding("mail", "wrong", "the server refused the user or password in CONSENT_SMTP_URL")
+    except smtplib.SMTPNotSupportedError:
+        return Finding("mail", "wrong", "the server offers no STARTTLS, which CONSENT_SMTP_URL requires")
+    except (smtplib.SMTPException, OSError) as error:
+        return Finding("mail", "wrong", f"no connection ({type(error).__name__}); check CONSENT_SMTP_URL and its port")
+    return Finding("mail", "good", "the SMTP server answers")
+
+
+def _activecampaign(service: Service) -> Finding:
+    if not service.forwards:
+        return Finding("ActiveCampaign", "note", "not configured; confirmed people wait in the outbox")
+    trouble = service.account(CallBudget(service.transaction, services.now, time.sleep)).check()
+    if trouble:
+        return Finding("ActiveCampaign", "wrong", f"{trouble}; check CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID")
+    return Finding("ActiveCampaign", "good", "address, key and list are right")
+
+
+def _database(service: Service) -> Finding:
+    try:
+        with service.reading() as connection:
+            migrated = database.is_migrated(connection)
+    except SQLAlchemyError as error:
+        return Finding("database", "wrong", f"no answer ({type(error).__name__}); check CONSENT_DATABASE_URL")
+    if not migrated:
+        return Finding("database", "wrong", "its form is not this version's; run: consent-service migrate")
+    return Finding("database", "good", "answers, and has this version's form")
+
+
+def _keys(service: Service) -> Finding:
+    with service.reading() as connection:
+        newest = select(subject_key.c.subscriber_id, subject_key.c.wrapped).limit(100)
+        rows = connection.execute(newest).all()
+    try:
+        for row in rows:
+            service.vault.unwrap(row.wrapped, row.subscriber_id)
+    except VaultRefused:
+        return Finding("keys", "wrong", "CONSENT_DATA_KEYS lacks a key that evidence was written with; give it back")
+    return Finding("keys", "good", f"CONSENT_DATA_KEYS opens what it should ({len(rows)} people tried)")
+
+
+def _clock(service: Service) -> Finding:
+    with service.reading() as connection:
+        newest = connection.execute(select(func.max(consent_event.c.recorded_at))).scalar_one()
+    if newest is not None and newest > services.now() + CLOCK_SKEW:
+        return Finding("clock", "wrong", "the newest consent event lies in the future; set this machine's clock right")
+    return Finding("clock", "good", f"{services.now():%Y-%m-%d %H:%M:%S} UTC")
+
+
+def _queue(service: Service) -> Finding:
+    with service.reading() as connection:
+        lanes = outbox.lane_states(connection)
+    now = services.now()
+    if dead := sum(lane.dead for lane in lanes):
+        return Finding("outbox", "wrong", f"{dead} dead letters; look at {service.settings.public_url}/staff/queue")
+    served = [lane for lane in lanes if lane.lane == outbox.MAIL or service.forwards]
+    if any(lane.overdue(now) > LONGEST_OVERDUE for lane in served):
+        return Finding("outbox", "wrong", "messages are overdue; is a relay running? Start: consent-service relay")
+    return Finding("outbox", "good", f"{sum(lane.undone for lane in lanes)} messages wait")

@@ -1,0 +1,156 @@
+"""Consent events: append one, read a person's story back, keep the exact bytes of every text that was shown.
+
+An event is one INSERT whose two compartments are blinded, committed to and encrypted under the person's own key. Its
+place in the log is given later by the sealer, so writers never wait for each other. Must never update or delete an
+event's place.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import rfc8785
+from sqlalchemy import Connection, Row, insert, select
+
+from consent_service.database import insert_if_absent
+from consent_service.ledger import seal, vault
+from consent_service.ledger.seal import Compartment, Opening, Payload
+from consent_service.ledger.vault import Vault
+from consent_service.models import consent_event, shown_text, subject_key
+from consent_service.statements import ShownText
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """When, by whom and through which door something happens; made by the door, read by every room below.
+
+    `actor` is `visitor`, `subscriber`, `relay`, `terminal` or `staff:<id>`; `door` is `form`, `link`, `one-click`,
+    `console`, `terminal` or `relay`; `tech` holds what the evidence may say about the sender's device.
+    """
+
+    now: datetime
+    actor: str
+    door: str
+    vault: Vault
+    tech: Payload = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One opened consent event of a person."""
+
+    id: str
+    at: datetime
+    leaf_hash: bytes
+    core: Payload
+    tech: Payload | None
+
+
+def append(connection: Connection, occasion: Occasion, subscriber_id: str, core: Payload) -> str:
+    """Append a consent event about a person and return its id (32 hex digits).
+
+    The caller holds the person's row, so `previous` and the rising time cannot be raced.
+    """
+    event_id = secrets.token_hex(16)
+    previous = _previous(connection, subscriber_id)
+    at = max(occasion.now, previous.recorded_at + timedelta(microseconds=1)) if previous else occasion.now
+    told = core | {
+        "actor": occasion.actor,
+        "at": seal.timestamp(at),
+        "door": occasion.door,
+        "previous": previous.leaf_hash.hex() if previous else None,
+        "subscriber": subscriber_id,
+    }
+    key = _person_key(connection, occasion.vault, subscriber_id)
+    core_opening = Opening(told, seal.new_blind())
+    tech_opening = Opening(occasion.tech, seal.new_blind()) if occasion.tech else None
+    leaf = seal.leaf(
+        event_id,
+        at,
+        seal.commitment("core", core_opening),
+        seal.commitment("tech", tech_opening) if tech_opening else seal.new_blind(),
+    )
+    connection.execute(
+        insert(consent_event).values(
+            id=event_id,
+            subscriber_id=subscriber_id,
+            recorded_at=at,
+            leaf=leaf,
+            leaf_hash=seal.leaf_hash(leaf),
+            core_sealed=_close(key, event_id, "core", core_opening),
+            tech_sealed=_close(key, event_id, "tech", tech_opening) if tech_opening else None,
+        )
+    )
+    return event_id
+
+
+def story(connection: Connection, keys: Vault, subscriber_id: str) -> Iterator[Event]:
+    """Yield a person's events, oldest first, opened; raises VaultRefused when one was changed."""
+    rows = connection.execute(
+        select(consent_event)
+        .where(consent_event.c.subscriber_id == subscriber_id)
+        .order_by(consent_event.c.recorded_at)
+    ).all()
+    key = _person_key(connection, keys, subscriber_id) if rows else b""
+    for row in rows:
+        core = _open(key, row.id, "core", row.core_sealed)
+        tech = _open(key, row.id, "tech", row.tech_sealed) if row.tech_sealed else None
+        yield Event(row.id, row.recorded_at, row.leaf_hash, core.payload, tech.payload if tech else None)
+
+
+def keep_text(connection: Connection, occasion: Occasion, shown: ShownText) -> str:
+    """Store the exact bytes of a shown text under their SHA-256, once and for ever, and return that (hex)."""
+    insert_if_absent(
+        connection,
+        shown_text,
+        {
+            "sha256": shown.sha256,
+            "kind": shown.kind,
+            "language": shown.language,
+            "content": shown.content,
+            "first_used_at": occasion.now,
+        },
+    )
+    return shown.sha256
+
+
+def kept_text(connection: Connection, sha256: str) -> ShownText | None:
+    """Return a text shown earlier, or None when no person was ever asked with it."""
+    row = connection.execute(select(shown_text).where(shown_text.c.sha256 == sha256)).one_or_none()
+    return ShownText(row.kind, row.language, row.content) if row else None
+
+
+def _previous(connection: Connection, subscriber_id: str) -> Row[datetime, bytes] | None:
+    return connection.execute(
+        select(consent_event.c.recorded_at, consent_event.c.leaf_hash)
+        .where(consent_event.c.subscriber_id == subscriber_id)
+        .order_by(consent_event.c.recorded_at.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def _person_key(connection: Connection, keys: Vault, subscriber_id: str) -> bytes:
+    wrapped = connection.execute(
+        select(subject_key.c.wrapped).where(subject_key.c.subscriber_id == subscriber_id)
+    ).scalar_one_or_none()
+    if wrapped is not None:
+        return keys.unwrap(wrapped, subscriber_id)
+    key = vault.new_person_key()
+    connection.execute(insert(subject_key).values(subscriber_id=subscriber_id, wrapped=keys.wrap(key, subscriber_id)))
+    return key
+
+
+def _close(key: bytes, event_id: str, compartment: Compartment, opening: Opening) -> bytes:
+    content = rfc8785.dumps({"blind": opening.blind.hex(), "payload": opening.payload})
+    return vault.encrypt(key, content, _context(event_id, compartment))
+
+
+def _open(key: bytes, event_id: str, compartment: Compartment, sealed: bytes) -> Opening:
+    content = json.loads(vault.decrypt(key, sealed, _context(event_id, compartment)))
+    return Opening(content["payload"], bytes.fromhex(content["blind"]))
+
+
+def _context(event_id: str, compartment: Compartment) -> bytes:
+    return f"{event_id}/{compartment}/{seal.VERSION}".encode()

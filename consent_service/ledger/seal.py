@@ -1,0 +1,59 @@
+"""Canonical bytes of a consent event: two blinded commitments and the leaf that names them.
+
+A leaf holds no address, no person and no kind, so it can stay when the person is forgotten; whoever holds the
+payload and its blind can show what the leaf stands for. Must not import models or database.
+"""
+
+import hmac
+import secrets
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Literal
+
+import rfc8785
+
+VERSION = 1
+BLIND = 32
+Compartment = Literal["core", "tech"]
+Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
+Payload = dict[str, Json]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A payload with the blind that ties it to its commitment."""
+
+    payload: Payload
+    blind: bytes
+
+
+def new_blind() -> bytes:
+    """Return 32 random bytes: random and not derived, so that deleting them closes the commitment for good."""
+    return secrets.token_bytes(BLIND)
+
+
+def commitment(compartment: Compartment, opening: Opening) -> bytes:
+    """Return HMAC-SHA-256(blind, domain || 0x00 || JCS(payload)); JCS is RFC 8785."""
+    domain = f"consent-log/v{VERSION}/{compartment}".encode()
+    return hmac.new(opening.blind, domain + b"\x00" + rfc8785.dumps(opening.payload), sha256).digest()
+
+
+def leaf(event_id: str, at: datetime, core: bytes, tech: bytes) -> bytes:
+    """Return the canonical leaf of an event: id (32 hex digits), aware time, both commitments (32 bytes each)."""
+    return rfc8785.dumps({"v": VERSION, "id": event_id, "t": timestamp(at), "c": [_base64(core), _base64(tech)]})
+
+
+def leaf_hash(content: bytes) -> bytes:
+    """Return SHA-256(0x00 || leaf), the leaf hash of RFC 9162 section 2.1.1."""
+    return sha256(b"\x00" + content).digest()
+
+
+def timestamp(at: datetime) -> str:
+    """Return an aware datetime as UTC text with microseconds, the one form used in leaves and payloads."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _base64(content: bytes) -> str:
+    return urlsafe_b64encode(content).rstrip(b"=").decode()

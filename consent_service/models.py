@@ -1,0 +1,206 @@
+"""Columns and constraints of every table but the staff's (`web/accounts.py`).
+
+Plain SQLAlchemy tables, read and written with Core statements. The rules a function could forget stand here as
+constraints. No queries, no JSON shapes, no Flask.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime; SQLite, which keeps no zone, stores it as UTC and gets the zone back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a time without a zone, and store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """Return the time as aware UTC."""
+        if value is None:
+            return None
+        at: datetime = value
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+Count = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only an INTEGER key
+
+subscriber = Table(
+    "subscriber",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("email", String(320), nullable=False),
+    Column("email_key", String(320), nullable=False, unique=True),
+    Column("first_name", String(100), nullable=False),
+    Column("last_name", String(100), nullable=False),
+    Column("language", String(2), nullable=False),
+    Column("status", String(7), nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("active_since", UtcDateTime),
+    Column("passive_since", UtcDateTime),
+    Column("basis_event_id", String(32)),
+    Column("open_confirmation_id", String(32)),
+    Column("contact_id", String(20)),
+    Column("forwarded_at", UtcDateTime),
+    CheckConstraint("status IN ('pending', 'active', 'passive')", name="status_known"),
+    CheckConstraint(
+        "status <> 'active' OR (basis_event_id IS NOT NULL AND active_since IS NOT NULL)", name="active_has_basis"
+    ),
+    CheckConstraint("status <> 'passive' OR passive_since IS NOT NULL", name="passive_has_time"),
+    # Whatever code may do: an active person's basis is the event of a confirmation that was used.
+    ForeignKeyConstraint(
+        ["basis_event_id"], ["confirmation.used_event_id"], name="fk_subscriber_basis_event_id", use_alter=True
+    ),
+    Index(None, "status", "asked_at"),
+    Index(None, "asked_at", "id"),
+    Index(None, "last_name"),
+    Index(None, "first_name"),
+)
+
+confirmation = Table(
+    "confirmation",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("subscriber_id", ForeignKey("subscriber.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("purpose", String(20), nullable=False),
+    Column("statement_sha256", ForeignKey("shown_text.sha256"), nullable=False),
+    Column("language", String(2), nullable=False),
+    Column("source", String(10), nullable=False),
+    Column("staff_id", String(36)),
+    Column("staff_name", String(100)),
+    Column("channel", String(20)),
+    Column("occasion", String(100)),
+    Column("occasion_on", String(10)),
+    Column("first_name", String(100), nullable=False),
+    Column("last_name", String(100), nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime),
+    Column("used_event_id", ForeignKey("consent_event.id"), unique=True),
+    Column("declined_at", UtcDateTime),
+    CheckConstraint("(used_at IS NULL) = (used_event_id IS NULL)", name="use_has_event"),
+    CheckConstraint("source IN ('form', 'staff', 'link')", name="source_known"),
+    CheckConstraint("source <> 'staff' OR (staff_id IS NOT NULL AND channel IS NOT NULL)", name="staff_says_how"),
+    CheckConstraint("used_at IS NULL OR declined_at IS NULL", name="one_answer"),
+)
+
+consent_event = Table(
+    "consent_event",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("subscriber_id", String(36)),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("leaf_hash", LargeBinary(32), nullable=False, unique=True),
+    Column("core_sealed", LargeBinary),
+    Column("tech_sealed", LargeBinary),
+    Column("log_index", BigInteger, unique=True),
+    Index(None, "subscriber_id", "recorded_at"),
+)
+
+subject_key = Table(
+    "subject_key",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True),
+    Column("wrapped", LargeBinary, nullable=False),
+)
+
+shown_text = Table(
+    "shown_text",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("language", String(2), nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("first_used_at", UtcDateTime, nullable=False),
+)
+
+outbox_message = Table(
+    "outbox_message",
+    metadata,
+    Column("id", Count, primary_key=True, autoincrement=True),
+    Column("key", String(32), nullable=False, unique=True),
+    Column("lane", String(20), nullable=False),
+    Column("kind", String(30), nullable=False),
+    Column("subscriber_id", ForeignKey("subscriber.id", ondelete="CASCADE")),
+    Column("confirmation_id", ForeignKey("confirmation.id", ondelete="CASCADE")),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("claimed_by", String(32)),
+    Column("claimed_until", UtcDateTime),
+    Column("last_error", String(200)),
+    Column("done_at", UtcDateTime),
+    Column("dead_at", UtcDateTime),
+    CheckConstraint("done_at IS NULL OR dead_at IS NULL", name="one_end"),
+)
+_undone = outbox_message.c.done_at.is_(None) & outbox_message.c.dead_at.is_(None)
+Index(
+    "ix_outbox_message_undone",
+    outbox_message.c.lane,
+    outbox_message.c.due_at,
+    sqlite_where=_undone,
+    postgresql_where=_undone,
+)
+Index("ix_outbox_message_subscriber_id", outbox_message.c.subscriber_id, outbox_message.c.lane, outbox_message.c.id)
+Index("ix_outbox_message_dead", outbox_message.c.dead_at)
+
+suppression = Table(
+    "suppression",
+    metadata,
+    Column("address_hash", String(64), primary_key=True),
+    Column("reason", String(20), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime),
+    CheckConstraint("reason IN ('declined', 'objected')", name="reason_known"),
+)
+
+allowance = Table(
+    "allowance",
+    metadata,
+    Column("key", String(80), primary_key=True),
+    Column("times", JSON, nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False, index=True),
+)
+
+call_budget = Table(
+    "call_budget",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("next_at", UtcDateTime, nullable=False),
+)

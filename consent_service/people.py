@@ -1,0 +1,61 @@
+"""A person's name and address as they typed them, and the forms used to match and to limit.
+
+The spelling a person chose is kept for sending; matching uses a normal form (trimmed, NFC, lower case, the domain as
+an IDNA A-label). Dots and plus tags are folded for limits only, never for identity. Imports nothing of ours.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+
+from email_validator import EmailNotValidError, validate_email
+
+LONGEST_NAME = 100
+INVISIBLE_MARKS = {"\u200c", "\u200d"}  # joiners that some scripts and emoji need
+
+
+class AddressRefused(Exception):
+    """The text is not one e-mail address that can be written to."""
+
+
+class NameRefused(Exception):
+    """The text is empty, longer than 100 characters, or holds control characters."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """`email` to send to, `key` to match by, `folded` to limit by."""
+
+    email: str
+    key: str
+    folded: str
+
+
+def read_address(text: str) -> Address:
+    """Return the one address in a text; raises AddressRefused (RFC 5321 lengths; ASCII local part)."""
+    try:
+        found = validate_email(
+            unicodedata.normalize("NFC", text.strip()),
+            check_deliverability=False,
+            allow_smtputf8=False,
+            test_environment=True,
+        )
+    except (EmailNotValidError, UnicodeError) as error:
+        raise AddressRefused from error
+    domain = found.ascii_domain.lower()
+    local = found.local_part
+    folded = local.lower().partition("+")[0].replace(".", "")
+    return Address(f"{local}@{domain}", f"{local.lower()}@{domain}", f"{folded}@{domain}")
+
+
+def read_name(text: str) -> str:
+    """Return a name trimmed and in NFC; raises NameRefused."""
+    name = " ".join(unicodedata.normalize("NFC", text).split(" ")).strip()
+    if not 0 < len(name) <= LONGEST_NAME or any(map(_is_refused, name)):
+        raise NameRefused
+    return name
+
+
+def _is_refused(character: str) -> bool:
+    if character in INVISIBLE_MARKS:
+        return False
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp", "Co")

@@ -1,0 +1,90 @@
+"""The relay: one thread a lane that empties the outbox, and one that keeps the leases of what is under way.
+
+A lane whose other side is down rests and tries again by itself, longer each time up to a minute; the other lane does
+not notice. Stops after the delivery under way. Must not know what is delivered.
+"""
+
+import random
+import secrets
+import threading
+from datetime import timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from consent_service import service as services
+from consent_service.delivery import outbox
+from consent_service.delivery.outbox import Channel, Delivered, Outcome, Relay, Retry
+from consent_service.delivery.pacing import CallBudget
+from consent_service.service import Service
+
+LONGEST_REST_S = 60
+HEARTBEAT_S = outbox.LEASE.total_seconds() / 3
+
+log = structlog.get_logger()
+
+
+def run(service: Service, stop: threading.Event) -> None:
+    """Deliver until `stop` is set."""
+    relay = Relay(secrets.token_hex(8), service.transaction, services.now, random.random)
+    budget = CallBudget(service.transaction, services.now, stop.wait)
+    threads = [threading.Thread(target=_heartbeat, args=(relay, stop), name="heartbeat")]
+    channels = service.channels(budget)
+    for channel in channels:
+        lane = Lane(relay, channel, service.settings.relay_poll_s)
+        threads.append(threading.Thread(target=lane.run, args=(stop,), name=channel.lane))
+    log.info("relay started", lanes=[thread.name for thread in threads[1:]])
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for channel in channels:
+        channel.close()
+    log.info("relay stopped")
+
+
+class Lane:
+    """Empties one lane, and rests while its other side is down."""
+
+    def __init__(self, relay: Relay, channel: Channel, poll_s: float):
+        self._relay = relay
+        self._channel = channel
+        self._poll_s = poll_s
+        self._failures = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Deliver what is due, wait, and look again, until `stop` is set."""
+        while not stop.is_set():
+            try:
+                stop.wait(self.rest_s(self.step()))
+            except SQLAlchemyError as error:
+                log.error("database unavailable to the relay", lane=self._channel.lane, error=type(error).__name__)
+                stop.wait(1)
+
+    def step(self) -> Outcome | None:
+        """Deliver one message, if any is due; once the other side is back, the others need not wait any longer."""
+        outcome = outbox.relay_once(self._relay, self._channel)
+        if isinstance(outcome, Retry) and outcome.peer_down:
+            self._failures += 1
+        elif isinstance(outcome, Delivered) and self._failures:
+            self._failures = 0
+            with self._relay.transaction() as connection:
+                outbox.hasten(connection, self._channel.lane, self._relay.now())
+        return outcome
+
+    def rest_s(self, outcome: Outcome | None) -> float:
+        """Return how many seconds to wait after an outcome."""
+        if outcome is None:
+            return self._poll_s
+        if isinstance(outcome, Retry) and outcome.peer_down:
+            wish = (outcome.after or timedelta(0)).total_seconds()
+            return max(wish, min(LONGEST_REST_S, 2.0 ** (self._failures - 1)))
+        return 0
+
+
+def _heartbeat(relay: Relay, stop: threading.Event) -> None:
+    while not (stop.wait(HEARTBEAT_S) and not relay.in_flight):
+        try:
+            outbox.extend_leases(relay)
+        except SQLAlchemyError as error:
+            log.error("leases not extended", error=type(error).__name__)

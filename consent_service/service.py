@@ -1,0 +1,131 @@
+"""One running service: what every door needs, built once for each process from the settings.
+
+Holds the engine, the signing and encrypting keys, and the letters. Doors ask it for transactions and texts, so that
+none of them builds its own. Must not know a request or a command.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+
+from sqlalchemy import Connection, Engine
+
+from consent_service import database, statements, subscriptions
+from consent_service.config import VAR, Controller, Settings
+from consent_service.delivery import allowance, forwarding, outbox
+from consent_service.delivery.activecampaign import Account
+from consent_service.delivery.allowance import Window
+from consent_service.delivery.letters import Letters
+from consent_service.delivery.mail import FolderMail, SmtpMail
+from consent_service.delivery.outbox import Channel
+from consent_service.delivery.pacing import CallBudget
+from consent_service.language import CODES, Language
+from consent_service.ledger.vault import Vault
+from consent_service.statements import SOURCES, ConsentText, ShownText
+from consent_service.tokens import Tokens
+
+MAIL_FOLDER = VAR / "mail"
+
+
+@dataclass(frozen=True)
+class Service:
+    """Settings and controller, with everything made from them on first use."""
+
+    settings: Settings
+    controller: Controller
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The database."""
+        return database.make_engine(self.settings.database_url)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Signer and reader of links and form tokens."""
+        return Tokens(self.settings.secret_keys)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Keeper of people's keys."""
+        return Vault(self.settings.data_keys)
+
+    @cached_property
+    def letters(self) -> Letters:
+        """Writer of mails."""
+        return Letters(
+            self.controller,
+            self.settings.public_url,
+            self.settings.mail_from,
+            self.tokens,
+            self.vault,
+            allowance.windows(self.settings.limit_global),
+        )
+
+    @cached_property
+    def address_limit(self) -> tuple[Window, ...]:
+        """How often one address may be written to."""
+        return subscriptions.address_windows(self.settings.limit_address)
+
+    @property
+    def forwards(self) -> bool:
+        """Whether ActiveCampaign is configured; if not, its messages wait."""
+        return bool(self.settings.activecampaign_url)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction that may write."""
+        with database.transaction(self.engine) as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One transaction that only reads."""
+        with database.reading(self.engine) as connection:
+            yield connection
+
+    def consent_text(self, language: Language) -> ConsentText:
+        """The consent text of today in a language."""
+        return statements.consent(language, self.controller)
+
+    def mail_text(self, language: Language, source: str) -> ShownText:
+        """The confirmation mail of today in a language, as it is kept for evidence."""
+        return self._mail_texts[language.code, source]
+
+    @cached_property
+    def _mail_texts(self) -> dict[tuple[str, str], ShownText]:
+        return {(code, source): self.letters.shown(code, source) for code in CODES for source in SOURCES}
+
+    def mailer(self) -> SmtpMail | FolderMail:
+        """A new hand-over for letters: the SMTP server, or the folder that development reads mail from."""
+        return SmtpMail(self.settings.smtp_url) if self.settings.smtp_url else FolderMail(MAIL_FOLDER)
+
+    def account(self, budget: CallBudget) -> Account:
+        """A new connection to ActiveCampaign; only when it is configured."""
+        given = self.settings
+        if given.activecampaign_list_id is None:
+            raise ValueError("ActiveCampaign is not configured")
+        return Account(given.activecampaign_url, given.activecampaign_token, given.activecampaign_list_id, budget)
+
+    def channels(self, budget: CallBudget) -> list[Channel]:
+        """The lanes that can be delivered, each with its channel."""
+        mailer = self.mailer()
+        mail = Channel(outbox.MAIL, self.letters.load, mailer.deliver, self.letters.record, mailer.close)
+        if not self.forwards:
+            return [mail]
+        account = self.account(budget)
+        forward = Channel(
+            outbox.ACTIVECAMPAIGN,
+            forwarding.load,
+            account.deliver,
+            forwarding.record,
+            account.close,
+            repeat_if_lost=True,
+        )
+        return [mail, forward]
+
+
+def now() -> datetime:
+    """The clock, for doors only."""
+    return datetime.now(UTC)

@@ -1,0 +1,71 @@
+"""The texts a person is shown when asked for consent, each known by the SHA-256 of its exact bytes.
+
+What the form says and what the evidence says was shown come from the same object. Guesses no consent, stores nothing.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from consent_service.config import Controller
+from consent_service.language import Language, mark
+
+PURPOSE = "newsletter"
+PURPOSE_VERSION = 1
+SOURCES = ("form", "staff", "link")
+CHANNELS = {
+    "meeting": mark("a meeting"),
+    "phone": mark("a phone call"),
+    "text_message": mark("a text message"),
+    "email": mark("an e-mail"),
+    "social_media": mark("a social media message"),
+    "paper": mark("a paper form"),
+    "other": mark("another occasion"),
+}
+
+
+@dataclass(frozen=True)
+class ShownText:
+    """The exact bytes (UTF-8) of a text, its kind (`consent`, `confirm`, `mail`) and its language."""
+
+    kind: str
+    language: str
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        """The address of the text: the SHA-256 of its bytes, in hex."""
+        return sha256(self.content).hexdigest()
+
+
+@dataclass(frozen=True)
+class ConsentText:
+    """What stands beside the box on every form that asks: the sentence agreed to, and how the data is used."""
+
+    language: str
+    sentence: str
+    privacy: str
+
+    @property
+    def shown(self) -> ShownText:
+        """The text as it is kept for evidence."""
+        return ShownText("consent", self.language, f"{self.sentence}\n\n{self.privacy}\n".encode())
+
+
+def consent(language: Language, controller: Controller) -> ConsentText:
+    """Return the consent text of the newsletter (GDPR articles 7(2) and 13)."""
+    possessive = controller.possessive[language.code]  # type: ignore[index]
+    return ConsentText(
+        language.code,
+        language.say("Yes, please send %(possessive)s newsletter to my e-mail.", possessive=possessive),
+        language.say(
+            "%(name)s uses your name and address only to send the newsletter, through ActiveCampaign in the United "
+            "States, and you can stop at any time.",
+            name=controller.name,
+        ),
+    )
+
+
+def confirm(language: Language, controller: Controller) -> ShownText:
+    """Return the text of the page on which a subscription is confirmed."""
+    button = language.say("Confirm the subscription")
+    return ShownText("confirm", language.code, f"{consent(language, controller).sentence}\n\n[{button}]\n".encode())

@@ -1,0 +1,83 @@
+"""Reading for staff: counts, search, one person, and the messages that wait or died. Changes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, or_, select
+
+from consent_service.models import outbox_message, subscriber
+
+PAGE = 50
+LONGEST_LIST = 200
+
+
+@dataclass(frozen=True)
+class Search:
+    """What staff look for: words in a name or address, a status or None for all, and the page from 1."""
+
+    words: str
+    status: str | None
+    page: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """One page of subscribers, newest ask first, and how many there are in all."""
+
+    people: Sequence[Row[Any]]
+    total: int
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are."""
+        return max(1, -(-self.total // PAGE))
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """Return how many subscribers have each status."""
+    rows = connection.execute(select(subscriber.c.status, func.count()).group_by(subscriber.c.status))
+    return {"pending": 0, "active": 0, "passive": 0} | dict(rows.tuples().all())
+
+
+def search(connection: Connection, asked: Search) -> Found:
+    """Return a page of what was looked for."""
+    wanted = []
+    if asked.status:
+        wanted.append(subscriber.c.status == asked.status)
+    for word in asked.words.split():
+        columns = (subscriber.c.email, subscriber.c.first_name, subscriber.c.last_name)
+        wanted.append(or_(*(column.icontains(word, autoescape=True) for column in columns)))
+    total = connection.execute(select(func.count()).select_from(subscriber).where(*wanted)).scalar_one()
+    people = connection.execute(
+        select(subscriber)
+        .where(*wanted)
+        .order_by(subscriber.c.asked_at.desc(), subscriber.c.id)
+        .limit(PAGE)
+        .offset((asked.page - 1) * PAGE)
+    ).all()
+    return Found(people, total)
+
+
+def find(connection: Connection, subscriber_id: str) -> Row[Any] | None:
+    """Return one subscriber, or None."""
+    return connection.execute(select(subscriber).where(subscriber.c.id == subscriber_id)).one_or_none()
+
+
+def waiting_messages(connection: Connection) -> Sequence[Row[Any]]:
+    """Return the messages still to deliver, the first due first, with the person's name."""
+    undone = outbox_message.c.done_at.is_(None) & outbox_message.c.dead_at.is_(None)
+    return connection.execute(_messages().where(undone).order_by(outbox_message.c.due_at).limit(LONGEST_LIST)).all()
+
+
+def dead_messages(connection: Connection) -> Sequence[Row[Any]]:
+    """Return the messages that could not be delivered, the newest first, with the person's name."""
+    dead = outbox_message.c.dead_at.is_not(None)
+    return connection.execute(
+        _messages().where(dead).order_by(outbox_message.c.dead_at.desc()).limit(LONGEST_LIST)
+    ).all()
+
+
+def _messages() -> Any:
+    person = (subscriber.c.first_name, subscriber.c.last_name)
+    return select(outbox_message, *person).join_from(outbox_message, subscriber, isouter=True)

@@ -1,0 +1,89 @@
+"""Signed links and form tokens: one salt and one age for each purpose.
+
+The only user of itsdangerous. A token carries an id or a small fact, never an address. Old keys still verify, so
+that links outlive a key rotation. The clock can be given. Must not touch the database.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from itsdangerous import BadData, URLSafeSerializer
+
+FORM_LIFETIME = timedelta(hours=24)
+CLOCK_SKEW = timedelta(minutes=5)
+
+
+class TokenRefused(Exception):
+    """The token is forged, cut short or made for another purpose."""
+
+
+class FormTokenExpired(Exception):
+    """The form was shown too long ago; it has to be shown again."""
+
+
+@dataclass(frozen=True)
+class ShownForm:
+    """What a form token proves: which text was shown, in which language, and when (aware UTC)."""
+
+    statement: str
+    language: str
+    shown_at: datetime
+
+
+class Tokens:
+    """Signs and reads the tokens of one service; `secret_keys` newest first."""
+
+    def __init__(self, secret_keys: Sequence[str], clock: Callable[[], datetime] = lambda: datetime.now(UTC)):
+        oldest_first = list(reversed(secret_keys))
+        self._clock = clock
+        self._confirm = _serializer(oldest_first, "confirm")
+        self._unsubscribe = _serializer(oldest_first, "unsubscribe")
+        self._form = _serializer(oldest_first, "form")
+
+    def for_confirmation(self, confirmation_id: str) -> str:
+        """Return the token of a confirmation link; how long it lives stands in the confirmation itself."""
+        return str(self._confirm.dumps(confirmation_id))
+
+    def read_confirmation(self, token: str) -> str:
+        """Return the confirmation id in a token; raises TokenRefused."""
+        return str(_read(self._confirm, token))
+
+    def for_unsubscribing(self, subscriber_id: str) -> str:
+        """Return the token of a person's unsubscribe link; it never expires and is always the same."""
+        return str(self._unsubscribe.dumps(subscriber_id))
+
+    def read_unsubscribing(self, token: str) -> str:
+        """Return the subscriber id in a token; raises TokenRefused."""
+        return str(_read(self._unsubscribe, token))
+
+    def for_form(self, statement: str, language: str) -> str:
+        """Return the render token of a form now shown: statement is the SHA-256 (hex) of the text on it."""
+        return str(self._form.dumps([statement, language, int(self._clock().timestamp() * 1000)]))
+
+    def read_form(self, token: str) -> ShownForm:
+        """Return what was shown; raises TokenRefused, or FormTokenExpired after 24 hours."""
+        try:
+            statement, language, milliseconds = _read(self._form, token)
+            shown_at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise TokenRefused from error
+        age = self._clock() - shown_at
+        if age < -CLOCK_SKEW:
+            raise TokenRefused
+        if age > FORM_LIFETIME:
+            raise FormTokenExpired
+        return ShownForm(statement, language, shown_at)
+
+
+def _serializer(keys: list[str], purpose: str) -> URLSafeSerializer:
+    return URLSafeSerializer(keys, salt=f"consent-service/{purpose}", signer_kwargs={"digest_method": sha256})
+
+
+def _read(serializer: URLSafeSerializer, token: str) -> Any:
+    try:
+        return serializer.loads(token)
+    except BadData as error:
+        raise TokenRefused from error

@@ -1,0 +1,173 @@
+"""The web wing's factory: one Flask application from one service, with its doors, headers and error pages."""
+
+import secrets
+import time
+import traceback
+from pathlib import Path
+
+import structlog
+from flask import Flask, Response, g, redirect, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from consent_service import database
+from consent_service import language as languages
+from consent_service.config import PACKAGE, TEMPLATES, Settings
+from consent_service.service import Service
+from consent_service.subscriptions import LinkDead
+from consent_service.tokens import TokenRefused
+from consent_service.web import accounts, pages
+from consent_service.web.console import console
+from consent_service.web.development import development
+from consent_service.web.health import health
+from consent_service.web.public import public
+from consent_service.web.visitor import NetworkLimit
+
+LARGEST_BODY = 64 * 1024
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+POLICY = {
+    "default-src": "'none'",
+    "style-src": "'self'",
+    "img-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+
+log = structlog.get_logger()
+
+
+def create_app(service: Service) -> Flask:
+    """Return the application of a service; touches neither the network nor the database."""
+    app = Flask("consent_service", template_folder=str(TEMPLATES), static_folder=str(PACKAGE / "web" / "static"))
+    app.config.update(_configuration(service.settings))
+    app.extensions["consent-service"] = service
+    app.extensions["network-limit"] = NetworkLimit(service.settings.redis_url, service.settings.limit_ip)
+    if service.settings.trusted_proxies:
+        count = service.settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)
+    _before_and_after(app)
+    accounts.install(app, service)
+    _protect_staff_forms(app)
+    pages.install(app)
+    for door in (public, console, health, *([development] if service.settings.is_development else [])):
+        app.register_blueprint(door)
+    app.add_url_rule("/", "root", lambda: redirect(pages.link_to("public.show_subscribe")))
+    _errors(app)
+    return app
+
+
+def _configuration(settings: Settings) -> dict[str, object]:
+    return {
+        "SECRET_KEY": accounts.session_key(settings.secret_keys[0]),
+        "SECRET_KEY_FALLBACKS": [accounts.session_key(key) for key in settings.secret_keys[1:]],
+        "MAX_CONTENT_LENGTH": LARGEST_BODY,
+        "MAX_FORM_MEMORY_SIZE": LARGEST_BODY,
+        "MAX_FORM_PARTS": 50,
+        "SESSION_COOKIE_NAME": "staff",
+        "SESSION_COOKIE_PATH": "/staff",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": settings.public_url.startswith("https://"),
+        "WTF_CSRF_CHECK_DEFAULT": False,
+        "WTF_CSRF_TIME_LIMIT": None,
+        "WTF_CSRF_SSL_STRICT": False,
+    }
+
+
+def _protect_staff_forms(app: Flask) -> None:
+    guard = CSRFProtect(app)
+
+    @app.before_request
+    def check_token() -> None:
+        if request.path.startswith("/staff"):
+            guard.protect()
+
+
+def _before_and_after(app: Flask) -> None:
+    app.before_request(_start)
+    app.before_request(_check_form)
+    app.after_request(_add_headers)
+    app.after_request(_log)
+
+
+def _start() -> None:
+    g.started_at = time.monotonic()
+    g.request_id = secrets.token_hex(6)
+    g.language = languages.choose(request.args.get("lang"), [tag for tag, _ in request.accept_languages])
+
+
+def _check_form() -> ResponseReturnValue | None:
+    if request.method != "POST":
+        return None
+    if request.mimetype not in FORM_TYPES and (request.mimetype or request.content_length):
+        return pages.error(415)
+    if any(len(values) > 1 for _, values in request.form.lists()):
+        return pages.error(400)
+    return None
+
+
+def _add_headers(response: Response) -> Response:
+    response.headers.setdefault(
+        "Content-Security-Policy", "; ".join(f"{name} {value}" for name, value in POLICY.items())
+    )
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
+    if request.is_secure:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    if request.endpoint not in ("static", "pages.brand"):
+        response.headers["Cache-Control"] = "no-store"
+    if response.mimetype == "text/html":
+        response.headers["Content-Language"] = g.language.code if "language" in g else languages.DEFAULT
+        response.vary.add("Accept-Language")
+    return response
+
+
+def _log(response: Response) -> Response:
+    rule = request.url_rule.rule if request.url_rule else "unknown"  # the rule, never the path: paths hold tokens
+    if rule not in ("/healthz", "/readyz") and not rule.startswith("/static"):
+        milliseconds = round((time.monotonic() - g.get("started_at", time.monotonic())) * 1000, 1)
+        log.info(
+            "request",
+            method=request.method,
+            rule=rule,
+            status=response.status_code,
+            ms=milliseconds,
+            request=g.get("request_id"),
+        )
+    return response
+
+
+def _errors(app: Flask) -> None:
+    app.log_exception = lambda _: None  # it would log the path
+    app.register_error_handler(TokenRefused, lambda _: pages.dead_link())
+    app.register_error_handler(LinkDead, lambda _: pages.dead_link())
+    app.register_error_handler(CSRFError, lambda _: pages.error(400))
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(OperationalError, _database_error)
+    app.register_error_handler(Exception, _unexpected_error)
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    if error.response is not None or error.code is None or error.code < 400:
+        return error
+    body, status = pages.error(error.code)
+    kept = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+    return body, status, kept
+
+
+def _database_error(error: OperationalError) -> ResponseReturnValue:
+    log.error("database unavailable", request=g.get("request_id"), busy=database.is_busy(error))
+    body, status = pages.error(503)
+    return body, status, {"Retry-After": "5"}
+
+
+def _unexpected_error(error: Exception) -> ResponseReturnValue:
+    places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    log.error("unexpected error", request=g.get("request_id"), error=type(error).__name__, where=places[-12:])
+    return pages.error(500)

@@ -1,0 +1,205 @@
+"""Staff accounts and how they log in; their tables live here, so that `models` stays free of Flask.
+
+Flask-Security does the checking (argon2, uniform answers, sessions bound to a value that logging out changes). Ours are
+the limits: thirty idle minutes, twelve hours in all, and few tries. Must not decide consent.
+"""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from flask import Flask, current_app, redirect, render_template, request, session
+from flask.typing import ResponseReturnValue
+from flask_login import user_logged_out
+from flask_security import (
+    RoleMixin,
+    Security,
+    SQLAlchemySessionUserDatastore,
+    UserMixin,
+    current_user,
+    hash_password,
+    user_authenticated,
+)
+from flask_security.forms import LoginForm
+from sqlalchemy import Boolean, Column, Connection, ForeignKey, String, Table, insert, select, update
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, scoped_session, sessionmaker
+
+from consent_service.language import mark
+from consent_service.models import UtcDateTime, metadata
+from consent_service.people import Address
+from consent_service.service import Service
+from consent_service.web.visitor import NetworkLimit, network
+
+IDLE = timedelta(minutes=30)
+LONGEST = timedelta(hours=12)
+LOGIN_LIMIT = "5/5 minutes;20/hour;50/day"
+SHORTEST_PASSWORD = 12
+ROLE = "staff"
+WRONG = mark("That address and password do not go together.")
+
+
+class Base(DeclarativeBase):
+    """Staff tables share the migrations and naming of the others."""
+
+    metadata = metadata
+
+
+staff_role = Table(
+    "staff_role",
+    metadata,
+    Column("staff_id", ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True),
+    Column("role_id", ForeignKey("role.id", ondelete="CASCADE"), primary_key=True),
+)
+
+
+class Role(Base, RoleMixin):
+    """What a member of staff may do."""
+
+    __tablename__ = "role"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    name: Mapped[str] = mapped_column(String(40), unique=True)
+
+
+class Staff(Base, UserMixin):
+    """A person of the company who may log in."""
+
+    __tablename__ = "staff"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    email: Mapped[str] = mapped_column(String(320), unique=True)
+    name: Mapped[str] = mapped_column(String(100))
+    password: Mapped[str] = mapped_column(String(255))
+    active: Mapped[bool] = mapped_column(Boolean)
+    fs_uniquifier: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    roles: Mapped[list[Role]] = relationship(secondary=staff_role, lazy="selectin")
+
+
+@dataclass(frozen=True)
+class Account:
+    """A staff account as it is listed."""
+
+    email: str
+    name: str
+    active: bool
+    created_at: datetime
+
+
+class AccountExists(Exception):
+    """There is an account with this address already."""
+
+
+class StaffLoginForm(LoginForm):
+    """Address and password; a staff session is never remembered beyond its twelve hours."""
+
+    remember = None
+
+
+def session_key(secret: str) -> str:
+    """Return the key that signs staff sessions, derived so that it signs nothing else."""
+    return HKDF(SHA256(), length=32, salt=None, info=b"consent-service/session").derive(secret.encode()).hex()
+
+
+def install(app: Flask, service: Service) -> None:
+    """Set up Flask-Security and the limits of a session."""
+    app.config.update(
+        SECURITY_PASSWORD_SALT=session_key(service.settings.secret_keys[-1] + "/password"),
+        SECURITY_PASSWORD_LENGTH_MIN=SHORTEST_PASSWORD,
+        SECURITY_URL_PREFIX="/staff",
+        SECURITY_POST_LOGIN_VIEW="/staff/",
+        SECURITY_POST_LOGOUT_VIEW="/staff/login",
+        SECURITY_LOGIN_USER_TEMPLATE="console/login.html",
+        SECURITY_RETURN_GENERIC_RESPONSES=True,
+        SECURITY_SEND_REGISTER_EMAIL=False,
+        SECURITY_FLASH_MESSAGES=False,
+        PERMANENT_SESSION_LIFETIME=IDLE,
+    )
+    sessions = scoped_session(sessionmaker(service.engine))
+    Security(app, SQLAlchemySessionUserDatastore(sessions, Staff, Role), login_form=StaffLoginForm)
+    app.extensions["login-limit"] = NetworkLimit(service.settings.redis_url, LOGIN_LIMIT)
+    app.teardown_appcontext(lambda _: sessions.remove())
+    app.before_request(_limit_tries)
+    user_authenticated.connect(_begin_session, app)
+    user_logged_out.connect(_end_sessions, app)
+
+
+def require_login() -> ResponseReturnValue | None:
+    """The guard of every staff page: nobody without a staff account, a role, and a session that is still good."""
+    if current_user.is_authenticated and current_user.has_role(ROLE) and _is_session_young():
+        return None
+    session.clear()
+    return redirect("/staff/login")
+
+
+def add(connection: Connection, address: Address, name: str, password_hash: str, now: datetime) -> None:
+    """Add a staff account; raises AccountExists."""
+    if connection.execute(select(Staff.id).where(Staff.email == address.key)).one_or_none():
+        raise AccountExists
+    role_id = connection.execute(select(Role.id).where(Role.name == ROLE)).scalar_one_or_none()
+    if role_id is None:
+        role_id = str(uuid.uuid4())
+        connection.execute(insert(Role).values(id=role_id, name=ROLE))
+    staff_id = str(uuid.uuid4())
+    connection.execute(
+        insert(Staff).values(
+            id=staff_id,
+            email=address.key,
+            name=name,
+            password=password_hash,
+            active=True,
+            fs_uniquifier=uuid.uuid4().hex,
+            created_at=now,
+        )
+    )
+    connection.execute(insert(staff_role).values(staff_id=staff_id, role_id=role_id))
+
+
+def accounts(connection: Connection) -> Iterable[Account]:
+    """Return every staff account by address."""
+    rows = connection.execute(select(Staff.email, Staff.name, Staff.active, Staff.created_at).order_by(Staff.email))
+    return [Account(*row) for row in rows]
+
+
+def disable(connection: Connection, address: Address) -> bool:
+    """End an account and every session of it; False when there is none with this address."""
+    values = {"active": False, "fs_uniquifier": uuid.uuid4().hex}
+    return connection.execute(update(Staff).where(Staff.email == address.key).values(**values)).rowcount == 1
+
+
+def password_hash(password: str) -> str:
+    """Return the argon2 hash of a password; needs an application context."""
+    hashed: str = hash_password(password)
+    return hashed
+
+
+def _is_session_young() -> bool:
+    began = session.get("began_at", 0)
+    return datetime.now(UTC) - datetime.fromtimestamp(began, UTC) < LONGEST
+
+
+def _begin_session(_app: Flask, user: Staff, **_: object) -> None:
+    session.permanent = True
+    session["began_at"] = int(datetime.now(UTC).timestamp())
+
+
+def _end_sessions(_app: Flask, user: Staff, **_: object) -> None:
+    """Make the cookie of this session, and of every other of the account, worthless (it names the old value)."""
+    service: Service = current_app.extensions["consent-service"]
+    with service.transaction() as connection:
+        connection.execute(update(Staff).where(Staff.id == user.id).values(fs_uniquifier=uuid.uuid4().hex))
+
+
+def _limit_tries() -> ResponseReturnValue | None:
+    if request.endpoint != "security.login" or request.method != "POST":
+        return None
+    limit: NetworkLimit = current_app.extensions["login-limit"]
+    service: Service = current_app.extensions["consent-service"]
+    sources = (network(request.remote_addr), request.form.get("email", "").strip().lower())
+    waits = [limit.hit("login", service.vault.address_hash(f"login:{source}")) for source in sources]
+    if not any(waits):
+        return None
+    wait = max(filter(None, waits))
+    minutes = -(-wait // 60)
+    return render_template("public/too_many.html", minutes=minutes), 429, {"Retry-After": str(wait)}

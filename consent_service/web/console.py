@@ -1,0 +1,212 @@
+"""Staff pages: is all well, who subscribes, add somebody who asked, one person's story, what waits in the queue.
+
+Every page asks for a login first; nothing here makes anybody active. Contains no rule.
+"""
+
+from datetime import date
+from typing import Any, cast
+
+from flask import Blueprint, abort, g, redirect, render_template, request, session
+from flask.typing import ResponseReturnValue
+from flask_security import current_user
+from flask_wtf import FlaskForm
+from wtforms import DateField, SelectField, StringField
+from wtforms.validators import InputRequired, ValidationError
+
+from consent_service import language as languages
+from consent_service import people, subscribers, subscriptions
+from consent_service import service as services
+from consent_service.delivery import outbox
+from consent_service.delivery.suppression import Suppressed
+from consent_service.language import HELSINKI, mark
+from consent_service.ledger import evidence
+from consent_service.ledger.seal import Payload
+from consent_service.statements import CHANNELS
+from consent_service.subscriptions import AlreadyActive, Ask, Asked, OverLimit, StaffRequest
+from consent_service.web.accounts import require_login
+from consent_service.web.forms import AddressField, NameField
+from consent_service.web.pages import link_to
+from consent_service.web.public import REASON_LABELS
+from consent_service.web.visitor import occasion, service
+
+console = Blueprint("console", __name__, url_prefix="/staff")
+
+STATUSES = {"pending": mark("Unconfirmed"), "active": mark("Active"), "passive": mark("Passive")}
+LANGUAGES = {"fi": mark("Finnish"), "sv": mark("Swedish"), "en": mark("English")}
+TEXTS = {
+    "consent": mark("The consent text shown"),
+    "mail": mark("The confirmation message"),
+    "confirm": mark("The confirmation page"),
+}
+REFUSALS = {
+    "declined": mark("This person has answered “I did not ask, do not write to me”, so no message was sent."),
+    "objected": mark("This person has objected to marketing, so no message was sent."),
+}
+
+
+class AddForm(FlaskForm):
+    """Somebody who asked a member of staff, and how they asked."""
+
+    first_name = NameField(mark("Write the first name."))
+    last_name = NameField(mark("Write the last name."))
+    email = AddressField()
+    language = SelectField(choices=list(LANGUAGES), default="fi")
+    channel = SelectField(choices=["", *CHANNELS], validators=[InputRequired(mark("Choose how the person asked."))])
+    occasion = StringField()
+    asked_on = DateField(validators=[InputRequired(mark("Give the day on which the person asked."))])
+
+    def validate_occasion(self, field: StringField) -> None:
+        """The occasion is named in the mail: one plain line."""
+        try:
+            field.data = people.read_name(field.data or "")
+        except people.NameRefused:
+            raise ValidationError(mark("Describe the occasion in at most 100 characters.")) from None
+
+    def validate_asked_on(self, field: DateField) -> None:
+        """Nobody has asked tomorrow."""
+        if field.data and field.data > services.now().astimezone(HELSINKI).date():
+            raise ValidationError(mark("Give a day that has been."))
+
+
+console.before_request(require_login)
+
+
+@console.before_request
+def remember_language() -> None:
+    """Keep the language chosen on a staff page for the session."""
+    if request.args.get("lang") in languages.CODES:
+        session["language"] = request.args["lang"]
+    g.language = languages.choose(session.get("language"), [tag for tag, _ in request.accept_languages])
+
+
+@console.get("/")
+def overview() -> ResponseReturnValue:
+    """Is everything all right?"""
+    with service().reading() as connection:
+        lanes = {lane.lane: lane for lane in outbox.lane_states(connection)}
+        counts = subscribers.counts(connection)
+    return render_template(
+        "console/overview.html",
+        lanes=lanes,
+        counts=counts,
+        forwards=service().forwards,
+        now=services.now(),
+        statuses=STATUSES,
+    )
+
+
+@console.get("/subscribers")
+def list_subscribers() -> ResponseReturnValue:
+    """Search and list subscribers, fifty a page."""
+    asked = subscribers.Search(
+        request.args.get("q", "").strip()[:100],
+        request.args.get("status") if request.args.get("status") in STATUSES else None,
+        max(1, request.args.get("page", 1, int)),
+    )
+    with service().reading() as connection:
+        found = subscribers.search(connection, asked)
+    return render_template("console/subscribers.html", asked=asked, found=found, statuses=STATUSES)
+
+
+@console.get("/subscribers/add")
+def show_add_subscriber() -> ResponseReturnValue:
+    """The form for adding somebody who asked."""
+    return _add_page(AddForm())
+
+
+@console.post("/subscribers/add")
+def add_subscriber() -> ResponseReturnValue:
+    """Send a confirmation to somebody who asked; they become active only by their own answer."""
+    form = AddForm()
+    if not form.validate():
+        return _add_page(form), 400
+    language = languages.language(form.language.data)
+    ask = Ask(
+        form.email.address,
+        form.first_name.data,
+        form.last_name.data,
+        language.code,
+        "staff",
+        service().consent_text(language).shown,
+        service().mail_text(language, "staff"),
+        _staff_request(form),
+    )
+    with service().transaction() as connection:
+        result = subscriptions.add_by_staff(connection, _occasion(), ask, service().address_limit)
+    if isinstance(result, Asked):
+        return redirect(link_to("console.show_subscriber", subscriber_id=result.subscriber_id, added="1"))
+    return _add_page(form, _why_not(result)), 409
+
+
+@console.get("/subscribers/<uuid:subscriber_id>")
+def show_subscriber(subscriber_id: Any) -> ResponseReturnValue:
+    """One person's story, newest first."""
+    with service().reading() as connection:
+        person = subscribers.find(connection, str(subscriber_id)) or abort(404)
+        events = list(evidence.story(connection, service().vault, person.id))
+        texts = {event.id: _texts(connection, event.core) for event in events}
+    return render_template(
+        "console/subscriber.html",
+        person=person,
+        events=events[::-1],
+        texts=texts,
+        statuses=STATUSES,
+        channels=CHANNELS,
+        languages=LANGUAGES,
+        reasons=REASON_LABELS,
+        text_names=TEXTS,
+        was_added="added" in request.args,
+    )
+
+
+@console.get("/queue")
+def queue() -> ResponseReturnValue:
+    """What waits, and what could not be delivered."""
+    with service().reading() as connection:
+        waiting, dead = subscribers.waiting_messages(connection), subscribers.dead_messages(connection)
+        lanes = outbox.lane_states(connection)
+    return render_template(
+        "console/queue.html", waiting=waiting, dead=dead, lanes=lanes, forwards=service().forwards, now=services.now()
+    )
+
+
+@console.post("/queue/<int:message_id>/retry")
+def retry_message(message_id: int) -> ResponseReturnValue:
+    """Give a dead letter all its tries again."""
+    with service().transaction() as connection:
+        if not outbox.retry_dead(connection, message_id, services.now()):
+            abort(404)
+    return redirect(link_to("console.queue"))
+
+
+def _add_page(form: AddForm, refusal: str | None = None) -> str:
+    today = services.now().astimezone(HELSINKI).date()
+    return render_template(
+        "console/add.html", form=form, refusal=refusal, channels=CHANNELS, languages=LANGUAGES, today=today
+    )
+
+
+def _staff_request(form: AddForm) -> StaffRequest:
+    asked_on: date = form.asked_on.data
+    return StaffRequest(current_user.id, current_user.name, form.channel.data, form.occasion.data, asked_on)
+
+
+def _occasion() -> evidence.Occasion:
+    return occasion(f"staff:{current_user.id}", "console")
+
+
+def _why_not(result: subscriptions.Requested) -> str:
+    match result:
+        case AlreadyActive():
+            return mark("This person is a subscriber already. Nothing was sent.")
+        case OverLimit():
+            return mark("This address has just been written to. Wait five minutes; at most three messages leave a day.")
+        case Suppressed(reason=reason):
+            return REFUSALS[reason]
+    raise AssertionError(result)
+
+
+def _texts(connection: Any, core: Payload) -> dict[str, str]:
+    hashes = cast(dict[str, str], core.get("texts") or {})
+    kept = {kind: evidence.kept_text(connection, sha) for kind, sha in hashes.items()}
+    return {kind: text.content.decode() for kind, text in kept.items() if text}

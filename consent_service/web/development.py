@@ -1,0 +1,54 @@
+"""The mailbox of a first try: what was written into `var/mail/`, readable in the browser. Development mode only."""
+
+import re
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+from flask import Blueprint, Response, abort, render_template
+from flask.typing import ResponseReturnValue
+
+from consent_service.service import MAIL_FOLDER
+
+development = Blueprint("development", __name__, url_prefix="/dev")
+
+PREVIEW_POLICY = (
+    "sandbox allow-popups allow-top-navigation-by-user-activation; default-src 'none'; style-src 'unsafe-inline'"
+)
+
+
+@development.get("/mail")
+def mailbox() -> ResponseReturnValue:
+    """Every mail, newest first."""
+    files = sorted(MAIL_FOLDER.glob("*.eml"), key=lambda file: file.stat().st_mtime, reverse=True)
+    return render_template("public/dev_mailbox.html", mails=[(file.stem, _read(file)) for file in files[:200]])
+
+
+@development.get("/mail/<key>")
+def mail(key: str) -> ResponseReturnValue:
+    """One mail as text, its links clickable."""
+    found = _read(_file(key))
+    body = found.get_body(("plain",))
+    text = body.get_content() if body else ""
+    parts = re.split(r"(https?://[^\s<>\"]+)", text)
+    return render_template("public/dev_mail.html", key=key, mail=found, parts=parts)
+
+
+@development.get("/mail/<key>/html")
+def mail_html(key: str) -> ResponseReturnValue:
+    """The same mail as its HTML part shows it, boxed in."""
+    body = _read(_file(key)).get_body(("html",))
+    response = Response(body.get_content() if body else "", mimetype="text/html")
+    response.headers["Content-Security-Policy"] = PREVIEW_POLICY
+    return response
+
+
+def _file(key: str) -> Path:
+    file = MAIL_FOLDER / f"{key}.eml"
+    if not re.fullmatch(r"[0-9a-f]{32}", key) or not file.is_file():
+        abort(404)
+    return file
+
+
+def _read(file: Path) -> EmailMessage:
+    return message_from_bytes(file.read_bytes(), policy=policy.default)

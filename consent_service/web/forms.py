@@ -1,0 +1,47 @@
+"""What the forms share: fields for a person, read the same way for visitors and for staff.
+
+Messages say what to do; they are message ids, translated where they are shown.
+"""
+
+from typing import Any
+
+from wtforms import Field, Form, StringField, ValidationError
+
+from consent_service.language import mark
+from consent_service.people import AddressRefused, NameRefused, read_address, read_name
+
+
+class NameField(StringField):
+    """A first or last name; `data` is trimmed and in NFC once the form is valid."""
+
+    def __init__(self, missing: str, **options: Any):
+        super().__init__(validators=[_Name(missing)], **options)
+
+
+class AddressField(StringField):
+    """One e-mail address; `address` holds its forms once the form is valid."""
+
+    def __init__(self, **options: Any):
+        super().__init__(validators=[_read_address], **options)
+
+
+class _Name:
+    def __init__(self, missing: str):
+        self._missing = missing
+
+    def __call__(self, form: Form, field: Field) -> None:
+        if not (field.data or "").strip():
+            raise ValidationError(self._missing)
+        try:
+            field.data = read_name(field.data)
+        except NameRefused:
+            raise ValidationError(mark("Write a name of at most 100 characters, without special characters.")) from None
+
+
+def _read_address(form: Form, field: Field) -> None:
+    if not (field.data or "").strip():
+        raise ValidationError(mark("Write your e-mail address."))
+    try:
+        field.address = read_address(field.data)
+    except AddressRefused:
+        raise ValidationError(mark("Write one e-mail address in the form name@example.com.")) from None

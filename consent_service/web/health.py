@@ -1,0 +1,51 @@
+"""For whoever watches the service: whether the process is alive, and whether the work gets done."""
+
+from datetime import timedelta
+
+from flask import Blueprint, jsonify
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import SQLAlchemyError
+
+from consent_service import database
+from consent_service import service as services
+from consent_service.delivery import outbox
+from consent_service.service import Service
+from consent_service.web.visitor import service
+
+health = Blueprint("health", __name__)
+
+LONGEST_OVERDUE = timedelta(minutes=15)
+
+
+@health.get("/healthz")
+def alive() -> ResponseReturnValue:
+    """200 as long as the process answers; asks nothing of the database."""
+    return jsonify(status="ok")
+
+
+@health.get("/readyz")
+def ready() -> ResponseReturnValue:
+    """200 when the database answers, its tables fit, and no message has been due for over 15 minutes; else 503."""
+    try:
+        found = _state(service())
+    except SQLAlchemyError:
+        found = {"database": "unreachable", "ready": False}
+    return jsonify(found), 200 if found["ready"] else 503
+
+
+def _state(current: Service) -> dict[str, object]:
+    with current.reading() as connection:
+        if not database.is_migrated(connection):
+            return {"database": "ok", "migrations": "pending", "ready": False}
+        lanes = outbox.lane_states(connection)
+    now = services.now()
+    delivered = [lane for lane in lanes if lane.lane == outbox.MAIL or current.forwards]
+    is_moving = all(lane.overdue(now) <= LONGEST_OVERDUE for lane in delivered)
+    oldest = {lane.lane: round((now - lane.oldest_at).total_seconds()) if lane.oldest_at else None for lane in lanes}
+    return {
+        "database": "ok",
+        "migrations": "ok",
+        "oldest_undone_s": oldest,
+        "dead_letters": {lane.lane: lane.dead for lane in lanes},
+        "ready": is_moving,
+    }

@@ -1,0 +1,81 @@
+"""What every page shares: the words of its language, links that keep it, the company's colour, and error pages."""
+
+from typing import Any
+
+from flask import Blueprint, Flask, Response, g, render_template, request, url_for
+
+from consent_service import language as languages
+from consent_service.language import Language, mark
+from consent_service.web.visitor import service
+
+assets = Blueprint("pages", __name__)
+
+ERRORS = {
+    400: (mark("That did not go through"), mark("Go back, check the form and send it again.")),
+    404: (mark("Page not found"), mark("Check the address, or start from the front page.")),
+    405: (mark("That did not go through"), mark("Open the page again and use its button.")),
+    413: (mark("That was too much to send"), mark("Shorten what you wrote and send it again.")),
+    415: (mark("That did not go through"), mark("Use the form on the page to send it.")),
+    429: (mark("Too many tries"), mark("Wait a few minutes and try again.")),
+    500: (mark("Something went wrong here"), mark("It is our fault, not yours. Try again in a moment.")),
+    503: (mark("We are busy for a moment"), mark("Nothing was lost. Try again in a few seconds.")),
+}
+
+
+def install(app: Flask) -> None:
+    """Give templates their words, links and dates, and serve the company's colour."""
+    app.jinja_env.globals.update(
+        _=_say, _n=lambda *words: _language().count(*words), link_to=link_to, controller=lambda: service().controller
+    )
+    app.jinja_env.filters.update(moment=lambda at: _language().moment(at), day=lambda day: _language().day(day))
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.context_processor(_common)
+    app.register_blueprint(assets)
+
+
+@assets.get("/brand.css")
+def brand() -> Response:
+    """The company's accent colour, for the style sheet."""
+    response = Response(f":root {{ --accent: {service().controller.accent}; }}\n", mimetype="text/css")
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    return response
+
+
+def link_to(endpoint: str, **values: Any) -> str:
+    """The address of a page, in the language that was asked for by name."""
+    if "lang" not in values and request.args.get("lang") in languages.CODES:
+        values["lang"] = request.args["lang"]
+    return url_for(endpoint, **values)
+
+
+def error(status: int) -> tuple[str, int]:
+    """An error page in plain words, with a reference that finds the log line."""
+    title, advice = ERRORS.get(status, ERRORS[400 if status < 500 else 500])
+    return render_template("public/error.html", title=title, advice=advice, reference=g.get("request_id")), status
+
+
+def dead_link() -> tuple[str, int]:
+    """The one page for every link that does not work, whatever the cause."""
+    return render_template("public/dead_link.html"), 404
+
+
+def _language() -> Language:
+    found: Language = g.get("language") or languages.language(languages.DEFAULT)
+    return found
+
+
+def _say(message: str, **values: object) -> str:
+    return _language().say(message, **values)
+
+
+def _common() -> dict[str, Any]:
+    language = _language()
+    possessive = service().controller.possessive[language.code]  # type: ignore[index]
+    privacy_url = service().controller.privacy_statement[language.code]  # type: ignore[index]
+    return {
+        "language": language,
+        "possessive": possessive,
+        "privacy_url": privacy_url,
+        "sender": service().settings.mail_from,
+    }

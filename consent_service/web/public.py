@@ -1,0 +1,274 @@
+"""Pages for people: subscribe, confirm, decline, unsubscribe, come back.
+
+GET shows, POST acts, and a repeated POST shows the same page. The answer is the same whatever state an address is in.
+No cookies: what stands in for one is a signed token that proves which text the form showed. Contains no rule.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, g, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from sqlalchemy import Connection
+from wtforms import BooleanField, HiddenField, RadioField, StringField
+from wtforms.validators import InputRequired
+
+from consent_service import service as services
+from consent_service import statements, subscriptions
+from consent_service.language import CODES, language, mark
+from consent_service.ledger import evidence
+from consent_service.statements import ShownText
+from consent_service.subscriptions import Ask, LinkExpired
+from consent_service.tokens import FormTokenExpired, ShownForm, TokenRefused
+from consent_service.web.forms import AddressField, NameField
+from consent_service.web.visitor import occasion, service, too_often
+
+public = Blueprint("public", __name__)
+
+TOO_OLD = mark("The form had been open for too long. Check what you wrote and send it again.")
+REASON_LABELS = {
+    "too_many": mark("There were too many messages"),
+    "not_for_me": mark("The content was not for me"),
+    "never_asked": mark("I do not remember subscribing"),
+    "other": mark("Another reason"),
+}
+
+
+class RenderedForm(FlaskForm):
+    """A form that carries its render token, which proves the text shown and stands in for the CSRF cookie."""
+
+    class Meta:
+        """No session, so no CSRF cookie; `csrf_token` is ours."""
+
+        csrf = False
+
+    csrf_token = HiddenField()
+
+
+class SubscribeForm(RenderedForm):
+    """The fields of the subscription form; `website` is there for robots only."""
+
+    first_name = NameField(mark("Write your first name."))
+    last_name = NameField(mark("Write your last name."))
+    email = AddressField()
+    consent = BooleanField(validators=[InputRequired(mark("Tick the box if you want the newsletter."))])
+    website = StringField()
+
+
+class AddressForm(RenderedForm):
+    """One address, to which the unsubscribe link is mailed."""
+
+    email = AddressField()
+
+
+class ReasonForm(FlaskForm):
+    """Why somebody left, if they care to say."""
+
+    class Meta:
+        """The link in the address is the proof, no cookie is."""
+
+        csrf = False
+
+    reason = RadioField(choices=list(REASON_LABELS))
+
+
+@public.get("/subscribe")
+def show_subscribe() -> ResponseReturnValue:
+    """The subscription form."""
+    return _subscribe_page(SubscribeForm())
+
+
+@public.post("/subscribe")
+def subscribe() -> ResponseReturnValue:
+    """Take a subscription: the same page whatever the address's state."""
+    form = SubscribeForm()
+    shown, trouble = _shown_form(form)
+    if not form.validate() or shown is None:
+        return _subscribe_page(form, trouble), 400
+    if wait := too_often("subscribe"):
+        return _too_many(wait)
+    if not _is_robot(form, shown):
+        with service().transaction() as connection:
+            consent = _shown_consent(connection, shown)
+            if consent is None:
+                return _subscribe_page(form, TOO_OLD), 400
+            ask = Ask(
+                form.email.address,
+                form.first_name.data,
+                form.last_name.data,
+                shown.language,
+                "form",
+                consent,
+                service().mail_text(language(shown.language), "form"),
+            )
+            subscriptions.request(connection, occasion("visitor", "form"), ask, service().address_limit)
+    return render_template("public/sent.html", form=form)
+
+
+@public.get("/confirm/<token>")
+def show_confirm(token: str) -> ResponseReturnValue:
+    """The page with the button; opening it, by a person or a mail scanner, changes nothing."""
+    with service().reading() as connection:
+        ask, person = subscriptions.find_ask(connection, service().tokens.read_confirmation(token))
+    if subscriptions.is_confirmed(ask, person):
+        return _confirmed_page(person.id)
+    if person.open_confirmation_id != ask.id:
+        raise subscriptions.LinkDead
+    if ask.expires_at <= services.now():
+        return _expired_page(token)
+    return render_template("public/confirm.html", token=token, consent=service().consent_text(g.language))
+
+
+@public.post("/confirm/<token>")
+def confirm(token: str) -> ResponseReturnValue:
+    """The person's own yes."""
+    page = statements.confirm(g.language, service().controller)
+    confirmation_id = service().tokens.read_confirmation(token)
+    try:
+        with service().transaction() as connection:
+            subscriber_id = subscriptions.confirm(connection, occasion("subscriber", "link"), confirmation_id, page)
+    except LinkExpired:
+        return _expired_page(token)
+    return _confirmed_page(subscriber_id)
+
+
+@public.post("/confirm/<token>/decline")
+def decline(token: str) -> ResponseReturnValue:
+    """The person did not ask; write to them no more."""
+    with service().transaction() as connection:
+        subscriptions.decline(connection, occasion("subscriber", "link"), service().tokens.read_confirmation(token))
+    return render_template("public/declined.html", token=token, **_consent_and_token())
+
+
+@public.post("/confirm/<token>/again")
+def ask_again_after_confirmation(token: str) -> ResponseReturnValue:
+    """A new confirmation for somebody whose link expired or who declined by mistake."""
+    with service().reading() as connection:
+        _, person = subscriptions.find_ask(connection, service().tokens.read_confirmation(token))
+    return _ask_again(person.id, lambda: _expired_page(token))
+
+
+@public.get("/unsubscribe/<token>")
+def show_unsubscribe(token: str) -> ResponseReturnValue:
+    """The page with the button; opening it changes nothing."""
+    service().tokens.read_unsubscribing(token)
+    return render_template("public/unsubscribe.html", token=token)
+
+
+@public.post("/unsubscribe/<token>")
+def unsubscribe(token: str) -> ResponseReturnValue:
+    """Leave at once; also the one-click address of RFC 8058: no cookie, no redirect, 200 again on repeat."""
+    door = "one-click" if request.form.get("List-Unsubscribe") == "One-Click" else "link"
+    with service().transaction() as connection:
+        subscriber_id = service().tokens.read_unsubscribing(token)
+        subscriptions.unsubscribe(connection, occasion("subscriber", door), subscriber_id)
+    return _left_page(token)
+
+
+@public.post("/unsubscribe/<token>/undo")
+def undo_unsubscribe(token: str) -> ResponseReturnValue:
+    """Come back: a new ask and a new confirmation, as for anybody."""
+    return _ask_again(service().tokens.read_unsubscribing(token), lambda: _left_page(token))
+
+
+@public.post("/unsubscribe/<token>/reason")
+def explain(token: str) -> ResponseReturnValue:
+    """Say why, afterwards and only if one likes to."""
+    subscriber_id = service().tokens.read_unsubscribing(token)
+    form = ReasonForm()
+    if not form.validate():
+        return _left_page(token, mark("Choose one of the reasons, or leave the page as it is.")), 400
+    with service().transaction() as connection:
+        subscriptions.explain(connection, occasion("subscriber", "link"), subscriber_id, form.reason.data)
+    return render_template("public/explained.html", token=token)
+
+
+@public.get("/unsubscribe")
+def show_unsubscribe_by_address() -> ResponseReturnValue:
+    """A form for somebody who has no link at hand."""
+    return _address_page(AddressForm())
+
+
+@public.post("/unsubscribe")
+def unsubscribe_by_address() -> ResponseReturnValue:
+    """Mail the link to the address; typing one never takes anybody off."""
+    form = AddressForm()
+    shown, trouble = _shown_form(form)
+    if not form.validate() or shown is None:
+        return _address_page(form, trouble), 400
+    if wait := too_often("unsubscribe"):
+        return _too_many(wait)
+    with service().transaction() as connection:
+        address, allowed = form.email.address, service().address_limit
+        subscriptions.request_unsubscribe_link(connection, occasion("visitor", "form"), address, allowed)
+    return render_template("public/link_sent.html", email=form.email.data)
+
+
+def _subscribe_page(form: SubscribeForm, trouble: str | None = None) -> str:
+    return render_template("public/subscribe.html", form=form, trouble=trouble, **_consent_and_token())
+
+
+def _address_page(form: AddressForm, trouble: str | None = None) -> str:
+    token = service().tokens.for_form("unsubscribe", g.language.code)
+    return render_template("public/unsubscribe_by_address.html", form=form, trouble=trouble, form_token=token)
+
+
+def _confirmed_page(subscriber_id: str) -> str:
+    token = service().tokens.for_unsubscribing(subscriber_id)
+    return render_template("public/confirmed.html", unsubscribe_token=token)
+
+
+def _expired_page(token: str) -> ResponseReturnValue:
+    return render_template("public/expired.html", token=token, **_consent_and_token()), 410
+
+
+def _left_page(token: str, trouble: str | None = None) -> str:
+    return render_template(
+        "public/left.html", token=token, reasons=REASON_LABELS, trouble=trouble, **_consent_and_token()
+    )
+
+
+def _too_many(wait_s: int) -> ResponseReturnValue:
+    minutes = -(-wait_s // 60)
+    return render_template("public/too_many.html", minutes=minutes), 429, {"Retry-After": str(wait_s)}
+
+
+def _consent_and_token() -> dict[str, Any]:
+    consent = service().consent_text(g.language)
+    return {"consent": consent, "form_token": service().tokens.for_form(consent.shown.sha256, consent.language)}
+
+
+def _ask_again(subscriber_id: str, show_again: Callable[[], ResponseReturnValue]) -> ResponseReturnValue:
+    shown, _ = _shown_form(RenderedForm())
+    if shown is None:
+        return show_again()
+    with service().transaction() as connection:
+        consent = _shown_consent(connection, shown)
+        if consent is None:
+            return show_again()
+        texts = (consent, service().mail_text(language(shown.language), "link"))
+        allowed = service().address_limit
+        subscriptions.ask_again(connection, occasion("subscriber", "link"), subscriber_id, texts, allowed)
+    return render_template("public/sent_again.html")
+
+
+def _shown_form(form: RenderedForm) -> tuple[ShownForm | None, str | None]:
+    """What the form showed, or None and what to tell the visitor."""
+    try:
+        shown = service().tokens.read_form(form.csrf_token.data or "")
+    except (TokenRefused, FormTokenExpired):
+        return None, TOO_OLD
+    return (shown, None) if shown.language in CODES else (None, TOO_OLD)
+
+
+def _shown_consent(connection: Connection, shown: ShownForm) -> ShownText | None:
+    """The text with the hash in the render token: today's, or one kept from before."""
+    today = service().consent_text(language(shown.language)).shown
+    return today if today.sha256 == shown.statement else evidence.kept_text(connection, shown.statement)
+
+
+def _is_robot(form: SubscribeForm, shown: ShownForm) -> bool:
+    quickest = timedelta(seconds=service().settings.form_min_s)
+    return bool(form.website.data) or services.now() - shown.shown_at < quickest

@@ -1,0 +1,108 @@
+"""The people and machines of the stories: what each does with the pages and mails they get."""
+
+from consent_service.language import language
+from consent_service.people import read_address
+from tests.household import Household
+from tests.page import Page
+from tests.servers.smtp import Received
+
+fi = language("fi").say  # the stories happen in Finnish
+SUBSCRIBE, CONFIRM, LEAVE = fi("Subscribe"), fi("Confirm the subscription"), fi("Unsubscribe")
+DECLINE, AGAIN = fi("I did not ask, do not write to me"), fi("Send me a new confirmation message")
+
+
+class Visitor:
+    """Somebody on the company's web site with an address of their own."""
+
+    def __init__(self, house: Household, email: str = "aino@example.com", first: str = "Aino", last: str = "Mäkelä"):
+        self.house, self.email, self.first, self.last = house, email, first, last
+        self.http = house.http
+
+    def open_form(self, language: str = "fi") -> Page:
+        return self.house.get(f"/subscribe?lang={language}", self.http)
+
+    def subscribe(self, **changes: str) -> Page:
+        fields = {"first_name": self.first, "last_name": self.last, "email": self.email, "consent": "yes"}
+        return self.open_form().press(SUBSCRIBE, **(fields | changes))
+
+    def mails(self) -> list[Received]:
+        return self.house.mail.to(self.email)
+
+    def newest(self) -> Received:
+        assert self.mails(), f"no mail to {self.email}"
+        return self.mails()[-1]
+
+    def link(self, kind: str) -> str:
+        """The link of a kind (`confirm`, `unsubscribe`) in the newest mail that has one."""
+        for mail in reversed(self.mails()):
+            for link in mail.links:
+                if f"/{kind}/" in link and "#" not in link:
+                    return link
+        raise AssertionError(f"no {kind} link in {len(self.mails())} mails to {self.email}")
+
+    def confirm(self) -> Page:
+        return self.house.get(self.link("confirm"), self.http).press(CONFIRM)
+
+    def decline(self) -> Page:
+        return self.house.get(self.link("confirm"), self.http).press(DECLINE)
+
+    def leave(self) -> Page:
+        return self.house.get(self.link("unsubscribe"), self.http).press(LEAVE)
+
+    def becomes_active(self) -> "Visitor":
+        """Subscribe, get the mail, confirm, be forwarded: the whole job."""
+        self.subscribe()
+        self.house.deliver()
+        page = self.confirm()
+        assert page.status == 200, page.title
+        self.house.deliver()
+        assert self.house.status(self.email) == "active"
+        return self
+
+    @property
+    def key(self) -> str:
+        return read_address(self.email).key
+
+
+class Staff:
+    """Somebody of the company, logged in to the console."""
+
+    PASSWORD = "a long enough password"
+
+    def __init__(self, house: Household, email: str = "heidi@keinuma.example", name: str = "Heidi"):
+        self.house, self.email, self.name = house, email, name
+        self.http = house.http
+        house.add_staff(email, name, self.PASSWORD)
+
+    def log_in(self, password: str | None = None) -> Page:
+        page = self.house.get("/staff/login?lang=fi", self.http)
+        return page.press(fi("Log in"), email=self.email, password=password or self.PASSWORD)
+
+    def add(self, email: str, **changes: str) -> Page:
+        fields = {
+            "first_name": "Eero",
+            "last_name": "Niemi",
+            "email": email,
+            "language": "fi",
+            "channel": "meeting",
+            "occasion": "valmennuspäivä Jyväskylässä",
+            "asked_on": "2026-11-20",
+        }
+        page = self.house.get("/staff/subscribers/add?lang=fi", self.http)
+        return page.press(fi("Send the confirmation message"), **(fields | changes))
+
+
+class Scanner:
+    """A mail gateway that opens every link in every mail, by every method that ought to be safe."""
+
+    def __init__(self, house: Household):
+        self.house = house
+        self.http = house.http
+        self.http.headers.update({"User-Agent": "Gateway/1.0", "Purpose": "prefetch", "Sec-Purpose": "prefetch"})
+
+    def open_everything(self, mails: list[Received]) -> int:
+        links = {link for mail in mails for link in mail.links if link.startswith(self.house.url)}
+        for link in links:
+            for method in ("GET", "HEAD", "OPTIONS"):
+                self.http.request(method, link, timeout=20)
+        return len(links)

@@ -1,0 +1,99 @@
+"""Fixtures: a household on SQLite and, where its binaries are installed, on PostgreSQL."""
+
+import contextlib
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from consent_service import database
+from tests import postgres
+from tests.household import household
+from tests.servers.activecampaign import ActiveCampaign
+from tests.servers.smtp import MailServer
+
+NO_POSTGRES = "PostgreSQL is not installed (apt install postgresql): its half of this test was NOT run"
+DATABASES = [
+    "sqlite",
+    pytest.param("postgresql", marks=pytest.mark.skipif(postgres.binaries() is None, reason=NO_POSTGRES)),
+]
+
+
+@pytest.fixture(scope="session")
+def postgres_url():
+    """The cluster of this test process, with a migrated `template_house` to copy databases from."""
+    folder = Path(tempfile.mkdtemp(prefix="consent-pg-"))
+    folder.chmod(0o755)
+    with postgres.cluster(folder / "cluster") as url:
+        _create(url, "template_house")
+        engine = database.make_engine(_named(url, "template_house"))
+        database.upgrade(engine)
+        engine.dispose()
+        yield url
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request, tmp_path):
+    """A fresh database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/consent.db"
+    url, name = request.getfixturevalue("postgres_url"), f"house_{secrets.token_hex(6)}"
+    _create(url, name, template="template_house")
+    return _named(url, name)
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_url):
+    """A PostgreSQL database without any table."""
+    name = f"empty_{secrets.token_hex(6)}"
+    _create(postgres_url, name)
+    return _named(postgres_url, name)
+
+
+@pytest.fixture
+def mail():
+    """A mail server."""
+    with MailServer() as server:
+        yield server
+
+
+@pytest.fixture
+def contacts():
+    """An ActiveCampaign account that does not mind how fast it is called."""
+    with ActiveCampaign() as server:
+        server.rate_limit = None
+        yield server
+
+
+@pytest.fixture
+def open_house(tmp_path, mail, contacts):
+    """Open households with settings of the test's choice: `open_house(url, limit_ip="2/minute")`."""
+    with contextlib.ExitStack() as stack:
+        yield lambda url, **given: stack.enter_context(household(tmp_path, url, mail, contacts, **given))
+
+
+@pytest.fixture
+def house(open_house, database_url):
+    """A household on each database."""
+    return open_house(database_url)
+
+
+@pytest.fixture
+def sqlite_house(open_house, tmp_path):
+    """A household on SQLite, for what does not depend on the database."""
+    return open_house(f"sqlite:///{tmp_path}/consent.db")
+
+
+def _create(url: str, name: str, template: str = "template0") -> None:
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+    engine.dispose()
+
+
+def _named(url: str, name: str) -> str:
+    return url.rpartition("/")[0] + f"/{name}"

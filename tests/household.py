@@ -1,0 +1,170 @@
+"""A whole service in a test: its database, its pages on a real port, a real mail server and a real ActiveCampaign.
+
+`deliver()` does what the relay does, one message after another, until nothing is due.
+"""
+
+import base64
+import random
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+from flask import Flask
+from sqlalchemy import select
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from consent_service import config, database, relay
+from consent_service import service as services
+from consent_service.config import Settings
+from consent_service.delivery.outbox import Channel, Outcome, Relay
+from consent_service.delivery.pacing import CallBudget
+from consent_service.ledger import evidence
+from consent_service.models import confirmation, consent_event, metadata, outbox_message, subscriber
+from consent_service.people import read_address
+from consent_service.service import Service
+from consent_service.web import accounts, create_app
+from tests.page import Page
+from tests.servers.activecampaign import ActiveCampaign
+from tests.servers.smtp import MailServer
+
+DATA_KEY = base64.b64encode(b"data key for tests, 32 bytes ok!").decode()
+SECRET = "a secret for tests that is long enough"
+CONTROLLER = config._controller(config.EXAMPLE_CONTROLLER)
+
+
+class _Silent(WSGIRequestHandler):
+    def log_request(self, *_: object, **__: object) -> None:
+        pass
+
+
+class Household:
+    """One running service with its neighbours."""
+
+    def __init__(self, service: Service, app: Flask, mail: MailServer, contacts: ActiveCampaign, url: str):
+        self.app = app
+        self.service, self.mail, self.contacts, self.url = service, mail, contacts, url
+        self.settings = service.settings
+        budget = CallBudget(service.transaction, services.now, lambda seconds: None)
+        self.relay = Relay("tests", service.transaction, services.now, random.Random(1).random)
+        self.channels: list[Channel] = service.channels(budget)
+        self.lanes = {channel.lane: relay.Lane(self.relay, channel, 0.01) for channel in self.channels}
+
+    def get(self, path: str, http: requests.Session | None = None, **options: object) -> Page:
+        session = http or self.http
+        return Page(session, session.get(self._at(path), timeout=20, **options))
+
+    def post(self, path: str, data: object = None, http: requests.Session | None = None, **options: object) -> Page:
+        session = http or self.http
+        return Page(session, session.post(self._at(path), data=data, timeout=20, allow_redirects=False, **options))
+
+    @property
+    def http(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False
+        session.headers["Accept-Language"] = "fi"
+        return session
+
+    def deliver(self, at_most: int = 1000) -> list[Outcome]:
+        """Run both lanes until nothing is due; the outcomes in order."""
+        outcomes = []
+        for lane in self.lanes.values():
+            while len(outcomes) < at_most:
+                outcome = lane.step()
+                if outcome is None:
+                    break
+                outcomes.append(outcome)
+        return outcomes
+
+    def close(self) -> None:
+        """Close the connections the channels keep open."""
+        for channel in self.channels:
+            channel.close()
+
+    def add_staff(self, email: str, name: str, password: str) -> None:
+        with self.app.app_context(), self.service.transaction() as connection:
+            accounts.add(connection, read_address(email), name, accounts.password_hash(password), services.now())
+
+    def person(self, email: str):
+        with self.service.reading() as connection:
+            return connection.execute(select(subscriber).where(subscriber.c.email_key == email.lower())).one_or_none()
+
+    def status(self, email: str) -> str | None:
+        person = self.person(email)
+        return person.status if person else None
+
+    def asks(self, email: str):
+        with self.service.reading() as connection:
+            mine = confirmation.c.subscriber_id == self.person(email).id
+            return connection.execute(select(confirmation).where(mine).order_by(confirmation.c.asked_at)).all()
+
+    def story(self, email: str) -> list[evidence.Event]:
+        with self.service.reading() as connection:
+            return list(evidence.story(connection, self.service.vault, self.person(email).id))
+
+    def kinds(self, email: str) -> list[str]:
+        return [str(event.core["kind"]) for event in self.story(email)]
+
+    def messages(self):
+        with self.service.reading() as connection:
+            return connection.execute(select(outbox_message).order_by(outbox_message.c.id)).all()
+
+    def count(self, table=consent_event) -> int:
+        with self.service.reading() as connection:
+            return len(connection.execute(select(table)).all())
+
+    def everything(self) -> dict[str, list[tuple[object, ...]]]:
+        """Every row of every table, to see whether anything changed."""
+        with self.service.reading() as connection:
+            return {
+                table.name: sorted((tuple(row) for row in connection.execute(select(table))), key=repr)
+                for table in metadata.sorted_tables
+            }
+
+    def _at(self, path: str) -> str:
+        return path if path.startswith("http") else self.url + path
+
+
+def settings(database_url: str, **given: object) -> Settings:
+    """Settings of a test: everything real, limits wide, no waiting before a form may be sent."""
+    usual = {
+        "public_url": "http://127.0.0.1:1",
+        "database_url": database_url,
+        "secret_keys": SECRET,
+        "data_keys": DATA_KEY,
+        "mail_from": "Keinuma <uutiskirje@keinuma.example>",
+        "limit_ip": "off",
+        "limit_address": "off",
+        "limit_global": "off",
+        "form_min_s": 0,
+    }
+    return Settings(**(usual | given))
+
+
+@contextmanager
+def household(folder: Path, database_url: str, mail: MailServer, contacts: ActiveCampaign, **given: object):
+    """Start a service on a port of its own; everything is stopped again at the end."""
+    wanted = settings(
+        database_url,
+        smtp_url=mail.url,
+        activecampaign_url=contacts.url,
+        activecampaign_token=contacts.token,
+        activecampaign_list_id=contacts.list_id,
+        **given,
+    )
+    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True, request_handler=_Silent)
+    url = f"http://127.0.0.1:{server.server_port}"
+    service = Service(wanted.model_copy(update={"public_url": given.get("public_url", url)}), CONTROLLER)
+    database.upgrade(service.engine)
+    server.app = create_app(service)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    house = Household(service, server.app, mail, contacts, url)
+    try:
+        yield house
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        house.close()
+        service.engine.dispose()

@@ -1,0 +1,80 @@
+"""A web page as a careful reader sees it: its words, links and forms, with no browser."""
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from urllib.parse import urljoin
+
+import requests
+
+
+@dataclass
+class PageForm:
+    """A form on a page: where it goes, its fields with their values, and the words on its buttons."""
+
+    action: str
+    method: str
+    fields: dict[str, str] = field(default_factory=dict)
+    buttons: list[str] = field(default_factory=list)
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[PageForm] = []
+        self.links: list[str] = []
+        self.words: list[str] = []
+        self.title = ""
+        self._in: list[str] = []
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        if tag not in ("input", "meta", "link", "br"):
+            self._in.append(tag)
+        if tag == "a" and found.get("href"):
+            self.links.append(found["href"])
+        if tag == "form":
+            self.forms.append(PageForm(found.get("action", ""), found.get("method", "get")))
+        if tag == "button" and self.forms:
+            self.forms[-1].buttons.append("")
+        if tag == "input" and self.forms and found.get("type") not in ("checkbox", "radio") and found.get("name"):
+            self.forms[-1].fields[found["name"]] = found.get("value") or ""
+
+    def handle_endtag(self, tag):
+        if tag in self._in:
+            while self._in.pop() != tag:
+                pass
+
+    def handle_data(self, data):
+        if "title" in self._in:
+            self.title += data
+        if "button" in self._in and self.forms:
+            self.forms[-1].buttons[-1] = (self.forms[-1].buttons[-1] + " " + data).strip()
+        if data.strip():
+            self.words.append(" ".join(data.split()))
+
+
+class Page:
+    """One answer, read; `press` sends the form that has a button with these words."""
+
+    def __init__(self, http: requests.Session, answer: requests.Response):
+        self._http = http
+        self.answer = answer
+        self.status = answer.status_code
+        self.html = answer.text
+        reader = _Reader()
+        reader.feed(answer.text)
+        self.title, self.forms, self.links = reader.title, reader.forms, reader.links
+        self.words = " ".join(reader.words)
+
+    def form(self, button: str) -> PageForm:
+        for form in self.forms:
+            if button in form.buttons:
+                return form
+        raise AssertionError(f"no button {button!r} on {self.title!r}; there are {[f.buttons for f in self.forms]}")
+
+    def press(self, button: str, **fields: str) -> "Page":
+        form = self.form(button)
+        address = urljoin(self.answer.url, form.action)
+        send = self._http.post if form.method == "post" else self._http.get
+        data = {"data" if form.method == "post" else "params": form.fields | fields}
+        return Page(self._http, send(address, timeout=20, **data))

@@ -1,0 +1,52 @@
+"""A throw-away PostgreSQL cluster of the test run's own, from the binaries of the system."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
+
+
+def binaries() -> Path | None:
+    """Where `initdb` and `pg_ctl` are, newest version first, or None."""
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[-3]), reverse=True)
+    if versions:
+        return versions[0].parent
+    found = shutil.which("initdb")
+    return Path(found).resolve().parent if found else None
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[str]:
+    """Start a cluster in a folder and yield the URL of its `postgres` database; stop it at the end."""
+    programs, data, port = binaries(), folder / "data", _free_port()
+    assert programs is not None
+    folder.mkdir(parents=True)
+    _run([programs / "initdb", "-D", data, "-U", "tests", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"], folder)
+    start = f"{OPTIONS} -p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+    _run([programs / "pg_ctl", "-D", data, "-o", start, "-l", folder / "log", "-w", "start"], folder)
+    try:
+        yield f"postgresql://tests@127.0.0.1:{port}/postgres"
+    finally:
+        _run([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"], folder)
+
+
+def _run(command: list[object], folder: Path) -> None:
+    user = None
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        user = "postgres"
+        owner = pwd.getpwnam(user)
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, owner.pw_uid, owner.pw_gid)
+    subprocess.run([str(part) for part in command], check=True, capture_output=True, user=user, cwd="/")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,143 @@
+"""What an ActiveCampaign account remembers: contacts, their list statuses, and the order in which these changed.
+
+Knows no HTTP. The properties of the real service that nobody could establish are switches here, so that a test can
+run the same story both ways.
+"""
+
+import copy
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Literal
+
+ACCOUNT_ZONE = timezone(timedelta(hours=-5))
+RESUBSCRIBED_BY_PERSON = 4
+SUBSCRIBED, UNSUBSCRIBED = 1, 2
+
+
+@dataclass
+class Contact:
+    """A person there. `lists` maps a list id to 0 unconfirmed, 1 active, 2 unsubscribed or 3 bounced."""
+
+    id: str
+    email: str
+    first_name: str = ""
+    last_name: str = ""
+    phone: str = ""
+    lists: dict[int, int] = field(default_factory=dict)
+    sources: dict[int, int] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
+    created_at: float = field(default_factory=time.monotonic)
+    cdate: str = field(default_factory=lambda: datetime.now(ACCOUNT_ZONE).isoformat(timespec="seconds"))
+
+
+class Account:
+    """The state of one account, what its people do there by hand, and how it decides where the real one is unknown."""
+
+    def __init__(self, lists: Mapping[int, str] | None = None) -> None:
+        self.list_names: dict[int, str] = dict(lists or {1: "Newsletter"})
+        self.list_id = min(self.list_names)
+        self.resubscribe_needs_sourceid = True
+        self.email_case: Literal["kept", "lowered"] = "kept"
+        self.search_delay_s = 0.0
+        self.empty_filter_returns_everybody = True
+        self.changed = threading.Condition()
+        self._known: dict[str, Contact] = {}
+        self._history: list[tuple[str, int]] = []
+        self._last_id = 0
+
+    # What a test reads; copies, so that it may look in peace
+
+    @property
+    def contacts(self) -> dict[str, Contact]:
+        """The contacts by lower-cased e-mail, as they are now."""
+        with self.changed:
+            return copy.deepcopy(self._known)
+
+    @property
+    def history(self) -> list[tuple[str, int]]:
+        """Each change of a status on `list_id`, oldest first: lower-cased e-mail and new status."""
+        with self.changed:
+            return list(self._history)
+
+    def status_of(self, email: str) -> int | None:
+        """Return the status on `list_id`; None for no contact or no membership."""
+        with self.changed:
+            contact = self._known.get(email.lower())
+            return contact.lists.get(self.list_id) if contact is not None else None
+
+    # Somebody acts there by hand
+
+    def add(self, email: str, *, first_name: str = "", last_name: str = "", status: int | None = None) -> Contact:
+        """Somebody adds a contact there, perhaps on the list; return a copy."""
+        with self.changed:
+            contact = self.put(email)
+            contact.first_name, contact.last_name = first_name, last_name
+            if status is not None:
+                self.put_status(contact, self.list_id, status)
+            return copy.deepcopy(contact)
+
+    def set_status(self, email: str, status: int) -> None:
+        """Somebody changes the status of a known contact on `list_id`."""
+        with self.changed:
+            self.put_status(self._known[email.lower()], self.list_id, status)
+
+    def remove(self, email: str) -> None:
+        """Somebody deletes a known contact."""
+        with self.changed:
+            self.drop(self._known[email.lower()])
+
+    # For the answers; the caller holds `changed`
+
+    def find(self, email: str) -> Contact | None:
+        """Return the contact with this e-mail, whatever its case."""
+        return self._known.get(email.lower())
+
+    def by_id(self, contact_id: object) -> Contact | None:
+        """Return the contact with this id, given as text or number."""
+        return next((one for one in self._known.values() if one.id == str(contact_id)), None)
+
+    def visible(self) -> list[Contact]:
+        """Return the contacts a search can find by now."""
+        latest = time.monotonic() - self.search_delay_s
+        return [one for one in self._known.values() if one.created_at <= latest]
+
+    def put(self, email: str) -> Contact:
+        """Make a contact; ids are never used twice."""
+        self._last_id += 1
+        contact = Contact(str(self._last_id), self._spelt(email))
+        self._known[email.lower()] = contact
+        self.changed.notify_all()
+        return contact
+
+    def rename(self, contact: Contact, email: str) -> None:
+        """Give a contact another e-mail."""
+        del self._known[contact.email.lower()]
+        contact.email = self._spelt(email)
+        self._known[email.lower()] = contact
+
+    def drop(self, contact: Contact) -> None:
+        """Delete a contact."""
+        del self._known[contact.email.lower()]
+        self.changed.notify_all()
+
+    def subscribe(self, contact: Contact, list_id: int, status: int, source: int) -> int:
+        """Set a status as the API does and return the one that holds afterwards."""
+        again = contact.lists.get(list_id) == UNSUBSCRIBED and status == SUBSCRIBED
+        if again and self.resubscribe_needs_sourceid and source != RESUBSCRIBED_BY_PERSON:
+            return UNSUBSCRIBED
+        contact.sources[list_id] = source
+        self.put_status(contact, list_id, status)
+        return status
+
+    def put_status(self, contact: Contact, list_id: int, status: int) -> None:
+        """Set a status and note the change, if it is one."""
+        if list_id == self.list_id and contact.lists.get(list_id) != status:
+            self._history.append((contact.email.lower(), status))
+        contact.lists[list_id] = status
+        self.changed.notify_all()
+
+    def _spelt(self, email: str) -> str:
+        return email.lower() if self.email_case == "lowered" else email
