@@ -69,7 +69,8 @@ def as_bytes(letter: Letter) -> bytes:
         mail[header] = value
     mail.attach(_part(letter.text, "plain"))
     mail.attach(_part(letter.html, "html"))
-    return mail.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    unfolded = mail.policy.clone(max_line_length=0)  # a link broken over lines is not found by every mail program
+    return mail.as_bytes(policy=unfolded).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
 class FolderMail:

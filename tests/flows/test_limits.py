@@ -1,0 +1,98 @@
+"""How often: one network, one address, the whole service. Strangers cannot use the form against somebody."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from consent_service import service as services
+from consent_service.delivery.letters import OWNER_HELD
+from tests.actors import Visitor, fi
+
+
+@pytest.fixture
+def clock():
+    with time_machine.travel(services.now(), tick=False) as traveller:
+        yield traveller
+
+
+def test_a_network_may_subscribe_five_times_in_ten_minutes(open_house, database_url):
+    house = open_house(database_url, limit_ip="5/10 minutes")
+    pages = [Visitor(house, f"p{number}@example.com").subscribe() for number in range(6)]
+    assert [page.status for page in pages] == [200] * 5 + [429]
+    assert 0 < int(pages[-1].answer.headers["Retry-After"]) <= 600
+    assert house.status("p5@example.com") is None
+
+
+def test_bad_input_does_not_count_against_the_network(open_house, tmp_path):
+    house = open_house(f"sqlite:///{tmp_path}/c.db", limit_ip="1/10 minutes")
+    assert [Visitor(house).subscribe(email="x").status for _ in range(3)] == [400] * 3
+    assert Visitor(house).subscribe().status == 200
+
+
+def test_one_address_gets_a_mail_each_five_minutes_three_a_day_six_a_month(open_house, database_url, clock):
+    house = open_house(database_url, limit_address="3/24 hours;6/30 days")
+    aino, sent = Visitor(house), []
+    for _ in range(40 * 24 * 2):
+        if len(sent) >= 8:
+            break
+        before = len(aino.mails())
+        assert aino.subscribe().status == 200, "over the limit the answer is the same"
+        house.deliver()
+        if len(aino.mails()) > before:
+            sent.append(services.now())
+        clock.shift(timedelta(minutes=4) if len(sent) < 2 else timedelta(hours=5))
+    gaps = [later - earlier for earlier, later in zip(sent, sent[1:], strict=False)]
+    assert min(gaps) >= timedelta(minutes=5)
+    assert all(sent[n + 3] - sent[n] >= timedelta(hours=24) for n in range(len(sent) - 3))
+    assert all(sent[n + 6] - sent[n] >= timedelta(days=30) for n in range(len(sent) - 6))
+    assert len(sent) == 8
+
+
+def test_tags_dots_and_case_do_not_get_around_the_limit(open_house, database_url, clock):
+    house = open_house(database_url, limit_address="3/24 hours;6/30 days")
+    for address in ("a.i.no@example.com", "aino+1@example.com", "AINO@example.com", "aino+2@example.com"):
+        Visitor(house, address).subscribe()
+    house.deliver()
+    assert len(house.mail.mails) == 1
+
+
+def test_a_confirmation_starts_the_count_anew(open_house, database_url, clock):
+    house = open_house(database_url, limit_address="3/24 hours;6/30 days")
+    aino = Visitor(house).becomes_active()
+    aino.leave()
+    aino.subscribe()
+    house.deliver()
+    assert aino.confirm().status == 200, "who proved that the mailbox is theirs need not wait five minutes"
+    assert house.status(aino.email) == "active"
+
+
+def test_a_subscriber_cannot_be_flooded_either(open_house, database_url, clock):
+    house = open_house(database_url, limit_address="3/24 hours;6/30 days")
+    aino = Visitor(house).becomes_active()
+    mails = len(aino.mails())
+    for _ in range(5):
+        aino.subscribe()
+        house.get("/unsubscribe?lang=fi").press(fi("Send me the link"), email=aino.email)
+    house.deliver()
+    assert len(aino.mails()) == mails + 2
+
+
+def test_over_the_services_limit_the_queue_is_held_and_the_owner_told(open_house, database_url, clock):
+    house = open_house(database_url, limit_global="3/hour;5/day")
+    people = [Visitor(house, f"p{number}@example.com") for number in range(7)]
+    for person in people:
+        assert person.subscribe().status == 200
+    house.deliver()
+    confirmations = lambda: sum(len(person.mails()) for person in people)  # noqa: E731
+    assert confirmations() == 3
+    owner = house.mail.to(house.service.controller.contact_email)
+    assert len(owner) == 1, "told once"
+    clock.shift(timedelta(hours=1, seconds=1))
+    house.deliver()
+    assert confirmations() == 5
+    clock.shift(timedelta(hours=24))
+    house.deliver()
+    assert confirmations() == 7, "nothing was lost"
+    assert not [message for message in house.messages() if message.done_at is None]
+    assert OWNER_HELD in {message.kind for message in house.messages()}

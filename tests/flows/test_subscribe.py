@@ -1,0 +1,141 @@
+"""Subscribing: what is stored, what is sent, what is refused, and what a repetition does."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from consent_service import service as services
+from consent_service.language import language
+from consent_service.ledger import evidence
+from tests.actors import SUBSCRIBE, Visitor, fi
+
+
+def test_a_new_person_is_pending_with_evidence_of_what_was_shown(house):
+    aino = Visitor(house)
+    page = aino.subscribe()
+    assert (page.status, fi("Check your e-mail") in page.title) == (200, True)
+
+    person = house.person(aino.email)
+    assert (person.status, person.first_name, person.last_name, person.language) == ("pending", "Aino", "Mäkelä", "fi")
+    [asked] = house.story(aino.email)
+    assert asked.core["kind"] == "requested"
+    assert (asked.core["actor"], asked.core["door"], asked.core["source"]) == ("visitor", "form", "form")
+    assert asked.tech["ip"] == "127.0.0.0/24"
+    with house.service.reading() as connection:
+        texts = {kind: evidence.kept_text(connection, sha).content for kind, sha in asked.core["texts"].items()}
+    consent = house.service.consent_text(language("fi"))
+    assert texts["consent"] == consent.shown.content
+    assert consent.sentence in house.get("/subscribe?lang=fi").words
+    assert consent.sentence.encode() in texts["mail"]
+
+
+def test_the_mail_says_who_asks_for_what_and_until_when(house):
+    aino = Visitor(house)
+    aino.subscribe()
+    house.deliver()
+    [mail] = aino.mails()
+    consent = house.service.consent_text(language("fi"))
+    assert consent.sentence in " ".join(mail.text.split())
+    assert "3299471-6" in mail.text
+    assert len([link for link in mail.links if "/confirm/" in link]) == 2
+    assert "Aino" not in mail.text, "nothing a visitor typed goes to an address that is not confirmed"
+
+
+@pytest.mark.parametrize("code", ["fi", "sv", "en"])
+def test_the_person_is_written_to_in_the_language_of_the_form(sqlite_house, code):
+    say = language(code).say
+    aino = Visitor(sqlite_house)
+    fields = {"first_name": "Aino", "last_name": "Mäkelä", "email": aino.email, "consent": "yes"}
+    assert aino.open_form(code).press(say("Subscribe"), **fields).status == 200
+    sqlite_house.deliver()
+    assert say("Go and confirm") in aino.newest().text
+    assert sqlite_house.get(aino.link("confirm")).press(say("Confirm the subscription")).status == 200
+    assert sqlite_house.person(aino.email).language == code
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"consent": ""}, "Tick the box if you want the newsletter."),
+        ({"first_name": ""}, "Write your first name."),
+        ({"last_name": "  "}, "Write your last name."),
+        ({"email": ""}, "Write your e-mail address."),
+        ({"email": "aino@"}, "Write one e-mail address in the form name@example.com."),
+        ({"email": "a@example.com, b@example.com"}, "Write one e-mail address in the form name@example.com."),
+        ({"email": "a@example.com\r\nBcc: b@example.com"}, "Write one e-mail address in the form name@example.com."),
+        ({"first_name": "A\x00"}, "Write a name of at most 100 characters, without special characters."),
+        ({"first_name": "A" * 101}, "Write a name of at most 100 characters, without special characters."),
+    ],
+)
+def test_what_is_wrong_is_said_beside_the_field_and_nothing_is_lost_or_stored(house, changes, told):
+    page = Visitor(house).subscribe(**changes)
+    assert page.status == 400
+    assert page.title.startswith(fi("Error:"))
+    assert page.words.count(fi(told)) == 2, "in the summary and beside the field"
+    kept = page.form(SUBSCRIBE).fields
+    assert kept["last_name"] == changes.get("last_name", "Mäkelä")
+    assert house.count() == 0
+
+
+def test_a_form_without_its_token_or_with_an_old_one_is_shown_again(house):
+    aino = Visitor(house)
+    with time_machine.travel(services.now() - timedelta(hours=25), tick=True):
+        form = aino.open_form()
+    fields = {"first_name": "Aino", "last_name": "Mäkelä", "email": aino.email, "consent": "yes"}
+    for page in (form.press(SUBSCRIBE, **fields), form.press(SUBSCRIBE, csrf_token="x", **fields)):
+        assert page.status == 400
+        assert page.form(SUBSCRIBE).fields["email"] == aino.email
+        assert house.status(aino.email) is None
+    assert page.press(SUBSCRIBE, consent="yes").status == 200
+    assert house.status(aino.email) == "pending"
+
+
+def test_a_robot_gets_the_same_page_and_leaves_no_trace(open_house, database_url):
+    house = open_house(database_url, form_min_s=2)
+    before = house.everything()
+    quick = Visitor(house).subscribe()
+    with time_machine.travel(services.now(), tick=False) as clock:
+        form = Visitor(house).open_form()
+        clock.shift(3)
+        trapped = form.press(
+            SUBSCRIBE, first_name="A", last_name="B", email="a@example.com", consent="yes", website="https://spam"
+        )
+    assert quick.status == trapped.status == 200
+    assert fi("Check your e-mail") in quick.title
+    assert house.everything() == before
+
+
+def test_a_second_ask_replaces_the_first_link(house):
+    aino = Visitor(house)
+    aino.subscribe()
+    house.deliver()
+    first = aino.link("confirm")
+    aino.subscribe(first_name="Aino-Liisa")
+    house.deliver()
+    assert house.get(first).status == 404
+    assert aino.confirm().status == 200
+    assert house.person(aino.email).first_name == "Aino-Liisa"
+
+
+def test_a_stranger_never_changes_a_subscriber(house):
+    aino = Visitor(house).becomes_active()
+    before = house.person(aino.email)
+    house_mails = len(aino.mails())
+    stranger = Visitor(house, aino.email.upper().replace("EXAMPLE.COM", "Example.com"), "Väärä", "Nimi")
+    stranger.subscribe()
+    house.deliver()
+    assert house.person(aino.email) == before
+    assert len(aino.mails()) == house_mails + 1
+    assert fi("Unsubscribe") in aino.newest().text
+    assert "/confirm/" not in aino.newest().text
+
+
+def test_spelling_and_idn_are_matched_but_the_persons_own_is_kept_for_sending(house):
+    Visitor(house, "Aino.Mäkelä@example.com").subscribe()
+    assert house.count() == 0, "letters outside ASCII before the @ need a mail server that takes them"
+    Visitor(house, "Aino@Pääskynen.example.com").subscribe()
+    Visitor(house, "aino@xn--pskynen-5waa.example.com").subscribe()
+    person = house.person("aino@xn--pskynen-5waa.example.com")
+    assert person.email == "Aino@xn--pskynen-5waa.example.com"
+    assert len(house.asks(person.email_key)) == 2
