@@ -5,6 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 export HOST PORT
 BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .PHONY: help run test sure soak format lock clean
 
@@ -32,9 +33,10 @@ format: .venv/dev ## Put every file into the house's format
 	@$(BIN)/ruff check --fix .
 
 lock: .venv/dev ## Write the lock files anew from pyproject.toml
-	@$(BIN)/pip install --quiet uv
-	@$(BIN)/uv pip compile pyproject.toml --group build $(LOCK) -o requirements/run.txt
-	@$(BIN)/uv pip compile pyproject.toml --group build --group dev -c requirements/run.txt $(LOCK) -o requirements/dev.txt
+	@$(PIP) uv
+	@$(BIN)/uv pip compile --group build $(LOCK) -o requirements/build.txt
+	@$(BIN)/uv pip compile pyproject.toml -c requirements/build.txt $(LOCK) -o requirements/run.txt
+	@$(BIN)/uv pip compile pyproject.toml --group dev -c requirements/run.txt $(LOCK) -o requirements/dev.txt
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
@@ -46,13 +48,14 @@ clean: ## Remove the environment, but not var/ with its data
 	@$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/run: requirements/run.txt pyproject.toml | .venv/python
+.venv/run: requirements/build.txt requirements/run.txt pyproject.toml | .venv/python
 	@echo "Installing what the service needs (once, about a minute) …"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PIP) --require-hashes -r requirements/build.txt
+	@$(PIP) --require-hashes --no-build-isolation -r requirements/run.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/dev: requirements/dev.txt .venv/run
 	@echo "Installing what the tests need (once, about a minute) …"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(PIP) --require-hashes -r requirements/dev.txt
 	@touch $@

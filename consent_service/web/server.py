@@ -32,6 +32,7 @@ class Server(BaseApplication):
             "limit_request_line": LONGEST_LINE,
             "forwarded_allow_ips": "",
             "proc_name": "consent-service",
+            "control_socket_disable": True,  # it would be written into the home folder, which is read-only
         }
         for name, value in given.items():
             self.cfg.set(name, value)
