@@ -9,6 +9,7 @@ import secrets
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import date
 from functools import wraps
@@ -16,7 +17,7 @@ from typing import Any, NoReturn
 
 import click
 from flask.cli import AppGroup, ScriptInfo
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from consent_service import config, database, doctor, language, people, relay, statements, subscriptions
 from consent_service import log as logs
@@ -26,6 +27,8 @@ from consent_service.language import HELSINKI
 from consent_service.ledger.evidence import Occasion
 from consent_service.service import Service
 from consent_service.subscriptions import AlreadyActive, Ask, Asked, OverLimit, StaffRequest
+
+PATIENCE_S = 60
 
 
 def main() -> None:
@@ -61,7 +64,7 @@ def web() -> None:
     from consent_service.web.server import serve  # the web wing is loaded by this command only
 
     service = _service()
-    database.upgrade(service.engine)
+    _await_database(service)
     service.engine.dispose()
     _announce(service)
     serve(service)
@@ -72,7 +75,7 @@ def web() -> None:
 def run_relay() -> None:
     """Deliver mails and forward to ActiveCampaign until stopped."""
     service = _service()
-    database.upgrade(service.engine)
+    _await_database(service)
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
@@ -212,6 +215,19 @@ def _report(result: subscriptions.Requested) -> None:
             _stop("This address has just been written to; wait five minutes (at most three mails leave in a day).")
         case Suppressed(reason=reason):
             _stop(f"This address must not be written to ({reason}); nothing was sent.")
+
+
+def _await_database(service: Service) -> None:
+    """Migrate as soon as the database answers: after a power cut it may come up later than we do."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return database.upgrade(service.engine)
+        except OperationalError:
+            if time.monotonic() > end:
+                raise
+            click.echo("The database does not answer yet; trying again …", err=True)
+            time.sleep(1)
 
 
 def _service() -> Service:

@@ -57,8 +57,8 @@ class Lane:
         while not stop.is_set():
             try:
                 stop.wait(self.rest_s(self.step()))
-            except SQLAlchemyError as error:
-                log.error("database unavailable to the relay", lane=self._channel.lane, error=type(error).__name__)
+            except Exception as error:  # a lane must outlive whatever befalls one message or the database
+                log.error("lane stumbled", lane=self._channel.lane, error=type(error).__name__)
                 stop.wait(1)
 
     def step(self) -> Outcome | None:

@@ -1,0 +1,80 @@
+"""A stranger cannot learn from the form who subscribes: page, status, headers and time are alike in every state."""
+
+import statistics
+import time
+
+import pytest
+from sqlalchemy import select
+
+from consent_service import service as services
+from consent_service.models import allowance
+from tests.actors import SUBSCRIBE, Visitor, fi
+
+STATES = ("new", "pending", "active", "passive", "declined", "over-limit")
+ROUNDS = 12
+
+
+@pytest.fixture
+def addresses(open_house, database_url):
+    house = open_house(database_url)
+    found = {}
+    for state in STATES:
+        found[state] = [f"{state}{number:02}@example.com" for number in range(ROUNDS)]
+        for address in found[state]:
+            visitor = Visitor(house, address)
+            if state != "new":
+                visitor.subscribe()
+                house.deliver()
+            if state in ("active", "passive"):
+                visitor.confirm()
+                house.deliver()
+            if state == "passive":
+                visitor.leave()
+            if state == "declined":
+                visitor.decline()
+    house.deliver()
+    limited = open_house(database_url, limit_address="1/30 days")
+    for address in found["over-limit"]:
+        Visitor(limited, address).subscribe()
+    return limited, found
+
+
+def last_asks(house):
+    with house.service.reading() as connection:
+        asks = allowance.c.key.startswith("ask:")
+        return connection.execute(select(allowance.c.asked_at).where(asks)).scalars().all()
+
+
+def test_page_status_headers_and_time_class_are_the_same(addresses):
+    house, found = addresses
+    form = Visitor(house).open_form()
+    answers, times = {}, {}
+    before = (len(house.mail.mails), house.mail.connections, len(house.contacts.calls))
+    began_at = services.now()
+    for number in range(ROUNDS):
+        for state in STATES:
+            address = found[state][number]
+            began = time.perf_counter()
+            page = form.press(SUBSCRIBE, first_name="A", last_name="B", email=address, consent="yes")
+            times.setdefault(state, []).append(time.perf_counter() - began)
+            headers = {name: value for name, value in page.answer.headers.items() if name != "Date"}
+            headers["Content-Length"] = str(int(headers["Content-Length"]) - len(address) * page.html.count(address))
+            answers[state] = (page.status, page.html.replace(address, "…"), headers)
+    assert all(answer == answers["new"] for answer in answers.values())
+    assert answers["new"][0] == 200
+    assert (len(house.mail.mails), house.mail.connections, len(house.contacts.calls)) == before, (
+        "no state opens a connection while the visitor waits"
+    )
+    assert all(asked_at > began_at for asked_at in last_asks(house)), "every state commits a write, so each one waits"
+    medians = {state: round(statistics.median(values) * 1000, 1) for state, values in times.items()}
+    print("milliseconds, median of each state:", medians)
+
+
+def test_asking_for_the_link_is_as_silent(addresses):
+    house, found = addresses
+    form = house.get("/unsubscribe?lang=fi")
+    pages = {
+        state: form.press(fi("Send me the link"), email=found[state][0]).html.replace(found[state][0], "…")
+        for state in STATES
+    }
+    assert set(pages.values()) == {pages["new"]}

@@ -1,0 +1,33 @@
+"""A naive second opinion: what the subscriber row ought to be, told from the consent events alone."""
+
+from datetime import datetime
+
+from consent_service.ledger.evidence import Event
+
+COLUMNS = (
+    "status", "first_name", "last_name", "language", "email",
+    "active_since", "passive_since", "basis_event_id", "open_confirmation_id",
+)  # fmt: skip
+
+
+def replay(events: list[Event]) -> dict[str, object]:
+    """Return the columns in `COLUMNS` as the events tell them."""
+    state: dict[str, object] = dict.fromkeys(COLUMNS)
+    for event in events:
+        core, at = event.core, datetime.fromisoformat(str(event.core["at"]))
+        if core["kind"] == "requested":
+            if state["status"] is None:
+                state |= {"status": "pending", "email": core["email"]}
+                state |= {name: core[name] for name in ("first_name", "last_name", "language")}
+            state["open_confirmation_id"] = core["confirmation"]
+        elif core["kind"] == "confirmed":
+            state |= {name: core[name] for name in ("first_name", "last_name", "language")}
+            state |= {"status": "active", "active_since": at, "passive_since": None}
+            state |= {"basis_event_id": event.id, "open_confirmation_id": None}
+        elif core["kind"] == "declined":
+            state["open_confirmation_id"] = None
+        elif core["kind"] == "withdrawn":
+            state["open_confirmation_id"] = None
+            if state["status"] == "active":
+                state |= {"status": "passive", "passive_since": at}
+    return state

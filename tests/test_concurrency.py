@@ -1,0 +1,98 @@
+"""Things that happen at the same moment, with real threads on a real database."""
+
+import random
+import secrets
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from consent_service import service as services
+from consent_service import statements, subscriptions
+from consent_service.delivery import outbox
+from consent_service.delivery.outbox import Relay
+from consent_service.language import language
+from consent_service.ledger.evidence import Occasion
+from consent_service.subscriptions import LinkDead
+from tests.actors import Visitor
+
+ROUNDS = 5
+
+
+def at_once(*acts):
+    """Run all acts at the same moment; their results, or the refusal that one ran into."""
+    gate = threading.Barrier(len(acts))
+
+    def run(act):
+        gate.wait(10)
+        try:
+            return act()
+        except LinkDead as refusal:
+            return refusal
+
+    with ThreadPoolExecutor(len(acts)) as threads:
+        return list(threads.map(run, acts))
+
+
+def confirming(house, confirmation_id):
+    occasion = Occasion(services.now(), "subscriber", "link", house.service.vault)
+    page = statements.confirm(language("fi"), house.service.controller)
+    with house.service.transaction() as connection:
+        return subscriptions.confirm(connection, occasion, confirmation_id, page)
+
+
+def leaving(house, subscriber_id):
+    occasion = Occasion(services.now(), "subscriber", "link", house.service.vault)
+    with house.service.transaction() as connection:
+        subscriptions.unsubscribe(connection, occasion, subscriber_id)
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_two_confirmations_at_once_give_one_event(house, number):
+    aino = Visitor(house)
+    aino.subscribe()
+    [ask] = house.asks(aino.email)
+    results = at_once(*[lambda: confirming(house, ask.id)] * 4)
+    assert set(results) == {house.person(aino.email).id}
+    assert house.kinds(aino.email).count("confirmed") == 1
+    assert [message.kind for message in house.messages()] == ["confirmation", "welcome", "sync"]
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_leaving_beats_a_concurrent_confirmation(house, number):
+    aino = Visitor(house).becomes_active()
+    aino.leave()
+    aino.subscribe()
+    ask, person = house.asks(aino.email)[-1], house.person(aino.email)
+    at_once(lambda: confirming(house, ask.id), lambda: leaving(house, person.id))
+    assert house.status(aino.email) == "passive"
+    house.deliver()
+    assert house.contacts.status_of(aino.email) == 2
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_four_people_typing_one_address_make_one_subscriber(house, number):
+    acts = [Visitor(house, email).subscribe for email in ("a@example.com", "A@example.com", "a@EXAMPLE.com") * 2]
+    assert {page.status for page in at_once(*acts)} == {200}
+    asks = house.asks("a@example.com")
+    assert len(asks) == 6
+    person = house.person("a@example.com")
+    assert person.open_confirmation_id in {ask.id for ask in asks}
+    house.deliver()
+    assert [mail.links != [] for mail in house.mail.mails] == [True], "only the newest ask is mailed"
+
+
+def test_two_relays_never_deliver_a_message_twice(house):
+    people = [Visitor(house, f"p{number}@example.com") for number in range(30)]
+    for person in people:
+        person.subscribe()
+    relays = [Relay(secrets.token_hex(4), house.service.transaction, services.now, random.random) for _ in range(3)]
+    channels = [house.service.channels(None)[0] for _ in relays]
+
+    def drain(relay, channel):
+        while outbox.relay_once(relay, channel) is not None:
+            pass
+        channel.close()
+
+    at_once(*[lambda pair=pair: drain(*pair) for pair in zip(relays, channels, strict=True)])
+    assert sorted(mail.recipients[0] for mail in house.mail.mails) == sorted(person.email for person in people)

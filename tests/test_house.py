@@ -1,0 +1,221 @@
+"""The rules of the house, read from the source: who imports whom, what is guarded, and how large things may get."""
+
+import ast
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from consent_service.service import Service
+from consent_service.web import create_app
+from tests.actors import Staff, Visitor
+from tests.household import CONTROLLER, settings
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "consent_service"
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
+
+# Each room with the rooms of ours it may import. Rooms stand in rows; a row sees only what stands above it, and the
+# few steps sideways are written out.
+ROOMS = {
+    # leaves: no database, no network
+    "config": set(),
+    "language": set(),
+    "people": set(),
+    "tokens": set(),
+    "ledger.vault": set(),
+    "ledger.seal": set(),
+    "log": {"config"},
+    "statements": {"config", "language"},
+    # tables
+    "models": set(),
+    "database": set(),
+}
+ROWS = [
+    {"ledger.evidence", "delivery.suppression", "delivery.allowance"},
+    {"delivery.outbox", "delivery.pacing"},
+    {"delivery.mail", "delivery.activecampaign"},
+    {"delivery.letters", "delivery.forwarding"},
+    {"subscriptions", "subscribers"},
+    {"service"},
+    {"relay", "doctor"},
+    {"web.visitor", "web.forms"},
+    {"web.accounts", "web.pages", "web.health", "web.development"},
+    {"web.public"},
+    {"web.console"},
+    {"web"},
+    {"web.server"},
+    {"cli"},
+]
+WITH_FLASK = {"cli"} | {room for row in ROWS for room in row if room.startswith("web")}
+OPEN_TO_ALL = {
+    "root", "static", "pages.brand", "health.alive", "health.ready", "security.login", "security.static",
+    "development.mailbox", "development.mail", "development.mail_html",
+}  # fmt: skip
+BEHIND_LOGIN_BY_FLASK_SECURITY = {"security.logout", "security.verify"}
+
+
+def room_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(path: Path) -> set[str]:
+    """The rooms of ours a file imports, inside functions too."""
+    found, rooms = set(), {room_of(module) for module in MODULES}
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("consent_service"):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.startswith("consent_service")]
+        for name in names:
+            inner = name.removeprefix("consent_service").lstrip(".")
+            while inner and inner not in rooms:
+                inner = inner.rpartition(".")[0]
+            found |= {inner} if inner else set()
+    return found
+
+
+def allowed() -> dict[str, set[str]]:
+    table, above = {room: set(may) for room, may in ROOMS.items()}, set(ROOMS)
+    for row in ROWS:
+        table |= {room: set(above) for room in row}
+        above |= row
+    return table
+
+
+@pytest.mark.parametrize("path", MODULES, ids=room_of)
+def test_imports_go_one_way(path):
+    room = room_of(path)
+    if path.read_text("utf-8").count("\n") <= 1:
+        assert imports_of(path) == set()
+        return
+    assert room in allowed(), f"{room} stands in no row: give it a place in ROWS"
+    assert imports_of(path) <= allowed()[room] | {room}
+
+
+def test_nothing_outside_the_web_wing_reaches_into_it():
+    outside = [path for path in MODULES if not room_of(path).startswith("web") and room_of(path) != "cli"]
+    assert not {room for path in outside for room in imports_of(path) if room.startswith("web")}
+
+
+def test_the_package_itself_is_empty():
+    assert (PACKAGE / "__init__.py").read_text() == ""
+
+
+def test_domain_rooms_leave_flask_unloaded():
+    rooms = [f"consent_service.{room}" for room in allowed() if room not in WITH_FLASK]
+    check = (
+        "import sys, importlib; [importlib.import_module(name) for name in sys.argv[1:]]; print('flask' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", check, *rooms], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "False"
+
+
+def test_only_config_reads_the_environment_and_only_tokens_uses_itsdangerous():
+    for path in MODULES:
+        source = path.read_text("utf-8")
+        assert room_of(path) == "config" or not re.search(r"os\.environ|getenv|import environ", source), path
+        assert room_of(path) == "tokens" or "itsdangerous" not in source, path
+
+
+def test_only_the_database_room_knows_which_database_is_behind():
+    for path in MODULES:
+        code = path.read_text("utf-8")
+        if room_of(path) in ("database", "models", "config"):
+            continue  # models: two variants of one type; config: the default address
+        assert "dialect" not in code, path
+        assert "psycopg" not in code, path
+
+
+def test_use_cases_never_commit_and_never_read_a_clock():
+    for room in ("subscriptions", "ledger/evidence", "delivery/suppression", "delivery/allowance", "delivery/letters"):
+        source = (PACKAGE / f"{room}.py").read_text("utf-8")
+        for forbidden in (".commit(", ".begin(", "datetime.now", "time.time()", "flask", "services.now"):
+            assert forbidden not in source, (room, forbidden)
+
+
+def test_every_staff_route_is_guarded_and_every_other_one_is_known(sqlite_house):
+    http = sqlite_house.http
+    for rule in sqlite_house.app.url_map.iter_rules():
+        if rule.endpoint in OPEN_TO_ALL or rule.endpoint.startswith("public."):
+            continue
+        staff_only = rule.endpoint.startswith("console.") or rule.endpoint in BEHIND_LOGIN_BY_FLASK_SECURITY
+        assert staff_only, f"{rule.endpoint} is neither public nor guarded: decide"
+        path = rule.rule.replace("<uuid:subscriber_id>", "0" * 8 + "-0000" * 3 + "-" + "0" * 12)
+        path = path.replace("<int:message_id>", "1")
+        for method in rule.methods - {"OPTIONS"}:
+            answer = http.request(method, sqlite_house.url + path, allow_redirects=False, timeout=20)
+            assert answer.status_code in (302, 400), (method, path, answer.status_code)
+            assert "Mäkelä" not in answer.text
+
+
+def test_no_get_changes_a_row(house):
+    aino = Visitor(house).becomes_active()
+    Visitor(house, "eero@example.com").subscribe()
+    house.deliver()
+    heidi = Staff(house)
+    heidi.log_in()
+    tokens, person = house.service.tokens, house.person(aino.email)
+    ask = house.asks("eero@example.com")[0]
+    places = {
+        "/confirm/<token>": f"/confirm/{tokens.for_confirmation(ask.id)}",
+        "/unsubscribe/<token>": f"/unsubscribe/{tokens.for_unsubscribing(person.id)}",
+        "/staff/subscribers/<uuid:subscriber_id>": f"/staff/subscribers/{person.id}",
+    }
+    before, opened = house.everything(), 0
+    for rule in house.app.url_map.iter_rules():
+        path = places.get(rule.rule, rule.rule)
+        if "GET" in rule.methods and "<" not in path:
+            for method in ("GET", "HEAD", "OPTIONS"):
+                heidi.http.request(method, house.url + path, timeout=20)
+                opened += 1
+    assert opened > 30
+    assert house.everything() == before
+
+
+def test_sizes_stay_small():
+    lengths, modules = [], {}
+    for path in MODULES:
+        source = path.read_text("utf-8")
+        modules[path] = source.count("\n")
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                lengths.append((node.end_lineno - node.lineno + 1, f"{path.name}:{node.name}"))
+    assert max(modules.values()) <= 400, max(modules, key=modules.get)
+    assert max(lengths)[0] <= 40, max(lengths)
+    numbers = sorted(length for length, _ in lengths)
+    assert statistics.median(numbers) <= 9
+    assert numbers[len(numbers) * 9 // 10] <= 25
+    for path in (ROOT / "tests").rglob("*.py"):
+        assert path.read_text("utf-8").count("\n") <= 400, f"{path} is too long: split it by story"
+
+
+def test_nothing_happens_at_import():
+    """No module opens a file, a socket or the environment while it is imported (wsgi.py is the exception)."""
+    check = (
+        "import sys, importlib\n"
+        "seen = []\n"
+        "sys.addaudithook(lambda name, args: seen.append((name, args)) if name in "
+        "('socket.connect', 'subprocess.Popen', 'sqlite3.connect') else None)\n"
+        "[importlib.import_module(name) for name in sys.argv[1:]]\n"
+        "assert not seen, seen"
+    )
+    rooms = [f"consent_service.{room}" for room in allowed()]
+    subprocess.run([sys.executable, "-c", check, *rooms], check=True, cwd=ROOT)
+
+
+def test_the_application_is_made_without_touching_the_database(tmp_path):
+    create_app(Service(settings(f"sqlite:///{tmp_path}/never.db"), CONTROLLER))
+    assert not (tmp_path / "never.db").exists()
+
+
+def test_templates_hold_no_inline_style_script_or_handler():
+    for path in (ROOT / "templates").rglob("*.html"):
+        source = path.read_text("utf-8")
+        for forbidden in ("style=", "<style", "<script", "javascript:", " onclick", " onload", "|safe"):
+            assert forbidden not in source, (path.name, forbidden)

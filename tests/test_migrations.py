@@ -1,0 +1,88 @@
+"""The tables: the migrations make exactly what the models say, and several processes may start at once."""
+
+import subprocess
+import sys
+
+import pytest
+import sqlalchemy
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from consent_service import database
+from consent_service.models import metadata
+from consent_service.web import accounts
+from tests.actors import Visitor
+
+UPGRADE = "import sys; from consent_service import database; database.upgrade(database.make_engine(sys.argv[1]))"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request, tmp_path):
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/empty.db"
+    return request.getfixturevalue("empty_postgres_url")
+
+
+def test_head_equals_the_models(empty_url):
+    assert accounts.Staff.__table__.metadata is metadata
+    engine = database.make_engine(empty_url)
+    database.upgrade(engine)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert database.is_migrated(connection)
+    engine.dispose()
+
+
+def test_four_processes_may_migrate_at_once(empty_url):
+    started = [subprocess.Popen([sys.executable, "-W", "error", "-c", UPGRADE, empty_url]) for _ in range(4)]
+    assert [process.wait(60) for process in started] == [0, 0, 0, 0]
+    engine = database.make_engine(empty_url)
+    with database.reading(engine) as connection:
+        assert database.is_migrated(connection)
+    engine.dispose()
+
+
+def test_an_older_program_refuses_a_newer_database(empty_url):
+    engine = database.make_engine(empty_url)
+    database.upgrade(engine)
+    with database.transaction(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(database.SchemaNewer):
+        database.upgrade(engine)
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "forced",
+    [
+        "UPDATE subscriber SET status = 'active'",
+        "UPDATE subscriber SET status = 'active', active_since = asked_at",
+        "UPDATE subscriber SET status = 'active', active_since = asked_at, basis_event_id = 'made up'",
+        "UPDATE subscriber SET status = 'active', active_since = asked_at,"
+        " basis_event_id = (SELECT id FROM consent_event LIMIT 1)",
+        "UPDATE subscriber SET status = 'passive'",
+        "UPDATE subscriber SET status = 'fine'",
+        "UPDATE confirmation SET used_at = asked_at",
+        "UPDATE outbox_message SET done_at = due_at, dead_at = due_at",
+    ],
+)
+def test_the_database_itself_refuses_to_make_anybody_active_without_a_used_confirmation(house, forced):
+    Visitor(house).subscribe()
+    with pytest.raises(IntegrityError), house.service.transaction() as connection:
+        connection.execute(text(forced))
+    assert house.status("aino@example.com") == "pending"
+
+
+def test_sqlite_keeps_what_it_acknowledged(tmp_path):
+    engine = database.make_engine(f"sqlite:///{tmp_path}/c.db")
+    with engine.connect() as connection:
+        pragmas = {
+            name: connection.execute(sqlalchemy.text(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete", "busy_timeout")
+        }
+    assert pragmas == {
+        "journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1, "busy_timeout": 10_000,
+    }  # fmt: skip
+    engine.dispose()
