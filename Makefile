@@ -3,6 +3,7 @@
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
+CONSENT_PUBLIC_URL ?= http://$(HOST):$(PORT)
 export HOST PORT
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
@@ -12,9 +13,10 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
+# The runner gives each process a PORT of its own, so the address that links are built from is said to all of them.
 run: .venv/run ## Start the service on this machine and print its address
 	@$(BIN)/consent-service migrate
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start
+	@CONSENT_PUBLIC_URL="$(CONSENT_PUBLIC_URL)" PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start
 
 test: .venv/dev ## Run every test; browser and PostgreSQL tests need Chromium and PostgreSQL
 	@$(BIN)/python -m pytest -n 4 -m "not soak"

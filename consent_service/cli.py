@@ -212,7 +212,7 @@ def _report(result: subscriptions.Requested) -> None:
         case AlreadyActive():
             _stop("This person is a subscriber already; nothing was sent.")
         case OverLimit():
-            _stop("This address has just been written to; wait five minutes (at most three mails leave in a day).")
+            _stop("This address has been written to already; try again later (at most three mails a day).")
         case Suppressed(reason=reason):
             _stop(f"This address must not be written to ({reason}); nothing was sent.")
 

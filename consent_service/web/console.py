@@ -33,6 +33,8 @@ console = Blueprint("console", __name__, url_prefix="/staff")
 
 STATUSES = {"pending": mark("Unconfirmed"), "active": mark("Active"), "passive": mark("Passive")}
 LANGUAGES = {"fi": mark("Finnish"), "sv": mark("Swedish"), "en": mark("English")}
+NO_CHANNEL, NO_DAY = mark("Choose how the person asked."), mark("Give the day on which the person asked.")
+LARGEST_ID = 2**63 - 1
 TEXTS = {
     "consent": mark("The consent text shown"),
     "mail": mark("The confirmation message"),
@@ -50,10 +52,12 @@ class AddForm(FlaskForm):
     first_name = NameField(mark("Write the first name."))
     last_name = NameField(mark("Write the last name."))
     email = AddressField()
-    language = SelectField(choices=list(LANGUAGES), default="fi")
-    channel = SelectField(choices=["", *CHANNELS], validators=[InputRequired(mark("Choose how the person asked."))])
+    language = SelectField(choices=list(LANGUAGES), default="fi", invalid_choice_message=mark("Choose"))
+    channel = SelectField(
+        choices=["", *CHANNELS], validators=[InputRequired(NO_CHANNEL)], invalid_choice_message=NO_CHANNEL
+    )
     occasion = StringField()
-    asked_on = DateField(validators=[InputRequired(mark("Give the day on which the person asked."))])
+    asked_on = DateField(validators=[InputRequired(NO_DAY)], invalid_value_message=NO_DAY)
 
     def validate_occasion(self, field: StringField) -> None:
         """The occasion is named in the mail: one plain line."""
@@ -99,7 +103,7 @@ def overview() -> ResponseReturnValue:
 def list_subscribers() -> ResponseReturnValue:
     """Search and list subscribers, fifty a page."""
     asked = subscribers.Search(
-        request.args.get("q", "").strip()[:100],
+        request.args.get("q", "").replace("\0", "").strip()[:100],  # PostgreSQL takes no NUL
         request.args.get("status") if request.args.get("status") in STATUSES else None,
         max(1, request.args.get("page", 1, int)),
     )
@@ -170,7 +174,7 @@ def queue() -> ResponseReturnValue:
     )
 
 
-@console.post("/queue/<int:message_id>/retry")
+@console.post(f"/queue/<int(max={LARGEST_ID}):message_id>/retry")
 def retry_message(message_id: int) -> ResponseReturnValue:
     """Give a dead letter all its tries again."""
     with service().transaction() as connection:
@@ -200,7 +204,9 @@ def _why_not(result: subscriptions.Requested) -> str:
         case AlreadyActive():
             return mark("This person is a subscriber already. Nothing was sent.")
         case OverLimit():
-            return mark("This address has just been written to. Wait five minutes; at most three messages leave a day.")
+            return mark(
+                "This address has been written to already. Try again later: one address gets at most three messages a day."
+            )
         case Suppressed(reason=reason):
             return REFUSALS[reason]
     raise AssertionError(result)

@@ -35,7 +35,7 @@ class _Name:
         try:
             field.data = read_name(field.data)
         except NameRefused:
-            raise ValidationError(mark("Write a name of at most 100 characters, without special characters.")) from None
+            raise ValidationError(mark("Write a name of at most 100 characters.")) from None
 
 
 def _read_address(form: Form, field: Field) -> None:

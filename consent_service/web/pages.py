@@ -1,5 +1,6 @@
 """What every page shares: the words of its language, links that keep it, the company's colour, and error pages."""
 
+from email.utils import parseaddr
 from typing import Any
 
 from flask import Blueprint, Flask, Response, g, render_template, request, url_for
@@ -73,9 +74,10 @@ def _common() -> dict[str, Any]:
     language = _language()
     possessive = service().controller.possessive[language.code]  # type: ignore[index]
     privacy_url = service().controller.privacy_statement[language.code]  # type: ignore[index]
+    name, address = parseaddr(service().settings.mail_from)
     return {
         "language": language,
         "possessive": possessive,
         "privacy_url": privacy_url,
-        "sender": service().settings.mail_from,
+        "sender": f"{name} ({address})" if name else address,
     }
