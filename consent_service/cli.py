@@ -25,6 +25,7 @@ from consent_service import service as services
 from consent_service.delivery.suppression import Suppressed
 from consent_service.language import HELSINKI
 from consent_service.ledger.evidence import Occasion
+from consent_service.ledger.vault import VaultRefused
 from consent_service.service import Service
 from consent_service.subscriptions import AlreadyActive, Ask, Asked, OverLimit, StaffRequest
 
@@ -49,7 +50,7 @@ def fails_clearly(command: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, **options: Any) -> Any:
         try:
             return command(*args, **options)
-        except (config.SettingsRefused, database.SchemaNewer) as error:
+        except (config.SettingsRefused, database.SchemaNewer, VaultRefused) as error:
             _stop(str(error))
         except SQLAlchemyError as error:
             _stop(f"The database does not answer as it should ({type(error).__name__}). Try: consent-service doctor")
@@ -186,7 +187,10 @@ def subscriber() -> None:
 def add_subscriber(email: str, code: str, **said: Any) -> None:
     """Mail a confirmation to somebody who asked; they become active only by their own answer."""
     service, spoken, now = _service(), language.language(code), services.now()
-    asked_on: date = said["asked_on"].date() if said["asked_on"] else now.astimezone(HELSINKI).date()
+    today = now.astimezone(HELSINKI).date()
+    asked_on: date = said["asked_on"].date() if said["asked_on"] else today
+    if asked_on > today:
+        _stop("Give a day that has been.")
     request = StaffRequest("terminal", _name(said["staff_name"]), said["channel"], _name(said["occasion"]), asked_on)
     ask = Ask(
         _address(email),
@@ -233,7 +237,9 @@ def _await_database(service: Service) -> None:
 def _service() -> Service:
     settings, controller = config.load()
     logs.configure(settings)
-    return Service(settings, controller)
+    service = Service(settings, controller)
+    click.get_current_context().call_on_close(lambda: service.engine.dispose())
+    return service
 
 
 def _create_app() -> Any:

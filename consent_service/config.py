@@ -11,13 +11,17 @@ import contextlib
 import os
 import secrets
 import tomllib
+from email.utils import getaddresses
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import limits
+from email_validator import EmailNotValidError, validate_email
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 VAR = Path("var")
 PACKAGE = Path(__file__).parent
@@ -59,9 +63,11 @@ class Controller(BaseModel):
 
 
 class Settings(BaseSettings):
-    """Every `CONSENT_…` variable with its default; `PORT` and `HOST` stand without the prefix."""
+    """Every `CONSENT_…` variable with its default; `PORT` and `HOST` stand without the prefix. Empty means not set."""
 
-    model_config = SettingsConfigDict(env_prefix="CONSENT_", frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CONSENT_", env_ignore_empty=True, frozen=True, extra="ignore", populate_by_name=True
+    )
 
     mode: Literal["development", "production"] = "development"
     host: str = Field(default="127.0.0.1", validation_alias="HOST")
@@ -82,7 +88,7 @@ class Settings(BaseSettings):
     limit_ip: str = "5/10 minutes"
     limit_address: str = "3/24 hours;6/30 days"
     limit_global: str = "30/hour;200/day"
-    form_min_s: float = Field(default=2, ge=0)
+    form_min_s: float = Field(default=2, ge=0, allow_inf_nan=False)
     relay_poll_s: float = Field(default=0.25, gt=0, le=60)
     web_processes: int = Field(default=1, ge=1)
     web_threads: int = Field(default=8, ge=1)
@@ -120,12 +126,46 @@ class Settings(BaseSettings):
             raise ValueError("write the address people use, like https://tilaus.example.fi")
         return value.rstrip("/")
 
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        try:
+            url = make_url(value)
+        except (ArgumentError, ValueError):
+            url = None
+        is_file = url and url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+        if not url or not (is_file or url.get_backend_name() == "postgresql"):
+            raise ValueError("write it like sqlite:///var/consent.db or postgresql://user:password@host/name")
+        return value
+
     @field_validator("smtp_url")
     @classmethod
     def _smtp_address(cls, value: str) -> str:
         parts = urlsplit(value)
-        if value and (parts.scheme not in ("smtp", "smtps") or not parts.hostname):
+        if value and not (parts.scheme in ("smtp", "smtps") and parts.hostname and _has_port_or_none(parts.netloc)):
             raise ValueError("write it like smtp://user:password@host:587 or smtps://user:password@host")
+        if parts.query and parse_qs(parts.query) != {"starttls": ["required"]}:
+            raise ValueError("after the question mark stands starttls=required or nothing")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _one_sender(cls, value: str) -> str:
+        if value:
+            try:
+                [(_, address)] = getaddresses([value])
+                validate_email(address, check_deliverability=False, allow_smtputf8=False, test_environment=True)
+            except (EmailNotValidError, ValueError):
+                raise ValueError("write one sender, like Keinuma <uutiskirje@keinuma.fi>") from None
+            if not value.isprintable():
+                raise ValueError("write the sender on one line")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_address(cls, value: str) -> str:
+        if value and urlsplit(value).scheme.partition("+")[0] not in ("redis", "rediss"):
+            raise ValueError("write it like redis://host:6379/0")
         return value
 
     @field_validator("activecampaign_url")
@@ -171,6 +211,13 @@ def load() -> tuple[Settings, Controller]:
     return settings, _controller(settings.controller_file or EXAMPLE_CONTROLLER)
 
 
+def _has_port_or_none(netloc: str) -> bool:
+    try:
+        return urlsplit(f"//{netloc}").port != 0
+    except ValueError:
+        return False
+
+
 def _split(value: object) -> tuple[object, ...]:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
@@ -210,24 +257,37 @@ def _controller(path: Path) -> Controller:
 
 
 def _development_values(settings: Settings) -> dict[str, object]:
-    keys = _development_keys()
+    secret_key, data_key = _development_keys()
     return {
         "public_url": settings.public_url or f"http://{settings.host}:{settings.port}",
-        "secret_keys": settings.secret_keys or (keys["secret_key"],),
-        "data_keys": settings.data_keys or (_data_key(keys["data_key"]),),
+        "secret_keys": settings.secret_keys or (secret_key,),
+        "data_keys": settings.data_keys or (data_key,),
         "mail_from": settings.mail_from or "Keinuma <uutiskirje@keinuma.example>",
     }
 
 
-def _development_keys() -> dict[str, str]:
+def _development_keys() -> tuple[str, bytes]:
     path = VAR / "development-keys.toml"
-    if not path.exists():
-        VAR.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = VAR / f"development-keys.{os.getpid()}"
-        data_key = base64.b64encode(secrets.token_bytes(32)).decode()
-        draft.write_text(f'secret_key = "{secrets.token_hex(32)}"\ndata_key = "{data_key}"\n')
-        draft.chmod(0o600)
-        with contextlib.suppress(FileExistsError):  # another process was first: its keys count for both
-            os.link(draft, path)
-        draft.unlink()
-    return tomllib.loads(path.read_text())
+    try:
+        if not path.exists():
+            _make_development_keys(path)
+        keys = tomllib.loads(path.read_text("utf-8"))
+        secret_key, data_key = str(keys["secret_key"]), _data_key(keys["data_key"])
+    except OSError as error:
+        raise SettingsRefused(f"{path}: cannot keep the keys of development mode: {error.strerror}") from None
+    except (KeyError, TypeError, ValueError):
+        secret_key, data_key = "", b""
+    if len(secret_key) < SHORTEST_SECRET:
+        raise SettingsRefused(f"{path} is broken; give it back, or delete it together with the database")
+    return secret_key, data_key
+
+
+def _make_development_keys(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f"development-keys.{secrets.token_hex(8)}")
+    data_key = base64.b64encode(secrets.token_bytes(32)).decode()
+    draft.touch(mode=0o600, exist_ok=False)
+    draft.write_text(f'secret_key = "{secrets.token_hex(32)}"\ndata_key = "{data_key}"\n')
+    with contextlib.suppress(FileExistsError):  # another process was first: its keys count for both
+        os.link(draft, path)
+    draft.unlink()

@@ -77,4 +77,4 @@ def choose(asked: str | None, accepted: Sequence[str]) -> Language:
     """Return the language asked for by code, else the first accepted one (RFC 9110 section 12.5.4), else Finnish."""
     if asked in CODES:
         return language(asked)
-    return language(negotiate_locale([tag.partition("-")[0] for tag in accepted], CODES) or DEFAULT)
+    return language(negotiate_locale([tag.partition("-")[0].lower() for tag in accepted], CODES) or DEFAULT)

@@ -37,6 +37,7 @@ def read_address(text: str) -> Address:
             unicodedata.normalize("NFC", text.strip()),
             check_deliverability=False,
             allow_smtputf8=False,
+            strict=True,
             test_environment=True,
         )
     except (EmailNotValidError, UnicodeError) as error:
@@ -49,8 +50,10 @@ def read_address(text: str) -> Address:
 
 def read_name(text: str) -> str:
     """Return a name trimmed and in NFC; raises NameRefused."""
-    name = " ".join(unicodedata.normalize("NFC", text).split(" ")).strip()
+    name = unicodedata.normalize("NFC", text).strip()
     if not 0 < len(name) <= LONGEST_NAME or any(map(_is_refused, name)):
+        raise NameRefused
+    if all(character in INVISIBLE_MARKS or character.isspace() for character in name):
         raise NameRefused
     return name
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, func, or_, select
 
 from consent_service.models import outbox_message, subscriber
 
@@ -23,40 +23,42 @@ class Search:
 
 @dataclass(frozen=True)
 class Found:
-    """One page of subscribers, newest ask first, and how many there are in all."""
+    """One page of subscribers, newest ask first, how many there are in all, and which page it is."""
 
     people: Sequence[Row[Any]]
     total: int
+    page: int
 
     @property
     def pages(self) -> int:
         """How many pages there are."""
-        return max(1, -(-self.total // PAGE))
+        return _pages(self.total)
 
 
 def counts(connection: Connection) -> dict[str, int]:
     """Return how many subscribers have each status."""
     rows = connection.execute(select(subscriber.c.status, func.count()).group_by(subscriber.c.status))
-    return {"pending": 0, "active": 0, "passive": 0} | dict(rows.tuples().all())
+    return {"pending": 0, "active": 0, "passive": 0} | dict(rows.all())
 
 
 def search(connection: Connection, asked: Search) -> Found:
-    """Return a page of what was looked for."""
+    """Return a page of what was looked for; beyond the end, the last one."""
     wanted = []
     if asked.status:
         wanted.append(subscriber.c.status == asked.status)
     for word in asked.words.split():
         columns = (subscriber.c.email, subscriber.c.first_name, subscriber.c.last_name)
-        wanted.append(or_(*(column.icontains(word, autoescape=True) for column in columns)))
+        wanted.append(or_(*(_holds(column, word.lower()) for column in columns)))
     total = connection.execute(select(func.count()).select_from(subscriber).where(*wanted)).scalar_one()
+    page = min(asked.page, _pages(total))
     people = connection.execute(
         select(subscriber)
         .where(*wanted)
         .order_by(subscriber.c.asked_at.desc(), subscriber.c.id)
         .limit(PAGE)
-        .offset((asked.page - 1) * PAGE)
+        .offset((page - 1) * PAGE)
     ).all()
-    return Found(people, total)
+    return Found(people, total, page)
 
 
 def find(connection: Connection, subscriber_id: str) -> Row[Any] | None:
@@ -76,6 +78,18 @@ def dead_messages(connection: Connection) -> Sequence[Row[Any]]:
     return connection.execute(
         _messages().where(dead).order_by(outbox_message.c.dead_at.desc()).limit(LONGEST_LIST)
     ).all()
+
+
+def _holds(column: Column[str], word: str) -> ColumnElement[bool]:
+    """Whether a column holds a lower-case word in any case; SQLite's own lower() knows the letters A to Z only."""
+    folded = func.lower(column)
+    for letter in {letter for letter in word if not letter.isascii()}:
+        folded = func.replace(folded, letter.upper(), letter)
+    return folded.contains(word, autoescape=True)
+
+
+def _pages(total: int) -> int:
+    return max(1, -(-total // PAGE))
 
 
 def _messages() -> Any:

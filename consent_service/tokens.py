@@ -85,5 +85,5 @@ def _serializer(keys: list[str], purpose: str) -> URLSafeSerializer:
 def _read(serializer: URLSafeSerializer, token: str) -> Any:
     try:
         return serializer.loads(token)
-    except BadData as error:
+    except (BadData, UnicodeError) as error:
         raise TokenRefused from error

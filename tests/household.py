@@ -141,17 +141,19 @@ def settings(database_url: str, **given: object) -> Settings:
     return Settings(**(usual | given))
 
 
+NO_ACTIVECAMPAIGN = {"activecampaign_url": "", "activecampaign_token": "", "activecampaign_list_id": None}
+
+
 @contextmanager
 def household(folder: Path, database_url: str, mail: MailServer, contacts: ActiveCampaign, **given: object):
     """Start a service on a port of its own; everything is stopped again at the end."""
-    wanted = settings(
-        database_url,
-        smtp_url=mail.url,
-        activecampaign_url=contacts.url,
-        activecampaign_token=contacts.token,
-        activecampaign_list_id=contacts.list_id,
-        **given,
-    )
+    neighbours = {
+        "smtp_url": mail.url,
+        "activecampaign_url": contacts.url,
+        "activecampaign_token": contacts.token,
+        "activecampaign_list_id": contacts.list_id,
+    }
+    wanted = settings(database_url, **(neighbours | given))
     server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True, request_handler=_Silent)
     url = f"http://127.0.0.1:{server.server_port}"
     service = Service(wanted.model_copy(update={"public_url": given.get("public_url", url)}), CONTROLLER)

@@ -154,10 +154,9 @@ class Lives(RuleBasedStateMachine):
         link = links[-min(age, len(links))]
         before, page = self.person(name), statements.confirm(FINNISH, self.service.controller)
         done = False
-        with self.crashing(crash), contextlib.suppress(LinkDead, LinkExpired):
-            with self.transaction() as connection:
-                subscriptions.confirm(connection, self.occasion(), link, page)
-                done = True
+        with self.crashing(crash), contextlib.suppress(LinkDead, LinkExpired), self.transaction() as connection:
+            subscriptions.confirm(connection, self.occasion(), link, page)
+            done = True
         after = self.person(name)
         if after.status == "active" and before.status != "active":
             assert link == before.open_confirmation_id, "only the newest ask makes anybody active"

@@ -6,7 +6,8 @@ read: the list status is read from the body, never from 200 alone. Must not quer
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from consent_service.delivery.pacing import CallBudget
 TIMEOUT_S = 10
 SUBSCRIBED, UNSUBSCRIBED = 1, 2
 RESUBSCRIBE_SOURCE = 4  # documented for a contact that left and comes back with a fresh confirmation
+LONGEST_WISH = timedelta(days=1)  # a slip of theirs in `Retry-After` must not stop forwarding for years
 REFUSED_FOR_GOOD = (400, 405, 413, 415, 422)
 
 
@@ -135,8 +137,7 @@ class Account:
         reason = f"ActiveCampaign answered {answer.status_code}{_error_code(content)}"
         if answer.status_code in REFUSED_FOR_GOOD:
             raise _Ended(Rejected(reason))
-        after = answer.headers.get("Retry-After", "")
-        wish = timedelta(seconds=int(after)) if after.isdigit() else None
+        wish = _wish(answer.headers.get("Retry-After", ""), self._budget.now())
         if wish is not None:
             self._budget.rest(wish)
         raise _Ended(Retry(reason, after=wish, peer_down=True))
@@ -149,11 +150,24 @@ def _part(body: object, name: str) -> dict[str, Any]:
 
 def _is_of(found: object, email: str) -> bool:
     """Whether a contact there is the one with this address; how its case is kept there is not known."""
-    return isinstance(found, dict) and "id" in found and str(found.get("email", "")).lower() == email.lower()
+    if not isinstance(found, dict) or not re.fullmatch(r"[0-9]{1,20}", str(found.get("id"))):
+        return False
+    return str(found.get("email", "")).lower() == email.lower()
 
 
 def _number(value: object) -> int | None:
-    return int(value) if isinstance(value, (int, str)) and str(value).isdigit() else None
+    return int(value) if isinstance(value, (int, str)) and re.fullmatch(r"[0-9]{1,4}", str(value)) else None
+
+
+def _wish(after: str, now: datetime) -> timedelta | None:
+    """How long a `Retry-After` asks us to wait, given in seconds or as a date (RFC 9110 section 10.2.3)."""
+    if re.fullmatch(r"[0-9]+", after):
+        return min(timedelta(seconds=int(after[:9])), LONGEST_WISH)
+    try:
+        until = parsedate_to_datetime(after)
+    except ValueError:
+        return None
+    return min(max(until.replace(tzinfo=until.tzinfo or UTC) - now, timedelta(0)), LONGEST_WISH)
 
 
 def _error_code(content: object) -> str:

@@ -24,7 +24,9 @@ TIMEOUT_S = 10
 SUBMISSION_PORT = 587
 UTF8 = Charset("utf-8")
 UTF8.body_encoding = QP
+ENCODED_LINE = 72  # RFC 2047 section 2 allows 76; Header counts a few letters too few
 PERMANENT = range(500, 600)
+ABOUT_THE_SESSION = (421, 500, 502, 503, 504, 521, 530, 534, 535, 538)  # RFC 5321 section 4.2, RFC 4954 section 6
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def as_bytes(letter: Letter) -> bytes:
     headers = {
         "From": formataddr((str(Header(name, "utf-8")) if not name.isascii() else name, address)),
         "To": letter.recipient,
-        "Subject": str(Header(letter.subject, "utf-8").encode()) if not letter.subject.isascii() else letter.subject,
+        "Subject": letter.subject,
         "Date": format_datetime(letter.written_at),
         "Message-ID": letter.message_id,
         "Auto-Submitted": "auto-generated",
@@ -64,9 +66,9 @@ def as_bytes(letter: Letter) -> bytes:
         headers["List-Unsubscribe"] = f"<{letter.unsubscribe_url}>"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     for header, value in headers.items():
-        if "\r" in value or (header != "Subject" and "\n" in value):
+        if "\r" in value or "\n" in value:
             raise ValueError(f"a line break in the header {header}")
-        mail[header] = value
+        mail[header] = value if value.isascii() else Header(value, "utf-8", ENCODED_LINE, header).encode()
     mail.attach(_part(letter.text, "plain"))
     mail.attach(_part(letter.html, "html"))
     unfolded = mail.policy.clone(max_line_length=0)  # a link broken over lines is not found by every mail program
@@ -106,10 +108,12 @@ class SmtpMail:
         try:
             return Delivered(self._send(sender, letter.recipient, content))
         except smtplib.SMTPRecipientsRefused as refused:
-            code, _ = next(iter(refused.recipients.values()))
-            return self._refused(code, "recipient")
-        except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as refused:
-            return self._refused(refused.smtp_code, "message")
+            return self._refused("recipient", *refused.recipients[letter.recipient])
+        except smtplib.SMTPDataError as refused:
+            return self._refused("message", refused.smtp_code, refused.smtp_error)
+        except smtplib.SMTPSenderRefused as refused:  # the sender is the same for every letter: none is at fault
+            self.close()
+            return Retry(f"mail server refused the sender: {refused.smtp_code}", peer_down=True)
         except (smtplib.SMTPException, OSError) as error:
             self.close()
             return Retry(f"mail server: {type(error).__name__}", peer_down=True)
@@ -129,15 +133,12 @@ class SmtpMail:
         server = self._connection()
         code, answer = server.mail(sender)
         if code != 250:
-            self._reset()
             raise smtplib.SMTPSenderRefused(code, answer, sender)
         code, answer = server.rcpt(recipient)
         if code not in (250, 251):
-            self._reset()
             raise smtplib.SMTPRecipientsRefused({recipient: (code, answer)})
         code, answer = server.data(content)
         if code != 250:
-            self._reset()
             raise smtplib.SMTPDataError(code, answer)
         return f"{code}"
 
@@ -154,22 +155,38 @@ class SmtpMail:
 
     def _connect(self) -> smtplib.SMTP:
         host, context = self._parts.hostname or "", ssl.create_default_context()
-        server: smtplib.SMTP
         if self._parts.scheme == "smtps":
-            server = smtplib.SMTP_SSL(host, self._parts.port or 465, timeout=TIMEOUT_S, context=context)
-        else:
-            server = smtplib.SMTP(host, self._parts.port or SUBMISSION_PORT, timeout=TIMEOUT_S)
-        server.ehlo()
-        if self._parts.scheme == "smtp" and (self._must_encrypt or server.has_extn("starttls")):
-            server.starttls(context=context)  # raises when it is not offered: a required encryption is never skipped
+            return self._log_in(smtplib.SMTP_SSL(host, self._parts.port or 465, timeout=TIMEOUT_S, context=context))
+        server = smtplib.SMTP(host, self._parts.port or SUBMISSION_PORT, timeout=TIMEOUT_S)
+        try:
             server.ehlo()
-        if self._parts.username:
-            server.login(unquote(self._parts.username), unquote(self._parts.password or ""))
+            if self._must_encrypt or server.has_extn("starttls"):
+                server.starttls(context=context)  # raises when not offered: a required encryption is never skipped
+        except Exception:
+            server.close()
+            raise
+        return self._log_in(server)
+
+    def _log_in(self, server: smtplib.SMTP) -> smtplib.SMTP:
+        try:
+            server.ehlo()
+            if self._parts.username:
+                server.login(unquote(self._parts.username), unquote(self._parts.password or ""))
+        except Exception:
+            server.close()
+            raise
         return server
 
-    def _refused(self, code: int, what: str) -> Outcome:
+    def _refused(self, what: str, code: int, answer: bytes | str) -> Outcome:
         reason = f"mail server refused the {what}: {code}"
-        return Rejected(reason) if code in PERMANENT else Retry(reason, peer_down=code == 421)
+        if code in ABOUT_THE_SESSION:
+            self.close()
+            return Retry(reason, peer_down=True)
+        self._reset()
+        text = answer.decode("latin-1") if isinstance(answer, bytes) else answer
+        # A full mailbox empties again, and "relaying denied" is our setting's fault as often as the recipient's.
+        may_change = what == "recipient" and (code == 552 or text.startswith("5.7."))
+        return Rejected(reason) if code in PERMANENT and not may_change else Retry(reason)
 
     def _reset(self) -> None:
         try:

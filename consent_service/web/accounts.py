@@ -29,7 +29,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship,
 
 from consent_service.language import mark
 from consent_service.models import UtcDateTime, metadata
-from consent_service.people import Address
+from consent_service.people import Address, AddressRefused, read_address
 from consent_service.service import Service
 from consent_service.web.visitor import NetworkLimit, network
 
@@ -105,7 +105,7 @@ def session_key(secret: str) -> str:
 def install(app: Flask, service: Service) -> None:
     """Set up Flask-Security and the limits of a session."""
     app.config.update(
-        SECURITY_PASSWORD_SALT=session_key(service.settings.secret_keys[-1] + "/password"),
+        SECURITY_PASSWORD_SINGLE_HASH=True,  # argon2 alone: a password must outlive the rotation of our keys
         SECURITY_PASSWORD_LENGTH_MIN=SHORTEST_PASSWORD,
         SECURITY_URL_PREFIX="/staff",
         SECURITY_POST_LOGIN_VIEW="/staff/",
@@ -114,6 +114,8 @@ def install(app: Flask, service: Service) -> None:
         SECURITY_RETURN_GENERIC_RESPONSES=True,
         SECURITY_SEND_REGISTER_EMAIL=False,
         SECURITY_FLASH_MESSAGES=False,
+        SECURITY_FRESHNESS=timedelta(-1),  # no page that asks for the password once more
+        SECURITY_STATIC_FOLDER=None,
         PERMANENT_SESSION_LIFETIME=IDLE,
     )
     sessions = scoped_session(sessionmaker(service.engine))
@@ -169,8 +171,9 @@ def disable(connection: Connection, address: Address) -> bool:
 
 
 def password_hash(password: str) -> str:
-    """Return the argon2 hash of a password; needs an application context."""
-    hashed: str = hash_password(password)
+    """Return the argon2 hash of a password, normalised as the login does; needs an application context."""
+    security: Security = current_app.extensions["security"]
+    hashed: str = hash_password(security.password_util.normalize(password))
     return hashed
 
 
@@ -180,6 +183,7 @@ def _is_session_young() -> bool:
 
 
 def _begin_session(_app: Flask, user: Staff, **_: object) -> None:
+    session.pop("csrf_token", None)  # whoever planted the cookie from before the login knows that one
     session.permanent = True
     session["began_at"] = int(datetime.now(UTC).timestamp())
 
@@ -191,12 +195,20 @@ def _end_sessions(_app: Flask, user: Staff, **_: object) -> None:
         connection.execute(update(Staff).where(Staff.id == user.id).values(fs_uniquifier=uuid.uuid4().hex))
 
 
+def _account(typed: str) -> str:
+    """The account meant, however it is spelt: the login itself reads wide letters and odd dots as the plain ones."""
+    try:
+        return read_address(typed).key
+    except AddressRefused:
+        return typed.strip().lower()
+
+
 def _limit_tries() -> ResponseReturnValue | None:
     if request.endpoint != "security.login" or request.method != "POST":
         return None
     limit: NetworkLimit = current_app.extensions["login-limit"]
     service: Service = current_app.extensions["consent-service"]
-    sources = (network(request.remote_addr), request.form.get("email", "").strip().lower())
+    sources = (network(request.remote_addr), _account(request.form.get("email", "")))
     waits = [limit.hit("login", service.vault.address_hash(f"login:{source}")) for source in sources]
     if not any(waits):
         return None

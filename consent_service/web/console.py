@@ -205,7 +205,8 @@ def _why_not(result: subscriptions.Requested) -> str:
             return mark("This person is a subscriber already. Nothing was sent.")
         case OverLimit():
             return mark(
-                "This address has been written to already. Try again later: one address gets at most three messages a day."
+                "This address has been written to already. "
+                "Try again later: one address gets at most three messages a day."
             )
         case Suppressed(reason=reason):
             return REFUSALS[reason]

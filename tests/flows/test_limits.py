@@ -1,6 +1,7 @@
 """How often: one network, one address, the whole service. Strangers cannot use the form against somebody."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 import time_machine
@@ -42,7 +43,7 @@ def test_one_address_gets_a_mail_each_five_minutes_three_a_day_six_a_month(open_
         if len(aino.mails()) > before:
             sent.append(services.now())
         clock.shift(timedelta(minutes=4) if len(sent) < 2 else timedelta(hours=5))
-    gaps = [later - earlier for earlier, later in zip(sent, sent[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(sent)]
     assert min(gaps) >= timedelta(minutes=5)
     assert all(sent[n + 3] - sent[n] >= timedelta(hours=24) for n in range(len(sent) - 3))
     assert all(sent[n + 6] - sent[n] >= timedelta(days=30) for n in range(len(sent) - 6))

@@ -1,0 +1,49 @@
+"""A real browser: one for each test process, found on this machine and never downloaded."""
+
+import os
+import shutil
+from contextlib import ExitStack
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.browser.guest import Guest
+from tests.browser.houses import Houses
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "/usr/bin/chromium", "google-chrome"))), None)
+NO_CHROMIUM = "Chromium is not installed (apt install chromium): NO page was opened in a browser"
+QUIETLY = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium; without it these tests are skipped, except where everything has to be tested."""
+    if CHROMIUM is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(NO_CHROMIUM)
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=QUIETLY)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def houses(tmp_path_factory):
+    """The households that the pages are looked at in."""
+    with Houses(tmp_path_factory.mktemp("houses")) as found:
+        yield found
+
+
+@pytest.fixture
+def visit(browser, monkeypatch, houses):
+    """Come to a household as a guest with a fresh browser: `visit(house, "fi", scripts=False)`."""
+    monkeypatch.chdir(houses.folder)  # the mailbox of the development mode lies in the working folder
+    with ExitStack() as stack:
+        yield lambda house, code, **how: stack.enter_context(Guest(browser, house, code, **how))

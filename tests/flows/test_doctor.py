@@ -1,0 +1,209 @@
+"""The doctor: what is wrong with the service, one line each with what to do; exit code 1 when something is."""
+
+import base64
+import json
+import re
+from datetime import timedelta
+
+import pytest
+import time_machine
+from sqlalchemy import text
+
+from consent_service import config
+from consent_service import service as services
+from tests.actors import Visitor
+from tests.processes import run, variables
+from tests.servers.smtp import MailServer
+
+PARTS = ["ActiveCampaign", "clock", "database", "keys", "mail", "outbox", "settings"]
+
+
+@pytest.fixture
+def given(sqlite_house):
+    """The settings of a service in which all is well."""
+    production = {
+        "CONSENT_MODE": "production",
+        "CONSENT_PUBLIC_URL": "https://tilaus.keinuma.example",
+        "CONSENT_CONTROLLER_FILE": str(config.EXAMPLE_CONTROLLER),
+    }
+    return variables(sqlite_house.settings) | production
+
+
+@pytest.fixture
+def examine(tmp_path, given):
+    """Let the doctor look, with some settings changed; the exit code and what was found, by part."""
+
+    def examined(**changes):
+        wanted = {name: value for name, value in (given | changes).items() if value}
+        done = run(tmp_path, "doctor", "--json", given=wanted)
+        assert done.stderr == ""
+        found = json.loads(done.stdout)
+        assert len({one["part"] for one in found}) == len(found)
+        wrong = [one["part"] for one in found if one["state"] == "wrong"]
+        assert done.returncode == (1 if wrong else 0)
+        return wrong, {one["part"]: f"{one['state']}: {one['says']}" for one in found}
+
+    return examined
+
+
+def test_all_is_well(examine, given, tmp_path, sqlite_house):
+    Visitor(sqlite_house).becomes_active()
+    wrong, found = examine()
+    assert (wrong, sorted(found)) == ([], PARTS)
+    assert {finding.partition(":")[0] for finding in found.values()} == {"good"}
+    done = run(tmp_path, "doctor", given=given)
+    assert done.returncode == 0
+    assert all(re.fullmatch(r"✓ \w+: .+", line) for line in done.stdout.splitlines())
+    assert len(done.stdout.splitlines()) == len(PARTS)
+
+
+def test_a_first_try_is_told_what_is_not_set_up_but_not_scolded(tmp_path):
+    assert run(tmp_path, "migrate").returncode == 0
+    done = run(tmp_path, "doctor")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "• settings: development mode" in done.stdout
+    assert "• mail: no SMTP server" in done.stdout
+    assert "• ActiveCampaign: not configured" in done.stdout
+
+
+def test_settings_that_are_refused_are_the_finding(tmp_path):
+    done = run(tmp_path, "doctor", "--json", given={"CONSENT_MODE": "production"})
+    assert done.returncode == 1
+    [found] = json.loads(done.stdout)
+    assert (found["part"], found["state"]) == ("settings", "wrong")
+    assert "CONSENT_SECRET_KEYS" in found["says"]
+    assert run(tmp_path, "doctor", given={"CONSENT_MODE": "x"}).stdout.startswith("✗ settings: CONSENT_MODE: ")
+
+
+# Mail
+
+
+def test_a_mail_server_that_is_not_there(examine, mail):
+    mail.stop()
+    wrong, found = examine()
+    assert wrong == ["mail"]
+    assert "no connection (ConnectionRefusedError); check CONSENT_SMTP_URL" in found["mail"]
+
+
+def test_a_mail_server_that_wants_another_password(examine):
+    with MailServer(auth=("keinuma", "the right password")) as strict:
+        assert examine(CONSENT_SMTP_URL=strict.url)[0] == []
+        for url in (f"smtp://keinuma:guessed@127.0.0.1:{strict.port}", f"smtp://nobody:x@127.0.0.1:{strict.port}"):
+            wrong, found = examine(CONSENT_SMTP_URL=url)
+            assert wrong == ["mail"]
+            assert "refused the user or password" in found["mail"]
+            assert "guessed" not in found["mail"]
+
+
+def test_a_mail_server_that_knows_no_passwords(examine, mail):
+    wrong, found = examine(CONSENT_SMTP_URL=f"smtp://keinuma:password@127.0.0.1:{mail.port}")
+    assert wrong == ["mail"]
+    assert "offers no login" in found["mail"]
+
+
+def test_encryption_that_is_required_but_not_offered(examine, mail):
+    wrong, found = examine(CONSENT_SMTP_URL=f"{mail.url}?starttls=required")
+    assert wrong == ["mail"]
+    assert "offers no STARTTLS" in found["mail"]
+
+
+def test_encryption_with_a_certificate_nobody_vouches_for(examine):
+    with MailServer(starttls=True) as encrypted:
+        url = f"{encrypted.url}?starttls=required"
+        wrong, found = examine(CONSENT_SMTP_URL=url)
+        assert wrong == ["mail"]
+        assert "SSLCertVerificationError" in found["mail"]
+        assert examine(CONSENT_SMTP_URL=url, SSL_CERT_FILE=str(encrypted.certificate_path))[0] == []
+
+
+# ActiveCampaign
+
+
+def test_activecampaign_refuses_the_key_or_has_no_such_list(examine, contacts):
+    wrong, found = examine(CONSENT_ACTIVECAMPAIGN_TOKEN="not-the-right-key")
+    assert wrong == ["ActiveCampaign"]
+    assert "403" in found["ActiveCampaign"] and "_TOKEN" in found["ActiveCampaign"]
+    assert "not-the-right-key" not in found["ActiveCampaign"]
+    wrong, found = examine(CONSENT_ACTIVECAMPAIGN_LIST_ID="99")
+    assert wrong == ["ActiveCampaign"]
+    assert "list 99 does not exist" in found["ActiveCampaign"]
+    contacts.stop()
+    wrong, found = examine()
+    assert wrong == ["ActiveCampaign"]
+    assert "ConnectionError" in found["ActiveCampaign"]
+    assert not contacts.contacts, "looking changes nothing there"
+
+
+def test_without_activecampaign_the_rest_is_still_good(examine):
+    names = ("URL", "TOKEN", "LIST_ID")
+    wrong, found = examine(**{f"CONSENT_ACTIVECAMPAIGN_{name}": "" for name in names})
+    assert wrong == []
+    assert found["ActiveCampaign"].startswith("note: not configured")
+
+
+# Database and keys
+
+
+def test_a_database_without_tables_is_named_and_the_rest_is_looked_at(examine, tmp_path):
+    wrong, found = examine(CONSENT_DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
+    assert wrong == ["database"]
+    assert found["database"].endswith("run: consent-service migrate")
+    assert found["mail"].startswith("good")
+
+
+def test_a_database_that_does_not_answer_is_named_and_the_rest_is_looked_at(examine, tmp_path):
+    (tmp_path / "folder").mkdir()
+    for url in (f"sqlite:///{tmp_path}/folder", "postgresql://nobody:secret@127.0.0.1:1/nothing"):
+        wrong, found = examine(CONSENT_DATABASE_URL=url)
+        assert wrong == ["database"]
+        assert "no answer (OperationalError); check CONSENT_DATABASE_URL" in found["database"]
+        assert "secret" not in str(found)
+
+
+def test_a_data_key_that_does_not_open_the_evidence(examine, given, sqlite_house):
+    Visitor(sqlite_house).subscribe()
+    other = base64.b64encode(b"another data key of 32 bytes ok!").decode()
+    wrong, found = examine(CONSENT_DATA_KEYS=other)
+    assert wrong == ["keys"]
+    assert "CONSENT_DATA_KEYS lacks a key" in found["keys"]
+    assert examine(CONSENT_DATA_KEYS=f"{other},{given['CONSENT_DATA_KEYS']}")[0] == [], "a rotation"
+
+
+def test_a_clock_that_runs_behind(examine, sqlite_house):
+    with time_machine.travel(services.now() + timedelta(hours=1)):
+        Visitor(sqlite_house).subscribe()
+        sqlite_house.deliver()
+    wrong, found = examine()
+    assert wrong == ["clock"]
+    assert "lies in the future" in found["clock"]
+
+
+# The outbox
+
+
+def test_dead_letters_are_counted_and_where_to_look(examine, sqlite_house):
+    for name in ("aino", "eero"):
+        Visitor(sqlite_house, f"{name}@example.com").subscribe()
+    sqlite_house.mail.answer_next("rcpt", 550, "no", times=2)
+    sqlite_house.deliver()
+    wrong, found = examine()
+    assert wrong == ["outbox"]
+    assert found["outbox"] == "wrong: 2 dead letters; look at https://tilaus.keinuma.example/staff/queue"
+
+
+def test_messages_that_nobody_delivers(examine, sqlite_house):
+    Visitor(sqlite_house).subscribe()
+    assert examine()[0] == []
+    with sqlite_house.service.transaction() as connection:
+        connection.execute(
+            text("UPDATE outbox_message SET due_at = :at"), {"at": services.now() - timedelta(minutes=16)}
+        )
+    wrong, found = examine()
+    assert wrong == ["outbox"]
+    assert found["outbox"].endswith("Start: consent-service relay")
+
+
+def test_several_faults_are_all_named(examine, mail, contacts):
+    mail.stop()
+    contacts.stop()
+    assert examine(CONSENT_PUBLIC_URL="https://tilaus.keinuma.example")[0] == ["mail", "ActiveCampaign"]

@@ -1,0 +1,239 @@
+"""The console script: every command says what it did or, in one line, why not; exit code 0 or 1."""
+
+import base64
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import click
+import pytest
+from sqlalchemy import text
+
+from consent_service import database
+from consent_service.cli import cli
+from consent_service.language import HELSINKI, language
+from tests.actors import Staff, Visitor
+from tests.processes import run, variables
+
+ADD = [
+    "subscriber", "add", "eero@example.com", "--first-name", "Eero", "--last-name", "Niemi", "--language", "sv",
+    "--staff-name", "Heidi", "--channel", "phone", "--occasion", "messut Oulussa",
+]  # fmt: skip
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request, tmp_path):
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/empty.db"
+    return request.getfixturevalue("empty_postgres_url")
+
+
+@pytest.fixture
+def terminal(house, tmp_path):
+    """A terminal on the machine of the household."""
+
+    def type_in(*words, typed="", **changes):
+        return run(tmp_path, *words, given=variables(house.settings) | changes, typed=typed)
+
+    return type_in
+
+
+def refused(done, told, code=1):
+    """Whether a command ended with one line that says why."""
+    assert (done.returncode, done.stdout) == (code, ""), done
+    assert re.fullmatch(f".*{told}.*\n", done.stderr), done.stderr
+    return True
+
+
+def commands(group, words=()):
+    for name, command in group.commands.items():
+        yield (*words, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*words, name))
+
+
+def is_let_in(house, email, password):
+    staff = Staff.__new__(Staff)
+    staff.house, staff.email, staff.http = house, email, house.http
+    return urlsplit(staff.log_in(password).answer.url).path == "/staff/"
+
+
+# Help
+
+
+def test_every_command_explains_itself_and_touches_nothing(tmp_path):
+    known = [(), *commands(cli)]
+    assert {("web",), ("relay",), ("migrate",), ("doctor",), ("staff", "disable"), ("subscriber", "add")} <= {*known}
+    with ThreadPoolExecutor(2) as both:
+        shown = list(both.map(lambda words: run(tmp_path, *words, "--help", given={"CONSENT_MODE": "broken"}), known))
+    for words, done in zip(known, shown, strict=True):
+        assert (done.returncode, done.stderr) == (0, ""), words
+        assert f"Usage: consent-service {' '.join(words)}".strip() in done.stdout
+        assert re.search(r"\n\n  [A-Z][^\n]*(\n  [^\n]+)*[.]\n", done.stdout), "a sentence that says what it does"
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_command_or_option_is_refused(tmp_path):
+    for words in (["fly"], ["migrate", "--backwards"], ["staff"], ["staff", "add"], ["staff", "add", "a@b.fi"]):
+        assert run(tmp_path, *words).returncode == 2, words
+    assert not list(tmp_path.iterdir())
+
+
+# The database
+
+
+def test_migrating_is_safe_to_repeat_and_to_do_from_four_places_at_once(empty_url, tmp_path):
+    given = {"CONSENT_DATABASE_URL": empty_url}
+    with ThreadPoolExecutor(4) as four:
+        done = list(four.map(lambda _: run(tmp_path, "migrate", given=given), range(4)))
+    done.append(run(tmp_path, "migrate", given=given))
+    assert [(one.returncode, one.stdout, one.stderr) for one in done] == [(0, "The database is up to date.\n", "")] * 5
+    engine = database.make_engine(empty_url)
+    with database.reading(engine) as connection:
+        assert database.is_migrated(connection)
+    engine.dispose()
+
+
+def test_the_first_try_puts_everything_into_var(tmp_path):
+    assert run(tmp_path, "migrate").returncode == 0
+    assert (tmp_path / "var/consent.db").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"var"}
+
+
+def test_a_database_from_a_newer_version_is_refused_in_one_line(house, terminal):
+    with house.service.transaction() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    before = house.everything()
+    for words in (["migrate"], ["web"], ["relay"], ["staff", "add", "a@b.fi", "--name", "A"], ADD):
+        assert refused(terminal(*words), "the database is newer than this program; start the newer version")
+    assert house.everything() == before
+
+
+def test_a_database_that_does_not_answer_is_told_in_one_line(tmp_path):
+    (tmp_path / "db").mkdir()
+    given = {"CONSENT_DATABASE_URL": f"sqlite:///{tmp_path}/db"}
+    for words in (["migrate"], ["staff", "list"], ADD):
+        assert refused(run(tmp_path, *words, given=given), "The database does not answer.*consent-service doctor")
+
+
+# Staff
+
+
+def test_an_account_is_added_listed_and_disabled(house, terminal):
+    done = terminal("staff", "add", "Heidi@Keinuma.example", "--name", "Heidi Äijälä")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{house.url}/staff/login" in done.stdout
+    password = re.search(r"Password, shown only now: (\S{16})\n", done.stdout)[1]
+    assert is_let_in(house, "heidi@keinuma.example", password)
+
+    assert refused(terminal("staff", "add", "HEIDI@keinuma.example", "--name", "Other"), "already")
+    assert is_let_in(house, "heidi@keinuma.example", password), "the first one goes on working"
+
+    assert terminal("staff", "list").stdout == "heidi@keinuma.example  Heidi Äijälä  active\n"
+    [listed] = json.loads(terminal("staff", "list", "--json").stdout)
+    assert datetime.fromisoformat(listed.pop("created_at")).tzinfo is not None
+    assert listed == {"email": "heidi@keinuma.example", "name": "Heidi Äijälä", "active": True}
+
+    assert terminal("staff", "disable", "HEIDI@keinuma.example").returncode == 0
+    assert not is_let_in(house, "heidi@keinuma.example", password)
+    assert terminal("staff", "list").stdout == "heidi@keinuma.example  Heidi Äijälä  disabled\n"
+    assert refused(terminal("staff", "disable", "nobody@keinuma.example"), "no account with this address")
+
+
+def test_without_accounts_the_list_says_how_to_add_one(terminal):
+    assert terminal("staff", "list").stdout.startswith("No accounts yet. ")
+    assert json.loads(terminal("staff", "list", "--json").stdout) == []
+
+
+def test_a_password_can_be_typed_and_is_never_shown(house, terminal):
+    password = "ääkköset ja väli"
+    done = terminal(
+        "staff", "add", "heidi@keinuma.example", "--name", "Heidi", "--password-stdin", typed=f"{password}\n"
+    )
+    assert done.returncode == 0
+    assert password not in done.stdout + done.stderr
+    assert "Password" not in done.stdout
+    assert is_let_in(house, "heidi@keinuma.example", password)
+
+
+def test_what_makes_no_account_is_refused_and_leaves_nothing(house, terminal):
+    before = house.everything()
+    add = ["staff", "add", "heidi@keinuma.example", "--name", "Heidi"]
+    for typed in ("", "\n", "eleven char\n"):
+        assert refused(terminal(*add, "--password-stdin", typed=typed), "at least 12 characters")
+    assert refused(terminal("staff", "add", "heidi", "--name", "Heidi"), "name@example.com")
+    assert refused(terminal("staff", "add", "heidi@keinuma.example", "--name", " "), "1 to 100 characters")
+    assert refused(terminal("staff", "add", "heidi@keinuma.example", "--name", "a\nb"), "1 to 100 characters")
+    assert house.everything() == before
+
+
+# Subscribers
+
+
+def test_a_subscriber_is_asked_and_decides(house, terminal):
+    done = terminal(*ADD, "--asked-on", "2026-03-09")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Nothing more happens unless the person confirms." in done.stdout
+    assert house.status("eero@example.com") == "pending"
+    assert [message.kind for message in house.messages()] == ["confirmation"]
+    [asked] = house.story("eero@example.com")
+    told = {name: asked.core[name] for name in ("actor", "door", "source", "staff_name", "channel", "occasion_on")}
+    assert told == {
+        "actor": "terminal", "door": "terminal", "source": "staff",
+        "staff_name": "Heidi", "channel": "phone", "occasion_on": "2026-03-09",
+    }  # fmt: skip
+    house.deliver()
+    eero = Visitor(house, "eero@example.com")
+    assert "Heidi" in eero.newest().text and "messut Oulussa" in eero.newest().text
+    assert eero.newest().message["Content-Language"] == "sv"
+    house.get(eero.link("confirm")).press(language("sv").say("Confirm the subscription"))
+    assert house.status("eero@example.com") == "active"
+    house.deliver()
+    mails = len(house.mail.mails)
+    assert refused(terminal(*ADD), "is a subscriber already; nothing was sent")
+    house.deliver()
+    assert len(house.mail.mails) == mails
+
+
+def test_the_day_of_asking_is_today_in_helsinki_and_never_tomorrow(house, terminal):
+    before = house.everything()
+    assert refused(terminal(*ADD, "--asked-on", "2999-01-01"), "a day that has been")
+    assert terminal(*ADD, "--asked-on", "yesterday").returncode == 2
+    assert house.everything() == before
+    days = {datetime.now(UTC).astimezone(HELSINKI).date().isoformat()}
+    assert terminal(*ADD).returncode == 0
+    days |= {datetime.now(UTC).astimezone(HELSINKI).date().isoformat()}
+    assert house.story("eero@example.com")[0].core["occasion_on"] in days
+
+
+def test_who_may_not_be_written_to_is_not(house, terminal):
+    eero = Visitor(house, "eero@example.com")
+    assert terminal(*ADD, "--language", "fi", CONSENT_LIMIT_ADDRESS="1/day").returncode == 0
+    assert refused(terminal(*ADD, CONSENT_LIMIT_ADDRESS="1/day"), "just been written to; wait five minutes")
+    house.deliver()
+    eero.decline()
+    assert refused(terminal(*ADD), r"must not be written to \(declined\); nothing was sent")
+    house.deliver()
+    assert len(eero.mails()) == 1
+
+
+def test_bad_words_are_refused_and_leave_nothing(house, terminal):
+    before = house.everything()
+    assert refused(terminal(*ADD[:2], "eero@", *ADD[3:]), "name@example.com")
+    assert refused(terminal(*ADD, "--first-name", ""), "1 to 100 characters")
+    assert refused(terminal(*ADD, "--occasion", "x" * 101), "1 to 100 characters")
+    assert refused(terminal(*ADD, "--staff-name", "Heidi\x1b[2J"), "1 to 100 characters")
+    for wrong in (["--channel", "telepathy"], ["--language", "de"]):
+        assert terminal(*ADD, *wrong).returncode == 2
+    assert house.everything() == before
+
+
+def test_with_the_wrong_data_key_nothing_is_added(sqlite_house, tmp_path):
+    given = variables(sqlite_house.settings)
+    assert run(tmp_path, *ADD, given=given).returncode == 0
+    before = sqlite_house.everything()
+    given["CONSENT_DATA_KEYS"] = base64.b64encode(b"another data key of 32 bytes ok!").decode()
+    assert refused(run(tmp_path, *ADD, given=given), "CONSENT_DATA_KEYS")
+    assert sqlite_house.everything() == before

@@ -1,0 +1,213 @@
+"""The service as its operator runs it: the console script in real processes, with nothing but the environment.
+
+`run` runs one command to its end. `running` starts `web` and `relay` and gives a household around them, so that every
+actor of the stories works with it; the processes can be stopped, killed in the middle of their work, and started again.
+"""
+
+import base64
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+
+import requests
+
+from consent_service import service as services
+from consent_service.config import Settings
+from consent_service.service import Service
+from consent_service.web import create_app
+from tests.household import CONTROLLER, Household, settings
+from tests.servers.activecampaign import ActiveCampaign
+from tests.servers.port import LoopbackPort
+from tests.servers.smtp import MailServer
+
+SCRIPT = Path(sys.executable).with_name("consent-service")
+PATIENCE_S = 60  # a machine full of tests may take its time
+
+
+def environment(given: dict[str, str] | None = None) -> dict[str, str]:
+    """The environment of this test, without any settings of ours but those given; warnings are errors there too."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CONSENT_")}
+    return {name: value for name, value in kept.items() if name not in ("HOST", "PORT")} | {
+        "PYTHONWARNINGS": "error",
+        **(given or {}),
+    }
+
+
+def variables(wanted: Settings) -> dict[str, str]:
+    """Settings as an operator writes them: one `CONSENT_` variable each."""
+    values = wanted.model_dump() | {
+        "secret_keys": ",".join(wanted.secret_keys),
+        "data_keys": ",".join(base64.b64encode(key).decode() for key in wanted.data_keys),
+    }
+    ours = {f"CONSENT_{name.upper()}": str(value) for name, value in values.items() if value not in (None, "")}
+    return {name: value for name, value in ours.items() if name not in ("CONSENT_HOST", "CONSENT_PORT")} | {
+        "HOST": wanted.host,
+        "PORT": str(wanted.port),
+    }
+
+
+def start(folder: Path, *words: str, given: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    """Start one command in a folder and do not wait for it."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    options = {"cwd": folder, "env": environment(given), "text": True, "start_new_session": True}
+    return subprocess.Popen([SCRIPT, *words], **pipes, **options)
+
+
+def run(folder: Path, *words: str, given: dict[str, str] | None = None, typed: str = "") -> subprocess.CompletedProcess:
+    """Run one command in a folder to its end, with what is typed into it."""
+    with start(folder, *words, given=given) as process:
+        try:
+            out, err = process.communicate(typed, timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
+class Daemon:
+    """One process that runs until told otherwise, with all its children; what it says goes into `<name>.log`."""
+
+    def __init__(self, name: str, folder: Path, given: dict[str, str]):
+        self.name, self._folder, self._given = name, folder, given
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, unless it runs."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        with (self._folder / f"{self.name}.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [SCRIPT, self.name],
+                cwd=self._folder,
+                env=environment(self._given),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a group of its own, so that `kill` reaches the workers too
+            )
+
+    def stop(self) -> int:
+        """Ask it to end (SIGTERM) and return its exit code."""
+        assert self._process is not None, f"{self.name} was never started"
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(PATIENCE_S)
+
+    def kill(self) -> None:
+        """Kill it (SIGKILL) with all its workers, as a power cut would."""
+        assert self._process is not None, f"{self.name} was never started"
+        with contextlib.suppress(ProcessLookupError):  # it was dead already
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(PATIENCE_S)
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def said(self) -> str:
+        """Everything it has written so far."""
+        log = self._folder / f"{self.name}.log"
+        return log.read_text("utf-8", errors="replace") if log.exists() else ""
+
+
+class Running(Household):
+    """A household whose pages and relay are processes of their own; `deliver` waits for the relay."""
+
+    def __init__(self, folder: Path, service: Service, mail: MailServer, contacts: ActiveCampaign, port: LoopbackPort):
+        super().__init__(service, create_app(service), mail, contacts, f"http://127.0.0.1:{port.number}")
+        given = variables(service.settings)
+        self.folder, self.given, self._port = folder, given, port
+        self.web_process, self.relay_process = (Daemon(name, folder, given) for name in ("web", "relay"))
+
+    def start(self) -> None:
+        """Start what does not run, and wait until the pages answer."""
+        self._port.release()
+        self.web_process.start()
+        self.relay_process.start()
+        self.wait_for(self._answers, "the pages answer")
+
+    def stop(self) -> tuple[int, int]:
+        """Ask both to end; their exit codes."""
+        codes = self.web_process.stop(), self.relay_process.stop()
+        self._port.hold()
+        return codes
+
+    def kill(self) -> None:
+        """Kill both without warning."""
+        self.web_process.kill()
+        self.relay_process.kill()
+        self._port.hold()
+
+    def run(self, *words: str, typed: str = "") -> subprocess.CompletedProcess:
+        """Run another command with the same settings in the same folder."""
+        return run(self.folder, *words, given=self.given, typed=typed)
+
+    def deliver(self, at_most: int = 1000) -> list:
+        """Wait until the relay has done all it can do now."""
+        self.wait_for(lambda: not any(self._is_due(message) for message in self.messages()), "nothing is due")
+        return []
+
+    def wait_for(self, holds, what: str) -> None:
+        """Wait until something holds, or fail and say what the processes said."""
+        end = time.monotonic() + PATIENCE_S
+        while not holds():
+            assert time.monotonic() < end, f"not in {PATIENCE_S} s: {what}\n{self.said}"
+            assert self.web_process.runs, f"web has ended\n{self.said}"
+            time.sleep(0.05)
+
+    @property
+    def said(self) -> str:
+        """Everything both processes have written."""
+        return self.web_process.said + self.relay_process.said
+
+    @property
+    def http(self) -> requests.Session:
+        """Like a browser behind the proxy that speaks https: cookies marked Secure come back too."""
+        session = super().http
+        session.cookies.set_policy(DefaultCookiePolicy(secure_protocols=("http", "https")))
+        return session
+
+    def _at(self, path: str) -> str:
+        public_url = self.settings.public_url
+        return self.url + path.removeprefix(public_url) if path.startswith(public_url) else super()._at(path)
+
+    def _answers(self) -> bool:
+        try:
+            return self.get("/healthz").status == 200
+        except requests.ConnectionError:
+            return False
+
+    @staticmethod
+    def _is_due(message) -> bool:
+        return message.done_at is None and message.dead_at is None and message.due_at <= services.now()
+
+
+@contextlib.contextmanager
+def running(folder: Path, database_url: str, mail: MailServer, contacts: ActiveCampaign, **given: object):
+    """Start `web` and `relay` on a free port; both are dead at the end, whatever happens."""
+    port = LoopbackPort()
+    usual = {
+        "port": port.number,
+        "public_url": f"http://127.0.0.1:{port.number}",
+        "smtp_url": mail.url,
+        "activecampaign_url": contacts.url,
+        "activecampaign_token": contacts.token,
+        "activecampaign_list_id": contacts.list_id,
+        "relay_poll_s": 0.05,
+    }
+    house = Running(folder, Service(settings(database_url, **(usual | given)), CONTROLLER), mail, contacts, port)
+    try:
+        house.start()
+        yield house
+    finally:
+        house.kill()
+        port.release()
+        house.close()
+        house.service.engine.dispose()

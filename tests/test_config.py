@@ -1,0 +1,251 @@
+"""The environment: a value that is missing or wrong stops the start with one line that names the variable."""
+
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from consent_service import config
+from tests.household import DATA_KEY, SECRET
+from tests.processes import environment, run
+
+COMPLETE = {
+    "CONSENT_MODE": "production",
+    "CONSENT_PUBLIC_URL": "https://tilaus.keinuma.example",
+    "CONSENT_SECRET_KEYS": SECRET,
+    "CONSENT_DATA_KEYS": DATA_KEY,
+    "CONSENT_SMTP_URL": "smtp://user:a-mail-password@smtp.keinuma.example:587?starttls=required",
+    "CONSENT_MAIL_FROM": "Keinuma <uutiskirje@keinuma.example>",
+    "CONSENT_CONTROLLER_FILE": str(config.EXAMPLE_CONTROLLER),
+}
+WRONG = {
+    "CONSENT_MODE": ["staging", "Production"],
+    "PORT": ["0", "65536", "http"],
+    "CONSENT_PUBLIC_URL": ["tilaus.fi", "ftp://tilaus.fi", "https://", "https://tilaus.fi/?a=1", "https://tilaus.fi/#a"],
+    "CONSENT_DATABASE_URL": ["nonsense", "mysql://host/name", "postgres://host/name", "sqlite://", "sqlite:///:memory:"],
+    "CONSENT_SECRET_KEYS": ["too-short-a-secret", f"{SECRET},too-short-a-secret"],
+    "CONSENT_DATA_KEYS": ["not-base64!", "c2hvcnQ=", "ä" * 44, f"{DATA_KEY},c2hvcnQ=", DATA_KEY + "AAAA"],
+    "CONSENT_SMTP_URL": [
+        "host:25", "http://host", "smtp://", "smtp://u:a-mail-password@host:port",
+        "smtp://u:a-mail-password@host?starttls=yes", "smtp://u:a-mail-password@host?startls=required",
+    ],
+    "CONSENT_MAIL_FROM": [
+        "Keinuma", "Keinuma <>", "uutiskirje@", "a@keinuma.fi, b@keinuma.fi", "Keinuma <a@keinuma.fi>\nBcc: b@evil.fi",
+    ],
+    "CONSENT_ACTIVECAMPAIGN_URL": ["http://account.api-us1.com", "account.api-us1.com", "https://"],
+    "CONSENT_ACTIVECAMPAIGN_LIST_ID": ["newsletter", "1.5"],
+    "CONSENT_REDIS_URL": ["nonsense", "http://redis:6379"],
+    "CONSENT_TRUSTED_PROXIES": ["-1", "11", "all"],
+    "CONSENT_CONTROLLER_FILE": ["nowhere.toml", "."],
+    "CONSENT_EVIDENCE_IP": ["some"],
+    "CONSENT_LIMIT_IP": ["often", "5", "5/fortnight"],
+    "CONSENT_LIMIT_ADDRESS": ["often"],
+    "CONSENT_LIMIT_GLOBAL": ["30/hour;often"],
+    "CONSENT_FORM_MIN_S": ["-1", "soon", "inf", "nan"],
+    "CONSENT_RELAY_POLL_S": ["0", "61", "often"],
+    "CONSENT_WEB_PROCESSES": ["0", "many"],
+    "CONSENT_WEB_THREADS": ["0", "many"],
+}  # fmt: skip
+SECRETS = ("too-short-a-secret", SECRET, DATA_KEY, "a-mail-password", "c2hvcnQ=")
+
+
+@pytest.fixture(autouse=True)
+def empty_place(monkeypatch, tmp_path):
+    """An empty folder, and no variable of ours."""
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith("CONSENT_") or name in ("HOST", "PORT"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Load the settings from these variables."""
+
+    def loaded(**given):
+        with monkeypatch.context() as these:
+            for name, value in given.items():
+                these.setenv(name, value)
+            return config.load()
+
+    return loaded
+
+
+@pytest.fixture
+def refusal(load):
+    """What is said about these variables."""
+
+    def refused(**given):
+        with pytest.raises(config.SettingsRefused) as error:
+            load(**given)
+        return str(error.value)
+
+    return refused
+
+
+def test_with_nothing_set_a_first_try_works(load, tmp_path):
+    settings, controller = load()
+    assert settings.is_development
+    assert (settings.host, settings.public_url) == ("127.0.0.1", "http://127.0.0.1:8000")
+    assert settings.database_url == "sqlite:///var/consent.db"
+    assert not settings.activecampaign_url and not settings.smtp_url
+    assert controller.name == "Keinuma Oy"
+    assert load(PORT="8123")[0].public_url == "http://127.0.0.1:8123"
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_a_wrong_value_gives_one_line_that_names_its_variable(refusal, name, value):
+    told = refusal(**{name: value})
+    assert re.fullmatch(rf"{name}: \S.{{9,}}", told), told
+    assert not any(secret in told for secret in SECRETS), "the line may end up in a log"
+
+
+def test_several_wrong_values_give_a_line_each(refusal):
+    told = refusal(CONSENT_MODE="staging", PORT="x", CONSENT_WEB_THREADS="0").splitlines()
+    assert sorted(line.partition(":")[0] for line in told) == ["CONSENT_MODE", "CONSENT_WEB_THREADS", "PORT"]
+
+
+def test_an_empty_variable_counts_as_not_set(load):
+    settings, _ = load(**dict.fromkeys(WRONG, ""), HOST="")
+    assert settings == load()[0]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"_URL": "https://account.api-us1.com"},
+        {"_TOKEN": "a-key"},
+        {"_LIST_ID": "0"},
+        {"_URL": "https://account.api-us1.com", "_TOKEN": "a-key"},
+        {"_TOKEN": "a-key", "_LIST_ID": "1"},
+        {"_URL": "https://account.api-us1.com", "_LIST_ID": "1"},
+    ],
+)
+def test_activecampaign_is_set_whole_or_not_at_all(refusal, given):
+    told = refusal(**{f"CONSENT_ACTIVECAMPAIGN{name}": value for name, value in given.items()})
+    assert "\n" not in told
+    assert "CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID" in told
+
+
+@pytest.mark.parametrize(
+    "url", ["https://account.api-us1.com", "https://account.api-us1.com/api/3/", "http://[::1]:81"]
+)
+def test_activecampaigns_address_may_be_given_with_or_without_its_end(load, url):
+    names = {"URL": url, "TOKEN": "a-key", "LIST_ID": "1"}
+    settings, _ = load(**{f"CONSENT_ACTIVECAMPAIGN_{name}": value for name, value in names.items()})
+    assert settings.activecampaign_url == url.removesuffix("/api/3/")
+
+
+# Production
+
+
+def test_production_starts_when_everything_is_given(load):
+    settings, _ = load(**COMPLETE)
+    assert not settings.is_development
+    assert not Path("var").exists(), "it makes no keys of its own"
+
+
+@pytest.mark.parametrize("name", sorted(COMPLETE.keys() - {"CONSENT_MODE"}))
+def test_production_refuses_to_start_half_set(refusal, name):
+    for given in (COMPLETE | {name: ""}, {other: value for other, value in COMPLETE.items() if other != name}):
+        assert refusal(**given) == f"production needs {name}"
+
+
+def test_production_with_nothing_names_everything_in_one_line(refusal):
+    told = refusal(CONSENT_MODE="production")
+    assert "\n" not in told
+    assert all(name in told for name in COMPLETE if name != "CONSENT_MODE")
+
+
+def test_production_wants_https(refusal):
+    told = refusal(**COMPLETE | {"CONSENT_PUBLIC_URL": "http://tilaus.keinuma.example"})
+    assert told == "CONSENT_PUBLIC_URL must begin with https:// in production"
+
+
+# Keys
+
+
+def test_several_keys_may_be_given_newest_first(load):
+    settings, _ = load(CONSENT_SECRET_KEYS=f"{'n' * 32}, {SECRET},", CONSENT_DATA_KEYS=f"{DATA_KEY},{DATA_KEY}")
+    assert settings.secret_keys == ("n" * 32, SECRET)
+    assert [len(key) for key in settings.data_keys] == [32, 32]
+
+
+def test_development_makes_its_keys_once_even_when_six_processes_start_together(tmp_path):
+    program = "from consent_service import config; s, _ = config.load(); print(s.secret_keys, s.data_keys)"
+    # umask 0: whoever else is on the machine still cannot read them
+    command = [sys.executable, "-c", f"import os; os.umask(0); {program}"]
+    given = environment({"PYTHONPATH": str(config.PACKAGE.parent)})
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, env=given, text=True) for _ in range(6)]
+    said = {process.communicate(timeout=60)[0] for process in started}
+    assert [process.returncode for process in started] == [0] * 6
+    assert len(said) == 1 and said != {""}
+    [file] = (tmp_path / "var").iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("content", ["", "not toml", 'secret_key = "short"\ndata_key = "short"\n'])
+def test_a_broken_file_of_development_keys_is_named(refusal, content):
+    Path("var").mkdir()
+    Path("var/development-keys.toml").write_text(content)
+    told = refusal()
+    assert "\n" not in told
+    assert "var/development-keys.toml" in told
+
+
+def test_a_place_where_no_keys_can_be_kept_is_named(refusal):
+    Path("var").write_text("a file where the folder should be")
+    assert re.fullmatch(r"var/\S+: cannot .*", refusal())
+
+
+# The controller
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda text: text.replace('name = "Keinuma Oy"\n', ""), "name: Field required"),
+        (lambda text: 'nmae = "Keinuma Oy"\n' + text, "nmae: "),
+        (lambda text: text.replace('"Keinuma Oy"', "5"), "name: "),
+        (lambda text: text.replace("#0f5f5c", "green"), "accent: "),
+        (lambda text: text.replace('sv = "Keinumas"\n', ""), "possessive: .*says nothing for sv"),
+        (lambda text: text.replace('sv = "Finland"', 'sv = ""'), "country: .*says nothing for sv"),
+        (lambda text: text.replace('fi = "Suomi"', 'de = "Finnland"'), "country"),
+        (lambda text: text.partition("[privacy_statement]")[0], "privacy_statement: Field required"),
+        (lambda text: text + "[[[", "not TOML"),
+        (lambda text: "", "name: Field required; business_id: Field required"),
+    ],
+)
+def test_a_fault_in_the_controller_file_is_told_in_one_line(refusal, tmp_path, change, told):
+    file = tmp_path / "controller.toml"
+    file.write_text(change(config.EXAMPLE_CONTROLLER.read_text()))
+    line = refusal(CONSENT_CONTROLLER_FILE=str(file))
+    assert re.fullmatch(rf"CONSENT_CONTROLLER_FILE: {file}.*{told}.*", line), line
+
+
+def test_a_controller_file_that_is_not_text_is_told_too(refusal, tmp_path):
+    file = tmp_path / "controller.toml"
+    file.write_bytes(b'name = "\xff"')
+    assert refusal(CONSENT_CONTROLLER_FILE=str(file)).startswith(f"CONSENT_CONTROLLER_FILE: {file} is not TOML")
+
+
+# Through the command line
+
+
+@pytest.mark.parametrize("command", ["web", "relay", "migrate", "staff list", "staff disable a@b.fi"])
+def test_every_command_says_so_in_one_line_and_exits_with_1(tmp_path, command):
+    done = run(tmp_path, *command.split(), given={"CONSENT_REDIS_URL": "nonsense"})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"CONSENT_REDIS_URL: .+\n", done.stderr), done.stderr
+    assert not (tmp_path / "var").exists()
+
+
+def test_an_unready_production_is_not_started(tmp_path):
+    given = {name: value for name, value in COMPLETE.items() if name != "CONSENT_SMTP_URL"}
+    done = run(tmp_path, "web", given=given)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "production needs CONSENT_SMTP_URL\n")
