@@ -93,6 +93,7 @@ def migrate() -> None:
 
 @cli.command("doctor", with_appcontext=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@fails_clearly
 def examine(as_json: bool) -> None:
     """Check settings, database, mail, ActiveCampaign, keys and clock, and say what to do about what is wrong."""
     try:
@@ -119,7 +120,7 @@ def staff() -> None:
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of making one.")
 @fails_clearly
 def add_staff(email: str, name: str, password_stdin: bool) -> None:
-    """Add an account; prints its password once when it makes one."""
+    """Add an account, or give one that is there a new password; prints a password it made once."""
     from consent_service.web import accounts  # the web wing is loaded by this command only
 
     address, service = _address(email), _service()
@@ -127,12 +128,10 @@ def add_staff(email: str, name: str, password_stdin: bool) -> None:
     if len(password) < accounts.SHORTEST_PASSWORD:
         _stop(f"The password needs at least {accounts.SHORTEST_PASSWORD} characters.")
     database.upgrade(service.engine)
-    try:
-        with service.transaction() as connection:
-            accounts.add(connection, address, _name(name), accounts.password_hash(password), services.now())
-    except accounts.AccountExists:
-        _stop("There is an account with this address already. See: consent-service staff list")
-    click.echo(f"Added. Log in at {service.settings.public_url}/staff/login")
+    with service.transaction() as connection:
+        is_new = accounts.add(connection, address, _name(name), accounts.password_hash(password), services.now())
+    click.echo("Added." if is_new else "The account was there: it has a new password, and its sessions have ended.")
+    click.echo(f"Log in at {service.settings.public_url}/staff/login")
     if not password_stdin:
         click.echo(f"Password, shown only now: {password}")
 
@@ -193,14 +192,12 @@ def add_subscriber(email: str, code: str, **said: Any) -> None:
         _stop("Give a day that has been.")
     request = StaffRequest("terminal", _name(said["staff_name"]), said["channel"], _name(said["occasion"]), asked_on)
     ask = Ask(
-        _address(email),
-        _name(said["first_name"]),
-        _name(said["last_name"]),
-        code,
-        "staff",
-        service.consent_text(spoken).shown,
-        service.mail_text(spoken, "staff"),
-        request,
+        address=_address(email),
+        first_name=_name(said["first_name"]),
+        last_name=_name(said["last_name"]),
+        language=code,
+        consent=service.consent_text(spoken).shown,
+        staff=request,
     )
     database.upgrade(service.engine)
     with service.transaction() as connection:

@@ -1,7 +1,6 @@
 """The doctor: tries everything the service leans on and says, in one line each, what is wrong and what to do."""
 
 import smtplib
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,14 +12,13 @@ from consent_service import database
 from consent_service import service as services
 from consent_service.delivery import outbox
 from consent_service.delivery.mail import FolderMail
-from consent_service.delivery.pacing import CallBudget
+from consent_service.delivery.pacing import Unpaced
 from consent_service.ledger.vault import VaultRefused
 from consent_service.models import consent_event, subject_key
 from consent_service.service import Service
 
 MARKS = {"good": "✓", "note": "•", "wrong": "✗"}
 CLOCK_SKEW = timedelta(minutes=2)
-LONGEST_OVERDUE = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -60,8 +58,9 @@ def _mail(service: Service) -> Finding:
         mailer.check()
     except smtplib.SMTPAuthenticationError:
         return Finding("mail", "wrong", "the server refused the user or password in CONSENT_SMTP_URL")
-    except smtplib.SMTPNotSupportedError:
-        return Finding("mail", "wrong", "the server offers no STARTTLS, which CONSENT_SMTP_URL requires")
+    except smtplib.SMTPNotSupportedError as error:
+        missing = "login" if "AUTH" in str(error) else "STARTTLS"
+        return Finding("mail", "wrong", f"the server offers no {missing}, which CONSENT_SMTP_URL requires")
     except (smtplib.SMTPException, OSError) as error:
         return Finding("mail", "wrong", f"no connection ({type(error).__name__}); check CONSENT_SMTP_URL and its port")
     return Finding("mail", "good", "the SMTP server answers")
@@ -70,7 +69,7 @@ def _mail(service: Service) -> Finding:
 def _activecampaign(service: Service) -> Finding:
     if not service.forwards:
         return Finding("ActiveCampaign", "note", "not configured; confirmed people wait in the outbox")
-    trouble = service.account(CallBudget(service.transaction, services.now, time.sleep)).check()
+    trouble = service.account(Unpaced()).check()
     if trouble:
         return Finding("ActiveCampaign", "wrong", f"{trouble}; check CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID")
     return Finding("ActiveCampaign", "good", "address, key and list are right")
@@ -114,6 +113,6 @@ def _queue(service: Service) -> Finding:
     if dead := sum(lane.dead for lane in lanes):
         return Finding("outbox", "wrong", f"{dead} dead letters; look at {service.settings.public_url}/staff/queue")
     served = [lane for lane in lanes if lane.lane == outbox.MAIL or service.forwards]
-    if any(lane.overdue(now) > LONGEST_OVERDUE for lane in served):
+    if any(lane.is_late(now) for lane in served):
         return Finding("outbox", "wrong", "messages are overdue; is a relay running? Start: consent-service relay")
     return Finding("outbox", "good", f"{sum(lane.undone for lane in lanes)} messages wait")

@@ -15,12 +15,14 @@ import structlog
 from consent_service.config import Settings
 
 ADDRESS = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+")
+QUOTES_A_REQUEST = ("Invalid request", "Error handling request")
 TOKEN = re.compile(r"[A-Za-z0-9_\-.]{40,}")
 
 
 def configure(settings: Settings) -> None:
     """Send this process's logs to standard error."""
-    last = structlog.dev.ConsoleRenderer() if settings.is_development else structlog.processors.JSONRenderer()
+    readable = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    last = readable if settings.is_development else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -32,6 +34,19 @@ def configure(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s", stream=sys.stderr, force=True)
+    logging.getLogger("gunicorn.error").filters[:] = [_Retold()]
+
+
+class _Retold(logging.Filter):
+    """Tells what gunicorn has to say in our own form; what it quotes of a request, line or address, is left out."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Log the record as an event, and let gunicorn itself say nothing."""
+        says = record.getMessage().partition("\n")[0]
+        says = next((plain for plain in QUOTES_A_REQUEST if says.startswith(plain)), says)
+        error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+        structlog.get_logger().log(record.levelno, "web server", says=says, error=error)
+        return False
 
 
 def _blot_out(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

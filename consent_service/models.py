@@ -21,6 +21,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    UniqueConstraint,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
@@ -77,19 +78,20 @@ subscriber = Table(
     Column("open_confirmation_id", String(32)),
     Column("contact_id", String(20)),
     Column("forwarded_at", UtcDateTime),
+    Column("left_reason", String(20)),
     CheckConstraint("status IN ('pending', 'active', 'passive')", name="status_known"),
-    CheckConstraint(
-        "status <> 'active' OR (basis_event_id IS NOT NULL AND active_since IS NOT NULL)", name="active_has_basis"
-    ),
+    CheckConstraint("(status = 'active') = (basis_event_id IS NOT NULL)", name="active_has_basis"),
+    CheckConstraint("status <> 'active' OR active_since IS NOT NULL", name="active_has_time"),
     CheckConstraint("status <> 'passive' OR passive_since IS NOT NULL", name="passive_has_time"),
-    # Whatever code may do: an active person's basis is the event of a confirmation that was used.
+    # Whatever code may do: an active person's basis is the event of a confirmation of their own that was used.
     ForeignKeyConstraint(
-        ["basis_event_id"], ["confirmation.used_event_id"], name="fk_subscriber_basis_event_id", use_alter=True
+        ["id", "basis_event_id"],
+        ["confirmation.subscriber_id", "confirmation.used_event_id"],
+        name="fk_subscriber_basis",
+        use_alter=True,
     ),
     Index(None, "status", "asked_at"),
     Index(None, "asked_at", "id"),
-    Index(None, "last_name"),
-    Index(None, "first_name"),
 )
 
 confirmation = Table(
@@ -117,6 +119,7 @@ confirmation = Table(
     CheckConstraint("source IN ('form', 'staff', 'link')", name="source_known"),
     CheckConstraint("source <> 'staff' OR (staff_id IS NOT NULL AND channel IS NOT NULL)", name="staff_says_how"),
     CheckConstraint("used_at IS NULL OR declined_at IS NULL", name="one_answer"),
+    UniqueConstraint("subscriber_id", "used_event_id", name="uq_confirmation_subscriber_id_used_event_id"),
 )
 
 consent_event = Table(
@@ -195,7 +198,7 @@ allowance = Table(
     metadata,
     Column("key", String(80), primary_key=True),
     Column("times", JSON, nullable=False),
-    Column("asked_at", UtcDateTime, nullable=False, index=True),
+    Column("asked_at", UtcDateTime, nullable=False),
 )
 
 call_budget = Table(

@@ -42,10 +42,14 @@ def read_address(text: str) -> Address:
         )
     except (EmailNotValidError, UnicodeError) as error:
         raise AddressRefused from error
-    domain = found.ascii_domain.lower()
-    local = found.local_part
-    folded = local.lower().partition("+")[0].replace(".", "")
-    return Address(f"{local}@{domain}", f"{local.lower()}@{domain}", f"{folded}@{domain}")
+    email = f"{found.local_part}@{found.ascii_domain.lower()}"
+    return stored_address(email, email.lower())
+
+
+def stored_address(email: str, key: str) -> Address:
+    """Return all forms of an address that was read before; whatever the rules are now, it stays the person's."""
+    local, _, domain = key.rpartition("@")
+    return Address(email, key, f"{local.partition('+')[0].replace('.', '')}@{domain}")
 
 
 def read_name(text: str) -> str:

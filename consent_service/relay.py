@@ -19,6 +19,7 @@ from consent_service.delivery.pacing import CallBudget
 from consent_service.service import Service
 
 LONGEST_REST_S = 60
+OUTAGE = 3  # so many failures in a row are the other side's trouble, not one message's
 HEARTBEAT_S = outbox.LEASE.total_seconds() / 3
 
 log = structlog.get_logger()
@@ -28,16 +29,21 @@ def run(service: Service, stop: threading.Event) -> None:
     """Deliver until `stop` is set."""
     relay = Relay(secrets.token_hex(8), service.transaction, services.now, random.random)
     budget = CallBudget(service.transaction, services.now, stop.wait)
-    threads = [threading.Thread(target=_heartbeat, args=(relay, stop), name="heartbeat")]
-    channels = service.channels(budget)
-    for channel in channels:
-        lane = Lane(relay, channel, service.settings.relay_poll_s)
-        threads.append(threading.Thread(target=lane.run, args=(stop,), name=channel.lane))
-    log.info("relay started", lanes=[thread.name for thread in threads[1:]])
-    for thread in threads:
+    channels, ended = service.channels(budget), threading.Event()
+    heartbeat = threading.Thread(target=_heartbeat, args=(relay, ended), name="heartbeat")
+    lanes = [
+        threading.Thread(
+            target=Lane(relay, channel, service.settings.relay_poll_s).run, args=(stop,), name=channel.lane
+        )
+        for channel in channels
+    ]
+    log.info("relay started", lanes=[lane.name for lane in lanes])
+    for thread in (heartbeat, *lanes):
         thread.start()
-    for thread in threads:
-        thread.join()
+    for lane in lanes:
+        lane.join()
+    ended.set()  # only now: a delivery that was under way kept its lease to its end
+    heartbeat.join()
     for channel in channels:
         channel.close()
     log.info("relay stopped")
@@ -66,10 +72,11 @@ class Lane:
         outcome = outbox.relay_once(self._relay, self._channel)
         if isinstance(outcome, Retry) and outcome.peer_down:
             self._failures += 1
-        elif isinstance(outcome, Delivered) and self._failures:
-            self._failures = 0
-            with self._relay.transaction() as connection:
-                outbox.hasten(connection, self._channel.lane, self._relay.now())
+        elif isinstance(outcome, Delivered):
+            was_down, self._failures = self._failures >= OUTAGE, 0
+            if was_down:
+                with self._relay.transaction() as connection:
+                    outbox.hasten(connection, self._channel.lane, self._relay.now())
         return outcome
 
     def rest_s(self, outcome: Outcome | None) -> float:
@@ -82,8 +89,8 @@ class Lane:
         return 0
 
 
-def _heartbeat(relay: Relay, stop: threading.Event) -> None:
-    while not (stop.wait(HEARTBEAT_S) and not relay.in_flight):
+def _heartbeat(relay: Relay, ended: threading.Event) -> None:
+    while not ended.wait(HEARTBEAT_S):
         try:
             outbox.extend_leases(relay)
         except SQLAlchemyError as error:

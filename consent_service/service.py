@@ -20,10 +20,10 @@ from consent_service.delivery.allowance import Window
 from consent_service.delivery.letters import Letters
 from consent_service.delivery.mail import FolderMail, SmtpMail
 from consent_service.delivery.outbox import Channel
-from consent_service.delivery.pacing import CallBudget
-from consent_service.language import CODES, Language
+from consent_service.delivery.pacing import CallBudget, Unpaced
+from consent_service.language import Language
 from consent_service.ledger.vault import Vault
-from consent_service.statements import SOURCES, ConsentText, ShownText
+from consent_service.statements import ConsentText
 from consent_service.tokens import Tokens
 
 MAIL_FOLDER = VAR / "mail"
@@ -89,19 +89,11 @@ class Service:
         """The consent text of today in a language."""
         return statements.consent(language, self.controller)
 
-    def mail_text(self, language: Language, source: str) -> ShownText:
-        """The confirmation mail of today in a language, as it is kept for evidence."""
-        return self._mail_texts[language.code, source]
-
-    @cached_property
-    def _mail_texts(self) -> dict[tuple[str, str], ShownText]:
-        return {(code, source): self.letters.shown(code, source) for code in CODES for source in SOURCES}
-
     def mailer(self) -> SmtpMail | FolderMail:
         """A new hand-over for letters: the SMTP server, or the folder that development reads mail from."""
         return SmtpMail(self.settings.smtp_url) if self.settings.smtp_url else FolderMail(MAIL_FOLDER)
 
-    def account(self, budget: CallBudget) -> Account:
+    def account(self, budget: CallBudget | Unpaced) -> Account:
         """A new connection to ActiveCampaign; only when it is configured."""
         given = self.settings
         if given.activecampaign_list_id is None:

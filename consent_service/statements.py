@@ -11,7 +11,6 @@ from consent_service.language import Language, mark
 
 PURPOSE = "newsletter"
 PURPOSE_VERSION = 1
-SOURCES = ("form", "staff", "link")
 CHANNELS = {
     "meeting": mark("a meeting"),
     "phone": mark("a phone call"),
@@ -65,7 +64,14 @@ def consent(language: Language, controller: Controller) -> ConsentText:
     )
 
 
-def confirm(language: Language, controller: Controller) -> ShownText:
-    """Return the text of the page on which a subscription is confirmed."""
-    button = language.say("Confirm the subscription")
-    return ShownText("confirm", language.code, f"{consent(language, controller).sentence}\n\n[{button}]\n".encode())
+def kept_consent(kept: ShownText) -> ConsentText:
+    """Return a consent text as it was shown and kept, whatever the text of today is."""
+    sentence, _, privacy = kept.content.decode().rstrip("\n").partition("\n\n")
+    return ConsentText(kept.language, sentence, privacy)
+
+
+def confirm(language: Language, asked: ConsentText) -> ShownText:
+    """Return the text of the page on which a person confirms what they were asked."""
+    title, button = language.say("Confirm your subscription"), language.say("Confirm the subscription")
+    content = f"{title}\n\n{asked.sentence}\n\n[{button}]\n\n{asked.privacy}\n"
+    return ShownText("confirm", language.code, content.encode())

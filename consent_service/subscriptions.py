@@ -9,7 +9,7 @@ event and its outbox messages belong to the one transaction that the caller hold
 import secrets
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -51,20 +51,15 @@ class StaffRequest:
     asked_on: date
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ask:
-    """One request for permission: whom, in which language, with which words, and where it came from.
-
-    `source` is `form`, `staff` or `link`; `consent` and `mail` are the texts shown on the page and in the mail.
-    """
+    """One request for permission: whom, in which language, and with which words; `staff` when staff were asked."""
 
     address: Address
     first_name: str
     last_name: str
     language: str
-    source: str
     consent: ShownText
-    mail: ShownText
     staff: StaffRequest | None = None
 
 
@@ -97,43 +92,35 @@ def address_windows(limit: str) -> tuple[Window, ...]:
 
 
 def request(connection: Connection, occasion: Occasion, ask: Ask, allowed: Sequence[Window]) -> Requested:
-    """Ask a person for permission; a person who already gave it is told so by mail, and nothing of theirs changes."""
-    free_at = allowance.spend(connection, _ask_key(occasion, ask.address), allowed, occasion.now)
-    if refused := suppression.find(connection, occasion.vault, ask.address.key, occasion.now):
-        return refused
-    if free_at > occasion.now:
-        return OverLimit()
-    person = _person(connection, occasion, ask)
-    if person.status == "active":
-        if ask.source == "form":
-            outbox.enqueue(connection, outbox.MAIL, "already", occasion.now, subscriber_id=person.id)
-        return AlreadyActive(person.id)
-    _open_confirmation(connection, occasion, person, ask)
-    return Asked(person.id)
+    """Ask a person who filled in the form; a subscriber is told that they are one, and nothing of theirs changes."""
+    result = _ask(connection, occasion, ask, "form", allowed)
+    if isinstance(result, AlreadyActive):
+        outbox.enqueue(connection, outbox.MAIL, "already", occasion.now, subscriber_id=result.subscriber_id)
+    return result
 
 
 def add_by_staff(connection: Connection, occasion: Occasion, ask: Ask, allowed: Sequence[Window]) -> Requested:
     """Ask on behalf of a person who asked a member of staff: pending and a mail that says so, never more."""
     if ask.staff is None:
         raise ValueError("staff must say how the person asked")
-    return request(connection, occasion, replace(ask, source="staff"), allowed)
+    return _ask(connection, occasion, ask, "staff", allowed)
 
 
 def ask_again(
-    connection: Connection,
-    occasion: Occasion,
-    subscriber_id: str,
-    texts: tuple[ShownText, ShownText],
-    allowed: Sequence[Window],
+    connection: Connection, occasion: Occasion, subscriber_id: str, consent: ShownText, allowed: Sequence[Window]
 ) -> Requested | None:
     """Send a new confirmation to somebody who holds a link of ours; None when they are not known any more."""
     person = connection.execute(select(subscriber).where(subscriber.c.id == subscriber_id)).one_or_none()
     if person is None:
         return None
-    suppression.lift_declined(connection, occasion.vault, person.email_key)
-    consent, mail = texts
-    ask = Ask(address_of(person), person.first_name, person.last_name, consent.language, "link", consent, mail)
-    return request(connection, occasion, ask, allowed)
+    ask = Ask(
+        address=address_of(person),
+        first_name=person.first_name,
+        last_name=person.last_name,
+        language=consent.language,
+        consent=consent,
+    )
+    return _ask(connection, occasion, ask, "link", allowed)
 
 
 def confirm(connection: Connection, occasion: Occasion, confirmation_id: str, page: ShownText) -> str:
@@ -141,8 +128,10 @@ def confirm(connection: Connection, occasion: Occasion, confirmation_id: str, pa
 
     Raises LinkDead or LinkExpired.
     """
-    _, seen = find_ask(connection, confirmation_id)
-    allowance.clear(connection, _allowance_keys(occasion, address_of(seen)))  # before the person, as every ask does
+    seen = find_ask(connection, confirmation_id)
+    if is_confirmed(*seen):
+        return str(seen[1].id)
+    allowance.clear(connection, _allowance_keys(occasion, address_of(seen[1])))  # before the person, as every ask does
     ask, person = _ask_and_person(connection, confirmation_id)
     if is_confirmed(ask, person):
         return str(person.id)
@@ -150,37 +139,21 @@ def confirm(connection: Connection, occasion: Occasion, confirmation_id: str, pa
         raise LinkDead
     if ask.expires_at <= occasion.now:
         raise LinkExpired
-    texts = {"confirm": evidence.keep_text(connection, occasion, page), "consent": ask.statement_sha256}
-    names: Payload = {"first_name": ask.first_name, "last_name": ask.last_name, "language": ask.language}
-    core: Payload = {"kind": "confirmed", "confirmation": ask.id, "email": person.email, "texts": dict(texts)}
-    basis = evidence.append(connection, occasion, person.id, core | names)
-    connection.execute(
-        update(confirmation).where(confirmation.c.id == ask.id).values(used_at=occasion.now, used_event_id=basis)
-    )
-    _change(
-        connection,
-        person.id,
-        **names,
-        status="active",
-        active_since=occasion.now,
-        passive_since=None,
-        basis_event_id=basis,
-        open_confirmation_id=None,
-    )
-    outbox.enqueue(connection, outbox.MAIL, "welcome", occasion.now, subscriber_id=person.id)
-    outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, "sync", occasion.now, subscriber_id=person.id)
+    _activate(connection, occasion, ask, person, page)
     return str(person.id)
 
 
 def decline(connection: Connection, occasion: Occasion, confirmation_id: str) -> None:
     """Take "I did not ask, do not write to me": close the ask and write to the address no more; raises LinkDead."""
+    _, seen = find_ask(connection, confirmation_id)
+    allowance.clear(connection, _allowance_keys(occasion, address_of(seen)))  # who pressed by mistake may ask again
     ask, person = _ask_and_person(connection, confirmation_id)
     if ask.declined_at is not None:
         return
     if ask.used_at is not None or person.status == "active":
         raise LinkDead
-    evidence.append(connection, occasion, person.id, {"kind": "declined", "confirmation": ask.id})
-    connection.execute(update(confirmation).where(confirmation.c.id == ask.id).values(declined_at=occasion.now))
+    declined = evidence.append(connection, occasion, person.id, {"kind": "declined", "confirmation": ask.id})
+    connection.execute(update(confirmation).where(confirmation.c.id == ask.id).values(declined_at=declined.at))
     _change(connection, person.id, open_confirmation_id=None)
     suppression.decline(connection, occasion.vault, person.email_key, occasion.now)
 
@@ -190,19 +163,19 @@ def unsubscribe(connection: Connection, occasion: Occasion, subscriber_id: str) 
     person = _locked(connection, subscriber_id)
     if person is None or (person.status != "active" and person.open_confirmation_id is None):
         return
-    evidence.append(connection, occasion, person.id, {"kind": "withdrawn"})
-    if person.status != "active":
-        _change(connection, person.id, open_confirmation_id=None)
-        return
-    _change(connection, person.id, status="passive", passive_since=occasion.now, open_confirmation_id=None)
-    outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, "sync", occasion.now, subscriber_id=person.id)
+    left = evidence.append(connection, occasion, person.id, {"kind": "withdrawn"})
+    _change(connection, person.id, open_confirmation_id=None)
+    if person.status == "active":
+        _change(connection, person.id, status="passive", passive_since=left.at, basis_event_id=None, left_reason=None)
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, "sync", occasion.now, subscriber_id=person.id)
 
 
 def explain(connection: Connection, occasion: Occasion, subscriber_id: str, reason: str) -> None:
-    """Keep why a person left, one of `REASONS`; somebody who has not left is not listened to."""
+    """Keep why a person left, one of `REASONS`, once for each time they leave."""
     person = _locked(connection, subscriber_id)
-    if person is not None and person.status == "passive" and reason in REASONS:
+    if person is not None and person.status == "passive" and person.left_reason is None and reason in REASONS:
         evidence.append(connection, occasion, person.id, {"kind": "explained", "reason": reason})
+        _change(connection, person.id, left_reason=reason)
 
 
 def request_unsubscribe_link(
@@ -230,7 +203,45 @@ def is_confirmed(ask: Row[Any], person: Row[Any]) -> bool:
 
 def address_of(person: Row[Any]) -> Address:
     """Return a stored person's address in all its forms."""
-    return people.read_address(person.email)
+    return people.stored_address(person.email, person.email_key)
+
+
+def _ask(connection: Connection, occasion: Occasion, ask: Ask, source: str, allowed: Sequence[Window]) -> Requested:
+    free_at = allowance.spend(connection, _ask_key(occasion, ask.address), allowed, occasion.now)
+    refused = suppression.find(connection, occasion.vault, ask.address.key, occasion.now)
+    if refused and not (source == "link" and refused.reason == "declined"):  # only their own link undoes a decline
+        return refused
+    if free_at > occasion.now:
+        return OverLimit()
+    person = _person(connection, occasion, ask)
+    if person.status == "active":
+        return AlreadyActive(person.id)
+    if refused:
+        suppression.lift_declined(connection, occasion.vault, person.email_key)
+    _open_confirmation(connection, occasion, person, ask, source)
+    return Asked(person.id)
+
+
+def _activate(connection: Connection, occasion: Occasion, ask: Row[Any], person: Row[Any], page: ShownText) -> None:
+    texts = {"confirm": evidence.keep_text(connection, occasion, page), "consent": ask.statement_sha256}
+    names: Payload = {"first_name": ask.first_name, "last_name": ask.last_name, "language": ask.language}
+    core: Payload = {"kind": "confirmed", "confirmation": ask.id, "email": person.email, "texts": dict(texts)}
+    basis = evidence.append(connection, occasion, person.id, core | names)
+    used = update(confirmation).where(confirmation.c.id == ask.id).values(used_at=basis.at, used_event_id=basis.id)
+    connection.execute(used)
+    _change(
+        connection,
+        person.id,
+        **names,
+        status="active",
+        active_since=basis.at,
+        passive_since=None,
+        left_reason=None,
+        basis_event_id=basis.id,
+        open_confirmation_id=None,
+    )
+    outbox.enqueue(connection, outbox.MAIL, "welcome", occasion.now, subscriber_id=person.id)
+    outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, "sync", occasion.now, subscriber_id=person.id)
 
 
 def _person(connection: Connection, occasion: Occasion, ask: Ask) -> Row[Any]:
@@ -253,45 +264,36 @@ def _person(connection: Connection, occasion: Occasion, ask: Ask) -> Row[Any]:
     ).one()
 
 
-def _open_confirmation(connection: Connection, occasion: Occasion, person: Row[Any], ask: Ask) -> None:
-    confirmation_id = secrets.token_hex(16)
-    texts = {
-        "consent": evidence.keep_text(connection, occasion, ask.consent),
-        "mail": evidence.keep_text(connection, occasion, ask.mail),
-    }
-    staff = _staff_values(ask.staff)
+def _open_confirmation(connection: Connection, occasion: Occasion, person: Row[Any], ask: Ask, source: str) -> None:
+    confirmation_id, staff = secrets.token_hex(16), _staff_values(ask.staff)
+    consent = evidence.keep_text(connection, occasion, ask.consent)
     names: Payload = {"first_name": ask.first_name, "last_name": ask.last_name, "language": ask.language}
-    connection.execute(
-        insert(confirmation).values(
-            id=confirmation_id,
-            subscriber_id=person.id,
-            purpose=statements.PURPOSE,
-            statement_sha256=texts["consent"],
-            source=ask.source,
-            asked_at=occasion.now,
-            expires_at=occasion.now + LINK_LIFETIME,
-            **names,
-            **staff,
-        )
-    )
     core: Payload = {
         "kind": "requested",
         "confirmation": confirmation_id,
         "email": person.email,
         "purpose": statements.PURPOSE,
         "purpose_version": statements.PURPOSE_VERSION,
-        "source": ask.source,
-        "texts": dict(texts),
+        "source": source,
+        "texts": {"consent": consent},
     }
-    evidence.append(connection, occasion, person.id, core | names | staff)
-    _change(connection, person.id, open_confirmation_id=confirmation_id, asked_at=occasion.now)
+    asked = evidence.append(connection, occasion, person.id, core | names | staff)
+    connection.execute(
+        insert(confirmation).values(
+            id=confirmation_id,
+            subscriber_id=person.id,
+            purpose=statements.PURPOSE,
+            statement_sha256=consent,
+            source=source,
+            asked_at=asked.at,
+            expires_at=asked.at + LINK_LIFETIME,
+            **names,
+            **staff,
+        )
+    )
+    _change(connection, person.id, open_confirmation_id=confirmation_id, asked_at=asked.at)
     outbox.enqueue(
-        connection,
-        outbox.MAIL,
-        "confirmation",
-        occasion.now,
-        subscriber_id=person.id,
-        confirmation_id=confirmation_id,
+        connection, outbox.MAIL, "confirmation", occasion.now, subscriber_id=person.id, confirmation_id=confirmation_id
     )
 
 

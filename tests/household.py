@@ -145,7 +145,9 @@ NO_ACTIVECAMPAIGN = {"activecampaign_url": "", "activecampaign_token": "", "acti
 
 
 @contextmanager
-def household(folder: Path, database_url: str, mail: MailServer, contacts: ActiveCampaign, **given: object):
+def household(
+    folder: Path, database_url: str, mail: MailServer, contacts: ActiveCampaign, controller=CONTROLLER, **given: object
+):
     """Start a service on a port of its own; everything is stopped again at the end."""
     neighbours = {
         "smtp_url": mail.url,
@@ -156,7 +158,7 @@ def household(folder: Path, database_url: str, mail: MailServer, contacts: Activ
     wanted = settings(database_url, **(neighbours | given))
     server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True, request_handler=_Silent)
     url = f"http://127.0.0.1:{server.server_port}"
-    service = Service(wanted.model_copy(update={"public_url": given.get("public_url", url)}), CONTROLLER)
+    service = Service(wanted.model_copy(update={"public_url": given.get("public_url", url)}), controller)
     database.upgrade(service.engine)
     server.app = create_app(service)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

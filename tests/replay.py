@@ -6,7 +6,7 @@ from consent_service.ledger.evidence import Event
 
 COLUMNS = (
     "status", "first_name", "last_name", "language", "email",
-    "active_since", "passive_since", "basis_event_id", "open_confirmation_id",
+    "active_since", "passive_since", "basis_event_id", "open_confirmation_id", "left_reason",
 )  # fmt: skip
 
 
@@ -23,11 +23,13 @@ def replay(events: list[Event]) -> dict[str, object]:
         elif core["kind"] == "confirmed":
             state |= {name: core[name] for name in ("first_name", "last_name", "language")}
             state |= {"status": "active", "active_since": at, "passive_since": None}
-            state |= {"basis_event_id": event.id, "open_confirmation_id": None}
+            state |= {"basis_event_id": event.id, "open_confirmation_id": None, "left_reason": None}
         elif core["kind"] == "declined":
             state["open_confirmation_id"] = None
         elif core["kind"] == "withdrawn":
             state["open_confirmation_id"] = None
             if state["status"] == "active":
-                state |= {"status": "passive", "passive_since": at}
+                state |= {"status": "passive", "passive_since": at, "basis_event_id": None, "left_reason": None}
+        elif core["kind"] == "explained":
+            state["left_reason"] = core["reason"]
     return state

@@ -163,15 +163,15 @@ def test_names_come_back_escaped_or_refused_and_reach_the_database_whole(house, 
         "a.b.c",
         ".",
         "%0d%0aX:y",
-        "{{7*7}}",
+        "{{'zq'*3}}",
     ],
 )
 def test_odd_links_are_dead_links(house, kind, token):
-    safe = quote(token, safe="%/{}*.")
+    safe = quote(token, safe="%/{}*.'")
     for method in ("GET", "POST", "HEAD"):
         status, answer = raw(house, method, f"/{kind}/{safe}", [("Content-Length", "0")])
         assert status == 404
-        assert "49" not in answer.partition("\r\n\r\n")[2], "no template is made from a link"
+        assert "zqzqzq" not in answer.partition("\r\n\r\n")[2], "no template is made from a link"
         assert "X:y" not in answer.partition("\r\n\r\n")[0]
     for act in ("decline", "again", "undo", "reason"):
         assert raw(house, "POST", f"/{kind}/{safe}/{act}", [("Content-Length", "0")])[0] == 404

@@ -387,5 +387,6 @@ def test_the_state_of_the_lanes_is_told(office):
     with office.house.service.reading() as connection:
         mail, forward = outbox.lane_states(connection)
     assert (mail.lane, mail.undone, mail.dead, mail.oldest_at) == (MAIL, 2, 1, START)
-    assert mail.overdue(START + timedelta(minutes=10)) == timedelta(minutes=9)
-    assert (forward.lane, forward.undone, forward.dead, forward.overdue(START)) == (ACTIVECAMPAIGN, 0, 0, timedelta(0))
+    assert not mail.is_late(START + timedelta(minutes=15))
+    assert mail.is_late(START + timedelta(minutes=16, seconds=1))
+    assert (forward.lane, forward.undone, forward.dead, forward.is_late(START)) == (ACTIVECAMPAIGN, 0, 0, False)

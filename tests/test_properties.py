@@ -125,8 +125,10 @@ class Lives(RuleBasedStateMachine):
         return list(dict.fromkeys(self.service.tokens.read_confirmation(token) for token in tokens))
 
     def ask(self, name, staff=None):
-        texts = (self.service.consent_text(FINNISH).shown, self.service.mail_text(FINNISH, "form"))
-        return Ask(self.address(name), name.title(), "Mäkelä", "fi", "form", *texts, staff)
+        return Ask(
+            address=self.address(name), first_name=name.title(), last_name="Mäkelä", language="fi",
+            consent=self.service.consent_text(FINNISH).shown, staff=staff,
+        )  # fmt: skip
 
     # --- what people do
 
@@ -152,7 +154,7 @@ class Lives(RuleBasedStateMachine):
         if not (links := self.mailed(name)):
             return
         link = links[-min(age, len(links))]
-        before, page = self.person(name), statements.confirm(FINNISH, self.service.controller)
+        before, page = self.person(name), statements.confirm(FINNISH, self.service.consent_text(FINNISH))
         done = False
         with self.crashing(crash), contextlib.suppress(LinkDead, LinkExpired), self.transaction() as connection:
             subscriptions.confirm(connection, self.occasion(), link, page)
@@ -187,9 +189,9 @@ class Lives(RuleBasedStateMachine):
     def come_back(self, name):
         if (person := self.person(name)) is None:
             return
-        texts = (self.service.consent_text(FINNISH).shown, self.service.mail_text(FINNISH, "link"))
+        text = self.service.consent_text(FINNISH).shown
         with self.transaction() as connection:
-            subscriptions.ask_again(connection, self.occasion(), person.id, texts, ())
+            subscriptions.ask_again(connection, self.occasion(), person.id, text, ())
 
     # --- what the relay does, and how it dies
 

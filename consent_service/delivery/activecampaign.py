@@ -14,7 +14,7 @@ from urllib.parse import quote
 import requests
 
 from consent_service.delivery.outbox import Delivered, Outcome, Rejected, Retry
-from consent_service.delivery.pacing import CallBudget
+from consent_service.delivery.pacing import CallBudget, Unpaced
 
 TIMEOUT_S = 10
 SUBSCRIBED, UNSUBSCRIBED = 1, 2
@@ -25,13 +25,17 @@ REFUSED_FOR_GOOD = (400, 405, 413, 415, 422)
 
 @dataclass(frozen=True)
 class ContactState:
-    """What a contact there has to look like: active on the list, or unsubscribed from it."""
+    """What a contact there has to look like: active on the list, or unsubscribed from it.
+
+    `contact_id` is the id its last answer named; `was_forwarded` without one means that an answer may have been lost.
+    """
 
     email: str
     first_name: str
     last_name: str
     is_active: bool
     contact_id: str | None
+    was_forwarded: bool
 
 
 class _Ended(Exception):
@@ -42,7 +46,7 @@ class _Ended(Exception):
 class Account:
     """One ActiveCampaign account: base address without `/api/3`, key, the list's id, and the shared call budget."""
 
-    def __init__(self, url: str, token: str, list_id: int, budget: CallBudget):
+    def __init__(self, url: str, token: str, list_id: int, budget: CallBudget | Unpaced):
         self._base = f"{url}/api/3"
         self._list_id = list_id
         self._budget = budget
@@ -79,8 +83,11 @@ class Account:
     def _unsubscribe(self, contact: ContactState) -> Outcome:
         if contact.contact_id and self._set_status(contact.contact_id, UNSUBSCRIBED) == UNSUBSCRIBED:
             return Delivered(contact_id=contact.contact_id)
-        # Not found by the id kept here, or the answer that held the id was lost: the address finds the contact.
-        contact_id = self._find(contact.email) or self._sync(contact)
+        contact_id = self._find(contact.email)
+        if contact_id is None and (contact.contact_id or not contact.was_forwarded):
+            return Delivered("no such contact there")
+        # An answer that held the id was lost, and a new contact may not be found by searching yet: sync knows it.
+        contact_id = contact_id or self._sync(contact)
         if self._set_status(contact_id, UNSUBSCRIBED) == UNSUBSCRIBED:
             return Delivered(contact_id=contact_id)
         return Retry("ActiveCampaign did not take the contact off the list")

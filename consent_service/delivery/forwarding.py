@@ -1,7 +1,7 @@
 """Between the tables and ActiveCampaign: what a contact has to look like there, and the id it has there.
 
-Nobody who never confirmed is ever named there: only an active person is forwarded, and only somebody forwarded before
-is taken off. Must not talk to the network.
+Nobody who never confirmed is ever named there. Somebody who left is taken off the list even if they were never
+forwarded from here, since the company may have known them before. Must not talk to the network.
 """
 
 from datetime import datetime
@@ -18,11 +18,14 @@ def load(connection: Connection, message: Message, now: datetime) -> ContactStat
     person = connection.execute(
         select(subscriber).where(subscriber.c.id == message.subscriber_id).with_for_update()
     ).one_or_none()
-    if person is None or (person.status != "active" and person.forwarded_at is None):
+    if person is None or person.active_since is None:
         return Nothing()
-    if person.forwarded_at is None:
+    was_forwarded = person.forwarded_at is not None
+    if person.status == "active" and not was_forwarded:
         connection.execute(update(subscriber).where(subscriber.c.id == person.id).values(forwarded_at=now))
-    return ContactState(person.email, person.first_name, person.last_name, person.status == "active", person.contact_id)
+    return ContactState(
+        person.email, person.first_name, person.last_name, person.status == "active", person.contact_id, was_forwarded
+    )
 
 
 def record(connection: Connection, message: Message, sent: ContactState, answer: Delivered, now: datetime) -> None:

@@ -5,7 +5,7 @@ is not written. Nothing a visitor typed goes into a mail to an address that is n
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cache
 from hashlib import sha256
@@ -27,8 +27,8 @@ from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault
-from consent_service.models import confirmation, consent_event, subscriber
-from consent_service.statements import ShownText
+from consent_service.models import confirmation, subscriber
+from consent_service.statements import ConsentText, ShownText
 from consent_service.tokens import Tokens
 
 SERVICE = "service"
@@ -37,7 +37,6 @@ ONCE_A_DAY = (Window(1, timedelta(days=1)),)
 CONFIRMATION, ALREADY, WELCOME = "confirmation", "already", "welcome"
 UNSUBSCRIBE_LINK, OWNER_HELD = "unsubscribe_link", "owner_held"
 LIST_MAIL = (ALREADY, WELCOME)
-STAFF_VALUES = ("staff_name", "channel", "occasion", "occasion_on")
 
 
 @dataclass(frozen=True)
@@ -68,28 +67,19 @@ class Letters:
         """Append the evidence that a confirmation was handed over (GDPR article 7(1))."""
         if message.kind != CONFIRMATION or message.subscriber_id is None:
             return
+        person = select(subscriber.c.id).where(subscriber.c.id == message.subscriber_id).with_for_update()
         allowance.spend(connection, SERVICE, self.global_limit, now)
+        if letter.shown is None or connection.execute(person).one_or_none() is None:
+            return
         tech: Payload = {"message_id": letter.message_id, "smtp_answer": sent.answer}
         occasion = Occasion(now, "relay", "relay", self.vault, tech)
         core: Payload = {
             "kind": "sent",
             "confirmation": message.confirmation_id,
             "letter": sha256(letter.text.encode()).hexdigest(),
+            "texts": {"mail": evidence.keep_text(connection, occasion, letter.shown)},
         }
-        person = select(subscriber.c.id).where(subscriber.c.id == message.subscriber_id).with_for_update()
-        if connection.execute(person).one_or_none() is not None:
-            evidence.append(connection, occasion, message.subscriber_id, core)
-
-    def shown(self, language_code: str, source: str) -> ShownText:
-        """Return the confirmation mail as it is kept for evidence: its words, with marks where values stand."""
-        language = languages.language(language_code)
-        from_staff = source == "staff"
-        values: dict[str, Any] = {
-            name: f"{{{name}}}" for name in ("asked_on", "confirm_url", "decline_url", "expires_at")
-        }
-        values |= {name: f"{{{name}}}" if from_staff else None for name in STAFF_VALUES}
-        subject, text, _ = self._render(CONFIRMATION, language, {"source": source} | values)
-        return ShownText("mail", language.code, f"{subject}\n\n{text}".encode())
+        evidence.append(connection, occasion, message.subscriber_id, core)
 
     def _confirmation(
         self, connection: Connection, message: Message, person: Row[Any], now: datetime
@@ -114,19 +104,21 @@ class Letters:
             "decline_url": f"{url}#decline",
             "expires_at": language.moment(ask.expires_at),
         }
-        return self._write(message, person.email, language, values)
+        consent = _agreed_text(connection, ask.statement_sha256)
+        letter = self._write(message, person.email, language, values | {"consent": consent})
+        return replace(letter, shown=self._with_marks(language, values | {"consent": consent}))
 
     def _to_active(self, connection: Connection, message: Message, person: Row[Any]) -> Letter:
         language = languages.language(person.language)
         url = f"{self.public_url}/unsubscribe/{self.tokens.for_unsubscribing(person.id)}?lang={language.code}"
-        agreed_at = connection.execute(
-            select(consent_event.c.recorded_at).where(consent_event.c.id == person.basis_event_id)
-        ).scalar_one()
+        agreed = select(confirmation).where(confirmation.c.used_event_id == person.basis_event_id)
+        ask = connection.execute(agreed).one()
         values = {
             "first_name": person.first_name,
             "last_name": person.last_name,
             "email": person.email,
-            "agreed_at": language.moment(agreed_at),
+            "agreed_at": language.moment(ask.used_at),
+            "consent": _agreed_text(connection, ask.statement_sha256),
             "unsubscribe_url": url,
         }
         return self._write(message, person.email, language, values)
@@ -134,6 +126,13 @@ class Letters:
     def _to_owner(self, message: Message) -> Letter:
         values = {"console_url": f"{self.public_url}/staff/"}
         return self._write(message, self.controller.contact_email, languages.language(languages.DEFAULT), values)
+
+    def _with_marks(self, language: Language, values: dict[str, Any]) -> ShownText:
+        """The mail as it is kept for evidence: its words, with marks where the values of one person stand."""
+        kept = ("source", "consent")
+        marks = {name: value if name in kept or value is None else f"{{{name}}}" for name, value in values.items()}
+        subject, text, _ = self._render(CONFIRMATION, language, marks)
+        return ShownText("mail", language.code, f"{subject}\n\n{text}".encode())
 
     def _tell_owner(self, connection: Connection, now: datetime) -> None:
         if allowance.spend(connection, OWNER_TOLD, ONCE_A_DAY, now) <= now:
@@ -152,7 +151,6 @@ class Letters:
             "possessive": self.controller.possessive[language.code],  # type: ignore[index]
             "country": self.controller.country[language.code],  # type: ignore[index]
             "privacy_url": self.controller.privacy_statement[language.code],  # type: ignore[index]
-            "consent": statements.consent(language, self.controller),
         }
         subject, bodies = "", []
         for shape in ("text", "html"):
@@ -164,6 +162,13 @@ class Letters:
             whole = common | {"subject": subject, "content": body}
             bodies.append(templates.get_template(f"letter.{shape}.jinja").render(whole))
         return subject, bodies[0], bodies[1]
+
+
+def _agreed_text(connection: Connection, sha256_of_text: str) -> ConsentText:
+    kept = evidence.kept_text(connection, sha256_of_text)
+    if kept is None:
+        raise LookupError("the text a person was asked with is gone")  # the foreign key forbids it
+    return statements.kept_consent(kept)
 
 
 @cache

@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from consent_service.delivery.outbox import Delivered, Outcome, Rejected, Retry
+from consent_service.statements import ShownText
 
 TIMEOUT_S = 10
 SUBMISSION_PORT = 587
@@ -31,7 +32,10 @@ ABOUT_THE_SESSION = (421, 500, 502, 503, 504, 521, 530, 534, 535, 538)  # RFC 53
 
 @dataclass(frozen=True)
 class Letter:
-    """One mail to one person. `key` makes the Message-ID, so a letter sent twice is known as the same one."""
+    """One mail to one person. `key` makes the Message-ID, so a letter sent twice is known as the same one.
+
+    `shown` is the text as evidence keeps it, of a letter that asks for consent.
+    """
 
     key: str
     sender: str
@@ -42,6 +46,7 @@ class Letter:
     language: str
     written_at: datetime
     unsubscribe_url: str | None = None
+    shown: ShownText | None = None
 
     @property
     def message_id(self) -> str:

@@ -20,6 +20,7 @@ from consent_service.models import outbox_message
 LEASE = timedelta(seconds=15)
 TRIES = 12
 FIRST_PAUSE_S = 120
+LONGEST_OVERDUE = timedelta(minutes=15)
 
 MAIL = "mail"
 ACTIVECAMPAIGN = "activecampaign"
@@ -147,9 +148,7 @@ def relay_once(relay: Relay, channel: Channel) -> Outcome | None:
         return None
     relay.in_flight.add(message.id)
     try:
-        parcel, outcome = _attempt(relay, channel, message)
-        with relay.transaction() as connection:
-            _finish(connection, relay, channel, message, parcel, outcome)
+        outcome = _finish(relay, channel, message, *_attempt(relay, channel, message))
     finally:
         relay.in_flight.discard(message.id)
     log.info(
@@ -184,6 +183,12 @@ def hasten(connection: Connection, lane: str, now: datetime) -> None:
     )
 
 
+def set_aside(connection: Connection, message_id: int, now: datetime) -> bool:
+    """Take a dead letter off the staff's list, its reason kept; False when it is not dead."""
+    dead = (outbox_message.c.id == message_id, outbox_message.c.dead_at.is_not(None))
+    return connection.execute(update(outbox_message).where(*dead).values(dead_at=None, done_at=now)).rowcount == 1
+
+
 def retry_dead(connection: Connection, message_id: int, now: datetime) -> bool:
     """Put a dead letter back into the queue with all its tries; False when it is not dead."""
     return (
@@ -206,9 +211,9 @@ class LaneState:
     oldest_at: datetime | None = None
     due_at: datetime | None = None
 
-    def overdue(self, now: datetime) -> timedelta:
-        """How long a message has been due without leaving; nothing when none is due."""
-        return max(now - self.due_at, timedelta(0)) if self.due_at else timedelta(0)
+    def is_late(self, now: datetime) -> bool:
+        """Whether a message that could leave has been due for over 15 minutes: most likely no relay runs."""
+        return self.due_at is not None and now - self.due_at > LONGEST_OVERDUE
 
 
 def lane_states(connection: Connection) -> list[LaneState]:
@@ -220,7 +225,7 @@ def lane_states(connection: Connection) -> list[LaneState]:
             func.count().filter(_undone()).label("undone"),
             func.count().filter(columns.dead_at.is_not(None)).label("dead"),
             func.min(columns.created_at).filter(_undone()).label("oldest_at"),
-            func.min(columns.due_at).filter(_undone()).label("due_at"),
+            func.min(columns.due_at).filter(_undone(), _is_first()).label("due_at"),
         )
         .where(columns.done_at.is_(None))
         .group_by(columns.lane)
@@ -231,24 +236,20 @@ def lane_states(connection: Connection) -> list[LaneState]:
 
 def _claim(connection: Connection, relay: Relay, lane: str) -> Message | None:
     now = relay.now()
-    earlier = outbox_message.alias("earlier")
-    blocked = select(earlier.c.id).where(
-        earlier.c.subscriber_id == outbox_message.c.subscriber_id,
-        earlier.c.lane == outbox_message.c.lane,
-        earlier.c.id < outbox_message.c.id,
-        earlier.c.done_at.is_(None),
-        earlier.c.dead_at.is_(None),
-    )
     row = connection.execute(
         select(outbox_message)
         .where(outbox_message.c.lane == lane, _undone(), outbox_message.c.due_at <= now)
         .where(or_(outbox_message.c.claimed_until.is_(None), outbox_message.c.claimed_until <= now))
-        .where(~blocked.exists())
+        .where(_is_first())
         .order_by(outbox_message.c.due_at, outbox_message.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)
     ).one_or_none()
     if row is None:
+        return None
+    if row.attempts >= TRIES:  # whoever tried last never came back to say how it went
+        spent = {"dead_at": now, "claimed_by": None, "claimed_until": None, "last_error": "tried without an end"}
+        connection.execute(update(outbox_message).where(outbox_message.c.id == row.id).values(**spent))
         return None
     connection.execute(
         update(outbox_message)
@@ -272,13 +273,23 @@ def _attempt(relay: Relay, channel: Channel, message: Message) -> tuple[Any, Out
     return parcel, outcome
 
 
-def _finish(
-    connection: Connection, relay: Relay, channel: Channel, message: Message, parcel: Any, outcome: Outcome
-) -> None:
-    if _settle(connection, relay, message, outcome):
-        if isinstance(outcome, Delivered):
-            channel.record(connection, message, parcel, outcome, relay.now())
-    elif channel.repeat_if_lost:
+def _finish(relay: Relay, channel: Channel, message: Message, parcel: Any, outcome: Outcome) -> Outcome:
+    try:
+        with relay.transaction() as connection:
+            if not _settle(connection, relay, message, outcome):
+                _repeat(connection, relay, channel, message)
+            elif isinstance(outcome, Delivered):
+                channel.record(connection, message, parcel, outcome, relay.now())
+    except Exception as error:  # delivered but not recorded: it counts as a try, or it would be sent for ever
+        log.error("delivery not recorded", message=message.id, error=type(error).__name__)
+        outcome = Retry(f"delivered, but not recorded: {type(error).__name__}")
+        with relay.transaction() as connection:
+            _settle(connection, relay, message, outcome)
+    return outcome
+
+
+def _repeat(connection: Connection, relay: Relay, channel: Channel, message: Message) -> None:
+    if channel.repeat_if_lost:
         enqueue(connection, message.lane, message.kind, relay.now(), subscriber_id=message.subscriber_id)
 
 
@@ -312,6 +323,19 @@ def _verdict(message: Message, outcome: Outcome, now: datetime, jitter: float) -
 def pause(attempts: int, jitter: float) -> timedelta:
     """Return how long to wait after so many tries: at least 60 s, at most 34 h, the upper half of it by chance."""
     return timedelta(seconds=FIRST_PAUSE_S * 2 ** (attempts - 1) * (0.5 + jitter / 2))
+
+
+def _is_first() -> Any:
+    """Whether no earlier message of the same person waits in the lane."""
+    earlier = outbox_message.alias("earlier")
+    waiting = select(earlier.c.id).where(
+        earlier.c.subscriber_id == outbox_message.c.subscriber_id,
+        earlier.c.lane == outbox_message.c.lane,
+        earlier.c.id < outbox_message.c.id,
+        earlier.c.done_at.is_(None),
+        earlier.c.dead_at.is_(None),
+    )
+    return ~waiting.exists()
 
 
 def _undone() -> Any:

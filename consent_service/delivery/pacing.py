@@ -6,7 +6,7 @@ Five calls a second are allowed there for everybody together (its rate limit pag
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, select, update
 
@@ -39,6 +39,21 @@ class CallBudget:
         with self.transaction() as connection:
             until = self.now() + span
             _set_next(connection, max(_next_at(connection, until), until))
+
+
+class Unpaced:
+    """For a single call by hand, which need not wait for its turn nor for a database."""
+
+    @staticmethod
+    def now() -> datetime:
+        """The time of now."""
+        return datetime.now(UTC)
+
+    def take_turn(self) -> None:
+        """Go ahead."""
+
+    def rest(self, span: timedelta) -> None:
+        """Nothing follows that could be held back."""
 
 
 def _next_at(connection: Connection, first: datetime) -> datetime:

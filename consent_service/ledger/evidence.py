@@ -48,8 +48,16 @@ class Event:
     tech: Payload | None
 
 
-def append(connection: Connection, occasion: Occasion, subscriber_id: str, core: Payload) -> str:
-    """Append a consent event about a person and return its id (32 hex digits).
+@dataclass(frozen=True)
+class Recorded:
+    """The id (32 hex digits) and time of an event just appended; columns that tell the same use this time."""
+
+    id: str
+    at: datetime
+
+
+def append(connection: Connection, occasion: Occasion, subscriber_id: str, core: Payload) -> Recorded:
+    """Append a consent event about a person, later than the one before even if a clock says otherwise.
 
     The caller holds the person's row, so `previous` and the rising time cannot be raced.
     """
@@ -83,7 +91,7 @@ def append(connection: Connection, occasion: Occasion, subscriber_id: str, core:
             tech_sealed=_close(key, event_id, "tech", tech_opening) if tech_opening else None,
         )
     )
-    return event_id
+    return Recorded(event_id, at)
 
 
 def story(connection: Connection, keys: Vault, subscriber_id: str) -> Iterator[Event]:

@@ -24,7 +24,7 @@ from consent_service.web.console import console
 from consent_service.web.development import development
 from consent_service.web.health import health
 from consent_service.web.public import public
-from consent_service.web.visitor import NetworkLimit
+from consent_service.web.visitor import RateLimit
 
 LARGEST_BODY = 64 * 1024
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -45,7 +45,7 @@ def create_app(service: Service) -> Flask:
     app = Flask("consent_service", template_folder=str(TEMPLATES), static_folder=str(PACKAGE / "web" / "static"))
     app.config.update(_configuration(service.settings))
     app.extensions["consent-service"] = service
-    app.extensions["network-limit"] = NetworkLimit(service.settings.redis_url, service.settings.limit_ip)
+    app.extensions["network-limit"] = RateLimit(service.settings.redis_url, service.settings.limit_ip)
     if service.settings.trusted_proxies:
         count = service.settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)

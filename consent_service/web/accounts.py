@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from flask import Flask, current_app, redirect, render_template, request, session
+from flask import Flask, Response, current_app, redirect, render_template, request, session
 from flask.typing import ResponseReturnValue
 from flask_login import user_logged_out
 from flask_security import (
@@ -24,21 +24,20 @@ from flask_security import (
     user_authenticated,
 )
 from flask_security.forms import LoginForm
-from sqlalchemy import Boolean, Column, Connection, ForeignKey, String, Table, insert, select, update
+from sqlalchemy import Boolean, Column, Connection, ForeignKey, String, Table, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, scoped_session, sessionmaker
 
-from consent_service.language import mark
+from consent_service.database import insert_if_absent
 from consent_service.models import UtcDateTime, metadata
 from consent_service.people import Address, AddressRefused, read_address
 from consent_service.service import Service
-from consent_service.web.visitor import NetworkLimit, network
+from consent_service.web.visitor import RateLimit, network
 
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=12)
-LOGIN_LIMIT = "5/5 minutes;20/hour;50/day"
+LOGIN_LIMIT = "5/5 minutes;30/hour"  # failures only, of a network and of an account
 SHORTEST_PASSWORD = 12
 ROLE = "staff"
-WRONG = mark("That address and password do not go together.")
 
 
 class Base(DeclarativeBase):
@@ -87,10 +86,6 @@ class Account:
     created_at: datetime
 
 
-class AccountExists(Exception):
-    """There is an account with this address already."""
-
-
 class StaffLoginForm(LoginForm):
     """Address and password; a staff session is never remembered beyond its twelve hours."""
 
@@ -120,9 +115,10 @@ def install(app: Flask, service: Service) -> None:
     )
     sessions = scoped_session(sessionmaker(service.engine))
     Security(app, SQLAlchemySessionUserDatastore(sessions, Staff, Role), login_form=StaffLoginForm)
-    app.extensions["login-limit"] = NetworkLimit(service.settings.redis_url, LOGIN_LIMIT)
+    app.extensions["login-limit"] = RateLimit(service.settings.redis_url, LOGIN_LIMIT)
     app.teardown_appcontext(lambda _: sessions.remove())
     app.before_request(_limit_tries)
+    app.after_request(_count_failure)
     user_authenticated.connect(_begin_session, app)
     user_logged_out.connect(_end_sessions, app)
 
@@ -135,27 +131,21 @@ def require_login() -> ResponseReturnValue | None:
     return redirect("/staff/login")
 
 
-def add(connection: Connection, address: Address, name: str, password_hash: str, now: datetime) -> None:
-    """Add a staff account; raises AccountExists."""
-    if connection.execute(select(Staff.id).where(Staff.email == address.key)).one_or_none():
-        raise AccountExists
-    role_id = connection.execute(select(Role.id).where(Role.name == ROLE)).scalar_one_or_none()
-    if role_id is None:
-        role_id = str(uuid.uuid4())
-        connection.execute(insert(Role).values(id=role_id, name=ROLE))
-    staff_id = str(uuid.uuid4())
-    connection.execute(
-        insert(Staff).values(
-            id=staff_id,
-            email=address.key,
-            name=name,
-            password=password_hash,
-            active=True,
-            fs_uniquifier=uuid.uuid4().hex,
-            created_at=now,
-        )
-    )
-    connection.execute(insert(staff_role).values(staff_id=staff_id, role_id=role_id))
+def add(connection: Connection, address: Address, name: str, password_hash: str, now: datetime) -> bool:
+    """Add a staff account and return True; give one that was there this name and password and return False.
+
+    Either way the account is enabled, and no session from before goes on.
+    """
+    given = {"name": name, "password": password_hash, "active": True, "fs_uniquifier": uuid.uuid4().hex}
+    account = {"id": str(uuid.uuid4()), "email": address.key, "created_at": now}
+    is_new = insert_if_absent(connection, metadata.tables["staff"], given | account)
+    if not is_new:
+        connection.execute(update(Staff).where(Staff.email == address.key).values(**given))
+    insert_if_absent(connection, metadata.tables["role"], {"id": str(uuid.uuid4()), "name": ROLE})
+    staff_id = connection.execute(select(Staff.id).where(Staff.email == address.key)).scalar_one()
+    role_id = connection.execute(select(Role.id).where(Role.name == ROLE)).scalar_one()
+    insert_if_absent(connection, staff_role, {"staff_id": staff_id, "role_id": role_id})
+    return is_new
 
 
 def accounts(connection: Connection) -> Iterable[Account]:
@@ -203,15 +193,27 @@ def _account(typed: str) -> str:
         return typed.strip().lower()
 
 
+def _triers() -> list[str]:
+    service: Service = current_app.extensions["consent-service"]
+    sources = (network(request.remote_addr), _account(request.form.get("email", "")))
+    return [service.vault.address_hash(f"login:{source}") for source in sources]
+
+
 def _limit_tries() -> ResponseReturnValue | None:
     if request.endpoint != "security.login" or request.method != "POST":
         return None
-    limit: NetworkLimit = current_app.extensions["login-limit"]
-    service: Service = current_app.extensions["consent-service"]
-    sources = (network(request.remote_addr), _account(request.form.get("email", "")))
-    waits = [limit.hit("login", service.vault.address_hash(f"login:{source}")) for source in sources]
-    if not any(waits):
+    limit: RateLimit = current_app.extensions["login-limit"]
+    waits = [wait for who in _triers() if (wait := limit.wait("login", who))]
+    if not waits:
         return None
-    wait = max(filter(None, waits))
-    minutes = -(-wait // 60)
-    return render_template("public/too_many.html", minutes=minutes), 429, {"Retry-After": str(wait)}
+    minutes = -(-max(waits) // 60)
+    return render_template("public/too_many.html", minutes=minutes), 429, {"Retry-After": str(max(waits))}
+
+
+def _count_failure(response: Response) -> Response:
+    """Count a try that only showed the form again; logging in leads elsewhere, and one without a token is none."""
+    if request.endpoint == "security.login" and request.method == "POST" and response.status_code == 200:
+        limit: RateLimit = current_app.extensions["login-limit"]
+        for who in _triers():
+            limit.count("login", who)
+    return response

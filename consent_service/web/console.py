@@ -126,14 +126,12 @@ def add_subscriber() -> ResponseReturnValue:
         return _add_page(form), 400
     language = languages.language(form.language.data)
     ask = Ask(
-        form.email.address,
-        form.first_name.data,
-        form.last_name.data,
-        language.code,
-        "staff",
-        service().consent_text(language).shown,
-        service().mail_text(language, "staff"),
-        _staff_request(form),
+        address=form.email.address,
+        first_name=form.first_name.data,
+        last_name=form.last_name.data,
+        language=language.code,
+        consent=service().consent_text(language).shown,
+        staff=_staff_request(form),
     )
     with service().transaction() as connection:
         result = subscriptions.add_by_staff(connection, _occasion(), ask, service().address_limit)
@@ -179,6 +177,15 @@ def retry_message(message_id: int) -> ResponseReturnValue:
     """Give a dead letter all its tries again."""
     with service().transaction() as connection:
         if not outbox.retry_dead(connection, message_id, services.now()):
+            abort(404)
+    return redirect(link_to("console.queue"))
+
+
+@console.post("/queue/<int:message_id>/set-aside")
+def set_aside_message(message_id: int) -> ResponseReturnValue:
+    """Take a dead letter off the list: nothing can be done about it."""
+    with service().transaction() as connection:
+        if not outbox.set_aside(connection, message_id, services.now()):
             abort(404)
     return redirect(link_to("console.queue"))
 

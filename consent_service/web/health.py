@@ -1,7 +1,5 @@
 """For whoever watches the service: whether the process is alive, and whether the work gets done."""
 
-from datetime import timedelta
-
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,8 +11,6 @@ from consent_service.service import Service
 from consent_service.web.visitor import service
 
 health = Blueprint("health", __name__)
-
-LONGEST_OVERDUE = timedelta(minutes=15)
 
 
 @health.get("/healthz")
@@ -40,7 +36,7 @@ def _state(current: Service) -> dict[str, object]:
         lanes = outbox.lane_states(connection)
     now = services.now()
     delivered = [lane for lane in lanes if lane.lane == outbox.MAIL or current.forwards]
-    is_moving = all(lane.overdue(now) <= LONGEST_OVERDUE for lane in delivered)
+    is_moving = not any(lane.is_late(now) for lane in delivered)
     oldest = {lane.lane: round((now - lane.oldest_at).total_seconds()) if lane.oldest_at else None for lane in lanes}
     return {
         "database": "ok",

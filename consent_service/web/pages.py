@@ -1,5 +1,6 @@
 """What every page shares: the words of its language, links that keep it, the company's colour, and error pages."""
 
+from datetime import date
 from email.utils import parseaddr
 from typing import Any
 
@@ -13,7 +14,7 @@ assets = Blueprint("pages", __name__)
 
 ERRORS = {
     400: (mark("That did not go through"), mark("Go back, check the form and send it again.")),
-    404: (mark("Page not found"), mark("Check the address, or start from the front page.")),
+    404: (mark("Page not found"), mark("Check the address, or choose one of these.")),
     405: (mark("That did not go through"), mark("Open the page again and use its button.")),
     413: (mark("That was too much to send"), mark("Shorten what you wrote and send it again.")),
     415: (mark("That did not go through"), mark("Use the form on the page to send it.")),
@@ -28,7 +29,9 @@ def install(app: Flask) -> None:
     app.jinja_env.globals.update(
         _=_say, _n=lambda *words: _language().count(*words), link_to=link_to, controller=lambda: service().controller
     )
-    app.jinja_env.filters.update(moment=lambda at: _language().moment(at), day=lambda day: _language().day(day))
+    app.jinja_env.filters.update(
+        moment=lambda at: _language().moment(at), day=lambda day: _language().day(date.fromisoformat(day))
+    )
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.context_processor(_common)

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Blueprint, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 from wtforms import BooleanField, HiddenField, RadioField, StringField
 from wtforms.validators import InputRequired
 
@@ -19,8 +19,8 @@ from consent_service import service as services
 from consent_service import statements, subscriptions
 from consent_service.language import CODES, language, mark
 from consent_service.ledger import evidence
-from consent_service.statements import ShownText
-from consent_service.subscriptions import Ask, LinkExpired
+from consent_service.statements import ConsentText, ShownText
+from consent_service.subscriptions import AlreadyActive, Ask, LinkExpired, OverLimit
 from consent_service.tokens import FormTokenExpired, ShownForm, TokenRefused
 from consent_service.web.forms import AddressField, NameField
 from consent_service.web.visitor import occasion, service, too_often
@@ -86,7 +86,7 @@ def subscribe() -> ResponseReturnValue:
     form = SubscribeForm()
     shown, trouble = _shown_form(form)
     if not form.validate() or shown is None:
-        return _subscribe_page(form, trouble), 400
+        return _subscribe_page(form, trouble, shown), 400
     if wait := too_often("subscribe"):
         return _too_many(wait)
     if not _is_robot(form, shown):
@@ -95,13 +95,11 @@ def subscribe() -> ResponseReturnValue:
             if consent is None:
                 return _subscribe_page(form, TOO_OLD), 400
             ask = Ask(
-                form.email.address,
-                form.first_name.data,
-                form.last_name.data,
-                shown.language,
-                "form",
-                consent,
-                service().mail_text(language(shown.language), "form"),
+                address=form.email.address,
+                first_name=form.first_name.data,
+                last_name=form.last_name.data,
+                language=shown.language,
+                consent=consent,
             )
             subscriptions.request(connection, occasion("visitor", "form"), ask, service().address_limit)
     return render_template("public/sent.html", form=form)
@@ -112,22 +110,30 @@ def show_confirm(token: str) -> ResponseReturnValue:
     """The page with the button; opening it, by a person or a mail scanner, changes nothing."""
     with service().reading() as connection:
         ask, person = subscriptions.find_ask(connection, service().tokens.read_confirmation(token))
+        asked = _asked_text(connection, ask)
     if subscriptions.is_confirmed(ask, person):
         return _confirmed_page(person.id)
+    if ask.declined_at is not None and person.open_confirmation_id is None and person.status != "active":
+        return _declined_page(token)
     if person.open_confirmation_id != ask.id:
         raise subscriptions.LinkDead
     if ask.expires_at <= services.now():
         return _expired_page(token)
-    return render_template("public/confirm.html", token=token, consent=service().consent_text(g.language))
+    return _confirm_page(token, asked)
 
 
 @public.post("/confirm/<token>")
 def confirm(token: str) -> ResponseReturnValue:
-    """The person's own yes."""
-    page = statements.confirm(g.language, service().controller)
+    """The person's own yes to the page they saw."""
+    shown, _ = _shown_form(RenderedForm())
     confirmation_id = service().tokens.read_confirmation(token)
     try:
         with service().transaction() as connection:
+            ask, _ = subscriptions.find_ask(connection, confirmation_id)
+            asked = _asked_text(connection, ask)
+            page = statements.confirm(g.language, asked)
+            if shown is not None and shown.statement != page.sha256:
+                return _confirm_page(token, asked)  # its words changed since it was opened: they are shown again
             subscriber_id = subscriptions.confirm(connection, occasion("subscriber", "link"), confirmation_id, page)
     except LinkExpired:
         return _expired_page(token)
@@ -139,7 +145,7 @@ def decline(token: str) -> ResponseReturnValue:
     """The person did not ask; write to them no more."""
     with service().transaction() as connection:
         subscriptions.decline(connection, occasion("subscriber", "link"), service().tokens.read_confirmation(token))
-    return render_template("public/declined.html", token=token, **_consent_and_token())
+    return _declined_page(token)
 
 
 @public.post("/confirm/<token>/again")
@@ -147,7 +153,7 @@ def ask_again_after_confirmation(token: str) -> ResponseReturnValue:
     """A new confirmation for somebody whose link expired or who declined by mistake."""
     with service().reading() as connection:
         _, person = subscriptions.find_ask(connection, service().tokens.read_confirmation(token))
-    return _ask_again(person.id, lambda: _expired_page(token))
+    return _ask_again(person.id, lambda trouble: _expired_page(token, trouble))
 
 
 @public.get("/unsubscribe/<token>")
@@ -170,7 +176,8 @@ def unsubscribe(token: str) -> ResponseReturnValue:
 @public.post("/unsubscribe/<token>/undo")
 def undo_unsubscribe(token: str) -> ResponseReturnValue:
     """Come back: a new ask and a new confirmation, as for anybody."""
-    return _ask_again(service().tokens.read_unsubscribing(token), lambda: _left_page(token))
+    subscriber_id = service().tokens.read_unsubscribing(token)
+    return _ask_again(subscriber_id, lambda trouble: _left_page(token, again_trouble=trouble))
 
 
 @public.post("/unsubscribe/<token>/reason")
@@ -206,8 +213,21 @@ def unsubscribe_by_address() -> ResponseReturnValue:
     return render_template("public/link_sent.html", email=form.email.data)
 
 
-def _subscribe_page(form: SubscribeForm, trouble: str | None = None) -> str:
-    return render_template("public/subscribe.html", form=form, trouble=trouble, **_consent_and_token())
+def _subscribe_page(form: SubscribeForm, trouble: str | None = None, shown: ShownForm | None = None) -> str:
+    values = _consent_and_token()
+    if shown is not None and shown.statement == values["consent"].shown.sha256:
+        values["form_token"] = form.csrf_token.data  # whoever mends the form has had it before them all the while
+    return render_template("public/subscribe.html", form=form, trouble=trouble, **values)
+
+
+def _confirm_page(token: str, asked: ConsentText) -> str:
+    page = statements.confirm(g.language, asked)
+    form_token = service().tokens.for_form(page.sha256, page.language)
+    return render_template("public/confirm.html", token=token, consent=asked, form_token=form_token)
+
+
+def _declined_page(token: str) -> str:
+    return render_template("public/declined.html", token=token, **_consent_and_token())
 
 
 def _address_page(form: AddressForm, trouble: str | None = None) -> str:
@@ -220,13 +240,18 @@ def _confirmed_page(subscriber_id: str) -> str:
     return render_template("public/confirmed.html", unsubscribe_token=token)
 
 
-def _expired_page(token: str) -> ResponseReturnValue:
-    return render_template("public/expired.html", token=token, **_consent_and_token()), 410
+def _expired_page(token: str, trouble: str | None = None) -> ResponseReturnValue:
+    return render_template("public/expired.html", token=token, again_trouble=trouble, **_consent_and_token()), 410
 
 
-def _left_page(token: str, trouble: str | None = None) -> str:
+def _left_page(token: str, trouble: str | None = None, again_trouble: str | None = None) -> str:
     return render_template(
-        "public/left.html", token=token, reasons=REASON_LABELS, trouble=trouble, **_consent_and_token()
+        "public/left.html",
+        token=token,
+        reasons=REASON_LABELS,
+        trouble=trouble,
+        again_trouble=again_trouble,
+        **_consent_and_token(),
     )
 
 
@@ -240,18 +265,19 @@ def _consent_and_token() -> dict[str, Any]:
     return {"consent": consent, "form_token": service().tokens.for_form(consent.shown.sha256, consent.language)}
 
 
-def _ask_again(subscriber_id: str, show_again: Callable[[], ResponseReturnValue]) -> ResponseReturnValue:
+def _ask_again(subscriber_id: str, show_again: Callable[[str], ResponseReturnValue]) -> ResponseReturnValue:
     shown, _ = _shown_form(RenderedForm())
     if shown is None:
-        return show_again()
+        return show_again(TOO_OLD)
     with service().transaction() as connection:
         consent = _shown_consent(connection, shown)
         if consent is None:
-            return show_again()
-        texts = (consent, service().mail_text(language(shown.language), "link"))
-        allowed = service().address_limit
-        subscriptions.ask_again(connection, occasion("subscriber", "link"), subscriber_id, texts, allowed)
-    return render_template("public/sent_again.html")
+            return show_again(TOO_OLD)
+        subscriber = occasion("subscriber", "link")
+        result = subscriptions.ask_again(connection, subscriber, subscriber_id, consent, service().address_limit)
+    if isinstance(result, AlreadyActive):
+        return _confirmed_page(subscriber_id)
+    return render_template("public/sent_again.html", too_soon=isinstance(result, OverLimit))
 
 
 def _shown_form(form: RenderedForm) -> tuple[ShownForm | None, str | None]:
@@ -267,6 +293,14 @@ def _shown_consent(connection: Connection, shown: ShownForm) -> ShownText | None
     """The text with the hash in the render token: today's, or one kept from before."""
     today = service().consent_text(language(shown.language)).shown
     return today if today.sha256 == shown.statement else evidence.kept_text(connection, shown.statement)
+
+
+def _asked_text(connection: Connection, ask: Row[Any]) -> ConsentText:
+    """The text a person was asked with, which is what they confirm, whatever the text of today is."""
+    kept = evidence.kept_text(connection, ask.statement_sha256)
+    if kept is None:
+        raise subscriptions.LinkDead
+    return statements.kept_consent(kept)
 
 
 def _is_robot(form: SubscribeForm, shown: ShownForm) -> bool:

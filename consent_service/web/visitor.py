@@ -4,13 +4,16 @@ Addresses of networks are hashed before they are counted and shortened before th
 is believed that a stranger can set: forwarded headers count only as far as the configured proxies (see the factory).
 """
 
+import contextlib
 import ipaddress
 import math
 import time
 
 import limits
+import structlog
 from flask import current_app, request
-from limits.storage import storage_from_string
+from limits.errors import StorageError
+from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
 from consent_service import service as services
@@ -21,21 +24,36 @@ from consent_service.service import Service
 
 LONGEST_USER_AGENT = 200
 
+log = structlog.get_logger()
 
-class NetworkLimit:
-    """Counts in the shared store how often a network (IPv4 address or IPv6 /64) did something."""
+
+class RateLimit:
+    """How often somebody may do something, counted in the shared store; without the store each process counts alone."""
 
     def __init__(self, store_url: str, limit: str):
-        self._limiter = MovingWindowRateLimiter(storage_from_string(store_url or "memory://"))
         self._limits = [] if limit == "off" else limits.parse_many(limit)
+        self._shared = MovingWindowRateLimiter(storage_from_string(store_url or "memory://", wrap_exceptions=True))
+        self._alone = MovingWindowRateLimiter(MemoryStorage())
 
-    def hit(self, act: str, network: str) -> int | None:
-        """Count one; return None when it is allowed, else the seconds until the next one is (RFC 6585 section 4)."""
-        refused = [item for item in self._limits if not self._limiter.hit(item, act, network)]
-        if not refused:
-            return None
-        ends = max(self._limiter.get_window_stats(item, act, network).reset_time for item in refused)
-        return max(1, math.ceil(ends - time.time()))
+    def wait(self, act: str, who: str) -> int | None:
+        """Return how many seconds somebody has to wait (RFC 6585 section 4), None when they need not."""
+        try:
+            return self._wait(self._shared, act, who)
+        except StorageError:
+            log.error("the store of rate limits is away; this process counts alone")
+            return self._wait(self._alone, act, who)
+
+    def count(self, act: str, who: str) -> None:
+        """Count one."""
+        for item in self._limits:
+            self._alone.hit(item, act, who)
+            with contextlib.suppress(StorageError):  # `wait` has said so
+                self._shared.hit(item, act, who)
+
+    def _wait(self, limiter: MovingWindowRateLimiter, act: str, who: str) -> int | None:
+        full = [item for item in self._limits if not limiter.test(item, act, who)]
+        ends = [limiter.get_window_stats(item, act, who).reset_time for item in full]
+        return max(1, math.ceil(max(ends) - time.time())) if ends else None
 
 
 def service() -> Service:
@@ -45,9 +63,13 @@ def service() -> Service:
 
 
 def too_often(act: str) -> int | None:
-    """Count an act of this request's network; the seconds to wait when there were too many."""
-    limit: NetworkLimit = current_app.extensions["network-limit"]
-    return limit.hit(act, service().vault.address_hash(f"network:{network(request.remote_addr)}"))
+    """Count an act of this request's network; the seconds to wait instead, when there were too many."""
+    limit: RateLimit = current_app.extensions["network-limit"]
+    who = service().vault.address_hash(f"network:{network(request.remote_addr)}")
+    if wait := limit.wait(act, who):
+        return wait
+    limit.count(act, who)
+    return None
 
 
 def occasion(actor: str, door: str) -> Occasion:
@@ -57,24 +79,32 @@ def occasion(actor: str, door: str) -> Occasion:
 
 def network(address: str | None) -> str:
     """The network counted together: an IPv4 address, or the /64 an IPv6 address lies in."""
-    try:
-        found = ipaddress.ip_address(address or "")
-    except ValueError:
+    found = _read(address)
+    if found is None:
         return "unknown"
     return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else str(found)
 
 
 def evidence_ip(address: str | None, mode: str) -> str | None:
     """The sender's address as evidence keeps it: `full`, `truncated` to /24 or /48, or not at all (`none`)."""
-    try:
-        found = ipaddress.ip_address(address or "")
-    except ValueError:
-        return None
-    if mode == "none":
+    found = _read(address)
+    if found is None or mode == "none":
         return None
     if mode == "full":
         return str(found)
     return str(ipaddress.ip_network((found, 24 if found.version == 4 else 48), strict=False))
+
+
+def _read(address: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address itself: an IPv4 one may come wrapped into IPv6, and some proxies add the port."""
+    text = (address or "").strip()
+    if text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 def _tech(settings: Settings) -> Payload:

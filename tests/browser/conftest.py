@@ -41,9 +41,27 @@ def houses(tmp_path_factory):
         yield found
 
 
+@pytest.fixture(scope="session")
+def tab(browser):
+    """A tab as most people have it."""
+    return _tab(browser, java_script_enabled=True)
+
+
+@pytest.fixture(scope="session")
+def tab_without_scripts(browser):
+    """A tab that runs no script."""
+    return _tab(browser, java_script_enabled=False)
+
+
 @pytest.fixture
-def visit(browser, monkeypatch, houses):
-    """Come to a household as a guest with a fresh browser: `visit(house, "fi", scripts=False)`."""
+def visit(monkeypatch, houses):
+    """Come to a household as a guest: `visit(tab, houses["empty"], "fi")`."""
     monkeypatch.chdir(houses.folder)  # the mailbox of the development mode lies in the working folder
     with ExitStack() as stack:
-        yield lambda house, code, **how: stack.enter_context(Guest(browser, house, code, **how))
+        yield lambda tab, house, code: stack.enter_context(Guest(tab, house, code))
+
+
+def _tab(browser, **how):
+    context = browser.new_context(**how)
+    context.set_default_timeout(30_000)  # a machine full of tests may take its time
+    return context.new_page()

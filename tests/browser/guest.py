@@ -3,7 +3,7 @@
 from itertools import count
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Request
+from playwright.sync_api import ConsoleMessage, Error, Page, Request
 
 from consent_service.language import language
 from tests.actors import Staff, Visitor
@@ -16,34 +16,43 @@ LONG_EMAIL = "anna-karoliina.maria-margareta.von-numminen.{}@pitkanimisen-valmen
 
 
 class Guest:
-    """A fresh browser at one household; notes every complaint of the browser and every request that leaves the house."""
+    """Reads at one household in a tab; notes what the browser complains of and every request that leaves the house.
 
-    def __init__(self, browser: Browser, house: Household, code: str, scripts: bool = True, width: int = 1280):
-        self.house, self.code, self.say = house, code, language(code).say
-        self._context = browser.new_context(
-            java_script_enabled=scripts,
-            locale=code,
-            viewport={"width": width, "height": 900},
-            color_scheme="light",
-        )
-        self._context.set_default_timeout(10_000)
-        self.tab = self._context.new_page()
+    The tab is one of many visits, since opening one takes longer than most visits; what it kept is wiped first.
+    """
+
+    def __init__(self, tab: Page, house: Household, code: str):
+        self.tab, self.house, self.code, self.say = tab, house, code, language(code).say
         self.complaints: list[str] = []
         self.strays: list[str] = []
-        self.tab.on("console", self._note_complaint)
-        self.tab.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.tab.on("request", self._note_stray)
+        self._listeners = {
+            "console": self._note_complaint,
+            "pageerror": self._note_error,
+            "request": self._note_stray,
+        }
 
     def __enter__(self) -> "Guest":
+        self.tab.goto("about:blank")
+        self.tab.context.clear_cookies()
+        self.tab.set_extra_http_headers({"Accept-Language": self.code})
+        self.look(320, "light")
+        for event, listener in self._listeners.items():
+            self.tab.on(event, listener)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._context.close()
+        for event, listener in self._listeners.items():
+            self.tab.remove_listener(event, listener)
 
     @property
     def cookies(self) -> list[str]:
         """The names of the cookies set so far."""
-        return [cookie["name"] for cookie in self._context.cookies()]
+        return [cookie["name"] for cookie in self.tab.context.cookies()]
+
+    def look(self, width: int, theme: str) -> None:
+        """Hold the page in a window of this width, in `light` or `dark`."""
+        self.tab.set_viewport_size({"width": width, "height": 800})
+        self.tab.emulate_media(color_scheme=theme)
 
     def open(self, place: str) -> "Guest":
         """Open a path of the house or a link out of a mail, in my language."""
@@ -77,8 +86,8 @@ class Guest:
         """Be logged in, with the session of the guest who did it first: few log-ins are allowed in an hour."""
         if self.house.url not in SESSIONS:
             self.log_in(email)
-            SESSIONS[self.house.url] = self._context.cookies()
-        self._context.add_cookies(SESSIONS[self.house.url])
+            SESSIONS[self.house.url] = self.tab.context.cookies()
+        self.tab.context.add_cookies(SESSIONS[self.house.url])
         return self
 
     def somebody(self) -> Visitor:
@@ -110,6 +119,9 @@ class Guest:
     def _note_complaint(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
             self.complaints.append(message.text)
+
+    def _note_error(self, error: Error) -> None:
+        self.complaints.append(str(error))
 
     def _note_stray(self, request: Request) -> None:
         if not request.url.startswith((self.house.url + "/", "data:", "about:")):

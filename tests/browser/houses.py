@@ -40,8 +40,9 @@ class Houses:
             mail, contacts = self._stack.enter_context(MailServer()), self._stack.enter_context(ActiveCampaign())
             contacts.rate_limit = None
             url = f"sqlite:///{self.folder}/{name}.db"
-            self._open[name] = self._stack.enter_context(household(self.folder, url, mail, contacts, **given))
-            furnish(self._open[name])
+            house = self._stack.enter_context(household(self.folder, url, mail, contacts, **given))
+            furnish(house)
+            self._open[name] = house
         return self._open[name]
 
 

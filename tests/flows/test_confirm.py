@@ -7,8 +7,11 @@ import time_machine
 from sqlalchemy import select
 
 from consent_service import service as services
+from consent_service.language import language
+from consent_service.ledger import evidence
 from consent_service.models import suppression
 from consent_service.tokens import Tokens
+from tests import household
 from tests.actors import AGAIN, CONFIRM, DECLINE, Staff, Visitor, fi
 from tests.household import SECRET
 
@@ -143,6 +146,20 @@ def test_declining_closes_the_ask_and_keeps_the_address_from_being_written_to(ho
     assert len(aino.mails()) == mails
 
 
+def test_declining_by_mistake_can_be_undone_at_once_and_from_the_mail_later(open_house, database_url):
+    house = open_house(database_url, limit_address="3/24 hours;6/30 days")
+    aino = Visitor(house)
+    aino.subscribe()
+    house.deliver()
+    declined = aino.decline()
+    opened_again = house.get(aino.link("confirm"))
+    assert opened_again.title == declined.title
+    assert opened_again.press(AGAIN).status == 200
+    house.deliver()
+    assert len(aino.mails()) == 2, "the five minutes between two mails are for strangers"
+    assert aino.confirm().status == 200
+
+
 def test_declining_by_mistake_can_be_undone_and_still_needs_a_confirmation(house, aino):
     page = aino.decline()
     assert page.press(AGAIN).status == 200
@@ -159,8 +176,37 @@ def test_a_subscriber_cannot_be_taken_off_by_an_old_decline(house, aino):
     assert house.status(aino.email) == "active"
 
 
+def test_what_is_confirmed_is_what_was_asked_even_when_the_text_has_changed_since(open_house, database_url):
+    house = open_house(database_url)
+    aino = Visitor(house)
+    aino.subscribe()
+    house.deliver()
+    asked = house.service.consent_text(language("fi"))
+    renamed = household.CONTROLLER.model_copy(update={"possessive": dict.fromkeys(("fi", "sv", "en"), "Uuden Oy:n")})
+    later = open_house(database_url, controller=renamed)
+    page = later.get(aino.link("confirm").replace(house.url, later.url))
+    assert asked.sentence in page.words
+    page.press(CONFIRM)
+    later.deliver()
+    confirmed = later.story(aino.email)[2]
+    with later.service.reading() as connection:
+        texts = {kind: evidence.kept_text(connection, sha) for kind, sha in confirmed.core["texts"].items()}
+    assert texts["consent"].content == asked.shown.content
+    assert asked.sentence in texts["confirm"].content.decode()
+    assert asked.privacy in texts["confirm"].content.decode()
+    assert asked.sentence in " ".join(aino.newest().text.split()), "the receipt says what was agreed to"
+
+
+def test_a_page_whose_words_changed_after_it_was_opened_is_shown_again(house, aino):
+    token = house.service.tokens.for_form("0" * 64, "fi")
+    page = house.post(aino.link("confirm"), {"csrf_token": token})
+    assert (page.status, house.status(aino.email)) == (200, "pending")
+    assert page.press(CONFIRM).status == 200
+    assert house.status(aino.email) == "active"
+
+
 def test_the_page_asks_for_nothing_but_one_press(house, aino):
     page = house.get(aino.link("confirm"))
-    assert page.form(CONFIRM).fields == {}
+    assert set(page.form(CONFIRM).fields) == {"csrf_token"}
     assert page.forms[0].buttons == [CONFIRM]
     assert fi("Confirm your subscription") in page.title

@@ -213,6 +213,13 @@ def test_a_network_has_five_tries_in_five_minutes(house, heidi, clock):
     assert urlsplit(heidi.log_in().answer.url).path == "/staff/"
 
 
+def test_only_failures_count(house, heidi):
+    for _ in range(8):
+        heidi.http = house.http
+        assert urlsplit(heidi.log_in().answer.url).path == "/staff/"
+    assert tries(house, house.http, [f"p{number}@keinuma.example" for number in range(6)]) == [200] * 5 + [429]
+
+
 def test_an_account_has_five_tries_however_many_networks_ask_and_however_it_is_spelt(open_house, tmp_path, clock):
     house = open_house(f"sqlite:///{tmp_path}/c.db", trusted_proxies=1)
     heidi, other = Staff(house), Staff(house, "elina@keinuma.example", "Elina")

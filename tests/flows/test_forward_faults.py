@@ -199,7 +199,9 @@ def test_two_relays_together_make_at_most_four_calls_a_second(house):
 
     def forward(number, account):
         for count in range(3):
-            state = ContactState(f"p{number}.{count}@example.com", "A", "B", is_active=True, contact_id=None)
+            state = ContactState(
+                f"p{number}.{count}@example.com", "A", "B", is_active=True, contact_id=None, was_forwarded=False
+            )
             outcomes.append(account.deliver(state))
 
     threads = [threading.Thread(target=forward, args=pair) for pair in enumerate(accounts)]

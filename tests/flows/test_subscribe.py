@@ -11,6 +11,12 @@ from consent_service.ledger import evidence
 from tests.actors import SUBSCRIBE, Visitor, fi
 
 
+def kept(house, event):
+    """The texts an event names, as they are kept."""
+    with house.service.reading() as connection:
+        return {kind: evidence.kept_text(connection, sha).content.decode() for kind, sha in event.core["texts"].items()}
+
+
 def test_a_new_person_is_pending_with_evidence_of_what_was_shown(house):
     aino = Visitor(house)
     page = aino.subscribe()
@@ -22,12 +28,16 @@ def test_a_new_person_is_pending_with_evidence_of_what_was_shown(house):
     assert asked.core["kind"] == "requested"
     assert (asked.core["actor"], asked.core["door"], asked.core["source"]) == ("visitor", "form", "form")
     assert asked.tech["ip"] == "127.0.0.0/24"
-    with house.service.reading() as connection:
-        texts = {kind: evidence.kept_text(connection, sha).content for kind, sha in asked.core["texts"].items()}
     consent = house.service.consent_text(language("fi"))
-    assert texts["consent"] == consent.shown.content
+    assert kept(house, asked)["consent"] == consent.shown.content.decode()
     assert consent.sentence in house.get("/subscribe?lang=fi").words
-    assert consent.sentence.encode() in texts["mail"]
+
+    house.deliver()
+    sent = house.story(aino.email)[-1]
+    mail = kept(house, sent)["mail"]
+    assert consent.sentence in " ".join(mail.split())
+    assert "{confirm_url}" in mail, "the words are kept, not the link"
+    assert sent.tech["message_id"] == aino.newest().message["Message-ID"]
 
 
 def test_the_mail_says_who_asks_for_what_and_until_when(house):
@@ -88,6 +98,18 @@ def test_a_form_without_its_token_or_with_an_old_one_is_shown_again(house):
         assert page.form(SUBSCRIBE).fields["email"] == aino.email
         assert house.status(aino.email) is None
     assert page.press(SUBSCRIBE, consent="yes").status == 200
+    assert house.status(aino.email) == "pending"
+
+
+def test_who_mends_the_form_at_once_is_no_robot(open_house, tmp_path):
+    house = open_house(f"sqlite:///{tmp_path}/c.db", form_min_s=2)
+    aino = Visitor(house)
+    with time_machine.travel(services.now(), tick=False) as clock:
+        form = aino.open_form()
+        clock.shift(30)
+        fields = {"first_name": "Aino", "last_name": "Mäkelä", "email": aino.email}
+        mended = form.press(SUBSCRIBE, **fields).press(SUBSCRIBE, consent="yes")
+    assert mended.status == 200
     assert house.status(aino.email) == "pending"
 
 

@@ -7,7 +7,11 @@ revision = "0001"
 down_revision = None
 
 MOMENT = sa.DateTime(timezone=True)
-BASIS = sa.ForeignKeyConstraint(["basis_event_id"], ["confirmation.used_event_id"], name="fk_subscriber_basis_event_id")
+BASIS = sa.ForeignKeyConstraint(
+    ["id", "basis_event_id"],
+    ["confirmation.subscriber_id", "confirmation.used_event_id"],
+    name="fk_subscriber_basis",
+)
 
 
 def upgrade() -> None:
@@ -20,7 +24,6 @@ def upgrade() -> None:
         sa.Column("asked_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_allowance")),
     )
-    op.create_index(op.f("ix_allowance_asked_at"), "allowance", ["asked_at"], unique=False)
     op.create_table(
         "call_budget",
         sa.Column("name", sa.String(length=20), nullable=False),
@@ -92,9 +95,12 @@ def upgrade() -> None:
         sa.Column("open_confirmation_id", sa.String(length=32), nullable=True),
         sa.Column("contact_id", sa.String(length=20), nullable=True),
         sa.Column("forwarded_at", MOMENT, nullable=True),
+        sa.Column("left_reason", sa.String(length=20), nullable=True),
         sa.CheckConstraint(
-            "status <> 'active' OR (basis_event_id IS NOT NULL AND active_since IS NOT NULL)",
-            name=op.f("ck_subscriber_active_has_basis"),
+            "(status = 'active') = (basis_event_id IS NOT NULL)", name=op.f("ck_subscriber_active_has_basis")
+        ),
+        sa.CheckConstraint(
+            "status <> 'active' OR active_since IS NOT NULL", name=op.f("ck_subscriber_active_has_time")
         ),
         sa.CheckConstraint(
             "status <> 'passive' OR passive_since IS NOT NULL", name=op.f("ck_subscriber_passive_has_time")
@@ -105,8 +111,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("email_key", name=op.f("uq_subscriber_email_key")),
     )
     op.create_index(op.f("ix_subscriber_asked_at_id"), "subscriber", ["asked_at", "id"], unique=False)
-    op.create_index(op.f("ix_subscriber_first_name"), "subscriber", ["first_name"], unique=False)
-    op.create_index(op.f("ix_subscriber_last_name"), "subscriber", ["last_name"], unique=False)
     op.create_index(op.f("ix_subscriber_status_asked_at"), "subscriber", ["status", "asked_at"], unique=False)
     op.create_table(
         "suppression",
@@ -152,6 +156,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["used_event_id"], ["consent_event.id"], name=op.f("fk_confirmation_used_event_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_confirmation")),
+        sa.UniqueConstraint("subscriber_id", "used_event_id", name="uq_confirmation_subscriber_id_used_event_id"),
         sa.UniqueConstraint("used_event_id", name=op.f("uq_confirmation_used_event_id")),
     )
     op.create_index(op.f("ix_confirmation_subscriber_id"), "confirmation", ["subscriber_id"], unique=False)
@@ -210,5 +215,9 @@ def upgrade() -> None:
     )
     if has_alter:
         op.create_foreign_key(
-            "fk_subscriber_basis_event_id", "subscriber", "confirmation", ["basis_event_id"], ["used_event_id"]
+            "fk_subscriber_basis",
+            "subscriber",
+            "confirmation",
+            ["id", "basis_event_id"],
+            ["subscriber_id", "used_event_id"],
         )

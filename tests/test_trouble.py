@@ -1,0 +1,185 @@
+"""What the service does when something beside it is broken: keys, stores, other sides, a relay that dies."""
+
+import base64
+import random
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+import time_machine
+from sqlalchemy import update
+
+from consent_service import relay as relays
+from consent_service import service as services
+from consent_service.delivery import outbox
+from consent_service.delivery.outbox import TRIES, Relay
+from consent_service.models import outbox_message
+from consent_service.web.visitor import RateLimit, evidence_ip, network
+from tests.actors import Staff, Visitor, fi
+
+UNSUBSCRIBED = 2
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+def test_a_mail_that_cannot_be_recorded_is_not_sent_for_ever(open_house, database_url):
+    house = open_house(database_url)
+    aino = Visitor(house)
+    aino.subscribe()
+    other = open_house(database_url, data_keys=base64.b64encode(b"another data key, 32 bytes long!").decode())
+    with time_machine.travel(services.now(), tick=False) as clock:
+        for _ in range(3 * TRIES):
+            other.deliver()
+            clock.shift(timedelta(hours=35))
+    [message] = house.messages()
+    assert message.done_at or message.dead_at
+    assert len(aino.mails()) <= TRIES
+
+
+def test_a_message_that_kills_every_relay_becomes_a_dead_letter(house):
+    aino = Visitor(house)
+    aino.subscribe()
+    with house.service.transaction() as connection:
+        connection.execute(update(outbox_message).values(attempts=TRIES))
+    house.deliver()
+    [message] = house.messages()
+    assert (message.dead_at is not None, message.last_error) == (True, "tried without an end")
+    assert not aino.mails()
+
+
+def test_leaving_before_being_forwarded_takes_off_whom_activecampaign_knew_before(house):
+    aino = Visitor(house)
+    house.contacts.add(aino.email, status=1)
+    aino.subscribe()
+    house.lanes["mail"].step()
+    aino.confirm()
+    house.lanes["mail"].step()
+    aino.leave()
+    house.deliver()
+    assert house.contacts.status_of(aino.email) == UNSUBSCRIBED
+
+
+def test_leaving_before_being_forwarded_makes_no_contact(house):
+    aino = Visitor(house)
+    aino.subscribe()
+    house.lanes["mail"].step()
+    aino.confirm()
+    house.lanes["mail"].step()
+    aino.leave()
+    house.deliver()
+    assert not house.contacts.contacts
+
+
+def test_leaving_does_not_bring_back_a_contact_that_was_deleted_there(house):
+    aino = Visitor(house).becomes_active()
+    house.contacts.remove(aino.email)
+    aino.leave()
+    house.deliver()
+    assert not house.contacts.contacts
+    assert all(message.done_at for message in house.messages())
+
+
+def test_one_stubborn_contact_does_not_use_up_its_tries_while_the_others_succeed(sqlite_house):
+    house = sqlite_house
+    Visitor(house, "stubborn@example.com").becomes_active()
+    Visitor(house, "stubborn@example.com").leave()
+    with time_machine.travel(services.now(), tick=False) as clock:
+        for number in range(8):
+            house.contacts.fault("500", call="contactLists", times=1)
+            house.deliver()
+            house.contacts.clear_faults()
+            Visitor(house, f"p{number}@example.com").becomes_active()
+            clock.shift(1)
+    stubborn = [message for message in house.messages() if message.lane == "activecampaign"][1]
+    assert stubborn.attempts <= 2
+
+
+def test_after_an_outage_nobody_waits_for_their_own_next_try(sqlite_house):
+    house = sqlite_house
+    people = [Visitor(house, f"p{number}@example.com") for number in range(5)]
+    house.mail.refuse_connections = True
+    for person in people[:4]:
+        person.subscribe()
+    house.deliver()
+    house.mail.refuse_connections = False
+    people[4].subscribe()
+    house.deliver()
+    assert all(len(person.mails()) == 1 for person in people)
+
+
+def test_what_waits_behind_a_backing_off_message_is_not_late(house):
+    aino = Visitor(house).becomes_active()
+    aino.leave()
+    later = services.now() + timedelta(hours=2)
+    with house.service.transaction() as connection:
+        person = house.person(aino.email)
+        first = outbox_message.c.done_at.is_(None)
+        connection.execute(update(outbox_message).where(first).values(due_at=later))
+        long_ago = services.now() - timedelta(hours=1)
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, "sync", long_ago, subscriber_id=person.id)
+        connection.execute(update(outbox_message).where(first, outbox_message.c.due_at < later).values(due_at=long_ago))
+        rows = [message for message in connection.execute(outbox_message.select()) if message.done_at is None]
+        connection.execute(update(outbox_message).where(outbox_message.c.id == rows[0].id).values(due_at=later))
+    assert house.get("/readyz").status == 200
+
+
+def test_without_redis_the_form_and_the_login_still_count(open_house, tmp_path):
+    house = open_house(f"sqlite:///{tmp_path}/c.db", redis_url=NOWHERE, limit_ip="2/10 minutes")
+    pages = [Visitor(house, f"p{number}@example.com").subscribe() for number in range(3)]
+    assert [page.status for page in pages] == [200, 200, 429]
+    assert Staff(house).log_in().status == 200
+
+
+def test_a_refused_try_is_not_counted_once_more():
+    limit = RateLimit("", "2/minute;3/hour")
+    for _ in range(50):
+        if limit.wait("act", "who") is None:
+            limit.count("act", "who")
+    assert limit.wait("act", "who") <= 60, "only what was allowed counts towards the hour"
+
+
+def test_right_passwords_do_not_lock_an_office_out(sqlite_house):
+    heidi = Staff(sqlite_house)
+    for _ in range(7):
+        heidi.http.cookies.clear()
+        assert heidi.log_in().status == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "counted", "kept"),
+    [
+        ("203.0.113.5", "203.0.113.5", "203.0.113.0/24"),
+        ("::ffff:203.0.113.5", "203.0.113.5", "203.0.113.0/24"),
+        ("203.0.113.5:4711", "203.0.113.5", "203.0.113.0/24"),
+        ("2001:db8:1:2:3::9", "2001:db8:1:2::/64", "2001:db8:1::/48"),
+        ("nonsense", "unknown", None),
+    ],
+)
+def test_a_network_is_told_from_every_way_an_address_is_written(address, counted, kept):
+    assert (network(address), evidence_ip(address, "truncated")) == (counted, kept)
+
+
+def test_the_heartbeat_keeps_its_pace_while_stopping(sqlite_house):
+    beats = []
+    relay = Relay("r", lambda: beats.append(time.monotonic()) or sqlite_house.service.transaction(), services.now,
+                  random.random, {1})  # fmt: skip
+    ended = threading.Event()
+    thread = threading.Thread(target=relays._heartbeat, args=(relay, ended))
+    thread.start()
+    time.sleep(0.3)
+    ended.set()
+    thread.join()
+    assert len(beats) <= 1
+
+
+def test_a_dead_letter_about_which_nothing_can_be_done_is_set_aside(house):
+    aino, heidi = Visitor(house, "aino@gmial.example.com"), Staff(house)
+    house.mail.answer_next("rcpt", 550, "5.1.1 no such user")
+    aino.subscribe()
+    house.deliver()
+    heidi.log_in()
+    assert fi("All is well.") not in house.get("/staff/?lang=fi", heidi.http).words
+    house.get("/staff/queue?lang=fi", heidi.http).press(fi("Set aside"))
+    assert fi("All is well.") in house.get("/staff/", heidi.http).words
+    [message] = house.messages()
+    assert "550" in message.last_error
