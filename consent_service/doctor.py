@@ -63,6 +63,8 @@ def _mail(service: Service) -> Finding:
         return Finding("mail", "wrong", f"the server offers no {missing}, which CONSENT_SMTP_URL requires")
     except (smtplib.SMTPException, OSError) as error:
         return Finding("mail", "wrong", f"no connection ({type(error).__name__}); check CONSENT_SMTP_URL and its port")
+    if service.settings.smtp_url.startswith("smtp://") and "starttls=required" not in service.settings.smtp_url:
+        return Finding("mail", "note", "the SMTP server answers; add ?starttls=required so that it is never in plain")
     return Finding("mail", "good", "the SMTP server answers")
 
 

@@ -39,7 +39,7 @@ HEADERS = [
     "To",
 ]
 # Longer than any header line may be folded to, with whatever could break out of a header, a page or a letter.
-FIRST = "Aíno-Liisa <b>&amp; https://spam.example {{7*7}} %(x)s"
+FIRST = "Aíno-Liisa <b>&amp; https://spam.example {{'zq'*3}} %(x)s"
 LAST = "Mäkelä\u200d" + "Ö" * 90
 KINDS = ["confirmation", "staff", "welcome", "already", "unsubscribe_link", "owner_held"]
 
@@ -172,7 +172,7 @@ def test_nothing_typed_or_configured_becomes_a_header_or_markup(letter):
     assert b"spam.example" not in head
     read = _Html(letter.html)
     assert not read.tags & {"b", "i", "img", "script", "style", "link", "iframe", "object", "svg", "form", "input"}
-    assert "49" not in letter.text.replace("{{7*7}}", ""), "templates are not run twice"
+    assert "zqzqzq" not in letter.text + letter.html, "templates are not run twice"
 
 
 def test_text_and_html_say_the_same(letter):

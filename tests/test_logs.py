@@ -102,6 +102,15 @@ def everything_happens(house):
     visitor(house, "never@example.com").subscribe()
     house.deliver()
 
+    unlisted = visitor(house, "unlisted.urho@example.com")
+    unlisted.subscribe()
+    house.deliver()
+    lists, house.contacts.list_names = house.contacts.list_names, {}
+    unlisted.confirm()
+    house.wait_for(lambda: "ActiveCampaign answered 422" in house.relay_process.said, "refused for good")
+    house.contacts.list_names = lists
+    seen |= {unlisted.email, unlisted.link("confirm").split("/")[-1].partition("?")[0]}
+
     heidi = Staff(house, STAFF, NAMES[0])
     assert fi("Log out") not in heidi.log_in(WRONG_PASSWORD).words
     heidi.log_in()

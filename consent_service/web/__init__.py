@@ -4,6 +4,7 @@ import secrets
 import time
 import traceback
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import structlog
 from flask import Flask, Response, g, redirect, request
@@ -114,6 +115,10 @@ def _add_headers(response: Response) -> Response:
     response.headers.setdefault(
         "Content-Security-Policy", "; ".join(f"{name} {value}" for name, value in POLICY.items())
     )
+    place = urlsplit(response.location or "")
+    if place.netloc == request.host:  # the router's own redirects repeat the Host header, which anybody can set
+        response.location = urlunsplit(("", "", place.path, place.query, place.fragment))
+        response.set_data(b"")
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
