@@ -5,6 +5,7 @@ the web wing. Contains no rule.
 """
 
 import json
+import os
 import secrets
 import signal
 import sys
@@ -232,6 +233,7 @@ def _await_database(service: Service) -> None:
 
 
 def _service() -> Service:
+    os.umask(0o077)  # what is written here holds people's data
     settings, controller = config.load()
     logs.configure(settings)
     service = Service(settings, controller)

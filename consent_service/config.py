@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     form_min_s: float = Field(default=2, ge=0, allow_inf_nan=False)
     relay_poll_s: float = Field(default=0.25, gt=0, le=60)
     web_processes: int = Field(default=1, ge=1)
-    web_threads: int = Field(default=8, ge=1)
+    web_threads: int = Field(default=16, ge=1)
 
     @field_validator("secret_keys", mode="before")
     @classmethod

@@ -107,9 +107,14 @@ def _dialect_insert(connection: Connection, table: Table) -> Any:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.create_function("lower", 1, _lower, deterministic=True)  # its own knows the letters A to Z only
     connection.isolation_level = None  # BEGIN is ours, see _begin_sqlite
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from email_validator import EmailNotValidError, validate_email
 
 LONGEST_NAME = 100
+LONGEST_ADDRESS = 320
 INVISIBLE_MARKS = {"\u200c", "\u200d"}  # joiners that some scripts and emoji need
 
 
@@ -32,6 +33,8 @@ class Address:
 
 def read_address(text: str) -> Address:
     """Return the one address in a text; raises AddressRefused (RFC 5321 lengths; ASCII local part)."""
+    if len(text) > LONGEST_ADDRESS:  # before anything looks at it: normalising is slow for what nobody is called
+        raise AddressRefused
     try:
         found = validate_email(
             unicodedata.normalize("NFC", text.strip()),
@@ -54,6 +57,8 @@ def stored_address(email: str, key: str) -> Address:
 
 def read_name(text: str) -> str:
     """Return a name trimmed and in NFC; raises NameRefused."""
+    if len(text) > 4 * LONGEST_NAME:
+        raise NameRefused
     name = unicodedata.normalize("NFC", text).strip()
     if not 0 < len(name) <= LONGEST_NAME or any(map(_is_refused, name)):
         raise NameRefused

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, func, or_, select
+from sqlalchemy import Connection, Row, func, or_, select
 
 from consent_service.models import outbox_message, subscriber
 
@@ -48,7 +48,7 @@ def search(connection: Connection, asked: Search) -> Found:
         wanted.append(subscriber.c.status == asked.status)
     for word in asked.words.split():
         columns = (subscriber.c.email, subscriber.c.first_name, subscriber.c.last_name)
-        wanted.append(or_(*(_holds(column, word.lower()) for column in columns)))
+        wanted.append(or_(*(column.icontains(word, autoescape=True) for column in columns)))
     total = connection.execute(select(func.count()).select_from(subscriber).where(*wanted)).scalar_one()
     page = min(asked.page, _pages(total))
     people = connection.execute(
@@ -78,14 +78,6 @@ def dead_messages(connection: Connection) -> Sequence[Row[Any]]:
     return connection.execute(
         _messages().where(dead).order_by(outbox_message.c.dead_at.desc()).limit(LONGEST_LIST)
     ).all()
-
-
-def _holds(column: Column[str], word: str) -> ColumnElement[bool]:
-    """Whether a column holds a lower-case word in any case; SQLite's own lower() knows the letters A to Z only."""
-    folded = func.lower(column)
-    for letter in {letter for letter in word if not letter.isascii()}:
-        folded = func.replace(folded, letter.upper(), letter)
-    return folded.contains(word, autoescape=True)
 
 
 def _pages(total: int) -> int:

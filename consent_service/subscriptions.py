@@ -109,7 +109,10 @@ def add_by_staff(connection: Connection, occasion: Occasion, ask: Ask, allowed: 
 def ask_again(
     connection: Connection, occasion: Occasion, subscriber_id: str, consent: ShownText, allowed: Sequence[Window]
 ) -> Requested | None:
-    """Send a new confirmation to somebody who holds a link of ours; None when they are not known any more."""
+    """Send a new confirmation to somebody who holds a link of ours; None when they are not known any more.
+
+    The door `confirm-link` says that the link came in a confirmation mail, which nobody forwards: it undoes a decline.
+    """
     person = connection.execute(select(subscriber).where(subscriber.c.id == subscriber_id)).one_or_none()
     if person is None:
         return None
@@ -131,7 +134,7 @@ def confirm(connection: Connection, occasion: Occasion, confirmation_id: str, pa
     seen = find_ask(connection, confirmation_id)
     if is_confirmed(*seen):
         return str(seen[1].id)
-    allowance.clear(connection, _allowance_keys(occasion, address_of(seen[1])))  # before the person, as every ask does
+    _forgive(connection, occasion, address_of(seen[1]))  # before the person is locked, as every ask does
     ask, person = _ask_and_person(connection, confirmation_id)
     if is_confirmed(ask, person):
         return str(person.id)
@@ -145,8 +148,10 @@ def confirm(connection: Connection, occasion: Occasion, confirmation_id: str, pa
 
 def decline(connection: Connection, occasion: Occasion, confirmation_id: str) -> None:
     """Take "I did not ask, do not write to me": close the ask and write to the address no more; raises LinkDead."""
-    _, seen = find_ask(connection, confirmation_id)
-    allowance.clear(connection, _allowance_keys(occasion, address_of(seen)))  # who pressed by mistake may ask again
+    seen, seen_person = find_ask(connection, confirmation_id)
+    if seen.declined_at is not None:
+        return
+    _forgive(connection, occasion, address_of(seen_person))  # who pressed by mistake may ask again at once
     ask, person = _ask_and_person(connection, confirmation_id)
     if ask.declined_at is not None:
         return
@@ -182,7 +187,8 @@ def request_unsubscribe_link(
     connection: Connection, occasion: Occasion, address: Address, allowed: Sequence[Window]
 ) -> None:
     """Mail an active person their unsubscribe link; typing an address never takes anybody off."""
-    free_at = allowance.spend(connection, _leave_key(occasion, address), allowed, occasion.now)
+    key, who = _leave_key(occasion, address), _who(occasion, address)
+    free_at = allowance.spend(connection, key, allowed, occasion.now, who)
     person = connection.execute(select(subscriber).where(subscriber.c.email_key == address.key)).one_or_none()
     if person is not None and person.status == "active" and free_at <= occasion.now:
         outbox.enqueue(connection, outbox.MAIL, "unsubscribe_link", occasion.now, subscriber_id=person.id)
@@ -207,9 +213,10 @@ def address_of(person: Row[Any]) -> Address:
 
 
 def _ask(connection: Connection, occasion: Occasion, ask: Ask, source: str, allowed: Sequence[Window]) -> Requested:
-    free_at = allowance.spend(connection, _ask_key(occasion, ask.address), allowed, occasion.now)
+    key, who = _ask_key(occasion, ask.address), _who(occasion, ask.address)
+    free_at = allowance.spend(connection, key, allowed, occasion.now, who)
     refused = suppression.find(connection, occasion.vault, ask.address.key, occasion.now)
-    if refused and not (source == "link" and refused.reason == "declined"):  # only their own link undoes a decline
+    if refused and not (occasion.door == "confirm-link" and refused.reason == "declined"):
         return refused
     if free_at > occasion.now:
         return OverLimit()
@@ -337,5 +344,10 @@ def _leave_key(occasion: Occasion, address: Address) -> str:
     return f"leave:{occasion.vault.address_hash(address.folded)}"
 
 
-def _allowance_keys(occasion: Occasion, address: Address) -> tuple[str, str]:
-    return _ask_key(occasion, address), _leave_key(occasion, address)
+def _who(occasion: Occasion, address: Address) -> str:
+    return occasion.vault.address_hash(address.key)
+
+
+def _forgive(connection: Connection, occasion: Occasion, address: Address) -> None:
+    for key in (_ask_key(occasion, address), _leave_key(occasion, address)):
+        allowance.forgive(connection, key, _who(occasion, address))

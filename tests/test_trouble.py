@@ -15,8 +15,11 @@ from consent_service import service as services
 from consent_service.delivery import outbox
 from consent_service.delivery.outbox import TRIES, Relay
 from consent_service.models import outbox_message
+from consent_service.people import AddressRefused, NameRefused, read_address, read_name
 from consent_service.web.visitor import RateLimit, evidence_ip, network
 from tests.actors import Staff, Visitor, fi
+from tests.household import settings
+from tests.processes import run, variables
 
 UNSUBSCRIBED = 2
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -183,3 +186,26 @@ def test_a_dead_letter_about_which_nothing_can_be_done_is_set_aside(house):
     assert fi("All is well.") in house.get("/staff/", heidi.http).words
     [message] = house.messages()
     assert "550" in message.last_error
+
+
+@pytest.mark.parametrize("read", [read_address, read_name])
+def test_what_is_far_too_long_is_refused_before_it_is_looked_at(read):
+    slow_to_normalise = "\u0315" * 16_000 + "\u0316" * 16_000
+    with pytest.raises((AddressRefused, NameRefused)):
+        read(slow_to_normalise)
+
+
+def test_another_site_cannot_send_our_forms_through_a_visitors_browser(sqlite_house):
+    house = sqlite_house
+    aino, cross_site = Visitor(house).becomes_active(), {"Sec-Fetch-Site": "cross-site"}
+    assert house.post("/subscribe", {"email": "a@example.com"}, headers=cross_site).status == 400
+    assert house.post("/staff/login", {"email": "a@example.com"}, headers=cross_site).status == 400
+    one_click = house.post(aino.link("unsubscribe"), {"List-Unsubscribe": "One-Click"}, headers=cross_site)
+    assert one_click.status == 200
+
+
+def test_what_production_writes_is_for_its_own_user_only(tmp_path):
+    given = variables(settings(f"sqlite:///{tmp_path}/var/consent.db"))
+    assert run(tmp_path, "migrate", given=given).returncode == 0
+    assert (tmp_path / "var").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "var" / "consent.db").stat().st_mode & 0o077 == 0

@@ -4,6 +4,7 @@ Every call is an upsert, so a lost answer is answered by doing it again. An answ
 read: the list status is read from the body, never from 200 alone. Must not query the database or decide consent.
 """
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from consent_service.delivery.outbox import Delivered, Outcome, Rejected, Retry
 from consent_service.delivery.pacing import CallBudget, Unpaced
 
 TIMEOUT_S = 10
+LARGEST_ANSWER = 1024 * 1024
 SUBSCRIBED, UNSUBSCRIBED = 1, 2
 RESUBSCRIBE_SOURCE = 4  # documented for a contact that left and comes back with a fresh confirmation
 LONGEST_WISH = timedelta(days=1)  # a slip of theirs in `Retry-After` must not stop forwarding for years
@@ -128,14 +130,14 @@ class Account:
         """Return the status (2xx or 404) and the parsed body, None when it cannot be read; anything else ends."""
         self._budget.take_turn()
         try:
-            answer = self._http.request(
-                method, f"{self._base}/{path}", json=body, timeout=TIMEOUT_S, allow_redirects=False
-            )
-            content = answer.json() if answer.content else None
-        except requests.exceptions.JSONDecodeError:
-            content = None
+            with self._http.request(
+                method, f"{self._base}/{path}", json=body, timeout=TIMEOUT_S, allow_redirects=False, stream=True
+            ) as answer:
+                content = _read(answer)
         except requests.RequestException as error:
             raise _Ended(Retry(f"ActiveCampaign: {type(error).__name__}", peer_down=True)) from None
+        except (ValueError, RecursionError):  # not JSON, or JSON that nobody in their right mind sends
+            content = None
         if not (200 <= answer.status_code < 300 or answer.status_code == 404):
             self._end(answer, content)
         return answer.status_code, content
@@ -148,6 +150,16 @@ class Account:
         if wish is not None:
             self._budget.rest(wish)
         raise _Ended(Retry(reason, after=wish, peer_down=True))
+
+
+def _read(answer: requests.Response) -> Any:
+    """The parsed body; raises ValueError for one that is no JSON or larger than any honest answer."""
+    content = b""
+    for piece in answer.iter_content(64 * 1024):
+        content += piece
+        if len(content) > LARGEST_ANSWER:
+            raise ValueError("too large")
+    return json.loads(content)
 
 
 def _part(body: object, name: str) -> dict[str, Any]:
@@ -172,7 +184,7 @@ def _wish(after: str, now: datetime) -> timedelta | None:
         return min(timedelta(seconds=int(after[:9])), LONGEST_WISH)
     try:
         until = parsedate_to_datetime(after)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return min(max(until.replace(tzinfo=until.tzinfo or UTC) - now, timedelta(0)), LONGEST_WISH)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import limits
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, select, update
 
 from consent_service.database import insert_if_absent
 from consent_service.models import allowance
@@ -30,34 +30,40 @@ def windows(text: str) -> tuple[Window, ...]:
     return tuple(Window(item.amount, timedelta(seconds=item.get_expiry())) for item in limits.parse_many(text))
 
 
-def spend(connection: Connection, key: str, allowed: Sequence[Window], now: datetime) -> datetime:
-    """Return the first time another one is allowed; when that is now, it is counted."""
+def spend(connection: Connection, key: str, allowed: Sequence[Window], now: datetime, who: str = "") -> datetime:
+    """Return the first time another one is allowed; when that is now, it is counted, in the name of `who`."""
     insert_if_absent(connection, allowance, {"key": key, "times": [], "asked_at": now})
-    times = _times(connection, key, now)
-    at = _first_free(allowed, times, now)
+    spent = _spent(connection, key)
+    at = _first_free(allowed, spent, now)
     longest = max((window.span for window in allowed), default=timedelta(0))
-    kept = [time.timestamp() for time in [*times, *([now] if at <= now else [])] if time > now - longest]
+    counted = [*spent, (now.timestamp(), who)] if at <= now else spent
+    kept = [entry for entry in counted if entry[0] > (now - longest).timestamp()]
     connection.execute(update(allowance).where(allowance.c.key == key).values(times=kept, asked_at=now))
     return at
 
 
 def free_at(connection: Connection, key: str, allowed: Sequence[Window], now: datetime) -> datetime:
     """Return the first time another one is allowed, without counting it."""
-    return _first_free(allowed, _times(connection, key, now), now)
+    return _first_free(allowed, _spent(connection, key), now)
 
 
-def clear(connection: Connection, keys: Sequence[str]) -> None:
-    """Start anew for these keys."""
-    connection.execute(delete(allowance).where(allowance.c.key.in_(keys)))
+def forgive(connection: Connection, key: str, who: str) -> None:
+    """Forget what was counted in somebody's name; what others did under the same key stays counted."""
+    kept = [entry for entry in _spent(connection, key) if entry[1] != who]
+    connection.execute(update(allowance).where(allowance.c.key == key).values(times=kept))
 
 
-def _times(connection: Connection, key: str, now: datetime) -> list[datetime]:
-    seconds = connection.execute(
+def _spent(connection: Connection, key: str) -> list[tuple[float, str]]:
+    times = connection.execute(
         select(allowance.c.times).where(allowance.c.key == key).with_for_update()
     ).scalar_one_or_none()
-    return [datetime.fromtimestamp(second, now.tzinfo) for second in seconds or []]
+    return [(second, who) for second, who in times or []]
 
 
-def _first_free(allowed: Sequence[Window], times: list[datetime], now: datetime) -> datetime:
-    ends = [times[-window.amount] + window.span for window in allowed if len(times) >= window.amount]
+def _first_free(allowed: Sequence[Window], spent: list[tuple[float, str]], now: datetime) -> datetime:
+    ends = [
+        datetime.fromtimestamp(spent[-window.amount][0], now.tzinfo) + window.span
+        for window in allowed
+        if len(spent) >= window.amount
+    ]
     return max([now, *ends])

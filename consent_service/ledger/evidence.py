@@ -26,8 +26,8 @@ from consent_service.statements import ShownText
 class Occasion:
     """When, by whom and through which door something happens; made by the door, read by every room below.
 
-    `actor` is `visitor`, `subscriber`, `relay`, `terminal` or `staff:<id>`; `door` is `form`, `link`, `one-click`,
-    `console`, `terminal` or `relay`; `tech` holds what the evidence may say about the sender's device.
+    `actor` is `visitor`, `subscriber`, `relay`, `terminal` or `staff:<id>`; `door` is `form`, `link`, `confirm-link`,
+    `one-click`, `console`, `terminal` or `relay`; `tech` holds what the evidence may say about the sender's device.
     """
 
     now: datetime

@@ -106,6 +106,8 @@ def _check_form() -> ResponseReturnValue | None:
         return None
     if request.mimetype not in FORM_TYPES and (request.mimetype or request.content_length):
         return pages.error(415)
+    if request.headers.get("Sec-Fetch-Site") == "cross-site" and request.endpoint != "public.unsubscribe":
+        return pages.error(400)  # another site made the visitor's browser send it; one-click alone comes from elsewhere
     if any(len(values) > 1 for _, values in request.form.lists()):
         return pages.error(400)
     return None

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from flask import Flask, Response, current_app, redirect, render_template, request, session
+from flask import Flask, Response, abort, current_app, redirect, render_template, request, session
 from flask.typing import ResponseReturnValue
 from flask_login import user_logged_out
 from flask_security import (
@@ -29,7 +29,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship,
 
 from consent_service.database import insert_if_absent
 from consent_service.models import UtcDateTime, metadata
-from consent_service.people import Address, AddressRefused, read_address
+from consent_service.people import LONGEST_ADDRESS, Address, AddressRefused, read_address
 from consent_service.service import Service
 from consent_service.web.visitor import RateLimit, network
 
@@ -37,6 +37,7 @@ IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=12)
 LOGIN_LIMIT = "5/5 minutes;30/hour"  # failures only, of a network and of an account
 SHORTEST_PASSWORD = 12
+LONGEST_PASSWORD = 256
 ROLE = "staff"
 
 
@@ -114,7 +115,9 @@ def install(app: Flask, service: Service) -> None:
         PERMANENT_SESSION_LIFETIME=IDLE,
     )
     sessions = scoped_session(sessionmaker(service.engine))
-    Security(app, SQLAlchemySessionUserDatastore(sessions, Staff, Role), login_form=StaffLoginForm)
+    security = Security(app, SQLAlchemySessionUserDatastore(sessions, Staff, Role), login_form=StaffLoginForm)
+    security.want_json(lambda _: False)  # staff log in with the form and a session: no JSON, no tokens
+    app.login_manager.request_loader(lambda _: None)  # type: ignore[attr-defined]
     app.extensions["login-limit"] = RateLimit(service.settings.redis_url, LOGIN_LIMIT)
     app.teardown_appcontext(lambda _: sessions.remove())
     app.before_request(_limit_tries)
@@ -202,6 +205,8 @@ def _triers() -> list[str]:
 def _limit_tries() -> ResponseReturnValue | None:
     if request.endpoint != "security.login" or request.method != "POST":
         return None
+    if len(request.form.get("email", "")) > LONGEST_ADDRESS or len(request.form.get("password", "")) > LONGEST_PASSWORD:
+        abort(400)
     limit: RateLimit = current_app.extensions["login-limit"]
     waits = [wait for who in _triers() if (wait := limit.wait("login", who))]
     if not waits:

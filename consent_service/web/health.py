@@ -1,5 +1,7 @@
 """For whoever watches the service: whether the process is alive, and whether the work gets done."""
 
+from datetime import timedelta
+
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
@@ -37,11 +39,11 @@ def _state(current: Service) -> dict[str, object]:
     now = services.now()
     delivered = [lane for lane in lanes if lane.lane == outbox.MAIL or current.forwards]
     is_moving = not any(lane.is_late(now) for lane in delivered)
-    oldest = {lane.lane: round((now - lane.oldest_at).total_seconds()) if lane.oldest_at else None for lane in lanes}
+    oldest = max((now - lane.oldest_at for lane in delivered if lane.oldest_at), default=timedelta(0))
     return {
         "database": "ok",
         "migrations": "ok",
-        "oldest_undone_s": oldest,
-        "dead_letters": {lane.lane: lane.dead for lane in lanes},
+        # In whole minutes: to the second it would tell a stranger whether the address they just typed has a mail due.
+        "oldest_undone_min": int(oldest.total_seconds() // 60),
         "ready": is_moving,
     }

@@ -129,10 +129,10 @@ def confirm(token: str) -> ResponseReturnValue:
     confirmation_id = service().tokens.read_confirmation(token)
     try:
         with service().transaction() as connection:
-            ask, _ = subscriptions.find_ask(connection, confirmation_id)
+            ask, person = subscriptions.find_ask(connection, confirmation_id)
             asked = _asked_text(connection, ask)
             page = statements.confirm(g.language, asked)
-            if shown is not None and shown.statement != page.sha256:
+            if person.open_confirmation_id == ask.id and shown and shown.statement != page.sha256:
                 return _confirm_page(token, asked)  # its words changed since it was opened: they are shown again
             subscriber_id = subscriptions.confirm(connection, occasion("subscriber", "link"), confirmation_id, page)
     except LinkExpired:
@@ -153,7 +153,7 @@ def ask_again_after_confirmation(token: str) -> ResponseReturnValue:
     """A new confirmation for somebody whose link expired or who declined by mistake."""
     with service().reading() as connection:
         _, person = subscriptions.find_ask(connection, service().tokens.read_confirmation(token))
-    return _ask_again(person.id, lambda trouble: _expired_page(token, trouble))
+    return _ask_again(person.id, "confirm-link", lambda trouble: _expired_page(token, trouble))
 
 
 @public.get("/unsubscribe/<token>")
@@ -177,7 +177,7 @@ def unsubscribe(token: str) -> ResponseReturnValue:
 def undo_unsubscribe(token: str) -> ResponseReturnValue:
     """Come back: a new ask and a new confirmation, as for anybody."""
     subscriber_id = service().tokens.read_unsubscribing(token)
-    return _ask_again(subscriber_id, lambda trouble: _left_page(token, again_trouble=trouble))
+    return _ask_again(subscriber_id, "link", lambda trouble: _left_page(token, again_trouble=trouble))
 
 
 @public.post("/unsubscribe/<token>/reason")
@@ -265,7 +265,7 @@ def _consent_and_token() -> dict[str, Any]:
     return {"consent": consent, "form_token": service().tokens.for_form(consent.shown.sha256, consent.language)}
 
 
-def _ask_again(subscriber_id: str, show_again: Callable[[str], ResponseReturnValue]) -> ResponseReturnValue:
+def _ask_again(subscriber_id: str, door: str, show_again: Callable[[str], ResponseReturnValue]) -> ResponseReturnValue:
     shown, _ = _shown_form(RenderedForm())
     if shown is None:
         return show_again(TOO_OLD)
@@ -273,8 +273,8 @@ def _ask_again(subscriber_id: str, show_again: Callable[[str], ResponseReturnVal
         consent = _shown_consent(connection, shown)
         if consent is None:
             return show_again(TOO_OLD)
-        subscriber = occasion("subscriber", "link")
-        result = subscriptions.ask_again(connection, subscriber, subscriber_id, consent, service().address_limit)
+        by_link, allowed = occasion("subscriber", door), service().address_limit
+        result = subscriptions.ask_again(connection, by_link, subscriber_id, consent, allowed)
     if isinstance(result, AlreadyActive):
         return _confirmed_page(subscriber_id)
     return render_template("public/sent_again.html", too_soon=isinstance(result, OverLimit))

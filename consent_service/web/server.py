@@ -29,6 +29,7 @@ class Server(BaseApplication):
             "accesslog": None,
             "loglevel": "warning",
             "graceful_timeout": 20,
+            "umask": 0o077,
             "limit_request_line": LONGEST_LINE,
             "forwarded_allow_ips": "",
             "proc_name": "consent-service",

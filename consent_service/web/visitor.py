@@ -7,6 +7,7 @@ is believed that a stranger can set: forwarded headers count only as far as the 
 import contextlib
 import ipaddress
 import math
+import threading
 import time
 
 import limits
@@ -33,6 +34,7 @@ class RateLimit:
     def __init__(self, store_url: str, limit: str):
         self._limits = [] if limit == "off" else limits.parse_many(limit)
         self._shared = MovingWindowRateLimiter(storage_from_string(store_url or "memory://", wrap_exceptions=True))
+        self._turn = threading.Lock()
         self._alone = MovingWindowRateLimiter(MemoryStorage())
 
     def wait(self, act: str, who: str) -> int | None:
@@ -42,6 +44,14 @@ class RateLimit:
         except StorageError:
             log.error("the store of rate limits is away; this process counts alone")
             return self._wait(self._alone, act, who)
+
+    def take(self, act: str, who: str) -> int | None:
+        """Count one and return None, or return how many seconds to wait; threads of this process go one by one."""
+        with self._turn:
+            wait = self.wait(act, who)
+            if wait is None:
+                self.count(act, who)
+        return wait
 
     def count(self, act: str, who: str) -> None:
         """Count one."""
@@ -66,10 +76,7 @@ def too_often(act: str) -> int | None:
     """Count an act of this request's network; the seconds to wait instead, when there were too many."""
     limit: RateLimit = current_app.extensions["network-limit"]
     who = service().vault.address_hash(f"network:{network(request.remote_addr)}")
-    if wait := limit.wait(act, who):
-        return wait
-    limit.count(act, who)
-    return None
+    return limit.take(act, who)
 
 
 def occasion(actor: str, door: str) -> Occasion:

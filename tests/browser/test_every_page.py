@@ -14,7 +14,9 @@ NARROW, WIDE = 320, 1280
 LARGE_TEXT_PX = {True: 320, False: 640}  # public pages bear 200 % text on a phone, the console on half a screen
 AXE = Axe().axe_script
 RULES = '{resultTypes: ["violations"], rules: {"target-size": {enabled: true}}}'
-COLOUR_RULES = '{resultTypes: ["violations"], runOnly: {type: "rule", values: ["color-contrast", "link-in-text-block"]}}'
+COLOUR_RULES = (
+    '{resultTypes: ["violations"], runOnly: {type: "rule", values: ["color-contrast", "link-in-text-block"]}}'
+)
 LETTER_RULES = '{resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}'
 FOUND = 'one => one.id + ": " + one.nodes.map(node => node.html.slice(0, 160)).join(" | ")'
 
@@ -37,12 +39,12 @@ FOCUS = """() => {
 }"""
 
 
-def here(places):
+def here(places, codes=CODES):
     """Each place in each language, as a test's parameters."""
-    return [pytest.param(place, code, id=f"{place.name}-{code}") for place in places for code in CODES]
+    return [pytest.param(place, code, id=f"{place.name}-{code}") for place in places for code in codes]
 
 
-@pytest.mark.parametrize(("place", "code"), here(PUBLIC + CONSOLE))
+@pytest.mark.parametrize(("place", "code"), here(PUBLIC) + here(CONSOLE, ["fi", "sv"]))
 def test_every_state_of_every_page(visit, tab, houses, place: Place, code):
     guest = visit(tab, houses[place.house], code)
     place.go(guest)
@@ -62,7 +64,7 @@ def test_a_letter_reads_well_in_every_mail_program(visit, tab, houses, place: Pl
     guest = visit(tab, houses[place.house], code)
     place.go(guest)
     assert tab.locator("img, script, style, link").count() == 0
-    for width, theme in [(WIDE, "light"), (NARROW, "dark")]:
+    for width, theme in [(NARROW, "dark"), (WIDE, "light")] if code == "fi" else [(NARROW, "dark")]:
         guest.look(width, theme)
         assert tab.evaluate(SIDEWAYS) == []
         assert axe(tab, LETTER_RULES) == [], f"{width} px, {theme}"
@@ -77,7 +79,7 @@ def it_is_one_calm_page(guest: Guest, place: Place) -> None:
     assert tab.locator("script, [style], [onclick]").count() == 0
     if place.is_wrong:
         assert tab.title().startswith(guest.say("Error:"))
-        assert tab.evaluate("document.activeElement.getAttribute('role')") == "alert"
+        tab.locator("[role=alert]:focus").wait_for()
 
 
 def nothing_sticks_out(guest: Guest, is_public: bool) -> None:

@@ -41,7 +41,9 @@ def errors(page):
     """The message beside each field that has one."""
     found = re.findall(r'<p class="error" id="(\w+)-error">(.*?)</p>', page.html)
     for field, _ in found:
-        assert re.search(rf'name="{field}"[^>]*aria-describedby="{field}-error[^>]*aria-invalid="true"', page.html)
+        assert re.search(
+            rf'name="{field}"[^>]*aria-describedby="[^"]*{field}-error"[^>]*aria-invalid="true"', page.html
+        )
     return {field: html.unescape(message) for field, message in found}
 
 

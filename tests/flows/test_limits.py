@@ -8,7 +8,7 @@ import time_machine
 
 from consent_service import service as services
 from consent_service.delivery.letters import OWNER_HELD
-from tests.actors import Visitor, fi
+from tests.actors import AGAIN, DECLINE, Visitor, fi
 
 
 @pytest.fixture
@@ -97,3 +97,47 @@ def test_over_the_services_limit_the_queue_is_held_and_the_owner_told(open_house
     assert confirmations() == 7, "nothing was lost"
     assert not [message for message in house.messages() if message.done_at is None]
     assert OWNER_HELD in {message.kind for message in house.messages()}
+
+
+def test_pressing_decline_again_and_again_gives_an_attacker_nothing(open_house, database_url, clock):
+    house = open_house(database_url, limit_address="3/24 hours;6/30 days")
+    attacker, victim = Visitor(house, "v.ictim@example.com"), Visitor(house, "victim@example.com")
+    attacker.subscribe()
+    house.deliver()
+    form = house.get(attacker.link("confirm"))
+    for _ in range(6):
+        form.press(DECLINE)
+        victim.subscribe()
+        house.deliver()
+        clock.shift(timedelta(seconds=10))
+    assert len(victim.mails()) <= 1
+
+
+def test_a_life_of_ones_own_does_not_clear_the_count_of_a_neighbour_spelt_alike(open_house, database_url, clock):
+    house = open_house(database_url, limit_address="3/24 hours;6/30 days")
+    attacker, victim = Visitor(house, "v.ictim@example.com"), Visitor(house, "victim@example.com")
+    for _ in range(8):
+        clock.shift(timedelta(minutes=6))
+        attacker.subscribe()
+        house.deliver()
+        if house.person(attacker.email).open_confirmation_id:
+            attacker.confirm()
+            house.deliver()
+            attacker.leave()
+        clock.shift(timedelta(minutes=6))
+        victim.subscribe()
+        house.deliver()
+    assert len(victim.mails()) <= 3
+
+
+def test_an_old_unsubscribe_link_does_not_undo_a_decline(open_house, database_url):
+    house = open_house(database_url)
+    aino = Visitor(house).becomes_active()
+    left = aino.leave()
+    aino.subscribe()
+    house.deliver()
+    aino.decline()
+    mails = len(aino.mails())
+    assert left.press(AGAIN).status == 200
+    house.deliver()
+    assert len(aino.mails()) == mails, "newsletters are forwarded, confirmation mails are not"
