@@ -22,6 +22,21 @@ DATABASES = [
 ]
 
 
+# What leans on the database itself runs on both by default; the rest of the PostgreSQL half runs behind `make soak`.
+ON_BOTH = {
+    "test_concurrency", "test_confirm", "test_crash", "test_health", "test_limits", "test_main_job",
+    "test_migrations", "test_outbox", "test_same_answer", "test_terminal", "test_trouble", "test_unsubscribe",
+}  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    """Put the PostgreSQL half of the stories that only read and write as others do behind `make soak`."""
+    for item in items:
+        parameters = getattr(item, "callspec", None)
+        if parameters and "postgresql" in parameters.params.values() and item.path.stem not in ON_BOTH:
+            item.add_marker(pytest.mark.soak)
+
+
 @pytest.fixture(scope="session")
 def postgres_url():
     """The cluster of this test process, with a migrated `template_house` to copy databases from."""

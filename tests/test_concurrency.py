@@ -16,7 +16,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.subscriptions import LinkDead
 from tests.actors import Visitor
 
-ROUNDS = 5
+ROUNDS = 2
 
 
 def at_once(*acts):

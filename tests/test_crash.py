@@ -104,7 +104,7 @@ def check(house, acknowledged, kills, people):
 
 def test_kill_minus_nine_loses_nothing_and_doubles_nothing(tmp_path, database_url, mail, contacts):
     with running(tmp_path, database_url, mail, contacts) as house:
-        check(house, live_through(house, seed=7, kills=5, people=12), kills=5, people=36)
+        check(house, live_through(house, seed=7, kills=4, people=8), kills=4, people=24)
 
 
 @pytest.mark.soak

@@ -296,7 +296,7 @@ def letter_confirmation(guest: Guest) -> None:
     _read(guest, person.newest())
 
 
-@place(LETTERS, "town")
+@place(LETTERS, "unconnected")
 def letter_by_staff(guest: Guest) -> None:
     heidi, person = Staff(guest.house, f"heidi.{next(NUMBERS)}@keinuma.example"), guest.somebody()
     heidi.log_in()
