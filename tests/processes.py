@@ -100,9 +100,10 @@ class Daemon:
     def kill(self) -> None:
         """Kill it (SIGKILL) with all its workers, as a power cut would."""
         assert self._process is not None, f"{self.name} was never started"
-        with contextlib.suppress(ProcessLookupError):  # it was dead already
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(PATIENCE_S)
+        if self._process.poll() is None:  # once reaped, its number may belong to somebody else's group
+            with contextlib.suppress(ProcessLookupError):  # it died this very moment
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(PATIENCE_S)
 
     @property
     def runs(self) -> bool:
