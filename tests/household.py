@@ -45,7 +45,7 @@ class Household:
         self.app = app
         self.service, self.mail, self.contacts, self.url = service, mail, contacts, url
         self.settings = service.settings
-        budget = CallBudget(service.transaction, services.now, lambda seconds: None)
+        budget = CallBudget(service.transaction, services.now, lambda seconds: False)
         self.relay = Relay("tests", service.transaction, services.now, random.Random(1).random)
         self.channels: list[Channel] = service.channels(budget)
         self.lanes = {channel.lane: relay.Lane(self.relay, channel, 0.01) for channel in self.channels}

@@ -73,7 +73,7 @@ class Lives(RuleBasedStateMachine):
             household.CONTROLLER,
         )  # fmt: skip
         self.now, self.crash_after, self.relays, self.stumbles = BEGINNING, None, 0, 0
-        self.channels = self.service.channels(CallBudget(self.transaction, self.clock, lambda _: None))
+        self.channels = self.service.channels(CallBudget(self.transaction, self.clock, lambda _: False))
         self.ever_confirmed, self.acknowledged, self.dead_links = set(), set(), set()
 
     # --- the world around the walk

@@ -14,6 +14,7 @@ from consent_service import relay as relays
 from consent_service import service as services
 from consent_service.delivery import outbox
 from consent_service.delivery.outbox import TRIES, Relay
+from consent_service.delivery.pacing import CallBudget
 from consent_service.models import outbox_message
 from consent_service.people import AddressRefused, NameRefused, read_address, read_name
 from consent_service.web.visitor import RateLimit, evidence_ip, network
@@ -50,25 +51,26 @@ def test_a_message_that_kills_every_relay_becomes_a_dead_letter(house):
     assert not aino.mails()
 
 
+def confirm_and_leave_before_being_forwarded(person):
+    mail = person.house.lanes["mail"]
+    person.subscribe()
+    mail.step()
+    person.confirm()
+    mail.step()
+    person.leave()
+
+
 def test_leaving_before_being_forwarded_takes_off_whom_activecampaign_knew_before(house):
     aino = Visitor(house)
     house.contacts.add(aino.email, status=1)
-    aino.subscribe()
-    house.lanes["mail"].step()
-    aino.confirm()
-    house.lanes["mail"].step()
-    aino.leave()
+    confirm_and_leave_before_being_forwarded(aino)
     house.deliver()
     assert house.contacts.status_of(aino.email) == UNSUBSCRIBED
 
 
 def test_leaving_before_being_forwarded_makes_no_contact(house):
     aino = Visitor(house)
-    aino.subscribe()
-    house.lanes["mail"].step()
-    aino.confirm()
-    house.lanes["mail"].step()
-    aino.leave()
+    confirm_and_leave_before_being_forwarded(aino)
     house.deliver()
     assert not house.contacts.contacts
 
@@ -209,3 +211,21 @@ def test_what_production_writes_is_for_its_own_user_only(tmp_path):
     assert run(tmp_path, "migrate", given=given).returncode == 0
     assert (tmp_path / "var").stat().st_mode & 0o077 == 0
     assert (tmp_path / "var" / "consent.db").stat().st_mode & 0o077 == 0
+
+
+def test_a_relay_told_to_stop_calls_nobody_before_its_turn(house):
+    aino = Visitor(house)
+    aino.subscribe()
+    house.deliver()
+    aino.confirm()
+    budget = CallBudget(house.service.transaction, services.now, lambda seconds: True)
+    budget.rest(timedelta(minutes=5))
+    [_, forward] = house.service.channels(budget)
+    outcome = outbox.relay_once(house.relay, forward)
+    forward.close()
+    assert isinstance(outcome, outbox.Hold)
+    assert house.contacts.calls == []
+    [waiting] = [message for message in house.messages() if message.lane == outbox.ACTIVECAMPAIGN]
+    assert waiting.attempts == 0, "stopping is nobody's failure"
+    house.deliver()
+    assert house.contacts.status_of(aino.email) == 1

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import requests
 
-from consent_service.delivery.outbox import Delivered, Outcome, Rejected, Retry
+from consent_service.delivery.outbox import Delivered, Hold, Outcome, Rejected, Retry
 from consent_service.delivery.pacing import CallBudget, Unpaced
 
 TIMEOUT_S = 10
@@ -128,7 +128,8 @@ class Account:
 
     def _call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Return the status (2xx or 404) and the parsed body, None when it cannot be read; anything else ends."""
-        self._budget.take_turn()
+        if not self._budget.take_turn():
+            raise _Ended(Hold(self._budget.now(), "the relay was stopped before its turn to call"))
         try:
             with self._http.request(
                 method, f"{self._base}/{path}", json=body, timeout=TIMEOUT_S, allow_redirects=False, stream=True

@@ -89,8 +89,8 @@ class Channel:
 
     `load(connection, message, now)` returns a parcel, Hold or Nothing; `deliver(parcel)` talks to the other side;
     `record(connection, message, parcel, delivered, now)` keeps what it answered; `close()` ends the connection to it.
-    `repeat_if_lost` sends another
-    message when the lease ran out during a delivery whose late effect could undo a newer one.
+    `repeat_if_lost` sends another message when the lease ran out during a delivery whose late effect could undo a
+    newer one.
     """
 
     lane: str

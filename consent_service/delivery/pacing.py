@@ -19,20 +19,19 @@ NAME = "activecampaign"
 
 @dataclass(frozen=True)
 class CallBudget:
-    """Takes turns through transactions of its own; `sleep` waits for a number of seconds."""
+    """Takes turns through transactions of its own; `sleep(seconds)` is true when it was cut short, to stop."""
 
     transaction: Callable[[], AbstractContextManager[Connection]]
     now: Callable[[], datetime]
-    sleep: Callable[[float], object]
+    sleep: Callable[[float], bool]
 
-    def take_turn(self) -> None:
-        """Reserve the next call and wait until its time has come."""
+    def take_turn(self) -> bool:
+        """Reserve the next call and wait until its time has come; False when the wait was cut short: do not call."""
         with self.transaction() as connection:
             now = self.now()
             at = max(_next_at(connection, now), now)
             _set_next(connection, at + GAP)
-        if at > now:
-            self.sleep((at - now).total_seconds())
+        return at <= now or not self.sleep((at - now).total_seconds())
 
     def rest(self, span: timedelta) -> None:
         """Let nobody call for a while, because the other side said so (RFC 9110 section 10.2.3)."""
@@ -49,8 +48,9 @@ class Unpaced:
         """The time of now."""
         return datetime.now(UTC)
 
-    def take_turn(self) -> None:
+    def take_turn(self) -> bool:
         """Go ahead."""
+        return True
 
     def rest(self, span: timedelta) -> None:
         """Nothing follows that could be held back."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from flask import Flask, Response, abort, current_app, redirect, render_template, request, session
+from flask import Flask, Response, abort, current_app, g, redirect, render_template, request, session
 from flask.typing import ResponseReturnValue
 from flask_login import user_logged_out
 from flask_security import (
@@ -27,6 +27,7 @@ from flask_security.forms import LoginForm
 from sqlalchemy import Boolean, Column, Connection, ForeignKey, String, Table, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, scoped_session, sessionmaker
 
+from consent_service import language as languages
 from consent_service.database import insert_if_absent
 from consent_service.models import UtcDateTime, metadata
 from consent_service.people import LONGEST_ADDRESS, Address, AddressRefused, read_address
@@ -120,6 +121,7 @@ def install(app: Flask, service: Service) -> None:
     app.login_manager.request_loader(lambda _: None)  # type: ignore[attr-defined]
     app.extensions["login-limit"] = RateLimit(service.settings.redis_url, LOGIN_LIMIT)
     app.teardown_appcontext(lambda _: sessions.remove())
+    app.before_request(_remember_language)
     app.before_request(_limit_tries)
     app.after_request(_count_failure)
     user_authenticated.connect(_begin_session, app)
@@ -130,7 +132,10 @@ def require_login() -> ResponseReturnValue | None:
     """The guard of every staff page: nobody without a staff account, a role, and a session that is still good."""
     if current_user.is_authenticated and current_user.has_role(ROLE) and _is_session_young():
         return None
+    chosen = session.get("language")
     session.clear()
+    if chosen:
+        session["language"] = chosen
     return redirect("/staff/login")
 
 
@@ -194,6 +199,15 @@ def _account(typed: str) -> str:
         return read_address(typed).key
     except AddressRefused:
         return typed.strip().lower()
+
+
+def _remember_language() -> None:
+    """Keep a language chosen on a staff page for the session, from the login on."""
+    if not request.path.startswith("/staff"):
+        return
+    if request.args.get("lang") in languages.CODES:
+        session["language"] = request.args["lang"]
+    g.language = languages.choose(session.get("language"), [tag for tag, _ in request.accept_languages])
 
 
 def _triers() -> list[str]:

@@ -6,7 +6,7 @@ Every page asks for a login first; nothing here makes anybody active. Contains n
 from datetime import date
 from typing import Any, cast
 
-from flask import Blueprint, abort, g, redirect, render_template, request, session
+from flask import Blueprint, abort, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from flask_wtf import FlaskForm
@@ -73,14 +73,6 @@ class AddForm(FlaskForm):
 
 
 console.before_request(require_login)
-
-
-@console.before_request
-def remember_language() -> None:
-    """Keep the language chosen on a staff page for the session."""
-    if request.args.get("lang") in languages.CODES:
-        session["language"] = request.args["lang"]
-    g.language = languages.choose(session.get("language"), [tag for tag, _ in request.accept_languages])
 
 
 @console.get("/")

@@ -4,7 +4,6 @@ Addresses of networks are hashed before they are counted and shortened before th
 is believed that a stranger can set: forwarded headers count only as far as the configured proxies (see the factory).
 """
 
-import contextlib
 import ipaddress
 import math
 import threading
@@ -34,8 +33,8 @@ class RateLimit:
     def __init__(self, store_url: str, limit: str):
         self._limits = [] if limit == "off" else limits.parse_many(limit)
         self._shared = MovingWindowRateLimiter(storage_from_string(store_url or "memory://", wrap_exceptions=True))
-        self._turn = threading.Lock()
         self._alone = MovingWindowRateLimiter(MemoryStorage())
+        self._turn = threading.Lock()
 
     def wait(self, act: str, who: str) -> int | None:
         """Return how many seconds somebody has to wait (RFC 6585 section 4), None when they need not."""
@@ -55,10 +54,14 @@ class RateLimit:
 
     def count(self, act: str, who: str) -> None:
         """Count one."""
+        try:
+            self._count(self._shared, act, who)
+        except StorageError:
+            self._count(self._alone, act, who)
+
+    def _count(self, limiter: MovingWindowRateLimiter, act: str, who: str) -> None:
         for item in self._limits:
-            self._alone.hit(item, act, who)
-            with contextlib.suppress(StorageError):  # `wait` has said so
-                self._shared.hit(item, act, who)
+            limiter.hit(item, act, who)
 
     def _wait(self, limiter: MovingWindowRateLimiter, act: str, who: str) -> int | None:
         full = [item for item in self._limits if not limiter.test(item, act, who)]

@@ -10,6 +10,7 @@ import pytest
 import time_machine
 
 from consent_service import service as services
+from consent_service.language import language
 from consent_service.people import read_address
 from consent_service.web import accounts
 from tests.actors import Staff, Visitor, fi
@@ -365,3 +366,16 @@ def test_every_post_needs_the_token_of_its_own_session(house, heidi):
             assert page.status == 400, (path, forged)
     assert house.everything() == before
     assert is_let_in(house, heidi.http.cookies["staff"]), "nobody else can log her out"
+
+
+def test_a_language_chosen_at_the_login_is_kept_inside(house, heidi):
+    swedish = language("sv").say
+    login = house.get("/staff/login?lang=sv", heidi.http)
+    inside = login.press(swedish("Log in"), email=heidi.email, password=heidi.PASSWORD)
+    assert swedish("Overview") in inside.title
+    assert swedish("Subscribers") in house.get("/staff/subscribers", heidi.http).title
+
+
+def test_a_language_asked_for_without_a_login_is_kept_for_the_login_page(house, heidi):
+    page = house.get("/staff/subscribers?lang=sv", heidi.http)
+    assert language("sv").say("Log in") in page.title

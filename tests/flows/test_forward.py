@@ -180,7 +180,7 @@ def test_an_id_that_is_none_is_not_believed(house, clock):
 def test_messages_wait_as_long_as_activecampaign_is_not_configured(house, clock):
     unset = house.settings.model_copy(update={"activecampaign_url": "", "activecampaign_list_id": None})
     alone = Service(unset, CONTROLLER)
-    [mail] = alone.channels(CallBudget(alone.transaction, services.now, lambda seconds: None))
+    [mail] = alone.channels(CallBudget(alone.transaction, services.now, lambda seconds: False))
     assert (mail.lane, alone.forwards) == (outbox.MAIL, False)
     aino = Visitor(house)
     aino.subscribe()
