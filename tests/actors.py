@@ -32,6 +32,10 @@ class Visitor:
         assert self.mails(), f"no mail to {self.email}"
         return self.mails()[-1]
 
+    def has_link(self, kind: str) -> bool:
+        """Whether a link of this kind has come in any mail yet."""
+        return any(f"/{kind}/" in link for mail in self.mails() for link in mail.links)
+
     def link(self, kind: str) -> str:
         """The link of a kind (`confirm`, `unsubscribe`) in the newest mail that has one."""
         for mail in reversed(self.mails()):

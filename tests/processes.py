@@ -6,10 +6,12 @@ actor of the stories works with it; the processes can be stopped, killed in the 
 
 import base64
 import contextlib
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -19,12 +21,15 @@ from consent_service import service as services
 from consent_service.config import Settings
 from consent_service.service import Service
 from consent_service.web import create_app
+from tests.command import obey
 from tests.household import CONTROLLER, Household, settings
 from tests.servers.activecampaign import ActiveCampaign
 from tests.servers.port import LoopbackPort
 from tests.servers.smtp import MailServer
 
 SCRIPT = Path(sys.executable).with_name("consent-service")
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.command"])
 PATIENCE_S = 60  # a machine full of tests may take its time
 
 
@@ -50,22 +55,19 @@ def variables(wanted: Settings) -> dict[str, str]:
     }
 
 
-def start(folder: Path, *words: str, given: dict[str, str] | None = None) -> subprocess.Popen[str]:
-    """Start one command in a folder and do not wait for it."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    options = {"cwd": folder, "env": environment(given), "text": True, "start_new_session": True}
-    return subprocess.Popen([SCRIPT, *words], **pipes, **options)
-
-
 def run(folder: Path, *words: str, given: dict[str, str] | None = None, typed: str = "") -> subprocess.CompletedProcess:
     """Run one command in a folder to its end, with what is typed into it."""
-    with start(folder, *words, given=given) as process:
-        try:
-            out, err = process.communicate(typed, timeout=PATIENCE_S)
-        except subprocess.TimeoutExpired:
+    with tempfile.TemporaryDirectory() as named:
+        streams = Path(named)
+        (streams / "0").write_text(typed, "utf-8")
+        process = FORKS.Process(target=obey, args=(folder, words, environment(given), streams))
+        process.start()
+        process.join(PATIENCE_S)
+        if process.exitcode is None:
             os.killpg(process.pid, signal.SIGKILL)
-            raise
-    return subprocess.CompletedProcess(words, process.returncode, out, err)
+            raise TimeoutError(f"not done in {PATIENCE_S} s: {words[:2]}")
+        out, err = ((streams / number).read_text("utf-8") for number in ("1", "2"))
+    return subprocess.CompletedProcess(words, process.exitcode, out, err)
 
 
 class Daemon:

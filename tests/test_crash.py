@@ -12,7 +12,7 @@ from tests.actors import Visitor
 from tests.processes import running
 
 SUBSCRIBED, UNSUBSCRIBED = 1, 2
-PATIENCE_S = 60
+PATIENCE_S = 100  # alone it takes twenty seconds; a machine full of tests takes its time
 
 
 class Life(threading.Thread):
@@ -33,7 +33,7 @@ class Life(threading.Thread):
             self._until_acknowledged(visitor.confirm)
             self.confirmed.append(visitor.email)
             if turn % 3 == 0:
-                self._until(lambda visitor=visitor: any("/unsubscribe/" in link for link in visitor.newest().links))
+                self._until(lambda visitor=visitor: visitor.has_link("unsubscribe"))
                 self._until_acknowledged(visitor.leave)
                 self.left.append(visitor.email)
 
@@ -104,7 +104,7 @@ def check(house, acknowledged, kills, people):
 
 def test_kill_minus_nine_loses_nothing_and_doubles_nothing(tmp_path, database_url, mail, contacts):
     with running(tmp_path, database_url, mail, contacts) as house:
-        check(house, live_through(house, seed=7, kills=4, people=8), kills=4, people=24)
+        check(house, live_through(house, seed=7, kills=3, people=6), kills=3, people=18)
 
 
 @pytest.mark.soak

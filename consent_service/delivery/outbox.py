@@ -17,7 +17,7 @@ from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from consent_service.models import outbox_message
 
-LEASE = timedelta(seconds=15)
+LEASE = timedelta(seconds=10)
 TRIES = 12
 FIRST_PAUSE_S = 120
 LONGEST_OVERDUE = timedelta(minutes=15)

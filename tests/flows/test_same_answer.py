@@ -11,7 +11,7 @@ from consent_service.models import allowance
 from tests.actors import SUBSCRIBE, Visitor, fi
 
 STATES = ("new", "pending", "active", "passive", "declined", "over-limit")
-ROUNDS = 12
+ROUNDS = 5
 
 
 @pytest.fixture
