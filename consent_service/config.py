@@ -12,6 +12,7 @@ import os
 import secrets
 import tomllib
 from email.utils import getaddresses
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qs, urlsplit
@@ -29,7 +30,9 @@ TEMPLATES = next(path for path in (PACKAGE / "templates", PACKAGE.parent / "temp
 EXAMPLE_CONTROLLER = Path(__file__).with_name("keinuma.toml")
 LANGUAGES = ("fi", "sv", "en")
 SHORTEST_SECRET = 32
-REQUIRED_IN_PRODUCTION = ("public_url", "secret_keys", "data_keys", "smtp_url", "mail_from", "controller_file")
+REQUIRED_IN_PRODUCTION = (
+    "public_url", "secret_keys", "data_keys", "log_key", "smtp_url", "mail_from", "controller_file",
+)  # fmt: skip
 
 
 class SettingsRefused(Exception):
@@ -76,6 +79,7 @@ class Settings(BaseSettings):
     database_url: str = f"sqlite:///{VAR}/consent.db"
     secret_keys: Annotated[tuple[str, ...], NoDecode] = ()
     data_keys: Annotated[tuple[bytes, ...], NoDecode] = ()
+    log_key: Annotated[bytes, NoDecode] = b""
     smtp_url: str = ""
     mail_from: str = ""
     activecampaign_url: str = ""
@@ -90,6 +94,9 @@ class Settings(BaseSettings):
     limit_global: str = "30/hour;200/day"
     form_min_s: float = Field(default=2, ge=0, allow_inf_nan=False)
     relay_poll_s: float = Field(default=0.25, gt=0, le=60)
+    seal_every_s: float = Field(default=30, gt=0, le=60)
+    tsa_url: str = ""
+    tsa_root_file: Path | None = None
     web_processes: int = Field(default=1, ge=1)
     web_threads: int = Field(default=16, ge=1)
 
@@ -107,6 +114,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split_data_keys(cls, value: object) -> object:
         return tuple(key if isinstance(key, bytes) else _data_key(str(key)) for key in _split(value))
+
+    @field_validator("log_key", mode="before")
+    @classmethod
+    def _read_log_key(cls, value: object) -> object:
+        return value if isinstance(value, bytes) or not value else _data_key(str(value))
 
     @field_validator("limit_ip", "limit_address", "limit_global")
     @classmethod
@@ -168,6 +180,14 @@ class Settings(BaseSettings):
             raise ValueError("write it like redis://host:6379/0")
         return value
 
+    @field_validator("tsa_url")
+    @classmethod
+    def _authority_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and not (parts.scheme in ("http", "https") and parts.hostname):
+            raise ValueError("write the time-stamp authority's address, like https://tsa.example.com/tsr")
+        return value
+
     @field_validator("activecampaign_url")
     @classmethod
     def _https_or_loopback(cls, value: str) -> str:
@@ -186,6 +206,8 @@ class Settings(BaseSettings):
         ]
         if any(given) and not all(given):
             raise ValueError("CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID belong together: give all three or none")
+        if bool(self.tsa_url) != (self.tsa_root_file is not None):
+            raise ValueError("CONSENT_TSA_URL and CONSENT_TSA_ROOT_FILE belong together: give both or none")
         if self.mode == "production":
             missing = [f"CONSENT_{name.upper()}" for name in REQUIRED_IN_PRODUCTION if not getattr(self, name)]
             if missing:
@@ -262,6 +284,7 @@ def _development_values(settings: Settings) -> dict[str, object]:
         "public_url": settings.public_url or f"http://{settings.host}:{settings.port}",
         "secret_keys": settings.secret_keys or (secret_key,),
         "data_keys": settings.data_keys or (data_key,),
+        "log_key": settings.log_key or sha256(b"development log key" + data_key).digest(),
         "mail_from": settings.mail_from or "Keinuma <uutiskirje@keinuma.example>",
     }
 

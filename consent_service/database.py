@@ -78,7 +78,7 @@ def upgrade(engine: Engine) -> None:
 
     Raises SchemaNewer when the database is ahead of this program.
     """
-    with transaction(engine) as connection:
+    with engine.connect().execution_options(writes=True, migrates=True) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         try:
@@ -118,5 +118,7 @@ def _lower(value: object) -> object:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    # A table that is made anew must not take along the rows that refer to it; says so before the transaction begins.
+    connection.exec_driver_sql(f"PRAGMA foreign_keys={'OFF' if options.get('migrates') else 'ON'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes") else "BEGIN")

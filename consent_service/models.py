@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -79,6 +80,8 @@ subscriber = Table(
     Column("contact_id", String(20)),
     Column("forwarded_at", UtcDateTime),
     Column("left_reason", String(20)),
+    Column("hold_reason", String(200)),
+    Column("held_since", UtcDateTime),
     CheckConstraint("status IN ('pending', 'active', 'passive')", name="status_known"),
     CheckConstraint("(status = 'active') = (basis_event_id IS NOT NULL)", name="active_has_basis"),
     CheckConstraint("status <> 'active' OR active_since IS NOT NULL", name="active_has_time"),
@@ -90,8 +93,10 @@ subscriber = Table(
         name="fk_subscriber_basis",
         use_alter=True,
     ),
+    CheckConstraint("(hold_reason IS NULL) = (held_since IS NULL)", name="hold_has_reason"),
     Index(None, "status", "asked_at"),
     Index(None, "asked_at", "id"),
+    Index(None, "status", "passive_since"),
 )
 
 confirmation = Table(
@@ -100,6 +105,7 @@ confirmation = Table(
     Column("id", String(32), primary_key=True),
     Column("subscriber_id", ForeignKey("subscriber.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("purpose", String(20), nullable=False),
+    Column("purpose_version", Integer, nullable=False, server_default="1"),
     Column("statement_sha256", ForeignKey("shown_text.sha256"), nullable=False),
     Column("language", String(2), nullable=False),
     Column("source", String(10), nullable=False),
@@ -108,6 +114,8 @@ confirmation = Table(
     Column("channel", String(20)),
     Column("occasion", String(100)),
     Column("occasion_on", String(10)),
+    Column("email", String(320)),
+    Column("email_key", String(320)),
     Column("first_name", String(100), nullable=False),
     Column("last_name", String(100), nullable=False),
     Column("asked_at", UtcDateTime, nullable=False),
@@ -116,7 +124,8 @@ confirmation = Table(
     Column("used_event_id", ForeignKey("consent_event.id"), unique=True),
     Column("declined_at", UtcDateTime),
     CheckConstraint("(used_at IS NULL) = (used_event_id IS NULL)", name="use_has_event"),
-    CheckConstraint("source IN ('form', 'staff', 'link')", name="source_known"),
+    CheckConstraint("source IN ('form', 'staff', 'link', 'my-data', 'api', 'import')", name="source_known"),
+    CheckConstraint("(email IS NULL) = (email_key IS NULL)", name="new_address_is_whole"),
     CheckConstraint("source <> 'staff' OR (staff_id IS NOT NULL AND channel IS NOT NULL)", name="staff_says_how"),
     CheckConstraint("used_at IS NULL OR declined_at IS NULL", name="one_answer"),
     UniqueConstraint("subscriber_id", "used_event_id", name="uq_confirmation_subscriber_id_used_event_id"),
@@ -132,8 +141,43 @@ consent_event = Table(
     Column("leaf_hash", LargeBinary(32), nullable=False, unique=True),
     Column("core_sealed", LargeBinary),
     Column("tech_sealed", LargeBinary),
+    Column("core_plain", LargeBinary),
     Column("log_index", BigInteger, unique=True),
+    CheckConstraint("core_plain IS NULL OR subscriber_id IS NULL", name="plain_is_about_nobody"),
     Index(None, "subscriber_id", "recorded_at"),
+)
+_unsealed = consent_event.c.log_index.is_(None)
+Index(
+    "ix_consent_event_unsealed",
+    consent_event.c.recorded_at,
+    consent_event.c.id,
+    sqlite_where=_unsealed,
+    postgresql_where=_unsealed,
+)
+_has_tech = consent_event.c.tech_sealed.is_not(None)
+Index(
+    "ix_consent_event_tech",
+    consent_event.c.recorded_at,
+    sqlite_where=_has_tech,
+    postgresql_where=_has_tech,
+)
+
+log_tile = Table(
+    "log_tile",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("note", LargeBinary, nullable=False),
+    Column("signed_at", UtcDateTime, nullable=False),
+    Column("timestamp_token", LargeBinary),
 )
 
 subject_key = Table(
@@ -162,6 +206,7 @@ outbox_message = Table(
     Column("kind", String(30), nullable=False),
     Column("subscriber_id", ForeignKey("subscriber.id", ondelete="CASCADE")),
     Column("confirmation_id", ForeignKey("confirmation.id", ondelete="CASCADE")),
+    Column("departure_id", ForeignKey("departure.id")),
     Column("created_at", UtcDateTime, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -191,6 +236,49 @@ suppression = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("until", UtcDateTime),
     CheckConstraint("reason IN ('declined', 'objected')", name="reason_known"),
+)
+
+# What an erasure leaves: that it happened and why, and the leaves it emptied until a sealed event lists them.
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("subscriber_id", String(36), primary_key=True),
+    Column("rule", String(30), nullable=False),
+    Column("erased_at", UtcDateTime, nullable=False),
+    Column("address_hash", String(64)),
+    Column("there_at", UtcDateTime),
+    Column("there_answer", String(200)),
+    Column("copied_at", UtcDateTime),
+    Index(None, "copied_at"),
+)
+
+erased_leaf = Table(
+    "erased_leaf",
+    metadata,
+    Column("event_id", ForeignKey("consent_event.id"), primary_key=True),
+    Column("rule", String(30), nullable=False),
+    Column("erased_at", UtcDateTime, nullable=False),
+)
+
+# The address of somebody already erased, for as long as ActiveCampaign has to be told and the person answered.
+departure = Table(
+    "departure",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("subscriber_id", String(36), nullable=False),
+    Column("email", String(320), nullable=False),
+    Column("email_key", String(320), nullable=False, index=True),
+    Column("language", String(2), nullable=False),
+    Column("contact_id", String(20)),
+    Column("is_told", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+daily_run = Table(
+    "daily_run",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("done_on", String(10), nullable=False),
 )
 
 allowance = Table(

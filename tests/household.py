@@ -29,6 +29,7 @@ from tests.servers.activecampaign import ActiveCampaign
 from tests.servers.smtp import MailServer
 
 DATA_KEY = base64.b64encode(b"data key for tests, 32 bytes ok!").decode()
+LOG_KEY = base64.b64encode(b"log key for tests, 32 bytes long").decode()
 SECRET = "a secret for tests that is long enough"
 CONTROLLER = config._controller(config.EXAMPLE_CONTROLLER)
 
@@ -132,6 +133,7 @@ def settings(database_url: str, **given: object) -> Settings:
         "database_url": database_url,
         "secret_keys": SECRET,
         "data_keys": DATA_KEY,
+        "log_key": LOG_KEY,
         "mail_from": "Keinuma <uutiskirje@keinuma.example>",
         "limit_ip": "off",
         "limit_address": "off",

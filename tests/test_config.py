@@ -18,6 +18,7 @@ COMPLETE = {
     "CONSENT_PUBLIC_URL": "https://tilaus.keinuma.example",
     "CONSENT_SECRET_KEYS": SECRET,
     "CONSENT_DATA_KEYS": DATA_KEY,
+    "CONSENT_LOG_KEY": DATA_KEY,
     "CONSENT_SMTP_URL": "smtp://user:a-mail-password@smtp.keinuma.example:587?starttls=required",
     "CONSENT_MAIL_FROM": "Keinuma <uutiskirje@keinuma.example>",
     "CONSENT_CONTROLLER_FILE": str(config.EXAMPLE_CONTROLLER),
@@ -29,6 +30,9 @@ WRONG = {
     "CONSENT_DATABASE_URL": ["nonsense", "mysql://host/name", "postgres://host/name", "sqlite://", "sqlite:///:memory:"],
     "CONSENT_SECRET_KEYS": ["too-short-a-secret", f"{SECRET},too-short-a-secret"],
     "CONSENT_DATA_KEYS": ["not-base64!", "c2hvcnQ=", "ä" * 44, f"{DATA_KEY},c2hvcnQ=", DATA_KEY + "AAAA"],
+    "CONSENT_LOG_KEY": ["not-base64!", "c2hvcnQ="],
+    "CONSENT_SEAL_EVERY_S": ["0", "61"],
+    "CONSENT_TSA_URL": ["nonsense", "ftp://tsa.example"],
     "CONSENT_SMTP_URL": [
         "host:25", "http://host", "smtp://", "smtp://u:a-mail-password@host:port",
         "smtp://u:a-mail-password@host?starttls=yes", "smtp://u:a-mail-password@host?startls=required",
