@@ -39,7 +39,8 @@ ROWS = [
     {"delivery.outbox", "delivery.pacing"},
     {"delivery.mail", "delivery.activecampaign"},
     {"delivery.letters", "delivery.forwarding"},
-    {"subscriptions", "subscribers"},
+    {"erasure"},
+    {"subscriptions", "subscribers", "retention"},
     {"service"},
     {"relay", "doctor"},
     {"web.visitor", "web.forms"},
@@ -133,7 +134,15 @@ def test_only_the_database_room_knows_which_database_is_behind():
 
 
 def test_use_cases_never_commit_and_never_read_a_clock():
-    for room in ("subscriptions", "ledger/evidence", "delivery/suppression", "delivery/allowance", "delivery/letters"):
+    for room in (
+        "subscriptions",
+        "retention",
+        "erasure",
+        "ledger/evidence",
+        "delivery/suppression",
+        "delivery/allowance",
+        "delivery/letters",
+    ):
         source = (PACKAGE / f"{room}.py").read_text("utf-8")
         for forbidden in (".commit(", ".begin(", "datetime.now", "time.time()", "flask", "services.now"):
             assert forbidden not in source, (room, forbidden)

@@ -1,0 +1,217 @@
+"""How long everything is kept, and why: one table from which the purge, every page and every letter are made.
+
+A rule says in words what is kept, how long and what for; where its time runs out by itself, it also says which rows
+are due and how they end. The purge works in slices, each a transaction of its door's. Must not commit or read a clock.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Column, Connection, delete, func, select, update
+
+from consent_service import erasure as erasing
+from consent_service.language import mark
+from consent_service.ledger.evidence import Occasion
+from consent_service.models import allowance, confirmation, consent_event, erasure, outbox_message, subscriber
+from consent_service.models import suppression as suppressed
+
+ALARM = timedelta(days=360)  # nobody may stay passive for a year: then something has kept the purge from its work
+ANSWER_TIME = timedelta(days=7)  # who asks anew just before the end may still answer: 351 and 7 days are under a year
+
+
+@dataclass(frozen=True)
+class End:
+    """Which rows of a column's table end, given the newest time that is due, and how they do."""
+
+    column: Column[Any]
+    is_due: Callable[[datetime], Any]
+    do: Callable[[Connection, Occasion, str, Sequence[Any]], None]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is kept, how long and why (GDPR articles 5(1)(e) and 13(2)(a)), in English message ids for a person to read.
+
+    `after` is the time in numbers, None where something else than time decides; `survives` says that it stays
+    when a person is erased; without an `end` the purge leaves it alone.
+    """
+
+    key: str
+    what: str
+    period: str
+    why: str
+    after: timedelta | None = None
+    survives: bool = False
+    end: End | None = None
+
+
+def due(connection: Connection, rule: Rule, now: datetime) -> int:
+    """Return how many rows the purge would end now."""
+    if rule.end is None:
+        return 0
+    counted = select(func.count()).select_from(rule.end.column.table).where(_is_due(rule, rule.end, now))
+    return connection.execute(counted).scalar_one()
+
+
+def purge_due(connection: Connection, occasion: Occasion, rule: Rule, limit: int) -> int:
+    """End at most `limit` rows that are due by a rule (GDPR article 5(1)(e)), and return how many it were."""
+    if rule.end is None:
+        return 0
+    found = select(rule.end.column).where(_is_due(rule, rule.end, occasion.now)).order_by(rule.end.column)
+    keys = connection.execute(found.limit(limit).with_for_update(skip_locked=True)).scalars().all()
+    rule.end.do(connection, occasion, rule.key, keys)
+    return len(keys)
+
+
+def overdue(connection: Connection, now: datetime) -> int:
+    """Return how many people have been passive for so long that the promise to erase them is about to break."""
+    late = (subscriber.c.status == "passive", subscriber.c.passive_since <= now - ALARM, _is_free())
+    return connection.execute(select(func.count()).select_from(subscriber).where(*late)).scalar_one()
+
+
+def _is_due(rule: Rule, end: End, now: datetime) -> Any:
+    return end.is_due(now - (rule.after or timedelta(0)))
+
+
+def _is_free() -> Any:
+    return subscriber.c.hold_reason.is_(None)
+
+
+def _is_unconfirmed(until: datetime) -> Any:
+    return (subscriber.c.status == "pending") & (subscriber.c.asked_at <= until) & _is_free()
+
+
+def _has_been_passive(until: datetime) -> Any:
+    """Long enough; an open ask is waited for, as long as it may take."""
+    now = until + PASSIVE
+    waits = (
+        select(confirmation.c.id)
+        .where(confirmation.c.id == subscriber.c.open_confirmation_id, confirmation.c.expires_at > now)
+        .exists()
+    )
+    at_last = subscriber.c.passive_since <= until - ANSWER_TIME
+    return (subscriber.c.status == "passive") & (subscriber.c.passive_since <= until) & (at_last | ~waits) & _is_free()
+
+
+def _has_old_tech(until: datetime) -> Any:
+    held = select(subscriber.c.id).where(subscriber.c.hold_reason.is_not(None))
+    of_held = consent_event.c.subscriber_id.in_(held)
+    is_old = consent_event.c.tech_sealed.is_not(None) & (consent_event.c.recorded_at <= until)
+    return is_old & (consent_event.c.subscriber_id.is_(None) | ~of_held)
+
+
+def _erase(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
+    for key in keys:
+        erasing.erase(connection, occasion, key, rule, tell=False)
+
+
+def _close_tech(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
+    connection.execute(update(consent_event).where(consent_event.c.id.in_(keys)).values(tech_sealed=None))
+
+
+def _delete(column: Column[Any]) -> Callable[[Connection, Occasion, str, Sequence[Any]], None]:
+    def do(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
+        connection.execute(delete(column.table).where(column.in_(keys)))
+
+    return do
+
+
+def _gone_by(column: Column[Any], at: Column[Any]) -> End:
+    return End(column, lambda until: at <= until, _delete(column))
+
+
+PASSIVE = timedelta(days=351)
+
+RULES = (
+    Rule(
+        "active",
+        mark("Your subscription: name, address, and the proof of your consent"),
+        mark("as long as you subscribe"),
+        mark("To send you the newsletter you asked for."),
+    ),
+    Rule(
+        "unconfirmed",
+        mark("A subscription that was not confirmed"),
+        mark("14 days after the last request"),
+        mark("It waits for your answer. Without one there is no reason to keep it."),
+        timedelta(days=14),
+        end=End(subscriber.c.id, _is_unconfirmed, _erase),
+    ),
+    Rule(
+        "passive",
+        mark("Your subscription after you have stopped, and the proof of your consent"),
+        mark("351 days after stopping, and never over a year"),
+        mark("To show what you agreed to and that we stopped when you asked, and to let you come back."),
+        PASSIVE,
+        end=End(subscriber.c.id, _has_been_passive, _erase),
+    ),
+    Rule(
+        "tech",
+        mark("The network address, browser and mail server's answers noted with the proof"),
+        mark("90 days"),
+        mark("To find out about misuse and about messages that did not arrive."),
+        timedelta(days=90),
+        end=End(consent_event.c.id, _has_old_tech, _close_tech),
+    ),
+    Rule(
+        "departure",
+        mark("The address of somebody whose data was erased"),
+        mark("until ActiveCampaign has deleted the contact and you have our answer, usually within an hour"),
+        mark("Without the address neither could be done."),
+    ),
+    Rule(
+        "allowance",
+        mark("How often an address has asked for messages, under a code instead of the address"),
+        mark("30 days after the last request"),
+        mark("So that nobody can flood your mailbox through our form."),
+        timedelta(days=30),
+        survives=True,
+        end=_gone_by(allowance.c.key, allowance.c.asked_at),
+    ),
+    Rule(
+        "declined",
+        mark("The answer “I did not ask, do not write to me”, under a code instead of the address"),
+        mark("one year"),
+        mark("So that nobody else can have us write to you. The address cannot be read from the code."),
+        timedelta(days=365),
+        survives=True,
+        end=End(
+            suppressed.c.address_hash,
+            lambda until: suppressed.c.until <= until + timedelta(days=365),
+            _delete(suppressed.c.address_hash),
+        ),
+    ),
+    Rule(
+        "objected",
+        mark("An objection to marketing, under a code instead of the address"),
+        mark("for good"),
+        mark("So that we never write to you again, whoever asks. The address cannot be read from the code."),
+        survives=True,
+    ),
+    Rule(
+        "outbox",
+        mark("The list of messages that were sent, without their content"),
+        mark("30 days after sending"),
+        mark("To find out what happened when a message is missed."),
+        timedelta(days=30),
+        end=_gone_by(outbox_message.c.id, outbox_message.c.done_at),
+    ),
+    Rule(
+        "erasure",
+        mark("A note that an erasure was done, under a random number, without name or address"),
+        mark("three years"),
+        mark("To show that it was done, and to do it again if a backup ever has to be restored."),
+        timedelta(days=3 * 365 + 1),
+        survives=True,
+        end=_gone_by(erasure.c.subscriber_id, erasure.c.erased_at),
+    ),
+    Rule(
+        "leaf",
+        mark("An empty entry in the sealed log: a random number, a time and two checksums"),
+        mark("for good"),
+        mark("So that nobody can change the log unnoticed. Nothing about you can be read from it."),
+        survives=True,
+    ),
+)
