@@ -23,12 +23,13 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from consent_service import config, database, doctor, language, people, relay, statements, subscriptions
 from consent_service import log as logs
 from consent_service import service as services
+from consent_service.asks import Ask, StaffRequest
 from consent_service.delivery.suppression import Suppressed
 from consent_service.language import HELSINKI
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.vault import VaultRefused
 from consent_service.service import Service
-from consent_service.subscriptions import AlreadyActive, Ask, Asked, OverLimit, StaffRequest
+from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
 
 PATIENCE_S = 60
 

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from sqlalchemy import Connection, Engine
 
-from consent_service import database, statements, subscriptions
+from consent_service import asks, database, statements
 from consent_service.config import VAR, Controller, Settings
 from consent_service.delivery import allowance, forwarding, outbox
 from consent_service.delivery.activecampaign import Account
@@ -66,7 +66,7 @@ class Service:
     @cached_property
     def address_limit(self) -> tuple[Window, ...]:
         """How often one address may be written to."""
-        return subscriptions.address_windows(self.settings.limit_address)
+        return asks.address_windows(self.settings.limit_address)
 
     @property
     def forwards(self) -> bool:

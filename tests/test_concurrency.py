@@ -9,11 +9,11 @@ import pytest
 
 from consent_service import service as services
 from consent_service import statements, subscriptions
+from consent_service.asks import LinkDead
 from consent_service.delivery import outbox
 from consent_service.delivery.outbox import Relay
 from consent_service.language import language
 from consent_service.ledger.evidence import Occasion
-from consent_service.subscriptions import LinkDead
 from tests.actors import Visitor
 
 ROUNDS = 2

@@ -10,9 +10,9 @@ import requests
 import time_machine
 
 from consent_service import service as services
+from consent_service.asks import LINK_LIFETIME
 from consent_service.config import TEMPLATES
 from consent_service.language import CODES, language
-from consent_service.subscriptions import LINK_LIFETIME
 from tests.actors import AGAIN, CONFIRM, DECLINE, LEAVE, Staff, Visitor, fi
 from tests.page import Page
 

@@ -39,7 +39,7 @@ ROWS = [
     {"delivery.outbox", "delivery.pacing"},
     {"delivery.mail", "delivery.activecampaign"},
     {"delivery.letters", "delivery.forwarding"},
-    {"erasure"},
+    {"asks", "erasure"},
     {"subscriptions", "subscribers", "retention"},
     {"service"},
     {"relay", "doctor"},
@@ -135,6 +135,7 @@ def test_only_the_database_room_knows_which_database_is_behind():
 
 def test_use_cases_never_commit_and_never_read_a_clock():
     for room in (
+        "asks",
         "subscriptions",
         "retention",
         "erasure",

@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import func, select
 
 from consent_service import database, statements, subscriptions
+from consent_service.asks import Ask, LinkDead, LinkExpired, StaffRequest
 from consent_service.delivery.outbox import Relay, relay_once
 from consent_service.delivery.pacing import CallBudget
 from consent_service.language import language
@@ -25,7 +26,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.models import confirmation, outbox_message, subscriber
 from consent_service.people import read_address
 from consent_service.service import Service
-from consent_service.subscriptions import Ask, Asked, LinkDead, LinkExpired, StaffRequest
+from consent_service.subscriptions import Asked
 from tests import household
 from tests.replay import COLUMNS, replay
 from tests.servers.activecampaign import ActiveCampaign

@@ -16,9 +16,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from consent_service import database
 from consent_service import language as languages
+from consent_service.asks import LinkDead
 from consent_service.config import PACKAGE, TEMPLATES, Settings
 from consent_service.service import Service
-from consent_service.subscriptions import LinkDead
 from consent_service.tokens import TokenRefused
 from consent_service.web import accounts, pages
 from consent_service.web.console import console

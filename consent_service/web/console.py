@@ -16,13 +16,14 @@ from wtforms.validators import InputRequired, ValidationError
 from consent_service import language as languages
 from consent_service import people, subscribers, subscriptions
 from consent_service import service as services
+from consent_service.asks import Ask, StaffRequest
 from consent_service.delivery import outbox
 from consent_service.delivery.suppression import Suppressed
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger import evidence
 from consent_service.ledger.seal import Payload
 from consent_service.statements import CHANNELS
-from consent_service.subscriptions import AlreadyActive, Ask, Asked, OverLimit, StaffRequest
+from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
 from consent_service.web.accounts import require_login
 from consent_service.web.forms import AddressField, NameField
 from consent_service.web.pages import link_to

@@ -15,12 +15,13 @@ from sqlalchemy import Connection, Row
 from wtforms import BooleanField, HiddenField, RadioField, StringField
 from wtforms.validators import InputRequired
 
+from consent_service import asks, statements, subscriptions
 from consent_service import service as services
-from consent_service import statements, subscriptions
+from consent_service.asks import Ask, LinkExpired
 from consent_service.language import CODES, language, mark
 from consent_service.ledger import evidence
 from consent_service.statements import ConsentText, ShownText
-from consent_service.subscriptions import AlreadyActive, Ask, LinkExpired, OverLimit
+from consent_service.subscriptions import AlreadyActive, OverLimit
 from consent_service.tokens import FormTokenExpired, ShownForm, TokenRefused
 from consent_service.web.forms import AddressField, NameField
 from consent_service.web.visitor import occasion, service, too_often
@@ -109,14 +110,14 @@ def subscribe() -> ResponseReturnValue:
 def show_confirm(token: str) -> ResponseReturnValue:
     """The page with the button; opening it, by a person or a mail scanner, changes nothing."""
     with service().reading() as connection:
-        ask, person = subscriptions.find_ask(connection, service().tokens.read_confirmation(token))
+        ask, person = asks.find(connection, service().tokens.read_confirmation(token))
         asked = _asked_text(connection, ask)
-    if subscriptions.is_confirmed(ask, person):
+    if asks.is_confirmed(ask, person):
         return _confirmed_page(person.id)
     if ask.declined_at is not None and person.open_confirmation_id is None and person.status != "active":
         return _declined_page(token)
     if person.open_confirmation_id != ask.id:
-        raise subscriptions.LinkDead
+        raise asks.LinkDead
     if ask.expires_at <= services.now():
         return _expired_page(token)
     return _confirm_page(token, asked)
@@ -129,7 +130,7 @@ def confirm(token: str) -> ResponseReturnValue:
     confirmation_id = service().tokens.read_confirmation(token)
     try:
         with service().transaction() as connection:
-            ask, person = subscriptions.find_ask(connection, confirmation_id)
+            ask, person = asks.find(connection, confirmation_id)
             asked = _asked_text(connection, ask)
             page = statements.confirm(g.language, asked)
             if person.open_confirmation_id == ask.id and shown and shown.statement != page.sha256:
@@ -152,7 +153,7 @@ def decline(token: str) -> ResponseReturnValue:
 def ask_again_after_confirmation(token: str) -> ResponseReturnValue:
     """A new confirmation for somebody whose link expired or who declined by mistake."""
     with service().reading() as connection:
-        _, person = subscriptions.find_ask(connection, service().tokens.read_confirmation(token))
+        _, person = asks.find(connection, service().tokens.read_confirmation(token))
     return _ask_again(person.id, "confirm-link", lambda trouble: _expired_page(token, trouble))
 
 
@@ -299,7 +300,7 @@ def _asked_text(connection: Connection, ask: Row[Any]) -> ConsentText:
     """The text a person was asked with, which is what they confirm, whatever the text of today is."""
     kept = evidence.kept_text(connection, ask.statement_sha256)
     if kept is None:
-        raise subscriptions.LinkDead
+        raise asks.LinkDead
     return statements.kept_consent(kept)
 
 

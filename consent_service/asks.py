@@ -1,0 +1,175 @@
+"""One ask for permission: written down, found again by its link, answered once; and how often an address is asked.
+
+The newest ask of a person is the open one; only its link works. An ask for a change of address carries the new
+address, which is nobody's until its owner confirms. What an answer changes is for the rooms that use this one.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from consent_service import people, statements
+from consent_service.delivery import allowance, outbox
+from consent_service.delivery.allowance import Window
+from consent_service.ledger import evidence
+from consent_service.ledger.evidence import Occasion
+from consent_service.ledger.seal import Payload
+from consent_service.models import confirmation, subscriber
+from consent_service.people import Address
+from consent_service.statements import ShownText
+
+LINK_LIFETIME = timedelta(days=7)
+ASK_GAP = timedelta(minutes=5)
+MOVE = "my-data"  # the source of an ask that a person makes on their own page, to be written to at another address
+
+
+class LinkDead(Exception):
+    """The link was used up, replaced by a newer one, withdrawn, or names nobody."""
+
+
+class LinkExpired(Exception):
+    """The confirmation was asked for too long ago; the same person may ask again."""
+
+
+@dataclass(frozen=True)
+class StaffRequest:
+    """How a person asked a member of staff to be added, and who that was."""
+
+    staff_id: str
+    staff_name: str
+    channel: str
+    occasion: str
+    asked_on: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """One request for permission: whom, in which language, and with which words; `staff` when staff were asked."""
+
+    address: Address
+    first_name: str
+    last_name: str
+    language: str
+    consent: ShownText
+    staff: StaffRequest | None = None
+
+
+def address_windows(limit: str) -> tuple[Window, ...]:
+    """Return how often one address may be written to: the limit's windows and at least five minutes apart."""
+    windows = allowance.windows(limit)
+    return (Window(1, ASK_GAP), *windows) if windows else ()
+
+
+def spend(
+    connection: Connection, occasion: Occasion, act: str, address: Address, allowed: Sequence[Window]
+) -> datetime:
+    """Count one `ask`, `leave`, `data` or `move` of an address; the first time it is allowed, now or later."""
+    return allowance.spend(connection, _key(occasion, act, address), allowed, occasion.now, _who(occasion, address))
+
+
+def forgive(connection: Connection, occasion: Occasion, address: Address) -> None:
+    """Forget what was counted for somebody who has just shown that the mailbox is theirs."""
+    for act in ("ask", "leave"):
+        allowance.forgive(connection, _key(occasion, act, address), _who(occasion, address))
+
+
+def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask: Ask, source: str) -> None:
+    """Make this the person's open ask and have its link mailed; a change of address leaves the old one in place."""
+    confirmation_id, staff = secrets.token_hex(16), _staff_values(ask.staff)
+    consent = evidence.keep_text(connection, occasion, ask.consent)
+    names: Payload = {"first_name": ask.first_name, "last_name": ask.last_name, "language": ask.language}
+    core: Payload = {
+        "kind": "requested",
+        "confirmation": confirmation_id,
+        "purpose": statements.PURPOSE,
+        "purpose_version": statements.PURPOSE_VERSION,
+        "source": source,
+        "texts": {"consent": consent},
+    }
+    # An address that nobody has confirmed may be a stranger's: it must not stay in evidence that is kept for years.
+    whose: Payload = {} if source == MOVE else {"email": person.email}
+    new_address = {"email": ask.address.email, "email_key": ask.address.key} if source == MOVE else {}
+    asked = evidence.append(connection, occasion, person.id, core | whose | names | staff)
+    connection.execute(
+        insert(confirmation).values(
+            id=confirmation_id,
+            subscriber_id=person.id,
+            purpose=statements.PURPOSE,
+            statement_sha256=consent,
+            source=source,
+            asked_at=asked.at,
+            expires_at=asked.at + LINK_LIFETIME,
+            **names,
+            **staff,
+            **new_address,
+        )
+    )
+    change_person(connection, person.id, open_confirmation_id=confirmation_id, asked_at=asked.at)
+    outbox.enqueue(
+        connection, outbox.MAIL, "confirmation", occasion.now, subscriber_id=person.id, confirmation_id=confirmation_id
+    )
+
+
+def find(connection: Connection, confirmation_id: str) -> tuple[Row[Any], Row[Any]]:
+    """Return an ask and its person for showing only; raises LinkDead."""
+    ask = connection.execute(select(confirmation).where(confirmation.c.id == confirmation_id)).one_or_none()
+    if ask is None:
+        raise LinkDead
+    return ask, connection.execute(select(subscriber).where(subscriber.c.id == ask.subscriber_id)).one()
+
+
+def lock(connection: Connection, confirmation_id: str) -> tuple[Row[Any], Row[Any]]:
+    """Return an ask and its person, whom nobody else changes meanwhile; raises LinkDead."""
+    owner = select(confirmation.c.subscriber_id).where(confirmation.c.id == confirmation_id)
+    person = connection.execute(
+        select(subscriber).where(subscriber.c.id == owner.scalar_subquery()).with_for_update()
+    ).one_or_none()
+    if person is None:
+        raise LinkDead
+    return connection.execute(select(confirmation).where(confirmation.c.id == confirmation_id)).one(), person
+
+
+def lock_person(connection: Connection, subscriber_id: str) -> Row[Any] | None:
+    """Return a person, whom nobody else changes meanwhile, or None."""
+    return connection.execute(
+        select(subscriber).where(subscriber.c.id == subscriber_id).with_for_update()
+    ).one_or_none()
+
+
+def change_person(connection: Connection, subscriber_id: str, **values: object) -> None:
+    """Give columns of a locked person new values."""
+    connection.execute(update(subscriber).where(subscriber.c.id == subscriber_id).values(**values))
+
+
+def is_confirmed(ask: Row[Any], person: Row[Any]) -> bool:
+    """Whether this ask is the one the person's present permission rests on."""
+    return bool(person.status == "active" and person.basis_event_id == ask.used_event_id)
+
+
+def address_of(person: Row[Any]) -> Address:
+    """Return a stored person's address in all its forms."""
+    return people.stored_address(person.email, person.email_key)
+
+
+def _staff_values(staff: StaffRequest | None) -> Payload:
+    if staff is None:
+        return {}
+    return {
+        "staff_id": staff.staff_id,
+        "staff_name": staff.staff_name,
+        "channel": staff.channel,
+        "occasion": staff.occasion,
+        "occasion_on": staff.asked_on.isoformat(),
+    }
+
+
+def _key(occasion: Occasion, act: str, address: Address) -> str:
+    return f"{act}:{occasion.vault.address_hash(address.folded)}"
+
+
+def _who(occasion: Occasion, address: Address) -> str:
+    return occasion.vault.address_hash(address.key)
