@@ -23,7 +23,7 @@ from consent_service.people import Address
 from consent_service.statements import ShownText
 
 LINK_LIFETIME = timedelta(days=7)
-ASK_GAP = timedelta(minutes=5)
+ASK_GAP = Window(1, timedelta(minutes=5))
 MOVE = "my-data"  # the source of an ask that a person makes on their own page, to be written to at another address
 
 
@@ -61,7 +61,19 @@ class Ask:
 def address_windows(limit: str) -> tuple[Window, ...]:
     """Return how often one address may be written to: the limit's windows and at least five minutes apart."""
     windows = allowance.windows(limit)
-    return (Window(1, ASK_GAP), *windows) if windows else ()
+    return (ASK_GAP, *windows) if windows else ()
+
+
+def without_idle_gap(connection: Connection, address: Address, allowed: Sequence[Window]) -> Sequence[Window]:
+    """Return the limits without the five minutes for a person who closed their newest ask themselves, by leaving.
+
+    The gap lets a message arrive before the next one makes it worthless; that message is worthless already.
+    """
+    state = select(subscriber.c.status, subscriber.c.open_confirmation_id).where(subscriber.c.email_key == address.key)
+    person = connection.execute(state).one_or_none()
+    if person is None or person.status == "active" or person.open_confirmation_id is not None:
+        return allowed
+    return [window for window in allowed if window != ASK_GAP]
 
 
 def spend(

@@ -9,6 +9,7 @@ event and its outbox messages belong to the one transaction that the caller hold
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
@@ -45,7 +46,9 @@ class AlreadyActive:
 
 @dataclass(frozen=True)
 class OverLimit:
-    """This address has been written to as often as it may be for now."""
+    """This address has been written to as often as it may be, until a time."""
+
+    until: datetime
 
 
 Requested = Asked | AlreadyActive | OverLimit | Suppressed
@@ -156,12 +159,13 @@ def request_unsubscribe_link(
 
 
 def _ask(connection: Connection, occasion: Occasion, ask: Ask, source: str, allowed: Sequence[Window]) -> Requested:
-    free_at = asks.spend(connection, occasion, "ask", ask.address, allowed)
+    limits = asks.without_idle_gap(connection, ask.address, allowed)
+    free_at = asks.spend(connection, occasion, "ask", ask.address, limits)
     refused = suppression.find(connection, occasion.vault, ask.address.key, occasion.now)
     if refused and not (occasion.door == "confirm-link" and refused.reason == "declined"):
         return refused
     if free_at > occasion.now:
-        return OverLimit()
+        return OverLimit(free_at)
     person = _person(connection, occasion, ask)
     if person.status == "active":
         return AlreadyActive(person.id)

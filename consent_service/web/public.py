@@ -278,7 +278,9 @@ def _ask_again(subscriber_id: str, door: str, show_again: Callable[[str], Respon
         result = subscriptions.ask_again(connection, by_link, subscriber_id, consent, allowed)
     if isinstance(result, AlreadyActive):
         return _confirmed_page(subscriber_id)
-    return render_template("public/sent_again.html", too_soon=isinstance(result, OverLimit))
+    until = result.until if isinstance(result, OverLimit) else None
+    too_soon = until is not None and until <= services.now() + asks.ASK_GAP.span
+    return render_template("public/sent_again.html", too_soon=too_soon, until=until)
 
 
 def _shown_form(form: RenderedForm) -> tuple[ShownForm | None, str | None]:

@@ -8,6 +8,7 @@ import time_machine
 
 from consent_service import service as services
 from consent_service.delivery.letters import OWNER_HELD
+from consent_service.language import language
 from tests.actors import AGAIN, DECLINE, Visitor, fi
 
 
@@ -141,3 +142,38 @@ def test_an_old_unsubscribe_link_does_not_undo_a_decline(open_house, database_ur
     assert left.press(AGAIN).status == 200
     house.deliver()
     assert len(aino.mails()) == mails, "newsletters are forwarded, confirmation mails are not"
+
+
+def test_who_leaves_undoes_and_leaves_again_can_undo_again_at_once(open_house, database_url, clock):
+    house = open_house(database_url, limit_address="3/24 hours;6/30 days")
+    aino = Visitor(house).becomes_active()
+    for times in (1, 2, 3):
+        left = aino.leave()
+        before = len(aino.mails())
+        again = left.press(AGAIN)
+        house.deliver()
+        assert len(aino.mails()) == before + 1, (
+            "the message before is dead by their own hand: it is no use to wait for it"
+        )
+        assert house.get(aino.link("confirm")).status == 200
+        if times == 1:
+            assert left.press(AGAIN).words != again.words, "while a link is alive, they are told to look for it"
+    house.deliver()
+    assert len(aino.mails()) == before + 1
+    page = aino.leave().press(AGAIN)
+    house.deliver()
+    assert len(aino.mails()) == before + 1, "three in 24 hours all the same: newsletters are forwarded with their links"
+    assert language("fi").moment(services.now() + timedelta(hours=24)) in page.words
+
+
+def test_nor_does_the_form_lead_to_a_message_that_is_dead(open_house, database_url, clock):
+    house = open_house(database_url, limit_address="3/24 hours;6/30 days")
+    aino = Visitor(house).becomes_active()
+    aino.leave().press(AGAIN)
+    house.deliver()
+    aino.leave()
+    aino.subscribe()
+    aino.subscribe()
+    house.deliver()
+    assert aino.confirm().status == 200
+    assert house.kinds(aino.email).count("requested") == 3, "and one a five minutes while it is alive"
