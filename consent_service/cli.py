@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import date
 from functools import wraps
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import click
 from flask.cli import AppGroup, ScriptInfo
@@ -26,12 +26,25 @@ from consent_service import service as services
 from consent_service.asks import Ask, StaffRequest
 from consent_service.delivery.suppression import Suppressed
 from consent_service.language import HELSINKI
+from consent_service.ledger import proof
+from consent_service.ledger.checkpoint import CheckpointRefused, Verifier
 from consent_service.ledger.evidence import Occasion
+from consent_service.ledger.proof import ReceiptRefused
+from consent_service.ledger.seal import timestamp as seal_time
+from consent_service.ledger.sealer import SealRefused
 from consent_service.ledger.vault import VaultRefused
 from consent_service.service import Service
 from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
 
 PATIENCE_S = 60
+REFUSALS = (
+    config.SettingsRefused,
+    database.SchemaNewer,
+    VaultRefused,
+    CheckpointRefused,
+    ReceiptRefused,
+    SealRefused,
+)
 
 
 def main() -> None:
@@ -52,7 +65,7 @@ def fails_clearly(command: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, **options: Any) -> Any:
         try:
             return command(*args, **options)
-        except (config.SettingsRefused, database.SchemaNewer, VaultRefused) as error:
+        except REFUSALS as error:
             _stop(str(error))
         except SQLAlchemyError as error:
             _stop(f"The database does not answer as it should ({type(error).__name__}). Try: consent-service doctor")
@@ -91,6 +104,36 @@ def migrate() -> None:
     """Bring the database to this version's form; safe to repeat and to run from several places at once."""
     database.upgrade(_service().engine)
     click.echo("The database is up to date.")
+
+
+@cli.command(with_appcontext=False)
+@fails_clearly
+def seal() -> None:
+    """Give waiting consent events their places in the log and sign it, as the relay does every half minute."""
+    service = _service()
+    found = service.seal()
+    click.echo(f"The log now has {found.size} events." if found else "No event waits.")
+
+
+@cli.command(with_appcontext=False)
+@click.argument("file", type=click.File("rb"))
+@click.option("--key", help="The log's public key, as /log/key shows it; default: the key of this service.")
+@click.option("--json", "as_json", is_flag=True, help="Print what the receipt proves as JSON.")
+@fails_clearly
+def verify(file: BinaryIO, key: str | None, as_json: bool) -> None:
+    """Check a receipt; needs no database and no connection."""
+    verifier = Verifier.read(key) if key else _service().signer.verifier
+    found = proof.check(file.read(proof.LARGEST + 1), verifier)
+    facts = {
+        "event": found.id,
+        "time": seal_time(found.at),
+        "log": found.checkpoint.origin,
+        "index": found.index,
+        "size": found.checkpoint.size,
+        "says": found.payload,
+        "texts": dict(found.texts),
+    }
+    click.echo(json.dumps(facts, ensure_ascii=False, indent=2) if as_json else _in_words(facts))
 
 
 @cli.command("doctor", with_appcontext=False)
@@ -218,6 +261,13 @@ def _report(result: subscriptions.Requested) -> None:
             _stop("This address has been written to already; try again later (at most three mails a day).")
         case Suppressed(reason=reason):
             _stop(f"This address must not be written to ({reason}); nothing was sent.")
+
+
+def _in_words(facts: dict[str, Any]) -> str:
+    said = [f"  {name}: {value}" for name, value in facts["says"].items() if name != "texts"]
+    texts = [f"--- {name}\n{text.rstrip()}" for name, text in facts["texts"].items()]
+    place = f"Event {facts['event']}, place {facts['index'] + 1} of {facts['size']} in the log {facts['log']}:"
+    return "\n".join(["The receipt is genuine.", place, *said, *texts])
 
 
 def _await_database(service: Service) -> None:

@@ -4,7 +4,7 @@ The only room that knows which database is behind. SQLite runs with WAL, `synchr
 an acknowledged commit survives a crash and two writers queue instead of failing half-way. Must not know a use case.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from sqlalchemy.exc import OperationalError
 
 BUSY_TIMEOUT_S = 10
 MIGRATIONS = Path(__file__).with_name("migrations")
-MIGRATION_LOCK = 7_310_457  # any number, the same for every process of this service
+MIGRATION_LOCK = 7_310_457  # any numbers, the same for every process of this service
+LOG_LOCK = 7_310_458
 
 
 class SchemaNewer(Exception):
@@ -60,11 +61,17 @@ def insert_if_absent(connection: Connection, table: Table, values: Mapping[str, 
     return connection.execute(statement).rowcount == 1
 
 
-def insert_or_replace(connection: Connection, table: Table, key: str, values: Mapping[str, Any]) -> None:
-    """Insert one row, or give the row with the same key column these values."""
-    others = {name: value for name, value in values.items() if name != key}
+def insert_or_replace(connection: Connection, table: Table, keys: Collection[str], values: Mapping[str, Any]) -> None:
+    """Insert one row, or give the row with the same key columns these values."""
+    others = {name: value for name, value in values.items() if name not in keys}
     statement = _dialect_insert(connection, table).values(**values)
-    connection.execute(statement.on_conflict_do_update(index_elements=[key], set_=others))
+    connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=others))
+
+
+def hold_log(connection: Connection) -> None:
+    """Let nobody else give places in the log until this transaction ends; on SQLite there is one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOG_LOCK})
 
 
 def is_busy(error: OperationalError) -> bool:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Engine
 
@@ -22,6 +24,9 @@ from consent_service.delivery.mail import FolderMail, SmtpMail
 from consent_service.delivery.outbox import Channel
 from consent_service.delivery.pacing import CallBudget, Unpaced
 from consent_service.language import Language
+from consent_service.ledger import sealer
+from consent_service.ledger.anchors import Anchors
+from consent_service.ledger.checkpoint import Checkpoint, Signer
 from consent_service.ledger.vault import Vault
 from consent_service.statements import ConsentText
 from consent_service.tokens import Tokens
@@ -31,10 +36,11 @@ MAIL_FOLDER = VAR / "mail"
 
 @dataclass(frozen=True)
 class Service:
-    """Settings and controller, with everything made from them on first use."""
+    """Settings, controller and the folder for what must lie outside the database, with everything made from them."""
 
     settings: Settings
     controller: Controller
+    folder: Path = VAR
 
     @cached_property
     def engine(self) -> Engine:
@@ -50,6 +56,16 @@ class Service:
     def vault(self) -> Vault:
         """Keeper of people's keys."""
         return Vault(self.settings.data_keys)
+
+    @cached_property
+    def signer(self) -> Signer:
+        """Signer of the log's checkpoints; the log is named after the address people know."""
+        return Signer(f"{urlsplit(self.settings.public_url).netloc}/consent-log", self.settings.log_key)
+
+    @cached_property
+    def anchors(self) -> Anchors:
+        """The checkpoints kept outside the database."""
+        return Anchors(self.folder / "anchors.jsonl")
 
     @cached_property
     def letters(self) -> Letters:
@@ -88,6 +104,14 @@ class Service:
     def consent_text(self, language: Language) -> ConsentText:
         """The consent text of today in a language."""
         return statements.consent(language, self.controller)
+
+    def seal(self) -> Checkpoint | None:
+        """Seal what waits and keep the checkpoint outside the database too; raises SealRefused."""
+        with self.transaction() as connection:
+            found = sealer.seal(connection, self.signer, self.anchors, now())
+        with self.transaction() as connection:
+            sealer.anchor(connection, self.anchors)
+        return found
 
     def mailer(self) -> SmtpMail | FolderMail:
         """A new hand-over for letters: the SMTP server, or the folder that development reads mail from."""

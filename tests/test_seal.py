@@ -10,7 +10,7 @@ import pytest
 import rfc8785
 from sqlalchemy import select, update
 
-from consent_service.ledger import evidence, seal
+from consent_service.ledger import evidence, merkle, seal
 from consent_service.ledger.seal import Opening
 from consent_service.ledger.vault import VaultRefused
 from consent_service.models import consent_event, subject_key
@@ -41,7 +41,7 @@ def test_a_fixed_vector_that_may_never_change():
     assert found == by_hand(b"consent-log/v1/core", bytes(32), b'{"kind":"confirmed"}')
     assert found.hex() == "120ca0d0101cee0735b2119ac48a776648441bc10b56a8c5c8583b16af3ceb87"
     leaf = seal.leaf(EVENT, AT, bytes(32), b"\xff" * 32)
-    assert seal.leaf_hash(leaf).hex() == "0cd0fafdd2ddf42776abefb0512b2f70b3d9e8fce3142157d753e47ea9129fdd"
+    assert merkle.leaf_hash(leaf).hex() == "0cd0fafdd2ddf42776abefb0512b2f70b3d9e8fce3142157d753e47ea9129fdd"
 
 
 def test_the_order_of_keys_does_not_matter():
@@ -56,7 +56,7 @@ def test_a_leaf_is_canonical_json_of_version_id_time_and_both_commitments():
     leaf = seal.leaf(EVENT, AT, core, tech)
     assert leaf == expected
     assert urlsafe_b64decode(text[0] + "=") == core
-    assert seal.leaf_hash(leaf) == sha256(b"\x00" + expected).digest()
+    assert merkle.leaf_hash(leaf) == sha256(b"\x00" + expected).digest()
 
 
 @pytest.mark.parametrize(
@@ -94,10 +94,10 @@ def test_any_change_to_what_is_committed_changes_the_commitment():
 
 def test_any_byte_of_a_leaf_changes_its_hash():
     leaf = seal.leaf(EVENT, AT, by_hand(b"consent-log/v1/core"), bytes(32))
-    hashes = {seal.leaf_hash(leaf[:n] + bytes([leaf[n] ^ 1]) + leaf[n + 1 :]) for n in range(len(leaf))}
+    hashes = {merkle.leaf_hash(leaf[:n] + bytes([leaf[n] ^ 1]) + leaf[n + 1 :]) for n in range(len(leaf))}
     assert len(hashes) == len(leaf)
-    assert seal.leaf_hash(leaf) not in hashes
-    assert seal.leaf_hash(leaf) != sha256(leaf).digest(), "a leaf can never pass for a node"
+    assert merkle.leaf_hash(leaf) not in hashes
+    assert merkle.leaf_hash(leaf) != sha256(leaf).digest(), "a leaf can never pass for a node"
 
 
 def test_numbers_text_and_booleans_are_not_taken_for_each_other():

@@ -56,7 +56,7 @@ def _put(connection: Connection, keys: Vault, email_key: str, entry: Suppressed)
     insert_or_replace(
         connection,
         suppression,
-        "address_hash",
+        ["address_hash"],
         {
             "address_hash": keys.address_hash(email_key),
             "reason": entry.reason,

@@ -10,12 +10,13 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import rfc8785
 from sqlalchemy import Connection, Row, insert, select
 
 from consent_service.database import insert_if_absent
-from consent_service.ledger import seal, vault
+from consent_service.ledger import merkle, seal, vault
 from consent_service.ledger.seal import Compartment, Opening, Payload
 from consent_service.ledger.vault import Vault
 from consent_service.models import consent_event, shown_text, subject_key
@@ -86,12 +87,30 @@ def append(connection: Connection, occasion: Occasion, subscriber_id: str, core:
             subscriber_id=subscriber_id,
             recorded_at=at,
             leaf=leaf,
-            leaf_hash=seal.leaf_hash(leaf),
+            leaf_hash=merkle.leaf_hash(leaf),
             core_sealed=_close(key, event_id, "core", core_opening),
             tech_sealed=_close(key, event_id, "tech", tech_opening) if tech_opening else None,
         )
     )
     return Recorded(event_id, at)
+
+
+def append_plain(connection: Connection, occasion: Occasion, core: Payload) -> Recorded:
+    """Append an event about the log itself and not about a person; its payload stays readable for the audit."""
+    event_id = secrets.token_hex(16)
+    told = core | {"actor": occasion.actor, "at": seal.timestamp(occasion.now), "door": occasion.door}
+    opening = Opening(told, seal.new_blind())
+    leaf = seal.leaf(event_id, occasion.now, seal.commitment("core", opening), seal.new_blind())
+    connection.execute(
+        insert(consent_event).values(
+            id=event_id,
+            recorded_at=occasion.now,
+            leaf=leaf,
+            leaf_hash=merkle.leaf_hash(leaf),
+            core_plain=_content(opening),
+        )
+    )
+    return Recorded(event_id, occasion.now)
 
 
 def story(connection: Connection, keys: Vault, subscriber_id: str) -> Iterator[Event]:
@@ -106,6 +125,13 @@ def story(connection: Connection, keys: Vault, subscriber_id: str) -> Iterator[E
         core = _open(key, row.id, "core", row.core_sealed)
         tech = _open(key, row.id, "tech", row.tech_sealed) if row.tech_sealed else None
         yield Event(row.id, row.recorded_at, row.leaf_hash, core.payload, tech.payload if tech else None)
+
+
+def opening(connection: Connection, keys: Vault, row: Row[Any]) -> Opening:
+    """Return the opened core of one event's row, with its blind; raises VaultRefused."""
+    if row.core_plain is not None:
+        return _read(row.core_plain)
+    return _open(_person_key(connection, keys, row.subscriber_id), row.id, "core", row.core_sealed)
 
 
 def keep_text(connection: Connection, occasion: Occasion, shown: ShownText) -> str:
@@ -151,13 +177,20 @@ def _person_key(connection: Connection, keys: Vault, subscriber_id: str) -> byte
 
 
 def _close(key: bytes, event_id: str, compartment: Compartment, opening: Opening) -> bytes:
-    content = rfc8785.dumps({"blind": opening.blind.hex(), "payload": opening.payload})
-    return vault.encrypt(key, content, _context(event_id, compartment))
+    return vault.encrypt(key, _content(opening), _context(event_id, compartment))
 
 
 def _open(key: bytes, event_id: str, compartment: Compartment, sealed: bytes) -> Opening:
-    content = json.loads(vault.decrypt(key, sealed, _context(event_id, compartment)))
-    return Opening(content["payload"], bytes.fromhex(content["blind"]))
+    return _read(vault.decrypt(key, sealed, _context(event_id, compartment)))
+
+
+def _content(opening: Opening) -> bytes:
+    return rfc8785.dumps({"blind": opening.blind.hex(), "payload": opening.payload})
+
+
+def _read(content: bytes) -> Opening:
+    found = json.loads(content)
+    return Opening(found["payload"], bytes.fromhex(found["blind"]))
 
 
 def _context(event_id: str, compartment: Compartment) -> bytes:

@@ -42,12 +42,7 @@ def commitment(compartment: Compartment, opening: Opening) -> bytes:
 
 def leaf(event_id: str, at: datetime, core: bytes, tech: bytes) -> bytes:
     """Return the canonical leaf of an event: id (32 hex digits), aware time, both commitments (32 bytes each)."""
-    return rfc8785.dumps({"v": VERSION, "id": event_id, "t": timestamp(at), "c": [_base64(core), _base64(tech)]})
-
-
-def leaf_hash(content: bytes) -> bytes:
-    """Return SHA-256(0x00 || leaf), the leaf hash of RFC 9162 section 2.1.1."""
-    return sha256(b"\x00" + content).digest()
+    return rfc8785.dumps({"v": VERSION, "id": event_id, "t": timestamp(at), "c": [base64url(core), base64url(tech)]})
 
 
 def timestamp(at: datetime) -> str:
@@ -55,5 +50,6 @@ def timestamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _base64(content: bytes) -> str:
+def base64url(content: bytes) -> str:
+    """Return base64url without padding (RFC 4648 section 5), as commitments stand in a leaf."""
     return urlsafe_b64encode(content).rstrip(b"=").decode()

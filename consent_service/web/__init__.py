@@ -23,6 +23,7 @@ from consent_service.tokens import TokenRefused
 from consent_service.web import accounts, pages
 from consent_service.web.console import console
 from consent_service.web.development import development
+from consent_service.web.evidence import evidence
 from consent_service.web.health import health
 from consent_service.web.public import public
 from consent_service.web.visitor import RateLimit
@@ -54,7 +55,7 @@ def create_app(service: Service) -> Flask:
     accounts.install(app, service)
     _protect_staff_forms(app)
     pages.install(app)
-    for door in (public, console, health, *([development] if service.settings.is_development else [])):
+    for door in (public, evidence, console, health, *([development] if service.settings.is_development else [])):
         app.register_blueprint(door)
     app.add_url_rule("/", "root", lambda: redirect(pages.link_to("public.show_subscribe")))
     _errors(app)

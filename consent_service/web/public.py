@@ -113,7 +113,7 @@ def show_confirm(token: str) -> ResponseReturnValue:
         ask, person = asks.find(connection, service().tokens.read_confirmation(token))
         asked = _asked_text(connection, ask)
     if asks.is_confirmed(ask, person):
-        return _confirmed_page(person.id)
+        return _confirmed_page(person.id, token)
     if ask.declined_at is not None and person.open_confirmation_id is None and person.status != "active":
         return _declined_page(token)
     if person.open_confirmation_id != ask.id:
@@ -138,7 +138,7 @@ def confirm(token: str) -> ResponseReturnValue:
             subscriber_id = subscriptions.confirm(connection, occasion("subscriber", "link"), confirmation_id, page)
     except LinkExpired:
         return _expired_page(token)
-    return _confirmed_page(subscriber_id)
+    return _confirmed_page(subscriber_id, token)
 
 
 @public.post("/confirm/<token>/decline")
@@ -236,9 +236,9 @@ def _address_page(form: AddressForm, trouble: str | None = None) -> str:
     return render_template("public/unsubscribe_by_address.html", form=form, trouble=trouble, form_token=token)
 
 
-def _confirmed_page(subscriber_id: str) -> str:
-    token = service().tokens.for_unsubscribing(subscriber_id)
-    return render_template("public/confirmed.html", unsubscribe_token=token)
+def _confirmed_page(subscriber_id: str, token: str | None = None) -> str:
+    unsubscribe_token = service().tokens.for_unsubscribing(subscriber_id)
+    return render_template("public/confirmed.html", unsubscribe_token=unsubscribe_token, token=token)
 
 
 def _expired_page(token: str, trouble: str | None = None) -> ResponseReturnValue:

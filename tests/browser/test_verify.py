@@ -1,0 +1,62 @@
+"""The page that checks a proof: in a real browser, for a good file and for changed ones, without any connection."""
+
+import pytest
+
+from consent_service.ledger import receipt
+from tests.actors import Visitor
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def proof(sqlite_house):
+    aino = Visitor(sqlite_house, "asa.oberg@example.com", "Åsa \U0001f33b", 'O"Brien\\').becomes_active()
+    for number in range(9):
+        Visitor(sqlite_house, f"p{number}@example.com").subscribe()
+    sqlite_house.service.seal()
+    with sqlite_house.service.reading() as connection:
+        return receipt.compose(connection, sqlite_house.service.vault, sqlite_house.person(aino.email).basis_event_id)
+
+
+@pytest.fixture
+def checked(visit, tab, sqlite_house):
+    """What the page says about a file, and every request it made."""
+    guest = visit(tab, sqlite_house, "en")
+    guest.open("/verify")
+
+    def check(content, key=None):
+        if key is not None:
+            tab.locator("summary").click()
+            tab.locator("#key").fill(key)
+        tab.locator("#file").set_input_files({"name": "a.tlog-proof", "mimeType": "text/plain", "buffer": content})
+        tab.locator("#result > div:not([hidden])").wait_for()
+        return tab.locator("#result > div:not([hidden])").get_attribute("id"), guest
+
+    return check
+
+
+def test_a_genuine_proof_is_shown_with_its_words(checked, proof, tab, sqlite_house):
+    asked = []
+    tab.on("request", lambda request: asked.append(request.url))
+    found, guest = checked(proof)
+    assert found == "good"
+    words = tab.locator("#good").inner_text()
+    assert "asa.oberg@example.com" in words
+    assert 'O"Brien\\' in words
+    assert "Keinuman uutiskirje" in words
+    assert [url for url in asked if not url.endswith("/icon.svg")] == [], "nothing is sent anywhere"
+    assert guest.complaints == []
+
+
+@pytest.mark.parametrize("place", ["start", "extra", "index", "path", "root", "signature"])
+def test_a_changed_proof_does_not_hold(checked, proof, place):
+    lines = proof.split(b"\n")
+    number = {"start": 0, "extra": 1, "index": 2, "path": 3, "root": -4, "signature": -2}[place]
+    line = bytearray(lines[number])
+    line[len(line) // 2] ^= 1
+    lines[number] = bytes(line)
+    assert checked(b"\n".join(lines))[0] == "bad"
+
+
+def test_another_key_does_not_open_it(checked, proof, sqlite_house):
+    assert checked(proof, f"x{sqlite_house.service.signer.verifier}")[0] == "bad"

@@ -1,0 +1,96 @@
+"""The proof in the person's hands: downloaded from the confirmed page, checked on the command line and in a browser."""
+
+import json
+
+import pytest
+
+from consent_service.language import language
+from tests.actors import Visitor
+from tests.processes import run, variables
+
+
+@pytest.fixture
+def aino(sqlite_house):
+    person = Visitor(sqlite_house)
+    person.subscribe()
+    sqlite_house.deliver()
+    return person
+
+
+def receipt_link(page):
+    [link] = [link for link in page.links if "/receipt" in link]
+    return link
+
+
+def test_the_confirmed_page_leads_to_the_proof_as_soon_as_it_is_sealed(aino):
+    house = aino.house
+    link = receipt_link(aino.confirm())
+    early = house.get(link)
+    assert (early.status, early.answer.headers["Retry-After"]) == (404, "60")
+    assert language("fi").say("Your proof is ready in a moment") in early.title
+    house.service.seal()
+    answer = house.get(link).answer
+    assert answer.status_code == 200
+    assert answer.headers["Content-Disposition"].endswith('.tlog-proof"')
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.content.startswith(b"c2sp.org/tlog-proof@v1\n")
+    assert receipt_link(house.get(aino.link("confirm"))) == link, "and again when the link is opened later"
+
+
+def test_only_the_link_of_the_consent_that_holds_leads_to_it(aino):
+    house, old = aino.house, aino.link("confirm")
+    place = old.partition("?")[0] + "/receipt"
+    assert house.get(place).status == 404, "not confirmed yet"
+    aino.confirm()
+    house.service.seal()
+    assert house.get(place).status == 200
+    assert house.get(place.replace("/confirm/", "/confirm/x")).status == 404
+    house.deliver()
+    aino.leave()
+    assert house.get(place).status == 404, "the consent has been withdrawn"
+
+
+def test_the_checkpoint_and_the_key_are_open_to_anybody(aino):
+    house = aino.house
+    assert house.get("/log/checkpoint").status == 404
+    house.service.seal()
+    note, key = house.get("/log/checkpoint").answer, house.get("/log/key").answer
+    assert note.headers["Content-Type"] == key.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert house.service.signer.verifier.check(note.content).size == house.count()
+    assert key.text.strip() == str(house.service.signer.verifier)
+    assert b"aino" not in note.content
+
+
+def test_a_stranger_checks_it_on_the_command_line_with_the_key_alone(aino, tmp_path):
+    house = aino.house
+    link = receipt_link(aino.confirm())
+    house.service.seal()
+    (tmp_path / "proof.tlog-proof").write_bytes(house.get(link).answer.content)
+    key = house.get("/log/key").answer.text.strip()
+    done = run(tmp_path, "verify", "proof.tlog-proof", "--key", key)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("The receipt is genuine.\n")
+    assert "aino@example.com" in done.stdout
+    assert house.service.consent_text(language("fi")).sentence in done.stdout
+    told = json.loads(run(tmp_path, "verify", "proof.tlog-proof", "--key", key, "--json").stdout)
+    assert (told["says"]["kind"], told["log"]) == ("confirmed", house.service.signer.origin)
+
+
+def test_a_changed_proof_a_wrong_key_and_a_missing_file_are_refused_in_one_line(aino, tmp_path):
+    house = aino.house
+    link = receipt_link(aino.confirm())
+    house.service.seal()
+    file, key = house.get(link).answer.content, str(house.service.signer.verifier)
+    (tmp_path / "good").write_bytes(file)
+    (tmp_path / "bad").write_bytes(file.replace(b"index ", b"index 1"))
+    for words in (("bad", "--key", key), ("good", "--key", "nonsense"), ("good", "--key", f"x{key}")):
+        done = run(tmp_path, "verify", *words)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done
+    assert run(tmp_path, "verify", "nowhere").returncode == 2
+
+
+def test_sealing_by_hand_says_what_it_did(aino, tmp_path):
+    given = variables(aino.house.settings)
+    assert run(tmp_path, "seal", given=given).stdout == f"The log now has {aino.house.count()} events.\n"
+    assert run(tmp_path, "seal", given=given).stdout == "No event waits.\n"
