@@ -62,7 +62,7 @@ class Page:
         self.status = answer.status_code
         self.html = answer.text
         reader = _Reader()
-        reader.feed(answer.text)
+        reader.feed(answer.text.replace("<wbr>", ""))  # where a word may be broken is no part of it
         self.title, self.forms, self.links = reader.title, reader.forms, reader.links
         self.words = " ".join(reader.words)
 

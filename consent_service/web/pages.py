@@ -5,6 +5,7 @@ from email.utils import parseaddr
 from typing import Any
 
 from flask import Blueprint, Flask, Response, g, render_template, request, url_for
+from markupsafe import Markup
 
 from consent_service import language as languages
 from consent_service.language import Language, mark
@@ -30,7 +31,9 @@ def install(app: Flask) -> None:
         _=_say, _n=lambda *words: _language().count(*words), link_to=link_to, controller=lambda: service().controller
     )
     app.jinja_env.filters.update(
-        moment=lambda at: _language().moment(at), day=lambda day: _language().day(date.fromisoformat(day))
+        moment=lambda at: _language().moment(at),
+        day=lambda day: _language().day(date.fromisoformat(day)),
+        breakable=lambda address: Markup("@<wbr>").join(address.split("@")),
     )
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
@@ -77,10 +80,11 @@ def _common() -> dict[str, Any]:
     language = _language()
     possessive = service().controller.possessive[language.code]  # type: ignore[index]
     privacy_url = service().controller.privacy_statement[language.code]  # type: ignore[index]
-    name, address = parseaddr(service().settings.mail_from)
+    sender_name, sender_address = parseaddr(service().settings.mail_from)
     return {
         "language": language,
         "possessive": possessive,
         "privacy_url": privacy_url,
-        "sender": f"{name} ({address})" if name else address,
+        "sender_name": sender_name or service().controller.name,
+        "sender_address": sender_address,
     }

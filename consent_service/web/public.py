@@ -103,7 +103,16 @@ def subscribe() -> ResponseReturnValue:
                 consent=consent,
             )
             subscriptions.request(connection, occasion("visitor", "form"), ask, service().address_limit)
-    return render_template("public/sent.html", form=form)
+    again_at = services.now() if "again" in request.form else None
+    return render_template("public/sent.html", form=form, again_at=again_at)
+
+
+@public.post("/subscribe/correct")
+def correct() -> ResponseReturnValue:
+    """The form with what was written, for somebody who sees that the address was wrong; nothing is stored."""
+    form = SubscribeForm()
+    shown, trouble = _shown_form(form)
+    return _subscribe_page(form, trouble, shown)
 
 
 @public.get("/confirm/<token>")
@@ -218,6 +227,8 @@ def _subscribe_page(form: SubscribeForm, trouble: str | None = None, shown: Show
     values = _consent_and_token()
     if shown is not None and shown.statement == values["consent"].shown.sha256:
         values["form_token"] = form.csrf_token.data  # whoever mends the form has had it before them all the while
+    elif shown is not None:
+        form.consent.data = False  # it was ticked beside other words
     return render_template("public/subscribe.html", form=form, trouble=trouble, **values)
 
 

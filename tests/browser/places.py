@@ -63,6 +63,11 @@ def sent(guest: Guest) -> None:
     guest.subscribe(LONG_EMAIL.format(next(NUMBERS)), LONG_FIRST, LONG_LAST)
 
 
+@place(PUBLIC, "town")
+def sent_twice(guest: Guest) -> None:
+    guest.subscribe(guest.somebody().email).press("Send again")
+
+
 @place(PUBLIC, "strict")
 def too_many(guest: Guest) -> None:
     guest.subscribe("aino@example.com")

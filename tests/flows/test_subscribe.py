@@ -161,3 +161,49 @@ def test_spelling_and_idn_are_matched_but_the_persons_own_is_kept_for_sending(ho
     person = house.person("aino@xn--pskynen-5waa.example.com")
     assert person.email == "Aino@xn--pskynen-5waa.example.com"
     assert len(house.asks(person.email_key)) == 2
+
+
+def test_who_mistyped_the_address_gets_the_form_back_with_what_they_wrote(house):
+    aino = Visitor(house, "aino@exmple.com")
+    back = aino.subscribe().press(fi("The address was wrong"))
+    assert (back.status, back.title.startswith(fi("Error:"))) == (200, False)
+    kept = back.form(SUBSCRIBE).fields
+    assert (kept["first_name"], kept["last_name"], kept["email"]) == ("Aino", "Mäkelä", aino.email)
+    assert aino.email not in back.answer.url
+    before = house.count()
+    right = back.press(SUBSCRIBE, email="aino@example.com", consent="yes")
+    assert right.status == 200
+    assert (house.count(), house.status("aino@example.com")) == (before + 1, "pending")
+
+
+def test_a_box_ticked_for_other_words_is_not_ticked_any_more(house):
+    aino = Visitor(house)
+    sent = aino.open_form("sv").press(
+        language("sv").say("Subscribe"), first_name="A", last_name="B", email=aino.email, consent="yes"
+    )
+    form = sent.form(language("sv").say("The address was wrong"))
+    same, other = (house.post(f"/subscribe/correct?lang={code}", form.fields) for code in ("sv", "fi"))
+    assert [" checked" in page.html for page in (same, other)] == [True, False]
+
+
+def test_sending_again_says_that_it_was_heard_and_says_it_to_everybody(open_house, tmp_path):
+    house = open_house(f"sqlite:///{tmp_path}/c.db", limit_address="3/24 hours;6/30 days")
+    with time_machine.travel(services.now(), tick=False):
+        pages = []
+        for aino in (Visitor(house), Visitor(house, "eero@example.com").becomes_active()):
+            first = aino.subscribe()
+            again = first.press(fi("Send again"))
+            assert fi("We took your request again on %(at)s.", at=language("fi").moment(services.now())) in again.words
+            pages.append(again.html.replace(aino.email, "…").replace(aino.email.replace("@", "@<wbr>"), "…"))
+        assert pages[0] == pages[1]
+
+
+def test_somebody_whose_browser_filled_the_form_in_is_heard_when_they_send_it_again(open_house, tmp_path):
+    house = open_house(f"sqlite:///{tmp_path}/c.db", form_min_s=2)
+    with time_machine.travel(services.now(), tick=False) as clock:
+        sent = Visitor(house).subscribe()
+        assert house.status("aino@example.com") is None
+        clock.shift(5)
+        assert sent.press(fi("Send again")).status == 200
+        house.deliver()
+        assert Visitor(house).confirm().status == 200
