@@ -60,9 +60,9 @@ class Page:
         self._http = http
         self.answer = answer
         self.status = answer.status_code
-        self.html = answer.text
+        self.html = answer.text.replace("<wbr>", "")  # where a word may be broken is no part of it
         reader = _Reader()
-        reader.feed(answer.text.replace("<wbr>", ""))  # where a word may be broken is no part of it
+        reader.feed(self.html)
         self.title, self.forms, self.links = reader.title, reader.forms, reader.links
         self.words = " ".join(reader.words)
 

@@ -194,7 +194,7 @@ def test_sending_again_says_that_it_was_heard_and_says_it_to_everybody(open_hous
             first = aino.subscribe()
             again = first.press(fi("Send again"))
             assert fi("We took your request again on %(at)s.", at=language("fi").moment(services.now())) in again.words
-            pages.append(again.html.replace(aino.email, "…").replace(aino.email.replace("@", "@<wbr>"), "…"))
+            pages.append(again.html.replace(aino.email, "…"))
         assert pages[0] == pages[1]
 
 
