@@ -20,7 +20,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.models import confirmation, subscriber
 from consent_service.people import Address
-from consent_service.statements import ShownText
+from consent_service.statements import Terms
 
 LINK_LIFETIME = timedelta(days=7)
 ASK_GAP = Window(1, timedelta(minutes=5))
@@ -48,13 +48,13 @@ class StaffRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """One request for permission: whom, in which language, and with which words; `staff` when staff were asked."""
+    """One request for permission: whom, in which language, and on which terms; `staff` when staff were asked."""
 
     address: Address
     first_name: str
     last_name: str
     language: str
-    consent: ShownText
+    terms: Terms
     staff: StaffRequest | None = None
 
 
@@ -92,15 +92,16 @@ def forgive(connection: Connection, occasion: Occasion, address: Address) -> Non
 def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask: Ask, source: str) -> None:
     """Make this the person's open ask and have its link mailed; a change of address leaves the old one in place."""
     confirmation_id, staff = secrets.token_hex(16), _staff_values(ask.staff)
-    consent = evidence.keep_text(connection, occasion, ask.consent)
+    consent = evidence.keep_text(connection, occasion, ask.terms.consent)
+    privacy = evidence.keep_text(connection, occasion, ask.terms.privacy)
     names: Payload = {"first_name": ask.first_name, "last_name": ask.last_name, "language": ask.language}
     core: Payload = {
         "kind": "requested",
         "confirmation": confirmation_id,
         "purpose": statements.PURPOSE,
-        "purpose_version": statements.PURPOSE_VERSION,
+        "purpose_version": ask.terms.purpose_version,
         "source": source,
-        "texts": {"consent": consent},
+        "texts": {"consent": consent, "privacy": privacy},
     }
     # An address that nobody has confirmed may be a stranger's: it must not stay in evidence that is kept for years.
     whose: Payload = {} if source == MOVE else {"email": person.email}
@@ -111,6 +112,7 @@ def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask
             id=confirmation_id,
             subscriber_id=person.id,
             purpose=statements.PURPOSE,
+            purpose_version=ask.terms.purpose_version,
             statement_sha256=consent,
             source=source,
             asked_at=asked.at,
@@ -155,6 +157,12 @@ def lock_person(connection: Connection, subscriber_id: str) -> Row[Any] | None:
 def change_person(connection: Connection, subscriber_id: str, **values: object) -> None:
     """Give columns of a locked person new values."""
     connection.execute(update(subscriber).where(subscriber.c.id == subscriber_id).values(**values))
+
+
+def was_asked_on(connection: Connection, consent_sha256: str, purpose_version: int) -> bool:
+    """Whether somebody has been asked with this consent text for this version of the purpose."""
+    such = (confirmation.c.statement_sha256 == consent_sha256, confirmation.c.purpose_version == purpose_version)
+    return connection.execute(select(confirmation.c.id).where(*such).limit(1)).first() is not None
 
 
 def is_confirmed(ask: Row[Any], person: Row[Any]) -> bool:

@@ -241,7 +241,7 @@ def add_subscriber(email: str, code: str, **said: Any) -> None:
         first_name=_name(said["first_name"]),
         last_name=_name(said["last_name"]),
         language=code,
-        consent=service.consent_text(spoken).shown,
+        terms=service.terms(spoken),
         staff=request,
     )
     database.upgrade(service.engine)

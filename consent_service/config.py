@@ -2,7 +2,7 @@
 
 The only room that reads environment variables or the controller file. A value that is missing or malformed stops
 the start with one line that names the variable. Production refuses to start half-set; development makes its own
-keys on the first run and keeps them in `var/`. Imports nothing of ours.
+keys on the first run and keeps them in `var/`. Must not know what its values are used for.
 """
 
 import base64
@@ -19,16 +19,17 @@ from urllib.parse import parse_qs, urlsplit
 
 import limits
 from email_validator import EmailNotValidError, validate_email
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
+
+from consent_service.controller import Controller
 
 VAR = Path("var")
 PACKAGE = Path(__file__).parent
 TEMPLATES = next(path for path in (PACKAGE / "templates", PACKAGE.parent / "templates") if path.is_dir())
 EXAMPLE_CONTROLLER = Path(__file__).with_name("keinuma.toml")
-LANGUAGES = ("fi", "sv", "en")
 SHORTEST_SECRET = 32
 REQUIRED_IN_PRODUCTION = (
     "public_url", "secret_keys", "data_keys", "log_key", "smtp_url", "mail_from", "controller_file",
@@ -37,32 +38,6 @@ REQUIRED_IN_PRODUCTION = (
 
 class SettingsRefused(Exception):
     """The environment cannot be used as it is; the message holds one line per variable at fault."""
-
-
-class Controller(BaseModel):
-    """Who asks for consent (the controller of GDPR article 4(7)), as the controller file states it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    business_id: str
-    street: str
-    postal_code: str
-    city: str
-    contact_email: str
-    website: str
-    accent: str = Field(default="#0f5f5c", pattern=r"^#[0-9a-fA-F]{6}$")
-    possessive: dict[Literal["fi", "sv", "en"], str]
-    country: dict[Literal["fi", "sv", "en"], str]
-    privacy_statement: dict[Literal["fi", "sv", "en"], str]
-
-    @field_validator("possessive", "country", "privacy_statement")
-    @classmethod
-    def _every_language(cls, value: dict[str, str]) -> dict[str, str]:
-        missing = [code for code in LANGUAGES if not value.get(code)]
-        if missing:
-            raise ValueError(f"says nothing for {', '.join(missing)}")
-        return value
 
 
 class Settings(BaseSettings):
@@ -274,8 +249,14 @@ def _controller(path: Path) -> Controller:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsRefused(f"CONSENT_CONTROLLER_FILE: {path} is not TOML: {error}") from None
     except ValidationError as error:
-        faults = "; ".join(f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors())
+        faults = "; ".join(f"{_place(fault['loc'])}{fault['msg']}" for fault in error.errors())
         raise SettingsRefused(f"CONSENT_CONTROLLER_FILE: {path}: {faults}") from None
+
+
+def _place(steps: tuple[int | str, ...]) -> str:
+    """Where in the file a fault lies: `recipient 1.role: `; nothing for what concerns several values."""
+    named = [f" {step + 1}" if isinstance(step, int) else f".{step}" for step in steps if step != "[key]"]
+    return "".join(named).removeprefix(".") + ": " if named else ""
 
 
 def _development_values(settings: Settings) -> dict[str, object]:

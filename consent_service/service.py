@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Engine
 
-from consent_service import asks, database, statements
-from consent_service.config import VAR, Controller, Settings
+from consent_service import asks, database, privacy, retention, statements
+from consent_service.config import VAR, Settings
+from consent_service.controller import Controller
 from consent_service.delivery import allowance, forwarding, outbox
 from consent_service.delivery.activecampaign import Account
 from consent_service.delivery.allowance import Window
@@ -28,7 +29,8 @@ from consent_service.ledger import sealer
 from consent_service.ledger.anchors import Anchors
 from consent_service.ledger.checkpoint import Checkpoint, Signer
 from consent_service.ledger.vault import Vault
-from consent_service.statements import ConsentText
+from consent_service.privacy import Sources
+from consent_service.statements import ConsentText, ShownText, Terms
 from consent_service.tokens import Tokens
 
 MAIL_FOLDER = VAR / "mail"
@@ -104,6 +106,15 @@ class Service:
     def consent_text(self, language: Language) -> ConsentText:
         """The consent text of today in a language."""
         return statements.consent(language, self.controller)
+
+    def privacy_text(self, language: Language) -> ShownText:
+        """The privacy statement of today in a language."""
+        return privacy.statement(language, Sources(self.controller, retention.RULES, self.settings.evidence_ip))
+
+    def terms(self, language: Language) -> Terms:
+        """What a person who is asked today is asked on."""
+        consent = self.consent_text(language).shown
+        return Terms(consent, self.privacy_text(language), self.controller.purpose_version)
 
     def seal(self) -> Checkpoint | None:
         """Seal what waits and keep the checkpoint outside the database too; raises SealRefused."""

@@ -6,11 +6,10 @@ What the form says and what the evidence says was shown come from the same objec
 from dataclasses import dataclass
 from hashlib import sha256
 
-from consent_service.config import Controller
+from consent_service.controller import Controller
 from consent_service.language import Language, mark
 
 PURPOSE = "newsletter"
-PURPOSE_VERSION = 1
 CHANNELS = {
     "meeting": mark("a meeting"),
     "phone": mark("a phone call"),
@@ -24,7 +23,7 @@ CHANNELS = {
 
 @dataclass(frozen=True)
 class ShownText:
-    """The exact bytes (UTF-8) of a text, its kind (`consent`, `confirm`, `mail`) and its language."""
+    """The exact bytes (UTF-8) of a text, its kind (`consent`, `confirm`, `mail`, `privacy`), its language."""
 
     kind: str
     language: str
@@ -50,6 +49,15 @@ class ConsentText:
         return ShownText("consent", self.language, f"{self.sentence}\n\n{self.privacy}\n".encode())
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What a person is asked on: the consent text, the privacy statement of that time, the purpose's version."""
+
+    consent: ShownText
+    privacy: ShownText
+    purpose_version: int
+
+
 def consent(language: Language, controller: Controller) -> ConsentText:
     """Return the consent text of the newsletter (GDPR articles 7(2) and 13)."""
     possessive = controller.possessive[language.code]  # type: ignore[index]
@@ -57,8 +65,9 @@ def consent(language: Language, controller: Controller) -> ConsentText:
         language.code,
         language.say("Yes, please send %(possessive)s newsletter to my e-mail.", possessive=possessive),
         language.say(
-            "%(name)s uses your name and address only to send the newsletter, through ActiveCampaign in the United "
-            "States, and you can stop at any time.",
+            "%(name)s uses your name and e-mail address only to send the newsletter. It goes out through "
+            "ActiveCampaign in the United States. You can stop at any time with the link at the end of every "
+            "newsletter.",
             name=controller.name,
         ),
     )

@@ -25,7 +25,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.models import confirmation, subscriber
 from consent_service.people import Address
-from consent_service.statements import ShownText
+from consent_service.statements import ShownText, Terms
 
 REASONS = ("too_many", "not_for_me", "never_asked", "other")
 
@@ -70,7 +70,7 @@ def add_by_staff(connection: Connection, occasion: Occasion, ask: Ask, allowed: 
 
 
 def ask_again(
-    connection: Connection, occasion: Occasion, subscriber_id: str, consent: ShownText, allowed: Sequence[Window]
+    connection: Connection, occasion: Occasion, subscriber_id: str, terms: Terms, allowed: Sequence[Window]
 ) -> Requested | None:
     """Send a new confirmation to somebody who holds a link of ours; None when they are not known any more.
 
@@ -83,8 +83,8 @@ def ask_again(
         address=asks.address_of(person),
         first_name=person.first_name,
         last_name=person.last_name,
-        language=consent.language,
-        consent=consent,
+        language=terms.consent.language,
+        terms=terms,
     )
     return _ask(connection, occasion, ask, "link", allowed)
 

@@ -22,7 +22,8 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in p
 # few steps sideways are written out.
 ROOMS = {
     # leaves: no database, no network
-    "config": set(),
+    "controller": set(),
+    "config": {"controller"},
     "language": set(),
     "people": set(),
     "tokens": set(),
@@ -33,7 +34,8 @@ ROOMS = {
     "ledger.anchors": {"ledger.checkpoint", "ledger.seal"},
     "ledger.proof": {"ledger.checkpoint", "ledger.merkle", "ledger.seal"},
     "log": {"config"},
-    "statements": {"config", "language"},
+    "statements": {"controller", "language"},
+    "privacy": {"controller", "language", "statements"},
     # tables
     "models": set(),
     "database": set(),
@@ -51,7 +53,7 @@ ROWS = [
     {"relay", "doctor"},
     {"web.visitor", "web.forms"},
     {"web.accounts", "web.pages", "web.health", "web.development"},
-    {"web.public", "web.evidence"},
+    {"web.public", "web.evidence", "web.statement"},
     {"web.console"},
     {"web"},
     {"web.server"},
@@ -60,7 +62,7 @@ ROWS = [
 WITH_FLASK = {"cli"} | {room for row in ROWS for room in row if room.startswith("web")}
 OPEN_TO_ALL = {
     "root", "static", "pages.brand", "health.alive", "health.ready", "security.login", "security.static",
-    "development.mailbox", "development.mail", "development.mail_html",
+    "statement.show", "statement.show_text", "development.mailbox", "development.mail", "development.mail_html",
 }  # fmt: skip
 BEHIND_LOGIN_BY_FLASK_SECURITY = {"security.logout", "security.verify"}
 

@@ -14,7 +14,7 @@ from consent_service.config import PACKAGE
 from consent_service.language import CODES, HELSINKI, choose, language, mark
 
 ROOT = PACKAGE.parent
-KEYWORDS = {"_": None, "mark": None, "say": None, "_n": (1, 2)}
+KEYWORDS = {"_": None, "mark": None, "say": None, "_n": (1, 2), "count": (1, 2)}
 BLANK = re.compile(r"%\((\w+)\)([a-z])")
 WRITTEN = ["fi", "sv"]
 

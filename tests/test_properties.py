@@ -128,7 +128,7 @@ class Lives(RuleBasedStateMachine):
     def ask(self, name, staff=None):
         return Ask(
             address=self.address(name), first_name=name.title(), last_name="Mäkelä", language="fi",
-            consent=self.service.consent_text(FINNISH).shown, staff=staff,
+            terms=self.service.terms(FINNISH), staff=staff,
         )  # fmt: skip
 
     # --- what people do
@@ -190,9 +190,9 @@ class Lives(RuleBasedStateMachine):
     def come_back(self, name):
         if (person := self.person(name)) is None:
             return
-        text = self.service.consent_text(FINNISH).shown
+        terms = self.service.terms(FINNISH)
         with self.transaction() as connection:
-            subscriptions.ask_again(connection, self.occasion(), person.id, text, ())
+            subscriptions.ask_again(connection, self.occasion(), person.id, terms, ())
 
     # --- what the relay does, and how it dies
 

@@ -17,7 +17,8 @@ from sqlalchemy import Connection, Row, select
 
 from consent_service import language as languages
 from consent_service import statements
-from consent_service.config import TEMPLATES, Controller
+from consent_service.config import TEMPLATES
+from consent_service.controller import Controller
 from consent_service.delivery import allowance, outbox
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.mail import Letter
@@ -150,7 +151,7 @@ class Letters:
             "controller": self.controller,
             "possessive": self.controller.possessive[language.code],  # type: ignore[index]
             "country": self.controller.country[language.code],  # type: ignore[index]
-            "privacy_url": self.controller.privacy_statement[language.code],  # type: ignore[index]
+            "privacy_url": f"{self.public_url}/privacy?lang={language.code}",
         }
         subject, bodies = "", []
         for shape in ("text", "html"):

@@ -156,6 +156,16 @@ def kept_text(connection: Connection, sha256: str) -> ShownText | None:
     return ShownText(row.kind, row.language, row.content) if row else None
 
 
+def kept_versions(connection: Connection, kind: str, language: str) -> list[tuple[str, datetime]]:
+    """Return the hash and the first use of every kept text of a kind in a language, newest first."""
+    rows = connection.execute(
+        select(shown_text.c.sha256, shown_text.c.first_used_at)
+        .where(shown_text.c.kind == kind, shown_text.c.language == language)
+        .order_by(shown_text.c.first_used_at.desc(), shown_text.c.sha256)
+    )
+    return [(row.sha256, row.first_used_at) for row in rows]
+
+
 def _previous(connection: Connection, subscriber_id: str) -> Row[datetime, bytes] | None:
     return connection.execute(
         select(consent_event.c.recorded_at, consent_event.c.leaf_hash)

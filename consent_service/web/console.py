@@ -40,6 +40,7 @@ TEXTS = {
     "consent": mark("The consent text shown"),
     "mail": mark("The confirmation message"),
     "confirm": mark("The confirmation page"),
+    "privacy": mark("The privacy statement of that time"),
 }
 REFUSALS = {
     "declined": mark("This person has answered “I did not ask, do not write to me”, so no message was sent."),
@@ -123,7 +124,7 @@ def add_subscriber() -> ResponseReturnValue:
         first_name=form.first_name.data,
         last_name=form.last_name.data,
         language=language.code,
-        consent=service().consent_text(language).shown,
+        terms=service().terms(language),
         staff=_staff_request(form),
     )
     with service().transaction() as connection:

@@ -8,7 +8,7 @@ from flask import Blueprint, Flask, Response, g, render_template, request, url_f
 from markupsafe import Markup
 
 from consent_service import language as languages
-from consent_service.language import Language, mark
+from consent_service.language import HELSINKI, Language, mark
 from consent_service.web.visitor import service
 
 assets = Blueprint("pages", __name__)
@@ -34,6 +34,7 @@ def install(app: Flask) -> None:
         moment=lambda at: _language().moment(at),
         day=lambda day: _language().day(date.fromisoformat(day)),
         breakable=lambda address: Markup("@<wbr>").join(address.split("@")),
+        day_of=lambda at: _language().day(at.astimezone(HELSINKI).date()),
     )
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
@@ -79,12 +80,11 @@ def _say(message: str, **values: object) -> str:
 def _common() -> dict[str, Any]:
     language = _language()
     possessive = service().controller.possessive[language.code]  # type: ignore[index]
-    privacy_url = service().controller.privacy_statement[language.code]  # type: ignore[index]
     sender_name, sender_address = parseaddr(service().settings.mail_from)
     return {
         "language": language,
         "possessive": possessive,
-        "privacy_url": privacy_url,
+        "privacy_url": url_for("statement.show", lang=language.code),
         "sender_name": sender_name or service().controller.name,
         "sender_address": sender_address,
     }

@@ -5,6 +5,7 @@ No cookies: what stands in for one is a signed token that proves which text the 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from consent_service import service as services
 from consent_service.asks import Ask, LinkExpired
 from consent_service.language import CODES, language, mark
 from consent_service.ledger import evidence
-from consent_service.statements import ConsentText, ShownText
+from consent_service.statements import ConsentText, Terms
 from consent_service.subscriptions import AlreadyActive, OverLimit
 from consent_service.tokens import FormTokenExpired, ShownForm, TokenRefused
 from consent_service.web.forms import AddressField, NameField
@@ -92,15 +93,15 @@ def subscribe() -> ResponseReturnValue:
         return _too_many(wait)
     if not _is_robot(form, shown):
         with service().transaction() as connection:
-            consent = _shown_consent(connection, shown)
-            if consent is None:
+            terms = _shown_terms(connection, shown)
+            if terms is None:
                 return _subscribe_page(form, TOO_OLD), 400
             ask = Ask(
                 address=form.email.address,
                 first_name=form.first_name.data,
                 last_name=form.last_name.data,
                 language=shown.language,
-                consent=consent,
+                terms=terms,
             )
             subscriptions.request(connection, occasion("visitor", "form"), ask, service().address_limit)
     again_at = services.now() if "again" in request.form else None
@@ -282,11 +283,11 @@ def _ask_again(subscriber_id: str, door: str, show_again: Callable[[str], Respon
     if shown is None:
         return show_again(TOO_OLD)
     with service().transaction() as connection:
-        consent = _shown_consent(connection, shown)
-        if consent is None:
+        terms = _shown_terms(connection, shown)
+        if terms is None:
             return show_again(TOO_OLD)
         by_link, allowed = occasion("subscriber", door), service().address_limit
-        result = subscriptions.ask_again(connection, by_link, subscriber_id, consent, allowed)
+        result = subscriptions.ask_again(connection, by_link, subscriber_id, terms, allowed)
     if isinstance(result, AlreadyActive):
         return _confirmed_page(subscriber_id)
     until = result.until if isinstance(result, OverLimit) else None
@@ -303,10 +304,15 @@ def _shown_form(form: RenderedForm) -> tuple[ShownForm | None, str | None]:
     return (shown, None) if shown.language in CODES else (None, TOO_OLD)
 
 
-def _shown_consent(connection: Connection, shown: ShownForm) -> ShownText | None:
-    """The text with the hash in the render token: today's, or one kept from before."""
-    today = service().consent_text(language(shown.language)).shown
-    return today if today.sha256 == shown.statement else evidence.kept_text(connection, shown.statement)
+def _shown_terms(connection: Connection, shown: ShownForm) -> Terms | None:
+    """Today's terms with the text in the render token: today's, or one kept from before, if its purpose is today's."""
+    today = service().terms(language(shown.language))
+    if today.consent.sha256 == shown.statement:
+        return today
+    if not asks.was_asked_on(connection, shown.statement, today.purpose_version):
+        return None
+    kept = evidence.kept_text(connection, shown.statement)
+    return replace(today, consent=kept) if kept else None
 
 
 def _asked_text(connection: Connection, ask: Row[Any]) -> ConsentText:

@@ -154,6 +154,11 @@ def link_sent(guest: Guest) -> None:
     guest.open("/unsubscribe").write(email=LONG_EMAIL.format("nobody")).press("Send me the link")
 
 
+@place(PUBLIC, "empty")
+def privacy(guest: Guest) -> None:
+    guest.open("/privacy")
+
+
 # Faults, and the mailbox of the development mode
 
 
@@ -268,7 +273,9 @@ def add_refused(guest: Guest) -> None:
 @place(CONSOLE, "busy")
 def story(guest: Guest) -> None:
     _staff(guest, f"/staff/subscribers/{guest.house.person(STORY).id}?added=1")
-    guest.tab.locator("summary").first.click()
+    events = guest.tab.locator(".story > li > details > summary")
+    events.first.click()
+    events.last.click()
     guest.tab.locator("summary").last.click()
 
 

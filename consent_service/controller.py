@@ -1,0 +1,80 @@
+"""Who asks for consent (the controller of GDPR article 4(7)), as the controller file states it.
+
+Holds what the file may say and checks its form; whether it says enough for the privacy statement is the doctor's
+question. Reads no file. Imports nothing of ours.
+"""
+
+from datetime import date
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+LANGUAGES = ("fi", "sv", "en")
+
+
+def _every_language(value: dict[str, str]) -> dict[str, str]:
+    missing = [code for code in LANGUAGES if not value.get(code)]
+    if missing:
+        raise ValueError(f"says nothing for {', '.join(missing)}")
+    return value
+
+
+def _every_language_or_none(value: dict[str, str]) -> dict[str, str]:
+    return _every_language(value) if value else value
+
+
+PerLanguage = Annotated[dict[Literal["fi", "sv", "en"], str], AfterValidator(_every_language)]
+Optionally = Annotated[dict[Literal["fi", "sv", "en"], str], AfterValidator(_every_language_or_none)]
+
+
+class Recipient(BaseModel):
+    """Somebody outside the company who gets data (GDPR article 13(1)(e) and (f))."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1)
+    role: PerLanguage
+    purpose: PerLanguage
+    country: PerLanguage
+    is_outside_eea: bool
+    transfer_ground: Optionally = {}
+
+
+class Controller(BaseModel):
+    """The company, its statement's dates, and who gets data; `purpose_version` rises when the purpose changes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    business_id: str
+    street: str
+    postal_code: str
+    city: str
+    contact_email: str
+    phone: str = ""
+    website: str
+    accent: str = Field(default="#0f5f5c", pattern=r"^#[0-9a-fA-F]{6}$")
+    purpose_version: int = Field(default=1, ge=1)
+    statement_first_published: date | None = None
+    statement_changed: date | None = None
+    financial_year_end: str = "12-31"
+    backups_kept_days: int = Field(default=14, ge=1, le=366)
+    possessive: PerLanguage
+    country: PerLanguage
+    recipient: tuple[Recipient, ...] = ()
+
+    @field_validator("financial_year_end")
+    @classmethod
+    def _a_day_of_every_year(cls, value: str) -> str:
+        try:
+            date.fromisoformat(f"2023-{value}")  # a year without 29 February
+        except ValueError:
+            raise ValueError("write month and day of every year, like 12-31") from None
+        return value
+
+    @model_validator(mode="after")
+    def _dates_in_order(self) -> Self:
+        first, changed = self.statement_first_published, self.statement_changed
+        if first and changed and changed < first:
+            raise ValueError("statement_changed lies before statement_first_published")
+        return self
