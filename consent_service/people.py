@@ -12,6 +12,7 @@ from email_validator import EmailNotValidError, validate_email
 LONGEST_NAME = 100
 LONGEST_ADDRESS = 320
 INVISIBLE_MARKS = {"\u200c", "\u200d"}  # joiners that some scripts and emoji need
+BLANK_LETTERS = set("\u115f\u1160\u2800\u3164\uffa0\U0001d159")  # letters and symbols to Unicode, nothing to the eye
 
 
 class AddressRefused(Exception):
@@ -19,7 +20,7 @@ class AddressRefused(Exception):
 
 
 class NameRefused(Exception):
-    """The text is empty, longer than 100 characters, or holds control characters."""
+    """The text shows nothing, is longer than 100 characters, or holds control characters."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,14 @@ def read_name(text: str) -> str:
     name = unicodedata.normalize("NFC", text).strip()
     if not 0 < len(name) <= LONGEST_NAME or any(map(_is_refused, name)):
         raise NameRefused
-    if all(character in INVISIBLE_MARKS or character.isspace() for character in name):
+    if not any(map(_is_seen, name)):
         raise NameRefused
     return name
+
+
+def _is_seen(character: str) -> bool:
+    """Whether a character shows something by itself; marks only change the letter they stand on."""
+    return unicodedata.category(character)[0] not in "CMZ" and character not in BLANK_LETTERS
 
 
 def _is_refused(character: str) -> bool:
