@@ -6,6 +6,7 @@ What stands in the letters is told in test_letters.py.
 import contextlib
 import socketserver
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -190,6 +191,17 @@ def test_a_server_slower_than_ten_seconds_is_not_waited_for(out, mail):
     assert len({got.message["Message-ID"] for got in mail.mails}) == 1
 
 
+@pytest.mark.parametrize("verb", ["EHLO", "MAIL", "DATA"])
+def test_a_server_that_never_comes_to_its_point_does_not_hold_the_others_up(verb):
+    with scripted({verb: ["for ever"]}) as server, contextlib.closing(SmtpMail(server.url, patience_s=1)) as out:
+        began = time.monotonic()
+        outcome = out.deliver(LETTER)
+        assert 0.9 < time.monotonic() - began < 3
+        assert isinstance(outcome, Retry)
+        assert outcome.peer_down
+        assert out.deliver(LETTER) == Delivered("250"), "each delivery has its own time"
+
+
 # Encryption and log-in
 
 
@@ -317,7 +329,16 @@ class _Desk(socketserver.StreamRequestHandler):
             if verb == "QUIT" or answer.startswith("421"):
                 return
 
+    def _say_and_say(self):
+        """One letter at a time, each well within any patience; ten seconds of it are enough for a test."""
+        with contextlib.suppress(OSError):
+            for _ in range(50):
+                self.wfile.write(b"2")
+                time.sleep(0.2)
+
     def _say(self, answer):
+        if answer == "for ever":
+            self._say_and_say()
         self.wfile.write(f"{answer}\r\n".encode())
 
 

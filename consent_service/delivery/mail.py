@@ -5,8 +5,12 @@ Text and HTML alike, lines short enough for any server (RFC 5321 section 4.5.3.1
 the server has closed it. Must never query the database.
 """
 
+import io
 import smtplib
+import socket
 import ssl
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from email.charset import QP, Charset
@@ -16,13 +20,15 @@ from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.utils import format_datetime, formataddr, parseaddr
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from consent_service.delivery.outbox import Delivered, Outcome, Rejected, Retry
 from consent_service.statements import ShownText
 
-TIMEOUT_S = 10
-SUBMISSION_PORT = 587
+TIMEOUT_S = 10  # of one read
+PATIENCE_S = 30  # of one delivery: a server that says a letter every nine seconds keeps within every read's time
+SUBMISSION_PORT, TLS_PORT = 587, 465
 UTF8 = Charset("utf-8")
 UTF8.body_encoding = QP
 ENCODED_LINE = 72  # RFC 2047 section 2 allows 76; Header counts a few letters too few
@@ -98,10 +104,42 @@ class FolderMail:
         """Nothing is kept open."""
 
 
+class _Answers(io.RawIOBase):
+    """What a server says, each read with as much time as is left."""
+
+    def __init__(self, line: socket.socket, left_s: Callable[[], float]):
+        self._line, self._left_s = line, left_s
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._line.settimeout(self._left_s())
+        return self._line.recv_into(buffer)
+
+
+class _Timed(smtplib.SMTP):
+    """An SMTP connection whose answers end in time."""
+
+    def __init__(self, left_s: Callable[[], float], *where: Any, **how: Any):
+        self._left_s = left_s
+        super().__init__(*where, **how)
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock is not None:
+            self.file = io.BufferedReader(_Answers(self.sock, self._left_s))
+        return super().getreply()
+
+
+class _TimedTls(_Timed, smtplib.SMTP_SSL):
+    """The same, encrypted from the first byte."""
+
+
 class SmtpMail:
     """Hands letters to one SMTP server given as `smtp://user:pass@host:port?starttls=required` or `smtps://…`."""
 
-    def __init__(self, url: str):
+    def __init__(self, url: str, patience_s: float = PATIENCE_S):
+        self._patience_s, self._ends_at = patience_s, 0.0
         self._parts = urlsplit(url)
         self._must_encrypt = parse_qs(self._parts.query).get("starttls") == ["required"]
         self._server: smtplib.SMTP | None = None
@@ -110,6 +148,7 @@ class SmtpMail:
         """Send to exactly one recipient; permanent answers to that recipient reject, everything else is tried again."""
         content = as_bytes(letter)
         sender = parseaddr(letter.sender)[1]
+        self._begin()
         try:
             return Delivered(self._send(sender, letter.recipient, content))
         except smtplib.SMTPRecipientsRefused as refused:
@@ -125,6 +164,7 @@ class SmtpMail:
 
     def check(self) -> None:
         """Open the connection, log in and greet; raises SMTPException or OSError when that fails."""
+        self._begin()
         self._connection().noop()
         self.close()
 
@@ -133,6 +173,18 @@ class SmtpMail:
         server, self._server = self._server, None
         if server is not None:
             server.close()
+
+    def _begin(self) -> None:
+        self._ends_at = time.monotonic() + self._patience_s
+        if self._server is not None and self._server.sock is not None:
+            self._server.sock.settimeout(TIMEOUT_S)
+
+    def _left_s(self) -> float:
+        """How long the next read may take; raises TimeoutError when the delivery has had its time."""
+        left_s = self._ends_at - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        return min(TIMEOUT_S, left_s)
 
     def _send(self, sender: str, recipient: str, content: bytes) -> str:
         server = self._connection()
@@ -161,8 +213,9 @@ class SmtpMail:
     def _connect(self) -> smtplib.SMTP:
         host, context = self._parts.hostname or "", ssl.create_default_context()
         if self._parts.scheme == "smtps":
-            return self._log_in(smtplib.SMTP_SSL(host, self._parts.port or 465, timeout=TIMEOUT_S, context=context))
-        server = smtplib.SMTP(host, self._parts.port or SUBMISSION_PORT, timeout=TIMEOUT_S)
+            port = self._parts.port or TLS_PORT
+            return self._log_in(_TimedTls(self._left_s, host, port, timeout=TIMEOUT_S, context=context))
+        server = _Timed(self._left_s, host, self._parts.port or SUBMISSION_PORT, timeout=TIMEOUT_S)
         try:
             server.ehlo()
             if self._must_encrypt or server.has_extn("starttls"):
