@@ -89,8 +89,8 @@ def forgive(connection: Connection, occasion: Occasion, address: Address) -> Non
         allowance.forgive(connection, _key(occasion, act, address), _who(occasion, address))
 
 
-def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask: Ask, source: str) -> None:
-    """Make this the person's open ask and have its link mailed; a change of address leaves the old one in place."""
+def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask: Ask, source: str) -> str:
+    """Make this the person's open ask, have its link mailed, and return its id; nothing else of theirs changes."""
     confirmation_id, staff = secrets.token_hex(16), _staff_values(ask.staff)
     consent = evidence.keep_text(connection, occasion, ask.terms.consent)
     privacy = evidence.keep_text(connection, occasion, ask.terms.privacy)
@@ -126,6 +126,7 @@ def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask
     outbox.enqueue(
         connection, outbox.MAIL, "confirmation", occasion.now, subscriber_id=person.id, confirmation_id=confirmation_id
     )
+    return confirmation_id
 
 
 def find(connection: Connection, confirmation_id: str) -> tuple[Row[Any], Row[Any]]:
@@ -168,6 +169,11 @@ def was_asked_on(connection: Connection, consent_sha256: str, purpose_version: i
 def is_confirmed(ask: Row[Any], person: Row[Any]) -> bool:
     """Whether this ask is the one the person's present permission rests on."""
     return bool(person.status == "active" and person.basis_event_id == ask.used_event_id)
+
+
+def asked_address(ask: Row[Any], person: Row[Any]) -> Address:
+    """Return the address whose owner is asked: the person's, or the new one they want to be written to."""
+    return people.stored_address(ask.email, ask.email_key) if ask.email else address_of(person)
 
 
 def address_of(person: Row[Any]) -> Address:

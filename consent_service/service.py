@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -144,7 +144,7 @@ class Service:
         account = self.account(budget)
         forward = Channel(
             outbox.ACTIVECAMPAIGN,
-            forwarding.load,
+            partial(forwarding.load, self.vault),
             account.deliver,
             forwarding.record,
             account.close,

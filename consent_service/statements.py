@@ -20,6 +20,13 @@ CHANNELS = {
     "other": mark("another occasion"),
 }
 
+LEAVING_REASONS = {
+    "too_many": mark("There were too many messages"),
+    "not_for_me": mark("The content was not for me"),
+    "never_asked": mark("I do not remember subscribing"),
+    "other": mark("Another reason"),
+}
+
 
 @dataclass(frozen=True)
 class ShownText:
@@ -79,8 +86,10 @@ def kept_consent(kept: ShownText) -> ConsentText:
     return ConsentText(kept.language, sentence, privacy)
 
 
-def confirm(language: Language, asked: ConsentText) -> ShownText:
-    """Return the text of the page on which a person confirms what they were asked."""
+def confirm(language: Language, asked: ConsentText, *, is_move: bool = False) -> ShownText:
+    """Return the text of the page on which a person confirms what they were asked, or that a new address is theirs."""
     title, button = language.say("Confirm your subscription"), language.say("Confirm the subscription")
+    if is_move:
+        title, button = language.say("Confirm your new address"), language.say("Confirm the address")
     content = f"{title}\n\n{asked.sentence}\n\n[{button}]\n\n{asked.privacy}\n"
     return ShownText("confirm", language.code, content.encode())

@@ -14,8 +14,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from consent_service import asks
-from consent_service.asks import Ask, LinkDead, LinkExpired
+from consent_service import asks, corrections
+from consent_service.asks import MOVE, Ask, LinkDead, LinkExpired
 from consent_service.database import insert_if_absent
 from consent_service.delivery import outbox, suppression
 from consent_service.delivery.allowance import Window
@@ -25,9 +25,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.models import confirmation, subscriber
 from consent_service.people import Address
-from consent_service.statements import ShownText, Terms
-
-REASONS = ("too_many", "not_for_me", "never_asked", "other")
+from consent_service.statements import LEAVING_REASONS, ShownText, Terms
 
 
 @dataclass(frozen=True)
@@ -92,12 +90,12 @@ def ask_again(
 def confirm(connection: Connection, occasion: Occasion, confirmation_id: str, page: ShownText) -> str:
     """Make a person active by their own press of a button, and return their id; a second press changes nothing.
 
-    Raises LinkDead or LinkExpired.
+    Of somebody active it is the owner of their new address who presses. Raises LinkDead, LinkExpired or AddressTaken.
     """
     seen = asks.find(connection, confirmation_id)
     if asks.is_confirmed(*seen):
         return str(seen[1].id)
-    asks.forgive(connection, occasion, asks.address_of(seen[1]))  # before the person is locked, as every ask does
+    asks.forgive(connection, occasion, asks.asked_address(*seen))  # before the person is locked, as every ask does
     ask, person = asks.lock(connection, confirmation_id)
     if asks.is_confirmed(ask, person):
         return str(person.id)
@@ -105,7 +103,8 @@ def confirm(connection: Connection, occasion: Occasion, confirmation_id: str, pa
         raise LinkDead
     if ask.expires_at <= occasion.now:
         raise LinkExpired
-    _activate(connection, occasion, ask, person, page)
+    answer = corrections.move if ask.source == MOVE else _activate
+    answer(connection, occasion, ask, person, page)
     return str(person.id)
 
 
@@ -114,16 +113,19 @@ def decline(connection: Connection, occasion: Occasion, confirmation_id: str) ->
     seen, seen_person = asks.find(connection, confirmation_id)
     if seen.declined_at is not None:
         return
-    asks.forgive(connection, occasion, asks.address_of(seen_person))  # who pressed by mistake may ask again at once
+    address = asks.asked_address(seen, seen_person)
+    asks.forgive(connection, occasion, address)  # who pressed by mistake may ask again at once
     ask, person = asks.lock(connection, confirmation_id)
     if ask.declined_at is not None:
         return
-    if ask.used_at is not None or person.status == "active":
+    is_past = ask.email is None if ask.source == MOVE else person.status == "active"
+    if ask.used_at is not None or is_past:
         raise LinkDead
     declined = evidence.append(connection, occasion, person.id, {"kind": "declined", "confirmation": ask.id})
     connection.execute(update(confirmation).where(confirmation.c.id == ask.id).values(declined_at=declined.at))
     asks.change_person(connection, person.id, open_confirmation_id=None)
-    suppression.decline(connection, occasion.vault, person.email_key, occasion.now)
+    corrections.forget_move(connection, person)
+    suppression.decline(connection, occasion.vault, address.key, occasion.now)
 
 
 def unsubscribe(connection: Connection, occasion: Occasion, subscriber_id: str) -> None:
@@ -132,6 +134,7 @@ def unsubscribe(connection: Connection, occasion: Occasion, subscriber_id: str) 
     if person is None or (person.status != "active" and person.open_confirmation_id is None):
         return
     left = evidence.append(connection, occasion, person.id, {"kind": "withdrawn"})
+    corrections.forget_move(connection, person)
     asks.change_person(connection, person.id, open_confirmation_id=None)
     if person.status == "active":
         asks.change_person(
@@ -141,9 +144,9 @@ def unsubscribe(connection: Connection, occasion: Occasion, subscriber_id: str) 
 
 
 def explain(connection: Connection, occasion: Occasion, subscriber_id: str, reason: str) -> None:
-    """Keep why a person left, one of `REASONS`, once for each time they leave."""
+    """Keep why a person left, one of `LEAVING_REASONS`, once for each time they leave."""
     person = asks.lock_person(connection, subscriber_id)
-    if person is not None and person.status == "passive" and person.left_reason is None and reason in REASONS:
+    if person is not None and person.status == "passive" and person.left_reason is None and reason in LEAVING_REASONS:
         evidence.append(connection, occasion, person.id, {"kind": "explained", "reason": reason})
         asks.change_person(connection, person.id, left_reason=reason)
 

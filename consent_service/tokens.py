@@ -14,6 +14,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 FORM_LIFETIME = timedelta(hours=24)
 CLOCK_SKEW = timedelta(minutes=5)
+MY_DATA_LIFETIME = timedelta(hours=1)
 
 
 class TokenRefused(Exception):
@@ -22,6 +23,23 @@ class TokenRefused(Exception):
 
 class FormTokenExpired(Exception):
     """The form was shown too long ago; it has to be shown again."""
+
+
+@dataclass(frozen=True)
+class MyDataLink:
+    """Whose page a link opens, the mark of the address it was mailed to, and until when (aware UTC)."""
+
+    subscriber_id: str
+    address_mark: str
+    until: datetime
+
+
+class MyDataLinkExpired(Exception):
+    """The link was mailed over an hour ago; `link` says to whom, so that a new one can be mailed."""
+
+    def __init__(self, link: MyDataLink):
+        super().__init__()
+        self.link = link
 
 
 @dataclass(frozen=True)
@@ -42,6 +60,7 @@ class Tokens:
         self._confirm = _serializer(oldest_first, "confirm")
         self._unsubscribe = _serializer(oldest_first, "unsubscribe")
         self._form = _serializer(oldest_first, "form")
+        self._my_data = _serializer(oldest_first, "my-data")
 
     def for_confirmation(self, confirmation_id: str) -> str:
         """Return the token of a confirmation link; how long it lives stands in the confirmation itself."""
@@ -58,6 +77,24 @@ class Tokens:
     def read_unsubscribing(self, token: str) -> str:
         """Return the subscriber id in a token; raises TokenRefused."""
         return str(_read(self._unsubscribe, token))
+
+    def for_my_data(self, subscriber_id: str, address_mark: str) -> str:
+        """Return the token of a link to the person's own page, which opens it for an hour from now."""
+        return str(self._my_data.dumps([subscriber_id, address_mark, int(self._clock().timestamp())]))
+
+    def read_my_data(self, token: str) -> MyDataLink:
+        """Return whose page a link opens; raises TokenRefused, or MyDataLinkExpired after an hour."""
+        try:
+            subscriber_id, address_mark, seconds = _read(self._my_data, token)
+            made_at = datetime.fromtimestamp(seconds, UTC)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise TokenRefused from error
+        if self._clock() - made_at < -CLOCK_SKEW:
+            raise TokenRefused
+        link = MyDataLink(str(subscriber_id), str(address_mark), made_at + MY_DATA_LIFETIME)
+        if self._clock() > link.until:
+            raise MyDataLinkExpired(link)
+        return link
 
     def for_form(self, statement: str, language: str) -> str:
         """Return the render token of a form now shown: statement is the SHA-256 (hex) of the text on it."""

@@ -53,6 +53,12 @@ class Visitor:
     def leave(self) -> Page:
         return self.house.get(self.link("unsubscribe"), self.http).press(LEAVE)
 
+    def my_data(self) -> Page:
+        """Ask for the link to my own page, and open it out of the mail."""
+        self.house.get("/my-data?lang=fi", self.http).press(fi("Send me the link"), email=self.email)
+        self.house.deliver()
+        return self.house.get(self.link("my-data"), self.http)
+
     def becomes_active(self) -> "Visitor":
         """Subscribe, get the mail, confirm, be forwarded: the whole job."""
         self.subscribe()

@@ -22,9 +22,13 @@ def replay(events: list[Event]) -> dict[str, object]:
             state["open_confirmation_id"] = core["confirmation"]
         elif core["kind"] == "confirmed":
             state |= {name: core[name] for name in ("first_name", "last_name", "language")}
-            state |= {"status": "active", "active_since": at, "passive_since": None}
+            if state["status"] != "active":  # who moves to another address has been active all the while
+                state["active_since"] = at
+            state |= {"status": "active", "passive_since": None, "email": core["email"]}
             state |= {"basis_event_id": event.id, "open_confirmation_id": None, "left_reason": None}
-        elif core["kind"] == "declined":
+        elif core["kind"] == "corrected":
+            state |= {name: core[name] for name in ("first_name", "last_name")}
+        elif core["kind"] in ("declined", "cancelled"):
             state["open_confirmation_id"] = None
         elif core["kind"] == "withdrawn":
             state["open_confirmation_id"] = None

@@ -45,15 +45,18 @@ ROWS = [
     {"ledger.evidence", "delivery.suppression", "delivery.allowance"},
     {"delivery.outbox", "delivery.pacing", "ledger.sealer"},
     {"ledger.receipt"},
-    {"delivery.mail", "delivery.activecampaign"},
+    {"delivery.mail", "delivery.activecampaign", "delivery.moves"},
     {"delivery.letters", "delivery.forwarding"},
     {"asks", "erasure"},
+    {"corrections"},
     {"subscriptions", "subscribers", "retention"},
+    {"data_requests"},
     {"service"},
     {"relay", "doctor"},
     {"web.visitor", "web.forms"},
     {"web.accounts", "web.pages", "web.health", "web.development"},
     {"web.public", "web.evidence", "web.statement"},
+    {"web.my_data"},
     {"web.console"},
     {"web"},
     {"web.server"},
@@ -144,7 +147,9 @@ def test_only_the_database_room_knows_which_database_is_behind():
 def test_use_cases_never_commit_and_never_read_a_clock():
     for room in (
         "asks",
+        "corrections",
         "subscriptions",
+        "data_requests",
         "retention",
         "erasure",
         "ledger/evidence",
@@ -160,7 +165,7 @@ def test_use_cases_never_commit_and_never_read_a_clock():
 def test_every_staff_route_is_guarded_and_every_other_one_is_known(sqlite_house):
     http = sqlite_house.http
     for rule in sqlite_house.app.url_map.iter_rules():
-        if rule.endpoint in OPEN_TO_ALL or rule.endpoint.startswith(("public.", "evidence.")):
+        if rule.endpoint in OPEN_TO_ALL or rule.endpoint.startswith(("public.", "my_data.", "evidence.")):
             continue
         staff_only = rule.endpoint.startswith("console.") or rule.endpoint in BEHIND_LOGIN_BY_FLASK_SECURITY
         assert staff_only, f"{rule.endpoint} is neither public nor guarded: decide"
@@ -184,6 +189,12 @@ def test_no_get_changes_a_row(house):
         "/confirm/<token>": f"/confirm/{tokens.for_confirmation(ask.id)}",
         "/unsubscribe/<token>": f"/unsubscribe/{tokens.for_unsubscribing(person.id)}",
         "/staff/subscribers/<uuid:subscriber_id>": f"/staff/subscribers/{person.id}",
+    }
+    own_page = tokens.for_my_data(person.id, house.service.vault.address_mark(person.email_key))
+    places |= {
+        rule.rule: rule.rule.replace("<token>", own_page)
+        for rule in house.app.url_map.iter_rules()
+        if rule.rule.startswith("/my-data/")
     }
     before, opened = house.everything(), 0
     for rule in house.app.url_map.iter_rules():

@@ -6,7 +6,7 @@ read: the list status is read from the body, never from 200 alone. Must not quer
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
@@ -22,6 +22,7 @@ LARGEST_ANSWER = 1024 * 1024
 SUBSCRIBED, UNSUBSCRIBED = 1, 2
 RESUBSCRIBE_SOURCE = 4  # documented for a contact that left and comes back with a fresh confirmation
 LONGEST_WISH = timedelta(days=1)  # a slip of theirs in `Retry-After` must not stop forwarding for years
+TAKEN = "duplicate"
 REFUSED_FOR_GOOD = (400, 405, 413, 415, 422)
 
 
@@ -30,6 +31,7 @@ class ContactState:
     """What a contact there has to look like: active on the list, or unsubscribed from it.
 
     `contact_id` is the id its last answer named; `was_forwarded` without one means that an answer may have been lost.
+    `former_email` is the address it still has there, when the person has moved to another one since.
     """
 
     email: str
@@ -38,6 +40,7 @@ class ContactState:
     is_active: bool
     contact_id: str | None
     was_forwarded: bool
+    former_email: str | None = None
 
 
 class _Ended(Exception):
@@ -59,6 +62,8 @@ class Account:
     def deliver(self, contact: ContactState) -> Outcome:
         """Bring the contact in line; returns Delivered with its id there, Retry or Rejected."""
         try:
+            if contact.former_email:
+                contact = self._readdress(contact, contact.former_email)
             return self._subscribe(contact) if contact.is_active else self._unsubscribe(contact)
         except _Ended as ended:
             return ended.outcome
@@ -74,6 +79,24 @@ class Account:
     def close(self) -> None:
         """Close the connection kept open."""
         self._http.close()
+
+    def _readdress(self, contact: ContactState, former: str) -> ContactState:
+        """Give the contact its new address there; a sync with the new address alone would make a second contact."""
+        contact_id = contact.contact_id
+        if contact_id is None and contact.was_forwarded:
+            contact_id = self._find(former) or self._sync(replace(contact, email=former))
+        if contact_id is None:
+            return contact
+        path, wanted = f"contacts/{quote(contact_id, safe='')}", {"contact": {"email": contact.email}}
+        status, body = self._call("PUT", path, wanted, is_taken=True)
+        # Where the company knew the new address already, that contact is the one to go on with.
+        if status == 422 and self._set_status(contact_id, UNSUBSCRIBED) not in (UNSUBSCRIBED, None):
+            raise _Ended(Retry("ActiveCampaign did not take the former address off the list"))
+        if status in (404, 422):
+            return replace(contact, contact_id=None, was_forwarded=False)
+        if not _is_of(_part(body, "contact"), contact.email):
+            raise _Ended(Retry("ActiveCampaign's answer to a change of address cannot be read"))
+        return replace(contact, contact_id=contact_id)
 
     def _subscribe(self, contact: ContactState) -> Outcome:
         contact_id = self._sync(contact)
@@ -126,8 +149,11 @@ class Account:
                 return _number(row.get("status"))
         return None
 
-    def _call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        """Return the status (2xx or 404) and the parsed body, None when it cannot be read; anything else ends."""
+    def _call(self, method: str, path: str, body: object = None, *, is_taken: bool = False) -> tuple[int, Any]:
+        """Return the status and the parsed body, None when it cannot be read; but for 2xx and 404 anything ends.
+
+        With `is_taken` also the 422 comes back that says that another contact has the address.
+        """
         if not self._budget.take_turn():
             raise _Ended(Hold(self._budget.now(), "the relay was stopped before its turn to call"))
         try:
@@ -139,12 +165,14 @@ class Account:
             raise _Ended(Retry(f"ActiveCampaign: {type(error).__name__}", peer_down=True)) from None
         except (ValueError, RecursionError):  # not JSON, or JSON that nobody in their right mind sends
             content = None
-        if not (200 <= answer.status_code < 300 or answer.status_code == 404):
+        is_expected = is_taken and answer.status_code == 422 and _error_code(content) == TAKEN
+        if not (200 <= answer.status_code < 300 or answer.status_code == 404 or is_expected):
             self._end(answer, content)
         return answer.status_code, content
 
     def _end(self, answer: requests.Response, content: object) -> NoReturn:
-        reason = f"ActiveCampaign answered {answer.status_code}{_error_code(content)}"
+        code = _error_code(content)
+        reason = f"ActiveCampaign answered {answer.status_code}" + (f" ({code})" if code else "")
         if answer.status_code in REFUSED_FOR_GOOD:
             raise _Ended(Rejected(reason))
         wish = _wish(answer.headers.get("Retry-After", ""), self._budget.now())
@@ -194,4 +222,4 @@ def _error_code(content: object) -> str:
     errors = content.get("errors") if isinstance(content, dict) else None
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
     code = str(first.get("code", ""))
-    return f" ({code})" if re.fullmatch(r"[a-z_]{1,40}", code) else ""  # a title could hold the address
+    return code if re.fullmatch(r"[a-z_]{1,40}", code) else ""  # a title could hold the address

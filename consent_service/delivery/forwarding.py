@@ -8,12 +8,14 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
+from consent_service.delivery import moves
 from consent_service.delivery.activecampaign import ContactState
 from consent_service.delivery.outbox import Delivered, Message, Nothing
+from consent_service.ledger.vault import Vault
 from consent_service.models import subscriber
 
 
-def load(connection: Connection, message: Message, now: datetime) -> ContactState | Nothing:
+def load(keys: Vault, connection: Connection, message: Message, now: datetime) -> ContactState | Nothing:
     """Return the state of the message's person as it is now, or Nothing when they are not to be known there."""
     person = connection.execute(
         select(subscriber).where(subscriber.c.id == message.subscriber_id).with_for_update()
@@ -24,7 +26,13 @@ def load(connection: Connection, message: Message, now: datetime) -> ContactStat
     if person.status == "active" and not was_forwarded:
         connection.execute(update(subscriber).where(subscriber.c.id == person.id).values(forwarded_at=now))
     return ContactState(
-        person.email, person.first_name, person.last_name, person.status == "active", person.contact_id, was_forwarded
+        person.email,
+        person.first_name,
+        person.last_name,
+        person.status == "active",
+        person.contact_id,
+        was_forwarded,
+        moves.unheard_address(connection, keys, person),
     )
 
 

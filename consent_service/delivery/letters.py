@@ -19,7 +19,7 @@ from consent_service import language as languages
 from consent_service import statements
 from consent_service.config import TEMPLATES
 from consent_service.controller import Controller
-from consent_service.delivery import allowance, outbox
+from consent_service.delivery import allowance, moves, outbox
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.mail import Letter
 from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
@@ -37,6 +37,7 @@ OWNER_TOLD = "owner-told"
 ONCE_A_DAY = (Window(1, timedelta(days=1)),)
 CONFIRMATION, ALREADY, WELCOME = "confirmation", "already", "welcome"
 UNSUBSCRIBE_LINK, OWNER_HELD = "unsubscribe_link", "owner_held"
+MY_DATA_LINK, ADDRESS_ASKED, ADDRESS_CHANGED = "my_data_link", "address_asked", "address_changed"
 LIST_MAIL = (ALREADY, WELCOME)
 
 
@@ -60,6 +61,12 @@ class Letters:
             return Nothing()
         if message.kind == CONFIRMATION:
             return self._confirmation(connection, message, person, now)
+        if message.kind == MY_DATA_LINK:
+            return self._own_page(message, person)
+        if message.kind == ADDRESS_ASKED:
+            return self._move_asked(connection, message, person)
+        if message.kind == ADDRESS_CHANGED:
+            return self._move_done(connection, message, person)
         if person.status != "active":
             return Nothing()
         return self._to_active(connection, message, person)
@@ -88,6 +95,7 @@ class Letters:
         ask = connection.execute(select(confirmation).where(confirmation.c.id == message.confirmation_id)).one_or_none()
         if ask is None or person.open_confirmation_id != ask.id or ask.expires_at <= now:
             return Nothing()
+        recipient = ask.email or person.email  # an ask with an address is about that address
         free_at = allowance.free_at(connection, SERVICE, self.global_limit, now)
         if free_at > now:
             self._tell_owner(connection, now)
@@ -106,8 +114,33 @@ class Letters:
             "expires_at": language.moment(ask.expires_at),
         }
         consent = _agreed_text(connection, ask.statement_sha256)
-        letter = self._write(message, person.email, language, values | {"consent": consent})
+        letter = self._write(message, recipient, language, values | {"consent": consent})
         return replace(letter, shown=self._with_marks(language, values | {"consent": consent}))
+
+    def _own_page(self, message: Message, person: Row[Any]) -> Letter:
+        language = languages.language(person.language)
+        return self._write(message, person.email, language, {"my_data_url": self._my_data_url(person)})
+
+    def _move_asked(self, connection: Connection, message: Message, person: Row[Any]) -> Letter | Nothing:
+        ask = connection.execute(select(confirmation).where(confirmation.c.id == message.confirmation_id)).one_or_none()
+        if ask is None or ask.email is None or person.open_confirmation_id != ask.id:
+            return Nothing()
+        language = languages.language(person.language)
+        asked_at, url = language.moment(ask.asked_at), self._my_data_url(person)
+        values = {"new_email": ask.email, "asked_at": asked_at, "my_data_url": url}
+        return self._write(message, person.email, language, values)
+
+    def _move_done(self, connection: Connection, message: Message, person: Row[Any]) -> Letter | Nothing:
+        done = moves.find(connection, self.vault, person.id, message.confirmation_id)
+        if done is None:
+            return Nothing()
+        language = languages.language(person.language)
+        values = {"new_email": done.core["email"], "changed_at": language.moment(done.at)}
+        return self._write(message, str(done.core["replaces"]), language, values)
+
+    def _my_data_url(self, person: Row[Any]) -> str:
+        token = self.tokens.for_my_data(person.id, self.vault.address_mark(person.email_key))
+        return f"{self.public_url}/my-data/{token}?lang={person.language}"
 
     def _to_active(self, connection: Connection, message: Message, person: Row[Any]) -> Letter:
         language = languages.language(person.language)
@@ -119,6 +152,9 @@ class Letters:
             "last_name": person.last_name,
             "email": person.email,
             "agreed_at": language.moment(ask.used_at),
+            "since": language.moment(person.active_since),
+            "source": ask.source,
+            "my_data_url": f"{self.public_url}/my-data?lang={language.code}",
             "consent": _agreed_text(connection, ask.statement_sha256),
             "unsubscribe_url": url,
         }

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 NONCE = 12
 KEY_NAME = 8
+MARK = 16  # hex digits that tell two addresses apart in a link that lives for an hour
 
 
 class VaultRefused(Exception):
@@ -51,6 +52,14 @@ class Vault:
     def address_hashes(self, email_key: str) -> tuple[str, ...]:
         """Return the keyed hashes under every key, newest first, to find what an older key hashed."""
         return tuple(hmac.new(key, email_key.encode(), sha256).hexdigest() for key in self._address_keys)
+
+    def address_mark(self, email_key: str) -> str:
+        """Return the beginning of the keyed hash, to bind a short-lived link to an address without naming it."""
+        return self.address_hash(email_key)[:MARK]
+
+    def is_marked(self, email_key: str, mark: str) -> bool:
+        """Whether a mark was made of this address, under any of the keys."""
+        return any(hmac.compare_digest(known[:MARK], mark) for known in self.address_hashes(email_key))
 
 
 def new_person_key() -> bytes:

@@ -25,6 +25,7 @@ from consent_service.web.console import console
 from consent_service.web.development import development
 from consent_service.web.evidence import evidence
 from consent_service.web.health import health
+from consent_service.web.my_data import my_data
 from consent_service.web.public import public
 from consent_service.web.statement import statement
 from consent_service.web.visitor import RateLimit
@@ -56,7 +57,7 @@ def create_app(service: Service) -> Flask:
     accounts.install(app, service)
     _protect_staff_forms(app)
     pages.install(app)
-    doors = (public, statement, evidence, console, health)
+    doors = (public, my_data, statement, evidence, console, health)
     for door in (*doors, *([development] if service.settings.is_development else [])):
         app.register_blueprint(door)
     app.add_url_rule("/", "root", lambda: redirect(pages.link_to("public.show_subscribe")))

@@ -22,12 +22,11 @@ from consent_service.delivery.suppression import Suppressed
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger import evidence
 from consent_service.ledger.seal import Payload
-from consent_service.statements import CHANNELS
+from consent_service.statements import CHANNELS, LEAVING_REASONS
 from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
 from consent_service.web.accounts import require_login
 from consent_service.web.forms import AddressField, NameField
 from consent_service.web.pages import link_to
-from consent_service.web.public import REASON_LABELS
 from consent_service.web.visitor import occasion, service
 
 console = Blueprint("console", __name__, url_prefix="/staff")
@@ -149,7 +148,7 @@ def show_subscriber(subscriber_id: Any) -> ResponseReturnValue:
         statuses=STATUSES,
         channels=CHANNELS,
         languages=LANGUAGES,
-        reasons=REASON_LABELS,
+        reasons=LEAVING_REASONS,
         text_names=TEXTS,
         was_added="added" in request.args,
     )

@@ -18,10 +18,11 @@ from wtforms.validators import InputRequired
 
 from consent_service import asks, statements, subscriptions
 from consent_service import service as services
-from consent_service.asks import Ask, LinkExpired
+from consent_service.asks import MOVE, Ask, LinkExpired
+from consent_service.corrections import AddressTaken
 from consent_service.language import CODES, language, mark
 from consent_service.ledger import evidence
-from consent_service.statements import ConsentText, Terms
+from consent_service.statements import LEAVING_REASONS, ConsentText, Terms
 from consent_service.subscriptions import AlreadyActive, OverLimit
 from consent_service.tokens import FormTokenExpired, ShownForm, TokenRefused
 from consent_service.web.forms import AddressField, NameField
@@ -30,12 +31,6 @@ from consent_service.web.visitor import occasion, service, too_often
 public = Blueprint("public", __name__)
 
 TOO_OLD = mark("The form had been open for too long. Check what you wrote and send it again.")
-REASON_LABELS = {
-    "too_many": mark("There were too many messages"),
-    "not_for_me": mark("The content was not for me"),
-    "never_asked": mark("I do not remember subscribing"),
-    "other": mark("Another reason"),
-}
 
 
 class RenderedForm(FlaskForm):
@@ -60,7 +55,7 @@ class SubscribeForm(RenderedForm):
 
 
 class AddressForm(RenderedForm):
-    """One address, to which the unsubscribe link is mailed."""
+    """One address, to which a link is mailed."""
 
     email = AddressField()
 
@@ -73,7 +68,7 @@ class ReasonForm(FlaskForm):
 
         csrf = False
 
-    reason = RadioField(choices=list(REASON_LABELS))
+    reason = RadioField(choices=list(LEAVING_REASONS))
 
 
 @public.get("/subscribe")
@@ -86,14 +81,14 @@ def show_subscribe() -> ResponseReturnValue:
 def subscribe() -> ResponseReturnValue:
     """Take a subscription: the same page whatever the address's state."""
     form = SubscribeForm()
-    shown, trouble = _shown_form(form)
+    shown, trouble = shown_form(form)
     if not form.validate() or shown is None:
         return _subscribe_page(form, trouble, shown), 400
     if wait := too_often("subscribe"):
-        return _too_many(wait)
-    if not _is_robot(form, shown):
+        return too_many(wait)
+    if not (form.website.data or is_robot(shown)):
         with service().transaction() as connection:
-            terms = _shown_terms(connection, shown)
+            terms = shown_terms(connection, shown)
             if terms is None:
                 return _subscribe_page(form, TOO_OLD), 400
             ask = Ask(
@@ -112,7 +107,7 @@ def subscribe() -> ResponseReturnValue:
 def correct() -> ResponseReturnValue:
     """The form with what was written, for somebody who sees that the address was wrong; nothing is stored."""
     form = SubscribeForm()
-    shown, trouble = _shown_form(form)
+    shown, trouble = shown_form(form)
     return _subscribe_page(form, trouble, shown)
 
 
@@ -123,48 +118,55 @@ def show_confirm(token: str) -> ResponseReturnValue:
         ask, person = asks.find(connection, service().tokens.read_confirmation(token))
         asked = _asked_text(connection, ask)
     if asks.is_confirmed(ask, person):
-        return _confirmed_page(person.id, token)
-    if ask.declined_at is not None and person.open_confirmation_id is None and person.status != "active":
-        return _declined_page(token)
+        return _confirmed_page(person.id, token, ask)
+    if _is_declined(ask, person):
+        return _declined_page(token, ask)
     if person.open_confirmation_id != ask.id:
         raise asks.LinkDead
     if ask.expires_at <= services.now():
-        return _expired_page(token)
-    return _confirm_page(token, asked)
+        return _expired_page(token, ask)
+    return _confirm_page(token, ask, asked)
 
 
 @public.post("/confirm/<token>")
 def confirm(token: str) -> ResponseReturnValue:
     """The person's own yes to the page they saw."""
-    shown, _ = _shown_form(RenderedForm())
+    shown, _ = shown_form(RenderedForm())
     confirmation_id = service().tokens.read_confirmation(token)
+    with service().reading() as connection:
+        ask, person = asks.find(connection, confirmation_id)
+        asked = _asked_text(connection, ask)
+    page = statements.confirm(g.language, asked, is_move=ask.source == MOVE)
+    if person.open_confirmation_id == ask.id and shown and shown.statement != page.sha256:
+        return _confirm_page(token, ask, asked)  # its words changed since it was opened: they are shown again
     try:
         with service().transaction() as connection:
-            ask, person = asks.find(connection, confirmation_id)
-            asked = _asked_text(connection, ask)
-            page = statements.confirm(g.language, asked)
-            if person.open_confirmation_id == ask.id and shown and shown.statement != page.sha256:
-                return _confirm_page(token, asked)  # its words changed since it was opened: they are shown again
             subscriber_id = subscriptions.confirm(connection, occasion("subscriber", "link"), confirmation_id, page)
     except LinkExpired:
-        return _expired_page(token)
-    return _confirmed_page(subscriber_id, token)
+        return _expired_page(token, ask)
+    except AddressTaken:
+        return render_template("public/address_taken.html"), 409
+    return _confirmed_page(subscriber_id, token, ask)
 
 
 @public.post("/confirm/<token>/decline")
 def decline(token: str) -> ResponseReturnValue:
     """The person did not ask; write to them no more."""
+    confirmation_id = service().tokens.read_confirmation(token)
     with service().transaction() as connection:
-        subscriptions.decline(connection, occasion("subscriber", "link"), service().tokens.read_confirmation(token))
-    return _declined_page(token)
+        subscriptions.decline(connection, occasion("subscriber", "link"), confirmation_id)
+        ask, _ = asks.find(connection, confirmation_id)
+    return _declined_page(token, ask)
 
 
 @public.post("/confirm/<token>/again")
 def ask_again_after_confirmation(token: str) -> ResponseReturnValue:
     """A new confirmation for somebody whose link expired or who declined by mistake."""
     with service().reading() as connection:
-        _, person = asks.find(connection, service().tokens.read_confirmation(token))
-    return _ask_again(person.id, "confirm-link", lambda trouble: _expired_page(token, trouble))
+        ask, person = asks.find(connection, service().tokens.read_confirmation(token))
+    if ask.source == MOVE:
+        raise asks.LinkDead  # the new address is nobody's yet: only the subscriber may have it asked again
+    return _ask_again(person.id, "confirm-link", lambda trouble: _expired_page(token, ask, trouble))
 
 
 @public.get("/unsubscribe/<token>")
@@ -181,14 +183,14 @@ def unsubscribe(token: str) -> ResponseReturnValue:
     with service().transaction() as connection:
         subscriber_id = service().tokens.read_unsubscribing(token)
         subscriptions.unsubscribe(connection, occasion("subscriber", door), subscriber_id)
-    return _left_page(token)
+    return left_page(token)
 
 
 @public.post("/unsubscribe/<token>/undo")
 def undo_unsubscribe(token: str) -> ResponseReturnValue:
     """Come back: a new ask and a new confirmation, as for anybody."""
     subscriber_id = service().tokens.read_unsubscribing(token)
-    return _ask_again(subscriber_id, "link", lambda trouble: _left_page(token, again_trouble=trouble))
+    return _ask_again(subscriber_id, "link", lambda trouble: left_page(token, again_trouble=trouble))
 
 
 @public.post("/unsubscribe/<token>/reason")
@@ -197,7 +199,7 @@ def explain(token: str) -> ResponseReturnValue:
     subscriber_id = service().tokens.read_unsubscribing(token)
     form = ReasonForm()
     if not form.validate():
-        return _left_page(token, mark("Choose one of the reasons, or leave the page as it is.")), 400
+        return left_page(token, mark("Choose one of the reasons, or leave the page as it is.")), 400
     with service().transaction() as connection:
         subscriptions.explain(connection, occasion("subscriber", "link"), subscriber_id, form.reason.data)
     return render_template("public/explained.html", token=token)
@@ -213,11 +215,11 @@ def show_unsubscribe_by_address() -> ResponseReturnValue:
 def unsubscribe_by_address() -> ResponseReturnValue:
     """Mail the link to the address; typing one never takes anybody off."""
     form = AddressForm()
-    shown, trouble = _shown_form(form)
+    shown, trouble = shown_form(form)
     if not form.validate() or shown is None:
         return _address_page(form, trouble), 400
     if wait := too_often("unsubscribe"):
-        return _too_many(wait)
+        return too_many(wait)
     with service().transaction() as connection:
         address, allowed = form.email.address, service().address_limit
         subscriptions.request_unsubscribe_link(connection, occasion("visitor", "form"), address, allowed)
@@ -225,7 +227,7 @@ def unsubscribe_by_address() -> ResponseReturnValue:
 
 
 def _subscribe_page(form: SubscribeForm, trouble: str | None = None, shown: ShownForm | None = None) -> str:
-    values = _consent_and_token()
+    values = consent_and_token()
     if shown is not None and shown.statement == values["consent"].shown.sha256:
         values["form_token"] = form.csrf_token.data  # whoever mends the form has had it before them all the while
     elif shown is not None:
@@ -233,14 +235,21 @@ def _subscribe_page(form: SubscribeForm, trouble: str | None = None, shown: Show
     return render_template("public/subscribe.html", form=form, trouble=trouble, **values)
 
 
-def _confirm_page(token: str, asked: ConsentText) -> str:
-    page = statements.confirm(g.language, asked)
+def _confirm_page(token: str, ask: Row[Any], asked: ConsentText) -> str:
+    page = statements.confirm(g.language, asked, is_move=ask.source == MOVE)
     form_token = service().tokens.for_form(page.sha256, page.language)
-    return render_template("public/confirm.html", token=token, consent=asked, form_token=form_token)
+    name = "move.html" if ask.source == MOVE else "confirm.html"
+    return render_template(f"public/{name}", token=token, consent=asked, form_token=form_token)
 
 
-def _declined_page(token: str) -> str:
-    return render_template("public/declined.html", token=token, **_consent_and_token())
+def _is_declined(ask: Row[Any], person: Row[Any]) -> bool:
+    is_in_force = ask.source == MOVE or (person.open_confirmation_id is None and person.status != "active")
+    return ask.declined_at is not None and is_in_force
+
+
+def _declined_page(token: str, ask: Row[Any]) -> str:
+    is_move = ask.source == MOVE
+    return render_template("public/declined.html", token=token, is_move=is_move, **consent_and_token())
 
 
 def _address_page(form: AddressForm, trouble: str | None = None) -> str:
@@ -248,42 +257,48 @@ def _address_page(form: AddressForm, trouble: str | None = None) -> str:
     return render_template("public/unsubscribe_by_address.html", form=form, trouble=trouble, form_token=token)
 
 
-def _confirmed_page(subscriber_id: str, token: str | None = None) -> str:
+def _confirmed_page(subscriber_id: str, token: str | None = None, ask: Row[Any] | None = None) -> str:
     unsubscribe_token = service().tokens.for_unsubscribing(subscriber_id)
-    return render_template("public/confirmed.html", unsubscribe_token=unsubscribe_token, token=token)
+    is_move = ask is not None and ask.source == MOVE
+    return render_template("public/confirmed.html", unsubscribe_token=unsubscribe_token, token=token, is_move=is_move)
 
 
-def _expired_page(token: str, trouble: str | None = None) -> ResponseReturnValue:
-    return render_template("public/expired.html", token=token, again_trouble=trouble, **_consent_and_token()), 410
+def _expired_page(token: str, ask: Row[Any], trouble: str | None = None) -> ResponseReturnValue:
+    if ask.source == MOVE:
+        return render_template("public/move_expired.html"), 410
+    return render_template("public/expired.html", token=token, again_trouble=trouble, **consent_and_token()), 410
 
 
-def _left_page(token: str, trouble: str | None = None, again_trouble: str | None = None) -> str:
+def left_page(token: str, trouble: str | None = None, again_trouble: str | None = None) -> str:
+    """What somebody sees who has left: that they have, the way back, and a question they may leave unanswered."""
     return render_template(
         "public/left.html",
         token=token,
-        reasons=REASON_LABELS,
+        reasons=LEAVING_REASONS,
         trouble=trouble,
         again_trouble=again_trouble,
-        **_consent_and_token(),
+        **consent_and_token(),
     )
 
 
-def _too_many(wait_s: int) -> ResponseReturnValue:
+def too_many(wait_s: int) -> ResponseReturnValue:
+    """What somebody sees whose network has asked too often, and how long they have to wait."""
     minutes = -(-wait_s // 60)
     return render_template("public/too_many.html", minutes=minutes), 429, {"Retry-After": str(wait_s)}
 
 
-def _consent_and_token() -> dict[str, Any]:
+def consent_and_token() -> dict[str, Any]:
+    """Today's consent text, with the render token of a form that shows it."""
     consent = service().consent_text(g.language)
     return {"consent": consent, "form_token": service().tokens.for_form(consent.shown.sha256, consent.language)}
 
 
 def _ask_again(subscriber_id: str, door: str, show_again: Callable[[str], ResponseReturnValue]) -> ResponseReturnValue:
-    shown, _ = _shown_form(RenderedForm())
+    shown, _ = shown_form(RenderedForm())
     if shown is None:
         return show_again(TOO_OLD)
     with service().transaction() as connection:
-        terms = _shown_terms(connection, shown)
+        terms = shown_terms(connection, shown)
         if terms is None:
             return show_again(TOO_OLD)
         by_link, allowed = occasion("subscriber", door), service().address_limit
@@ -295,7 +310,7 @@ def _ask_again(subscriber_id: str, door: str, show_again: Callable[[str], Respon
     return render_template("public/sent_again.html", too_soon=too_soon, until=until)
 
 
-def _shown_form(form: RenderedForm) -> tuple[ShownForm | None, str | None]:
+def shown_form(form: RenderedForm) -> tuple[ShownForm | None, str | None]:
     """What the form showed, or None and what to tell the visitor."""
     try:
         shown = service().tokens.read_form(form.csrf_token.data or "")
@@ -304,7 +319,7 @@ def _shown_form(form: RenderedForm) -> tuple[ShownForm | None, str | None]:
     return (shown, None) if shown.language in CODES else (None, TOO_OLD)
 
 
-def _shown_terms(connection: Connection, shown: ShownForm) -> Terms | None:
+def shown_terms(connection: Connection, shown: ShownForm) -> Terms | None:
     """Today's terms with the text in the render token: today's, or one kept from before, if its purpose is today's."""
     today = service().terms(language(shown.language))
     if today.consent.sha256 == shown.statement:
@@ -323,6 +338,6 @@ def _asked_text(connection: Connection, ask: Row[Any]) -> ConsentText:
     return statements.kept_consent(kept)
 
 
-def _is_robot(form: SubscribeForm, shown: ShownForm) -> bool:
-    quickest = timedelta(seconds=service().settings.form_min_s)
-    return bool(form.website.data) or services.now() - shown.shown_at < quickest
+def is_robot(shown: ShownForm) -> bool:
+    """Whether a form came back faster than anybody can fill it in."""
+    return services.now() - shown.shown_at < timedelta(seconds=service().settings.form_min_s)

@@ -1,0 +1,218 @@
+"""What a person may ask about themselves: the mailed link to their own page, and everything that is held of them.
+
+The page, the download, the evidence sheet and the consent record are all made from what is gathered here, so that
+none of them tells more or less than another. Whoever holds the mailbox is believed (GDPR articles 11(2) and 12(6)).
+Changes nothing but the queue of mails.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Connection, Row, select
+
+from consent_service import asks
+from consent_service.asks import LinkDead
+from consent_service.delivery import outbox, suppression
+from consent_service.delivery.allowance import Window
+from consent_service.delivery.letters import MY_DATA_LINK
+from consent_service.delivery.suppression import Suppressed
+from consent_service.ledger import evidence
+from consent_service.ledger.evidence import Occasion
+from consent_service.ledger.seal import Payload
+from consent_service.ledger.vault import Vault
+from consent_service.models import checkpoint, confirmation, consent_event, outbox_message, shown_text, subscriber
+from consent_service.people import Address
+from consent_service.tokens import MyDataLink
+
+Held = TypeVar("Held")
+
+
+@dataclass(frozen=True)
+class Person:
+    """The subscriber's own row."""
+
+    id: str
+    email: str
+    email_key: str
+    first_name: str
+    last_name: str
+    language: str
+    status: str
+    asked_at: datetime
+    active_since: datetime | None
+    passive_since: datetime | None
+    left_reason: str | None
+    contact_id: str | None
+    forwarded_at: datetime | None
+    hold_reason: str | None
+    held_since: datetime | None
+    open_confirmation_id: str | None
+
+
+@dataclass(frozen=True)
+class HeldAsk:
+    """One time this person was asked for permission; `email` is a new address that still waits for its owner."""
+
+    id: str
+    purpose: str
+    purpose_version: int
+    statement_sha256: str
+    language: str
+    source: str
+    staff_name: str | None
+    channel: str | None
+    occasion: str | None
+    occasion_on: str | None
+    email: str | None
+    asked_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+    used_event_id: str | None
+    declined_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Seal:
+    """The oldest checkpoint that an event lies under: how many events it covers, its root, and when it was signed."""
+
+    size: int
+    root: bytes
+    signed_at: datetime
+
+
+@dataclass(frozen=True)
+class HeldEvent:
+    """One consent event, opened, with its place in the sealed log; `seal` is None while it has none."""
+
+    id: str
+    at: datetime
+    core: Payload
+    tech: Payload | None
+    leaf_hash: bytes
+    log_index: int | None
+    seal: Seal | None
+
+
+@dataclass(frozen=True)
+class HeldText:
+    """A text that was shown, word for word, under its SHA-256."""
+
+    sha256: str
+    kind: str
+    language: str
+    content: str
+    first_used_at: datetime
+
+
+@dataclass(frozen=True)
+class HeldMessage:
+    """A mail to this person, or an update of them at ActiveCampaign, without its content."""
+
+    lane: str
+    kind: str
+    created_at: datetime
+    done_at: datetime | None
+
+
+@dataclass(frozen=True)
+class PersonalData:
+    """Everything that is held of one person (GDPR article 15); `receipts` by event, when they were asked for."""
+
+    person: Person
+    asks: tuple[HeldAsk, ...]
+    events: tuple[HeldEvent, ...]
+    texts: tuple[HeldText, ...]
+    messages: tuple[HeldMessage, ...]
+    suppressed: Suppressed | None
+    receipts: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def agreed(self) -> HeldAsk | None:
+        """The ask that the person said yes to last, whether or not they have left since."""
+        return max((ask for ask in self.asks if ask.used_at), key=lambda ask: str(ask.used_at), default=None)
+
+    @property
+    def first_ask(self) -> HeldAsk | None:
+        """The ask by which the person became known."""
+        return self.asks[0] if self.asks else None
+
+    @property
+    def new_address(self) -> str | None:
+        """The address the person wants to be written to, while its owner has not confirmed."""
+        return next((ask.email for ask in self.asks if ask.id == self.person.open_confirmation_id), None)
+
+    def text(self, sha256: str) -> HeldText:
+        """Return a text that was shown to this person."""
+        return next(text for text in self.texts if text.sha256 == sha256)
+
+
+def request_link(connection: Connection, occasion: Occasion, address: Address, allowed: Sequence[Window]) -> None:
+    """Mail the link to the person's own page to an address, if it is known; whoever asks learns nothing by it."""
+    free_at = asks.spend(connection, occasion, "data", address, allowed)
+    person = connection.execute(select(subscriber.c.id).where(subscriber.c.email_key == address.key)).one_or_none()
+    if person is not None and free_at <= occasion.now:
+        outbox.enqueue(connection, outbox.MAIL, MY_DATA_LINK, occasion.now, subscriber_id=person.id)
+
+
+def find_person(connection: Connection, keys: Vault, link: MyDataLink) -> Row[Any]:
+    """Return whose page a link opens; raises LinkDead when they are gone or have another address by now."""
+    person = connection.execute(select(subscriber).where(subscriber.c.id == link.subscriber_id)).one_or_none()
+    if person is None or not keys.is_marked(person.email_key, link.address_mark):
+        raise LinkDead
+    return person
+
+
+def gather(connection: Connection, keys: Vault, subscriber_id: str, now: datetime) -> PersonalData | None:
+    """Return everything held of a person (GDPR article 15), or None when they are not known."""
+    person = connection.execute(select(subscriber).where(subscriber.c.id == subscriber_id)).one_or_none()
+    if person is None:
+        return None
+    mine = confirmation.c.subscriber_id == person.id
+    asked = connection.execute(select(confirmation).where(mine).order_by(confirmation.c.asked_at)).all()
+    events = tuple(_events(connection, keys, person.id))
+    return PersonalData(
+        person=_copy(Person, person),
+        asks=tuple(_copy(HeldAsk, ask) for ask in asked),
+        events=events,
+        texts=_texts(connection, events),
+        messages=_messages(connection, person.id),
+        suppressed=suppression.find(connection, keys, person.email_key, now),
+    )
+
+
+def _copy(kind: type[Held], row: Row[Any]) -> Held:
+    return kind(**{column.name: getattr(row, column.name) for column in fields(cast(Any, kind))})
+
+
+def _events(connection: Connection, keys: Vault, subscriber_id: str) -> list[HeldEvent]:
+    mine = select(consent_event.c.id, consent_event.c.log_index).where(consent_event.c.subscriber_id == subscriber_id)
+    places = {row.id: (row.log_index, _seal(connection, row.log_index)) for row in connection.execute(mine).all()}
+    return [
+        HeldEvent(told.id, told.at, told.core, told.tech, told.leaf_hash, *places[told.id])
+        for told in evidence.story(connection, keys, subscriber_id)
+    ]
+
+
+def _seal(connection: Connection, log_index: int | None) -> Seal | None:
+    if log_index is None:
+        return None
+    above = select(checkpoint.c.size, checkpoint.c.root, checkpoint.c.signed_at).where(checkpoint.c.size > log_index)
+    row = connection.execute(above.order_by(checkpoint.c.size).limit(1)).one_or_none()
+    return Seal(*row) if row else None
+
+
+def _texts(connection: Connection, events: Sequence[HeldEvent]) -> tuple[HeldText, ...]:
+    named = [cast(dict[str, str], event.core.get("texts") or {}).values() for event in events]
+    hashes = {sha256 for of_event in named for sha256 in of_event}
+    rows = connection.execute(
+        select(shown_text).where(shown_text.c.sha256.in_(hashes)).order_by(shown_text.c.first_used_at)
+    ).all()
+    return tuple(HeldText(row.sha256, row.kind, row.language, row.content.decode(), row.first_used_at) for row in rows)
+
+
+def _messages(connection: Connection, subscriber_id: str) -> tuple[HeldMessage, ...]:
+    mine = outbox_message.c.subscriber_id == subscriber_id
+    rows = connection.execute(select(outbox_message).where(mine).order_by(outbox_message.c.id)).all()
+    return tuple(_copy(HeldMessage, row) for row in rows)

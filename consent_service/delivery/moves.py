@@ -1,0 +1,40 @@
+"""A change of address that its old mailbox and ActiveCampaign still have to hear of: which address it replaced.
+
+The old address stands in the person's encrypted evidence and nowhere else, so it goes when they do. Must not change
+anything.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from consent_service.ledger import evidence
+from consent_service.ledger.evidence import Event
+from consent_service.ledger.vault import Vault
+from consent_service.models import outbox_message
+
+READDRESS = "readdress"
+
+
+def find(connection: Connection, keys: Vault, subscriber_id: str, confirmation_id: str | None) -> Event | None:
+    """Return the event by which a new address was confirmed, which also names the one it `replaces`."""
+    told = evidence.story(connection, keys, subscriber_id)
+    return next((event for event in told if _is_of(event, confirmation_id)), None)
+
+
+def unheard_address(connection: Connection, keys: Vault, person: Row[Any]) -> str | None:
+    """Return the address ActiveCampaign knows a person by while a change of it has not arrived there, else None."""
+    # Whatever message comes first has to make the change: another one would make a second contact there.
+    waiting = (outbox_message.c.subscriber_id == person.id, outbox_message.c.kind == READDRESS)
+    first = connection.execute(
+        select(outbox_message.c.confirmation_id)
+        .where(*waiting, outbox_message.c.done_at.is_(None))
+        .order_by(outbox_message.c.id)
+        .limit(1)
+    ).scalar_one_or_none()
+    event = find(connection, keys, person.id, first) if first else None
+    return str(event.core["replaces"]) if event else None
+
+
+def _is_of(event: Event, confirmation_id: str | None) -> bool:
+    return "replaces" in event.core and event.core["confirmation"] == confirmation_id

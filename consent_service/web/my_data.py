@@ -1,0 +1,198 @@
+"""The person's own page: by an address typed comes a mailed link; behind it all that is held of them, and their acts.
+
+GET shows, POST acts, and every act ends on a page that says what happened and what follows. The answer to an address
+is the same whether or not it is known. The link in the mail is the proof; no cookie is. Contains no rule.
+"""
+
+from typing import Any
+
+from flask import Blueprint, g, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from sqlalchemy import Connection, Row
+
+from consent_service import asks, corrections, data_requests, retention, subscriptions
+from consent_service import service as services
+from consent_service.language import mark
+from consent_service.statements import CHANNELS, LEAVING_REASONS
+from consent_service.tokens import MyDataLinkExpired
+from consent_service.web.forms import NameField
+from consent_service.web.public import (
+    TOO_OLD,
+    AddressForm,
+    consent_and_token,
+    is_robot,
+    left_page,
+    shown_form,
+    shown_terms,
+    too_many,
+)
+from consent_service.web.visitor import occasion, service, too_often
+
+my_data = Blueprint("my_data", __name__, url_prefix="/my-data")
+
+SAME_ADDRESS = mark("This is the address you have now. Write the new one.")
+
+
+class NameForm(FlaskForm):
+    """The name as the person says it is."""
+
+    class Meta:
+        """The link in the address is the proof, no cookie is."""
+
+        csrf = False
+
+    first_name = NameField(mark("Write your first name."))
+    last_name = NameField(mark("Write your last name."))
+
+
+@my_data.get("")
+def show_request() -> ResponseReturnValue:
+    """A form for the address whose data somebody wants to see."""
+    return _request_page(AddressForm())
+
+
+@my_data.post("")
+def send_link() -> ResponseReturnValue:
+    """Mail the link to the address, if it is known: the same page either way."""
+    form = AddressForm()
+    shown, trouble = shown_form(form)
+    if not form.validate() or shown is None:
+        return _request_page(form, trouble), 400
+    if wait := too_often("my-data"):
+        return too_many(wait)
+    if not is_robot(shown):
+        with service().transaction() as connection:
+            address, allowed = form.email.address, service().address_limit
+            data_requests.request_link(connection, occasion("visitor", "form"), address, allowed)
+    return render_template("my_data/sent.html", email=form.email.data)
+
+
+@my_data.get("/<token>")
+def show(token: str) -> ResponseReturnValue:
+    """Everything held of the person, and what they can do about it."""
+    link = service().tokens.read_my_data(token)
+    with service().reading() as connection:
+        person = data_requests.find_person(connection, service().vault, link)
+        held = data_requests.gather(connection, service().vault, person.id, services.now())
+    return render_template(
+        "my_data/show.html",
+        token=token,
+        held=held,
+        until=link.until,
+        rules=retention.RULES,
+        channels=CHANNELS,
+        reasons=LEAVING_REASONS,
+    )
+
+
+@my_data.post("/<token>/again")
+def send_again(token: str) -> ResponseReturnValue:
+    """Mail a new link to whom an expired one belonged."""
+    if wait := too_often("my-data"):
+        return too_many(wait)
+    with service().transaction() as connection:
+        person = _person(connection, token, even_expired=True)
+        by_link, address = occasion("subscriber", "link"), asks.address_of(person)
+        data_requests.request_link(connection, by_link, address, service().address_limit)
+    return render_template("my_data/sent.html", email=None)
+
+
+@my_data.get("/<token>/name")
+def show_name(token: str) -> ResponseReturnValue:
+    """The name as it is held, to be set right."""
+    with service().reading() as connection:
+        person = _person(connection, token)
+    return render_template("my_data/name.html", token=token, form=NameForm(obj=person))
+
+
+@my_data.post("/<token>/name")
+def correct_name(token: str) -> ResponseReturnValue:
+    """Set the name right."""
+    form = NameForm()
+    with service().transaction() as connection:
+        person = _person(connection, token)
+        if not form.validate():
+            return render_template("my_data/name.html", token=token, form=form), 400
+        first_name, last_name = form.first_name.data, form.last_name.data
+        corrections.correct_name(connection, occasion("subscriber", "my-data"), person.id, first_name, last_name)
+    return render_template("my_data/name_done.html", token=token, form=form, is_active=person.status == "active")
+
+
+@my_data.get("/<token>/address")
+def show_address(token: str) -> ResponseReturnValue:
+    """A form for a new address."""
+    with service().reading() as connection:
+        person = _person(connection, token)
+    return _address_page(token, person, AddressForm())
+
+
+@my_data.post("/<token>/address")
+def change_address(token: str) -> ResponseReturnValue:
+    """Ask the owner of the new address: the same page whatever the state of that address."""
+    form = AddressForm()
+    shown, trouble = shown_form(form)
+    with service().reading() as connection:
+        person = _person(connection, token)
+    if person.status != "active":
+        return _address_page(token, person, form), 409
+    if form.validate() and form.email.address.key == person.email_key:
+        form.email.errors = [SAME_ADDRESS]
+    if form.errors or shown is None:
+        return _address_page(token, person, form, trouble), 400
+    if wait := too_often("my-data"):
+        return too_many(wait)
+    with service().transaction() as connection:
+        terms = shown_terms(connection, shown)
+        if terms is None:
+            return _address_page(token, person, form, TOO_OLD), 400
+        by_person, allowed = occasion("subscriber", "my-data"), service().address_limit
+        corrections.request_move(connection, by_person, person.id, form.email.address, terms, allowed)
+    return render_template("my_data/address_sent.html", token=token, email=form.email.data, held=person)
+
+
+@my_data.post("/<token>/address/cancel")
+def cancel_address(token: str) -> ResponseReturnValue:
+    """Take a change of address back before it is confirmed."""
+    with service().transaction() as connection:
+        person = _person(connection, token)
+        corrections.cancel_move(connection, occasion("subscriber", "my-data"), person.id)
+    return render_template("my_data/address_kept.html", token=token, held=person)
+
+
+@my_data.post("/<token>/stop")
+def stop(token: str) -> ResponseReturnValue:
+    """Leave, as with the link at the end of every newsletter."""
+    with service().transaction() as connection:
+        person = _person(connection, token)
+        subscriptions.unsubscribe(connection, occasion("subscriber", "my-data"), person.id)
+    return left_page(service().tokens.for_unsubscribing(person.id))
+
+
+@my_data.errorhandler(MyDataLinkExpired)
+def expired(_: MyDataLinkExpired) -> ResponseReturnValue:
+    """The link was good for an hour; a new one is one press away."""
+    return render_template("my_data/expired.html", token=(request.view_args or {})["token"]), 410
+
+
+def _person(connection: Connection, token: str, *, even_expired: bool = False) -> Row[Any]:
+    """Whose page this is; raises what the one page for dead links, or the one for expired ones, is shown for."""
+    try:
+        link = service().tokens.read_my_data(token)
+    except MyDataLinkExpired as found:
+        if not even_expired:
+            raise
+        link = found.link
+    return data_requests.find_person(connection, service().vault, link)
+
+
+def _request_page(form: AddressForm, trouble: str | None = None) -> str:
+    token = service().tokens.for_form("my-data", g.language.code)
+    return render_template("my_data/request.html", form=form, trouble=trouble, form_token=token)
+
+
+def _address_page(token: str, person: Row[Any], form: AddressForm, trouble: str | None = None) -> str:
+    name = "address.html" if person.status == "active" else "address_passive.html"
+    return render_template(
+        f"my_data/{name}", token=token, held=person, form=form, trouble=trouble, **consent_and_token()
+    )
