@@ -59,6 +59,12 @@ class Visitor:
         self.house.deliver()
         return self.house.get(self.link("my-data"), self.http)
 
+    def move_to(self, email: str) -> Page:
+        """Ask on my own page to be written to at another address."""
+        self.my_data()
+        form = self.house.get(self.link("my-data").replace("?", "/address?"), self.http)
+        return form.press(fi("Send the confirmation message"), email=email)
+
     def becomes_active(self) -> "Visitor":
         """Subscribe, get the mail, confirm, be forwarded: the whole job."""
         self.subscribe()
