@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from consent_service import people, statements
 from consent_service.delivery import allowance, outbox
 from consent_service.delivery.allowance import Window
+from consent_service.delivery.moves import MOVE
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
@@ -24,7 +25,6 @@ from consent_service.statements import Terms
 
 LINK_LIFETIME = timedelta(days=7)
 ASK_GAP = Window(1, timedelta(minutes=5))
-MOVE = "my-data"  # the source of an ask that a person makes on their own page, to be written to at another address
 
 
 class LinkDead(Exception):

@@ -20,7 +20,18 @@ import click
 from flask.cli import AppGroup, ScriptInfo
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from consent_service import config, database, doctor, language, people, relay, statements, subscriptions
+from consent_service import (
+    chores,
+    config,
+    database,
+    doctor,
+    language,
+    people,
+    relay,
+    retention,
+    statements,
+    subscriptions,
+)
 from consent_service import log as logs
 from consent_service import service as services
 from consent_service.asks import Ask, StaffRequest
@@ -134,6 +145,33 @@ def verify(file: BinaryIO, key: str | None, as_json: bool) -> None:
         "texts": dict(found.texts),
     }
     click.echo(json.dumps(facts, ensure_ascii=False, indent=2) if as_json else _in_words(facts))
+
+
+@cli.command(with_appcontext=False)
+@click.option("--dry-run", is_flag=True, help="Count what is due, and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@fails_clearly
+def purge(dry_run: bool, as_json: bool) -> None:
+    """Erase everything whose time is up, as the relay does every day at noon."""
+    service = _service()
+    if not dry_run:
+        _await_database(service)
+    with service.reading() as connection:
+        due = {rule: retention.due(connection, rule, services.now()) for rule in retention.RULES if rule.end}
+    ended = dict.fromkeys(due, 0)
+    if not dry_run:
+        with click.progressbar(length=sum(due.values()), label="Purging", file=sys.stderr) as bar:
+            for rule, rows in chores.purge(service):
+                ended[rule] += rows
+                bar.update(rows)
+        chores.tidy(service)
+    report = [{"rule": rule.key, "due": due[rule], "ended": ended[rule]} for rule in due]
+    if as_json:
+        click.echo(json.dumps(report, indent=2))
+        return
+    for rule, rows in due.items():
+        said = f"{rows} due" if dry_run else f"{ended[rule]} erased"
+        click.echo(f"{rule.key}: {said} - {rule.what}, {rule.period}")
 
 
 @cli.command("doctor", with_appcontext=False)
@@ -271,11 +309,16 @@ def _in_words(facts: dict[str, Any]) -> str:
 
 
 def _await_database(service: Service) -> None:
-    """Migrate as soon as the database answers: after a power cut it may come up later than we do."""
+    """Migrate as soon as the database answers: after a power cut it may come up later than we do.
+
+    Whom an older database brought back is erased again before anything is served or sent.
+    """
     end = time.monotonic() + PATIENCE_S
     while True:
         try:
-            return database.upgrade(service.engine)
+            database.upgrade(service.engine)
+            chores.repeat_erasures(service)
+            return
         except OperationalError:
             if time.monotonic() > end:
                 raise

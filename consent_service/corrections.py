@@ -11,11 +11,11 @@ from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.exc import IntegrityError
 
 from consent_service import asks
-from consent_service.asks import MOVE, Ask
+from consent_service.asks import Ask
 from consent_service.delivery import outbox, suppression
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.letters import ADDRESS_ASKED, ADDRESS_CHANGED, WELCOME
-from consent_service.delivery.moves import READDRESS
+from consent_service.delivery.moves import MOVE, READDRESS
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload

@@ -5,7 +5,7 @@ an acknowledged commit survives a crash and two writers queue instead of failing
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,26 @@ def hold_log(connection: Connection) -> None:
     """Let nobody else give places in the log until this transaction ends; on SQLite there is one writer anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOG_LOCK})
+
+
+def empty_log(engine: Engine) -> bool:
+    """Empty SQLite's log of changes, which holds what was deleted a moment ago; False when somebody reads it now."""
+    if engine.dialect.name != "sqlite":
+        return True
+    with closing(engine.raw_connection()) as raw:
+        cursor = raw.cursor()
+        cursor.execute("PRAGMA busy_timeout=0")  # while it waits for a reader, nobody could write
+        [busy, _, _] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+    return not busy
+
+
+def scrub(engine: Engine) -> bool:
+    """Write SQLite's file anew: `secure_delete` overlooks what moving rows from page to page leaves between them."""
+    if engine.dialect.name == "sqlite":
+        with closing(engine.raw_connection()) as raw:
+            raw.cursor().execute("VACUUM")
+    return empty_log(engine)
 
 
 def is_busy(error: OperationalError) -> bool:

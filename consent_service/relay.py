@@ -1,4 +1,4 @@
-"""The relay: one thread a lane that empties the outbox, and one that keeps the leases of what is under way.
+"""The relay: a thread a lane that empties the outbox, one that keeps the leases of what is under way, one for chores.
 
 A lane whose other side is down rests and tries again by itself, longer each time up to a minute; the other lane does
 not notice. Stops after the delivery under way. Must not know what is delivered.
@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from consent_service import service as services
+from consent_service.chores import Chores
 from consent_service.delivery import outbox
 from consent_service.delivery.outbox import Channel, Delivered, Outcome, Relay, Retry
 from consent_service.delivery.pacing import CallBudget
@@ -37,11 +38,12 @@ def run(service: Service, stop: threading.Event) -> None:
         )
         for channel in channels
     ]
+    chores = threading.Thread(target=_chores, args=(service, stop), name="chores")
     log.info("relay started", lanes=[lane.name for lane in lanes])
-    for thread in (heartbeat, *lanes):
+    for thread in (heartbeat, chores, *lanes):
         thread.start()
-    for lane in lanes:
-        lane.join()
+    for thread in (chores, *lanes):
+        thread.join()
     ended.set()  # only now: a delivery that was under way kept its lease to its end
     heartbeat.join()
     for channel in channels:
@@ -87,6 +89,13 @@ class Lane:
             wish = (outcome.after or timedelta(0)).total_seconds()
             return max(wish, min(LONGEST_REST_S, 2.0 ** (self._failures - 1)))
         return 0
+
+
+def _chores(service: Service, stop: threading.Event) -> None:
+    chores = Chores(service, stop)
+    while not stop.is_set():
+        chores.run()
+        stop.wait(service.settings.seal_every_s)
 
 
 def _heartbeat(relay: Relay, ended: threading.Event) -> None:

@@ -34,8 +34,8 @@ class End:
 class Rule:
     """What is kept, how long and why (GDPR articles 5(1)(e) and 13(2)(a)), in English message ids for a person to read.
 
-    `after` is the time in numbers, None where something else than time decides; `survives` says that it stays
-    when a person is erased; without an `end` the purge leaves it alone.
+    `after` is the time in numbers, None where something else than time decides; what has no `end` the purge leaves
+    alone.
     """
 
     key: str
@@ -43,7 +43,6 @@ class Rule:
     period: str
     why: str
     after: timedelta | None = None
-    survives: bool = False
     end: End | None = None
 
 
@@ -167,7 +166,6 @@ RULES = (
         mark("30 days after the last request"),
         mark("So that nobody can flood your mailbox through our form."),
         timedelta(days=30),
-        survives=True,
         end=_gone_by(allowance.c.key, allowance.c.asked_at),
     ),
     Rule(
@@ -176,7 +174,6 @@ RULES = (
         mark("one year"),
         mark("So that nobody else can have us write to you. The address cannot be read from the code."),
         timedelta(days=365),
-        survives=True,
         end=End(
             suppressed.c.address_hash,
             lambda until: suppressed.c.until <= until + timedelta(days=365),
@@ -188,7 +185,6 @@ RULES = (
         mark("An objection to marketing, under a code instead of the address"),
         mark("for good"),
         mark("So that we never write to you again, whoever asks. The address cannot be read from the code."),
-        survives=True,
     ),
     Rule(
         "outbox",
@@ -204,7 +200,6 @@ RULES = (
         mark("three years"),
         mark("To show that it was done, and to do it again if a backup ever has to be restored."),
         timedelta(days=3 * 365 + 1),
-        survives=True,
         end=_gone_by(erasure.c.subscriber_id, erasure.c.erased_at),
     ),
     Rule(
@@ -212,6 +207,7 @@ RULES = (
         mark("An empty entry in the sealed log: a random number, a time and two checksums"),
         mark("for good"),
         mark("So that nobody can change the log unnoticed. Nothing about you can be read from it."),
-        survives=True,
     ),
 )
+
+BY_KEY = {rule.key: rule for rule in RULES}

@@ -79,6 +79,7 @@ class Service:
             self.tokens,
             self.vault,
             allowance.windows(self.settings.limit_global),
+            retention.BY_KEY,
         )
 
     @cached_property
@@ -148,7 +149,7 @@ class Service:
             account.deliver,
             forwarding.record,
             account.close,
-            repeat_if_lost=True,
+            mend=forwarding.mend,
         )
         return [mail, forward]
 

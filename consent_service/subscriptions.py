@@ -15,10 +15,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from consent_service import asks, corrections
-from consent_service.asks import MOVE, Ask, LinkDead, LinkExpired
+from consent_service.asks import Ask, LinkDead, LinkExpired
 from consent_service.database import insert_if_absent
 from consent_service.delivery import outbox, suppression
 from consent_service.delivery.allowance import Window
+from consent_service.delivery.moves import MOVE
 from consent_service.delivery.suppression import Suppressed
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
@@ -134,13 +135,17 @@ def unsubscribe(connection: Connection, occasion: Occasion, subscriber_id: str) 
     if person is None or (person.status != "active" and person.open_confirmation_id is None):
         return
     left = evidence.append(connection, occasion, person.id, {"kind": "withdrawn"})
-    corrections.forget_move(connection, person)
-    asks.change_person(connection, person.id, open_confirmation_id=None)
-    if person.status == "active":
-        asks.change_person(
-            connection, person.id, status="passive", passive_since=left.at, basis_event_id=None, left_reason=None
-        )
-        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, "sync", occasion.now, subscriber_id=person.id)
+    _stop(connection, occasion, person, left.at)
+
+
+def object_for_good(connection: Connection, occasion: Occasion, subscriber_id: str) -> None:
+    """Take an objection to marketing (GDPR article 21(2) and (3)): passive, open asks dead, and never asked again."""
+    person = asks.lock_person(connection, subscriber_id)
+    if person is None or _has_objected(connection, occasion, person):
+        return
+    objected = evidence.append(connection, occasion, person.id, {"kind": "objected"})
+    suppression.object_for_good(connection, occasion.vault, person.email_key, occasion.now)
+    _stop(connection, occasion, person, objected.at)
 
 
 def explain(connection: Connection, occasion: Occasion, subscriber_id: str, reason: str) -> None:
@@ -176,6 +181,22 @@ def _ask(connection: Connection, occasion: Occasion, ask: Ask, source: str, allo
         suppression.lift_declined(connection, occasion.vault, person.email_key)
     asks.write_down(connection, occasion, person, ask, source)
     return Asked(person.id)
+
+
+def _stop(connection: Connection, occasion: Occasion, person: Row[Any], at: datetime) -> None:
+    corrections.forget_move(connection, person)
+    asks.change_person(connection, person.id, open_confirmation_id=None)
+    if person.status == "active":
+        asks.change_person(
+            connection, person.id, status="passive", passive_since=at, basis_event_id=None, left_reason=None
+        )
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, "sync", occasion.now, subscriber_id=person.id)
+
+
+def _has_objected(connection: Connection, occasion: Occasion, person: Row[Any]) -> bool:
+    refused = suppression.find(connection, occasion.vault, person.email_key, occasion.now)
+    is_quiet = person.status != "active" and person.open_confirmation_id is None
+    return is_quiet and refused is not None and refused.reason == "objected"
 
 
 def _activate(connection: Connection, occasion: Occasion, ask: Row[Any], person: Row[Any], page: ShownText) -> None:

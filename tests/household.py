@@ -10,16 +10,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import requests
+import structlog
 from flask import Flask
 from sqlalchemy import select
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from consent_service import config, database, relay
+from consent_service import config, database, erasure, relay, subscriptions
 from consent_service import service as services
+from consent_service.chores import Chores
 from consent_service.config import Settings
 from consent_service.delivery.outbox import Channel, Outcome, Relay
 from consent_service.delivery.pacing import CallBudget
 from consent_service.ledger import evidence
+from consent_service.ledger.evidence import Occasion
 from consent_service.models import confirmation, consent_event, metadata, outbox_message, subscriber
 from consent_service.people import read_address
 from consent_service.service import Service
@@ -77,6 +80,28 @@ class Household:
                 outcomes.append(outcome)
         return outcomes
 
+    def do_chores(self) -> None:
+        """Do what the relay does besides delivering, once; nothing may stumble."""
+        with structlog.testing.capture_logs() as said:
+            Chores(self.service, threading.Event()).run()
+        assert not [entry for entry in said if entry["log_level"] == "error"], said
+
+    def occasion(self, actor: str = "subscriber", door: str = "link") -> Occasion:
+        """An occasion, as a door makes it."""
+        return Occasion(services.now(), actor, door, self.service.vault, forwards=self.service.forwards)
+
+    def erase(self, email: str, *, tell: bool = True):
+        """Erase somebody at their own wish."""
+        person = self.person(email).id
+        with self.service.transaction() as connection:
+            return erasure.erase(connection, self.occasion(), person, "person", tell=tell)
+
+    def object(self, email: str) -> None:
+        """Take somebody's objection to marketing."""
+        person = self.person(email).id
+        with self.service.transaction() as connection:
+            subscriptions.object_for_good(connection, self.occasion(), person)
+
     def close(self) -> None:
         """Close the connections the channels keep open."""
         for channel in self.channels:
@@ -113,6 +138,10 @@ class Household:
     def count(self, table=consent_event) -> int:
         with self.service.reading() as connection:
             return len(connection.execute(select(table)).all())
+
+    def rows(self, table):
+        with self.service.reading() as connection:
+            return connection.execute(select(table)).all()
 
     def everything(self) -> dict[str, list[tuple[object, ...]]]:
         """Every row of every table, to see whether anything changed."""

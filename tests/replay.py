@@ -7,6 +7,7 @@ from consent_service.ledger.evidence import Event
 COLUMNS = (
     "status", "first_name", "last_name", "language", "email",
     "active_since", "passive_since", "basis_event_id", "open_confirmation_id", "left_reason",
+    "hold_reason", "held_since",
 )  # fmt: skip
 
 
@@ -30,10 +31,14 @@ def replay(events: list[Event]) -> dict[str, object]:
             state |= {name: core[name] for name in ("first_name", "last_name")}
         elif core["kind"] in ("declined", "cancelled"):
             state["open_confirmation_id"] = None
-        elif core["kind"] == "withdrawn":
+        elif core["kind"] in ("withdrawn", "objected"):
             state["open_confirmation_id"] = None
             if state["status"] == "active":
                 state |= {"status": "passive", "passive_since": at, "basis_event_id": None, "left_reason": None}
         elif core["kind"] == "explained":
             state["left_reason"] = core["reason"]
+        elif core["kind"] == "held":
+            state |= {"hold_reason": core["reason"], "held_since": at}
+        elif core["kind"] == "released":
+            state |= {"hold_reason": None, "held_since": None}
     return state

@@ -229,8 +229,8 @@ def test_a_controller_file_with_line_breaks_puts_nothing_into_headers(sqlite_hou
     service = Service(sqlite_house.settings, controller)
     with sqlite_house.service.transaction() as connection:
         [message] = [row for row in sqlite_house.messages() if row.lane == outbox.MAIL]
-        names = ("id", "key", "lane", "kind", "subscriber_id", "confirmation_id", "created_at", "attempts")
-        ask = outbox.Message(*(getattr(message, name) for name in names))
+        same = {name: getattr(message, name) for name in outbox.MESSAGE_COLUMNS}
+        ask = outbox.Message(**same, attempts=message.attempts)
         letter = service.letters.load(connection, ask, services.now())
     mailer = service.mailer()
     try:

@@ -21,8 +21,10 @@ TIMEOUT_S = 10
 LARGEST_ANSWER = 1024 * 1024
 SUBSCRIBED, UNSUBSCRIBED = 1, 2
 RESUBSCRIBE_SOURCE = 4  # documented for a contact that left and comes back with a fresh confirmation
+SEARCH_AGAIN = timedelta(minutes=10)
 LONGEST_WISH = timedelta(days=1)  # a slip of theirs in `Retry-After` must not stop forwarding for years
 TAKEN = "duplicate"
+DELETED, NOT_THERE = "deleted", "no such contact there"
 REFUSED_FOR_GOOD = (400, 405, 413, 415, 422)
 
 
@@ -43,6 +45,18 @@ class ContactState:
     former_email: str | None = None
 
 
+@dataclass(frozen=True)
+class Leaving:
+    """A contact that has to be deleted there: by its id, and by its address as long as a search finds one.
+
+    `is_settled` says that enough time has passed for a search that finds nobody to be believed.
+    """
+
+    email: str
+    contact_id: str | None
+    is_settled: bool
+
+
 class _Ended(Exception):
     def __init__(self, outcome: Outcome):
         self.outcome = outcome
@@ -59,9 +73,11 @@ class Account:
         self._http.trust_env = False  # neither a proxy nor a .netrc of the machine gets to see the key
         self._http.headers.update({"Api-Token": token, "Accept": "application/json"})
 
-    def deliver(self, contact: ContactState) -> Outcome:
-        """Bring the contact in line; returns Delivered with its id there, Retry or Rejected."""
+    def deliver(self, contact: ContactState | Leaving) -> Outcome:
+        """Bring the contact in line or delete it; returns Delivered with its id there, Retry or Rejected."""
         try:
+            if isinstance(contact, Leaving):
+                return self._delete(contact)
             if contact.former_email:
                 contact = self._readdress(contact, contact.former_email)
             return self._subscribe(contact) if contact.is_active else self._unsubscribe(contact)
@@ -117,6 +133,21 @@ class Account:
             return Delivered(contact_id=contact_id)
         return Retry("ActiveCampaign did not take the contact off the list")
 
+    def _delete(self, leaving: Leaving) -> Outcome:
+        was_there = bool(leaving.contact_id and self._remove(leaving.contact_id))
+        contact_id = self._find(leaving.email, strictly=True)
+        if contact_id is not None:  # also what became of a deleted contact that somebody there made again
+            was_there |= self._remove(contact_id)
+        elif leaving.contact_id is None and not leaving.is_settled:
+            return Retry("not found yet; a contact just made may be found later", after=SEARCH_AGAIN)
+        return Delivered(DELETED if was_there else NOT_THERE)
+
+    def _remove(self, contact_id: str) -> bool:
+        code, body = self._call("DELETE", f"contacts/{quote(contact_id, safe='')}")
+        if code != 404 and not isinstance(body, dict):  # a page of something in between, which deleted nothing
+            raise _Ended(Retry("ActiveCampaign's answer to a deletion cannot be read"))
+        return code != 404
+
     def _sync(self, contact: ContactState) -> str:
         names = {"firstName": contact.first_name, "lastName": contact.last_name}
         _, body = self._call("POST", "contact/sync", {"contact": {"email": contact.email} | names})
@@ -125,13 +156,16 @@ class Account:
             raise _Ended(Retry("ActiveCampaign's answer to contact/sync names another contact or none"))
         return str(found["id"])
 
-    def _find(self, email: str) -> str | None:
+    def _find(self, email: str, *, strictly: bool = False) -> str | None:
         _, body = self._call("GET", f"contacts?email={quote(email, safe='')}")
         contacts = body.get("contacts") if isinstance(body, dict) else None
         if not isinstance(contacts, list):
             raise _Ended(Retry("ActiveCampaign's answer to a search cannot be read"))
         # An unknown filter is ignored there and everybody comes back, so only the address itself counts.
-        return next((str(found["id"]) for found in contacts if _is_of(found, email)), None)
+        found = next((str(one["id"]) for one in contacts if _is_of(one, email)), None)
+        if strictly and contacts and found is None:
+            raise _Ended(Retry("ActiveCampaign's search did not look for the address"))
+        return found
 
     def _set_status(self, contact_id: str, status: int, **extra: int) -> int | None:
         wanted = {"list": self._list_id, "contact": contact_id, "status": status} | extra

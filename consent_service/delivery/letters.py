@@ -4,12 +4,12 @@ One template per mail is rendered twice, as text and as HTML, so that both say t
 is not written. Nothing a visitor typed goes into a mail to an address that is not confirmed. Must not send anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -19,7 +19,7 @@ from consent_service import language as languages
 from consent_service import statements
 from consent_service.config import TEMPLATES
 from consent_service.controller import Controller
-from consent_service.delivery import allowance, moves, outbox
+from consent_service.delivery import allowance, departures, moves, outbox, suppression
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.mail import Letter
 from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
@@ -39,11 +39,31 @@ CONFIRMATION, ALREADY, WELCOME = "confirmation", "already", "welcome"
 UNSUBSCRIBE_LINK, OWNER_HELD = "unsubscribe_link", "owner_held"
 MY_DATA_LINK, ADDRESS_ASKED, ADDRESS_CHANGED = "my_data_link", "address_asked", "address_changed"
 LIST_MAIL = (ALREADY, WELCOME)
+STAYS = ("leaf", "erasure", "allowance")  # whoever was erased; what was refused or objected to comes on top
+
+
+class Kept(Protocol):
+    """One line of the retention table, in message ids: what is kept, how long and why."""
+
+    @property
+    def what(self) -> str:
+        """What is kept."""
+
+    @property
+    def period(self) -> str:
+        """How long."""
+
+    @property
+    def why(self) -> str:
+        """What for."""
 
 
 @dataclass(frozen=True)
 class Letters:
-    """Writes the letters of one controller; `global_limit` is how many confirmations the whole service may send."""
+    """Writes the letters of one controller.
+
+    `global_limit` is how many confirmations the whole service may send, `kept` the retention table by key.
+    """
 
     controller: Controller
     public_url: str
@@ -51,11 +71,14 @@ class Letters:
     tokens: Tokens
     vault: Vault
     global_limit: Sequence[Window]
+    kept: Mapping[str, Kept]
 
     def load(self, connection: Connection, message: Message, now: datetime) -> Letter | Hold | Nothing:
         """Return the letter of a message, Nothing when its reason has passed, Hold when it must wait."""
         if message.kind == OWNER_HELD:
             return self._to_owner(message)
+        if message.kind == departures.ERASED:
+            return self._to_erased(connection, message, now)
         person = connection.execute(select(subscriber).where(subscriber.c.id == message.subscriber_id)).one_or_none()
         if person is None:
             return Nothing()
@@ -159,6 +182,18 @@ class Letters:
             "unsubscribe_url": url,
         }
         return self._write(message, person.email, language, values)
+
+    def _to_erased(self, connection: Connection, message: Message, now: datetime) -> Letter | Nothing:
+        leaving = departures.find(connection, message.departure_id)
+        if leaving is None:
+            return Nothing()
+        refused = suppression.find(connection, self.vault, leaving.email_key, now)
+        stays = [refused.reason, *STAYS] if refused else STAYS
+        values = {
+            "there": departures.deletion(connection, leaving),
+            "stays": [self.kept[key] for key in stays],
+        }
+        return self._write(message, leaving.email, languages.language(leaving.language), values)
 
     def _to_owner(self, message: Message) -> Letter:
         values = {"console_url": f"{self.public_url}/staff/"}

@@ -10,10 +10,11 @@ from sqlalchemy import Connection, Row, select
 
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Event
-from consent_service.ledger.vault import Vault
-from consent_service.models import outbox_message
+from consent_service.ledger.vault import Vault, VaultRefused
+from consent_service.models import confirmation, outbox_message
 
 READDRESS = "readdress"
+MOVE = "my-data"  # the source of an ask that a person makes on their own page, to be written to at another address
 
 
 def find(connection: Connection, keys: Vault, subscriber_id: str, confirmation_id: str | None) -> Event | None:
@@ -34,6 +35,18 @@ def unheard_address(connection: Connection, keys: Vault, person: Row[Any]) -> st
     ).scalar_one_or_none()
     event = find(connection, keys, person.id, first) if first else None
     return str(event.core["replaces"]) if event else None
+
+
+def former_addresses(connection: Connection, keys: Vault, subscriber_id: str) -> list[str]:
+    """Return the addresses a person had before, under which a contact may have been left behind; none if unreadable."""
+    moved = (confirmation.c.subscriber_id == subscriber_id, confirmation.c.source == MOVE)
+    if connection.execute(select(confirmation.c.id).where(*moved, confirmation.c.used_at.is_not(None))).first() is None:
+        return []
+    try:
+        told = list(evidence.story(connection, keys, subscriber_id))
+    except VaultRefused:  # a lost key or a changed event must not keep anybody from being erased
+        return []
+    return [str(event.core["replaces"]) for event in told if "replaces" in event.core]
 
 
 def _is_of(event: Event, confirmation_id: str | None) -> bool:

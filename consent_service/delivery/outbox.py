@@ -26,6 +26,10 @@ MAIL = "mail"
 ACTIVECAMPAIGN = "activecampaign"
 LANES = (MAIL, ACTIVECAMPAIGN)
 
+MESSAGE_COLUMNS = (
+    "id", "key", "lane", "kind", "subscriber_id", "confirmation_id", "departure_id", "created_at",
+)  # fmt: skip
+
 log = structlog.get_logger()
 
 
@@ -39,6 +43,7 @@ class Message:
     kind: str
     subscriber_id: str | None
     confirmation_id: str | None
+    departure_id: str | None
     created_at: datetime
     attempts: int
 
@@ -89,8 +94,8 @@ class Channel:
 
     `load(connection, message, now)` returns a parcel, Hold or Nothing; `deliver(parcel)` talks to the other side;
     `record(connection, message, parcel, delivered, now)` keeps what it answered; `close()` ends the connection to it.
-    `repeat_if_lost` sends another message when the lease ran out during a delivery whose late effect could undo a
-    newer one.
+    `mend(connection, message, parcel, now)` is called instead when the lease ran out or the message was deleted during
+    a delivery whose late effect could undo a newer one.
     """
 
     lane: str
@@ -98,7 +103,7 @@ class Channel:
     deliver: Callable[[Any], Outcome]
     record: Callable[[Connection, Message, Any, Delivered, datetime], None]
     close: Callable[[], None]
-    repeat_if_lost: bool = False
+    mend: Callable[[Connection, Message, Any, datetime], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,8 @@ def enqueue(
     *,
     subscriber_id: str | None = None,
     confirmation_id: str | None = None,
+    departure_id: str | None = None,
+    not_before: datetime | None = None,
 ) -> None:
     """Add a message to the outbox, and wake the person's earlier ones in this lane that wait for another try."""
     if subscriber_id is not None:
@@ -134,8 +141,9 @@ def enqueue(
             kind=kind,
             subscriber_id=subscriber_id,
             confirmation_id=confirmation_id,
+            departure_id=departure_id,
             created_at=now,
-            due_at=now,
+            due_at=not_before or now,
         )
     )
 
@@ -181,6 +189,15 @@ def hasten(connection: Connection, lane: str, now: datetime) -> None:
         .where(outbox_message.c.lane == lane, _undone(), outbox_message.c.due_at > now)
         .values(due_at=now)
     )
+
+
+def busy_until(connection: Connection, lane: str, subscriber_id: str, now: datetime) -> datetime:
+    """Return until when a delivery about a person may still be under way in a lane, as far as leases tell."""
+    of_person = (outbox_message.c.lane == lane, outbox_message.c.subscriber_id == subscriber_id)
+    until: datetime | None = connection.execute(
+        select(func.max(outbox_message.c.claimed_until)).where(*of_person, _undone())
+    ).scalar_one()
+    return max(until or now, now)
 
 
 def set_aside(connection: Connection, message_id: int, now: datetime) -> bool:
@@ -256,9 +273,8 @@ def _claim(connection: Connection, relay: Relay, lane: str) -> Message | None:
         .where(outbox_message.c.id == row.id)
         .values(claimed_by=relay.name, claimed_until=now + LEASE, attempts=row.attempts + 1)
     )
-    return Message(
-        row.id, row.key, row.lane, row.kind, row.subscriber_id, row.confirmation_id, row.created_at, row.attempts + 1
-    )
+    same = {name: getattr(row, name) for name in MESSAGE_COLUMNS}
+    return Message(**same, attempts=row.attempts + 1)
 
 
 def _attempt(relay: Relay, channel: Channel, message: Message) -> tuple[Any, Outcome]:
@@ -277,7 +293,8 @@ def _finish(relay: Relay, channel: Channel, message: Message, parcel: Any, outco
     try:
         with relay.transaction() as connection:
             if not _settle(connection, relay, message, outcome):
-                _repeat(connection, relay, channel, message)
+                if channel.mend and parcel is not None and not isinstance(parcel, (Hold, Nothing)):
+                    channel.mend(connection, message, parcel, relay.now())
             elif isinstance(outcome, Delivered):
                 channel.record(connection, message, parcel, outcome, relay.now())
     except Exception as error:  # delivered but not recorded: it counts as a try, or it would be sent for ever
@@ -286,11 +303,6 @@ def _finish(relay: Relay, channel: Channel, message: Message, parcel: Any, outco
         with relay.transaction() as connection:
             _settle(connection, relay, message, outcome)
     return outcome
-
-
-def _repeat(connection: Connection, relay: Relay, channel: Channel, message: Message) -> None:
-    if channel.repeat_if_lost:
-        enqueue(connection, message.lane, message.kind, relay.now(), subscriber_id=message.subscriber_id)
 
 
 def _settle(connection: Connection, relay: Relay, message: Message, outcome: Outcome) -> bool:

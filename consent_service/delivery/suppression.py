@@ -31,6 +31,16 @@ def decline(connection: Connection, keys: Vault, email_key: str, now: datetime) 
         _put(connection, keys, email_key, Suppressed("declined", now, now + DECLINED_FOR))
 
 
+def object_for_good(connection: Connection, keys: Vault, email_key: str, now: datetime) -> None:
+    """Keep an address whose owner objected to marketing from ever being written to again (GDPR article 21(3))."""
+    _put(connection, keys, email_key, Suppressed("objected", now, None))
+
+
+def object_again(connection: Connection, address_hash: str, at: datetime) -> None:
+    """Keep an objection of which only the hash is left, after an older database came back."""
+    _put_hash(connection, address_hash, Suppressed("objected", at, None))
+
+
 def lift_declined(connection: Connection, keys: Vault, email_key: str) -> None:
     """Forget that the owner of an address declined; an objection stays."""
     connection.execute(
@@ -53,12 +63,16 @@ def find(connection: Connection, keys: Vault, email_key: str, now: datetime) -> 
 
 
 def _put(connection: Connection, keys: Vault, email_key: str, entry: Suppressed) -> None:
+    _put_hash(connection, keys.address_hash(email_key), entry)
+
+
+def _put_hash(connection: Connection, address_hash: str, entry: Suppressed) -> None:
     insert_or_replace(
         connection,
         suppression,
         ["address_hash"],
         {
-            "address_hash": keys.address_hash(email_key),
+            "address_hash": address_hash,
             "reason": entry.reason,
             "created_at": entry.created_at,
             "until": entry.until,

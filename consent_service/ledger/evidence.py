@@ -28,7 +28,8 @@ class Occasion:
     """When, by whom and through which door something happens; made by the door, read by every room below.
 
     `actor` is `visitor`, `subscriber`, `relay`, `terminal` or `staff:<id>`; `door` is `form`, `link`, `confirm-link`,
-    `one-click`, `console`, `terminal` or `relay`; `tech` holds what the evidence may say about the sender's device.
+    `one-click`, `console`, `terminal`, `restore` or `relay`; `tech` holds what the evidence may say about the sender's
+    device; `forwards` is false when ActiveCampaign is not connected, so that nobody there can be told anything.
     """
 
     now: datetime
@@ -36,6 +37,7 @@ class Occasion:
     door: str
     vault: Vault
     tech: Payload = field(default_factory=dict)
+    forwards: bool = True
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from wtforms.validators import InputRequired
 
 from consent_service import asks, statements, subscriptions
 from consent_service import service as services
-from consent_service.asks import MOVE, Ask, LinkExpired
+from consent_service.asks import Ask, LinkExpired
 from consent_service.corrections import AddressTaken
+from consent_service.delivery.moves import MOVE
 from consent_service.language import CODES, language, mark
 from consent_service.ledger import evidence
 from consent_service.statements import LEAVING_REASONS, ConsentText, Terms

@@ -84,7 +84,8 @@ def too_often(act: str) -> int | None:
 
 def occasion(actor: str, door: str) -> Occasion:
     """The occasion of this request, with what the evidence may say of the sender's device."""
-    return Occasion(services.now(), actor, door, service().vault, _tech(service().settings))
+    current = service()
+    return Occasion(services.now(), actor, door, current.vault, _tech(current.settings), current.forwards)
 
 
 def network(address: str | None) -> str:

@@ -43,6 +43,7 @@ class Account:
         self.email_case: Literal["kept", "lowered"] = "kept"
         self.search_delay_s = 0.0
         self.empty_filter_returns_everybody = True
+        self.ignores_email_filter = False
         self.changed = threading.Condition()
         self._known: dict[str, Contact] = {}
         self._history: list[tuple[str, int]] = []

@@ -49,7 +49,7 @@ def search(account: Account, query: dict[str, str]) -> Answer:
     unplayed = [name for name in query if NOT_PLAYED.fullmatch(name)]
     if unplayed:
         return message(501, f"this test server does not play {unplayed[0]}")
-    used = [name for name in FILTERS if query.get(name)]
+    used = [name for name in FILTERS if query.get(name) and not (name == "email" and account.ignores_email_filter)]
     matches = [one for one in account.visible() if all(FILTERS[name](one, query) for name in used)]
     paging = {"limit", "offset", *ORDERS}
     if not used and query.keys() - paging and not account.empty_filter_returns_everybody:

@@ -1,0 +1,153 @@
+"""What the relay does besides delivering: keep erasures outside the database, purge once a day, tidy up.
+
+Each piece is a transaction of its own, or several, and the trouble of one is not another's. Also brings erasures back
+that an older database has forgotten. Logs how many, never whom. Must not hold a rule.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, time, timedelta
+
+import structlog
+from sqlalchemy import select
+
+from consent_service import database, erasure, retention
+from consent_service import service as services
+from consent_service.database import insert_or_replace
+from consent_service.delivery import departures
+from consent_service.erasure import Note
+from consent_service.erasures_file import ErasuresFile
+from consent_service.language import HELSINKI
+from consent_service.ledger.evidence import Occasion
+from consent_service.models import daily_run
+from consent_service.retention import Rule
+from consent_service.service import Service
+
+SLICE = 200
+NOON = time(12, tzinfo=HELSINKI)
+PURGE = "purge"
+
+log = structlog.get_logger()
+
+
+class Chores:
+    """The chores of one relay; stops between two slices when it is told to."""
+
+    def __init__(self, service: Service, stop: threading.Event):
+        self._service = service
+        self._stop = stop
+        self._has_traces = False
+
+    def run(self) -> None:
+        """Do once what is to be done; whatever befalls one piece is logged, and tried again the next time."""
+        pieces: tuple[Callable[[], None], ...] = (self._purge_daily, self._copy_erasures, self._settle, self._wipe)
+        for piece in pieces:
+            if self._stop.is_set():
+                return
+            try:
+                piece()
+            except Exception as error:
+                log.error("chore stumbled", chore=piece.__name__.strip("_"), error=type(error).__name__)
+
+    def _purge_daily(self) -> None:
+        day = _last_noon(services.now())
+        if _done_on(self._service) >= day.isoformat():
+            return
+        for rule, ended in purge(self._service):
+            log.info("purged", rule=rule.key, rows=ended)
+            if self._stop.is_set():
+                return
+        with self._service.transaction() as connection:
+            done = {"name": PURGE, "done_on": day.isoformat()}
+            insert_or_replace(connection, daily_run, ["name"], done)
+        tidy(self._service)
+
+    def _copy_erasures(self) -> None:
+        if copied := copy_erasures(self._service):
+            self._has_traces = True
+            log.info("erasures copied", rows=copied)
+
+    def _settle(self) -> None:
+        with self._service.transaction() as connection:
+            if over := departures.settle(connection, services.now()):
+                self._has_traces = True
+                log.info("departures over", rows=over)
+
+    def _wipe(self) -> None:
+        if self._has_traces and database.empty_log(self._service.engine):
+            self._has_traces = False
+
+
+def purge(service: Service) -> Iterator[tuple[Rule, int]]:
+    """End what is due, slice by slice, each in a transaction of its own, and yield the rule and number of each slice.
+
+    At the end, emptied leaves are listed in the sealed log.
+    """
+    for rule in retention.RULES:
+        ended = SLICE
+        while ended == SLICE:
+            with service.transaction() as connection:
+                ended = retention.purge_due(connection, _occasion(service), rule, SLICE)
+            if ended:
+                yield rule, ended
+    listed = erasure.BATCH
+    while listed == erasure.BATCH:
+        with service.transaction() as connection:
+            listed = erasure.record_leaves(connection, _occasion(service))
+
+
+def tidy(service: Service) -> None:
+    """After a purge: keep the erasures outside the database, and leave no traces of what was erased in its file."""
+    while copy_erasures(service) == SLICE:
+        pass
+    database.scrub(service.engine)
+
+
+def copy_erasures(service: Service) -> int:
+    """Keep new erasures outside the database, so that a restored older one can be told; returns how many."""
+    with service.transaction() as connection:
+        notes = erasure.uncopied(connection, SLICE)
+        if notes:
+            _file(service).append(notes)
+            erasure.copied(connection, notes, services.now())
+    return len(notes)
+
+
+def repeat_erasures(service: Service) -> int:
+    """Erase again whom an older database brought back, before anything is served or sent; returns how many."""
+    oldest = services.now() - (retention.BY_KEY["erasure"].after or timedelta(0))
+    kept = [note for note in _file(service).read() if note.erased_at > oldest or note.address_hash]
+    again = 0
+    for first in range(0, len(kept), SLICE):
+        with service.reading() as connection:
+            forgotten = erasure.unknown(connection, kept[first : first + SLICE])
+        for note in forgotten:
+            again += _repeat(service, note)
+    if again:
+        log.warning("an older database came back; erased again", people=again)
+    return again
+
+
+def _repeat(service: Service, note: Note) -> bool:
+    with service.transaction() as connection:
+        return erasure.repeat(connection, _occasion(service, "restore"), note)
+
+
+def _occasion(service: Service, door: str = "relay") -> Occasion:
+    return Occasion(services.now(), "relay", door, service.vault, forwards=service.forwards)
+
+
+def _file(service: Service) -> ErasuresFile:
+    return ErasuresFile(service.folder / "erasures.jsonl")
+
+
+def _done_on(service: Service) -> str:
+    with service.reading() as connection:
+        done = select(daily_run.c.done_on).where(daily_run.c.name == PURGE)
+        return connection.execute(done).scalar_one_or_none() or ""
+
+
+def _last_noon(now: datetime) -> date:
+    """The day of the newest noon in Helsinki that has been."""
+    local = now.astimezone(HELSINKI)
+    return local.date() if local.timetz() >= NOON else local.date() - timedelta(days=1)

@@ -1,0 +1,125 @@
+"""People already erased, as long as somebody else has to hear of it: ActiveCampaign first, then the person.
+
+Holds the one copy of the address that is left, and lets go of it as soon as both are done. Must not talk to anybody.
+"""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from consent_service.delivery import outbox
+from consent_service.delivery.activecampaign import DELETED
+from consent_service.models import departure, erasure, outbox_message, subscriber
+
+DELETE, ERASED = "delete", "erased"
+GIVE_UP_TELLING = timedelta(days=30)
+
+
+def start(
+    connection: Connection, person: Row[Any], now: datetime, *, told_there: bool, waits: bool, told: bool
+) -> None:
+    """Have ActiveCampaign delete a person's contact (`told_there`), and tell the person (`told`) what was erased.
+
+    The person is told after the deletion when `waits`, else at once.
+    """
+    values = {name: getattr(person, name) for name in ("email", "email_key", "language", "contact_id")}
+    busy = outbox.busy_until(connection, outbox.ACTIVECAMPAIGN, person.id, now)
+    leaving = _insert(connection, now, values | {"subscriber_id": person.id, "is_told": told})
+    if told_there:
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, DELETE, now, departure_id=leaving, not_before=busy)
+    if not (told_there and waits):
+        _tell(connection, now, departure.c.id == leaving)
+
+
+def delete_by_address(connection: Connection, subscriber_id: str, email: str, now: datetime) -> None:
+    """Have a contact deleted that was left behind under an address, unless it is somebody else's by now."""
+    if connection.execute(select(subscriber.c.id).where(subscriber.c.email_key == email.lower())).first():
+        return
+    values = {"subscriber_id": subscriber_id, "email": email, "email_key": email.lower()}
+    leaving = _insert(connection, now, values | {"language": "fi", "is_told": False})
+    outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, DELETE, now, departure_id=leaving)
+
+
+def find(connection: Connection, departure_id: str | None) -> Row[Any] | None:
+    """Return a departure, or None when it is over."""
+    return connection.execute(select(departure).where(departure.c.id == departure_id)).one_or_none()
+
+
+def is_awaited(connection: Connection, email_key: str) -> bool:
+    """Whether ActiveCampaign has still to delete a contact of somebody erased who had this address."""
+    waits = select(departure.c.id).where(departure.c.email_key == email_key, _has_open_deletion())
+    return connection.execute(waits.limit(1)).first() is not None
+
+
+def deleted_there(connection: Connection, departure_id: str, answer: str, now: datetime) -> None:
+    """Note that ActiveCampaign has deleted the contact, and go on to telling the person."""
+    leaving = find(connection, departure_id)
+    if leaving is None:
+        return
+    # Somebody who moved may have left a second contact behind: one that was found is what they are told.
+    better = erasure.c.there_answer.is_distinct_from(DELETED)
+    of_person = (erasure.c.subscriber_id == leaving.subscriber_id, better)
+    connection.execute(update(erasure).where(*of_person).values(there_at=now, there_answer=answer))
+    _tell(connection, now, departure.c.id == departure_id)
+
+
+def settle(connection: Connection, now: datetime) -> int:
+    """Forget the addresses for which nothing is left to do, and return how many they were.
+
+    Who waits for an answer about a deletion that staff set aside gets it now. A letter that no server took for a month
+    is given up; a deletion never is.
+    """
+    _tell(connection, now, ~_has_open_deletion())
+    return _close(connection, now)
+
+
+def deletion(connection: Connection, leaving: Row[Any]) -> str | None:
+    """Return what ActiveCampaign answered, `pending` or `set aside` when it has not, None when it was not asked."""
+    answer: str | None = connection.execute(
+        select(erasure.c.there_answer).where(erasure.c.subscriber_id == leaving.subscriber_id)
+    ).scalar_one_or_none()
+    if answer is not None:
+        return answer
+    asked = select(outbox_message.c.done_at).where(
+        outbox_message.c.departure_id == leaving.id, outbox_message.c.kind == DELETE
+    )
+    states = connection.execute(asked).scalars().all()
+    return None if not states else "pending" if None in states else "set aside"
+
+
+def _close(connection: Connection, now: datetime) -> int:
+    given_up = (outbox_message.c.lane == outbox.MAIL) & (outbox_message.c.dead_at <= now - GIVE_UP_TELLING)
+    open_still = (
+        select(outbox_message.c.id)
+        .where(outbox_message.c.departure_id == departure.c.id, outbox_message.c.done_at.is_(None))
+        .where(outbox_message.c.dead_at.is_(None) | ~given_up)
+        .exists()
+    )
+    ids = connection.execute(select(departure.c.id).where(~open_still)).scalars().all()
+    connection.execute(delete(outbox_message).where(outbox_message.c.departure_id.in_(ids)))
+    connection.execute(delete(departure).where(departure.c.id.in_(ids)))
+    return len(ids)
+
+
+def _tell(connection: Connection, now: datetime, which: Any) -> None:
+    """Answer who waits for it; taking the mark off the row is what makes it once, however many relays try."""
+    waits = update(departure).where(which, departure.c.is_told)
+    for departure_id in connection.execute(waits.values(is_told=False).returning(departure.c.id)).scalars().all():
+        outbox.enqueue(connection, outbox.MAIL, ERASED, now, departure_id=departure_id)
+
+
+def _insert(connection: Connection, now: datetime, values: dict[str, Any]) -> str:
+    departure_id = secrets.token_hex(16)
+    connection.execute(insert(departure).values(id=departure_id, created_at=now, **values))
+    return departure_id
+
+
+def _has_open_deletion() -> Any:
+    return (
+        select(outbox_message.c.id)
+        .where(outbox_message.c.departure_id == departure.c.id, outbox_message.c.kind == DELETE)
+        .where(outbox_message.c.done_at.is_(None))
+        .exists()
+    )
