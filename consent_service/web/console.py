@@ -70,7 +70,7 @@ class AddForm(FlaskForm):
     def validate_asked_on(self, field: DateField) -> None:
         """Nobody has asked tomorrow."""
         if field.data and field.data > services.now().astimezone(HELSINKI).date():
-            raise ValidationError(mark("Give a day that has been."))
+            raise ValidationError(mark("Choose today or an earlier day."))
 
 
 console.before_request(require_login)
