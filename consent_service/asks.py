@@ -166,6 +166,14 @@ def was_asked_on(connection: Connection, consent_sha256: str, purpose_version: i
     return connection.execute(select(confirmation.c.id).where(*such).limit(1)).first() is not None
 
 
+def agreed_version(connection: Connection, person: Row[Any]) -> int | None:
+    """Return the version of the purpose that an active person agreed to, None for anybody else."""
+    if person.basis_event_id is None:
+        return None
+    basis = select(confirmation.c.purpose_version).where(confirmation.c.used_event_id == person.basis_event_id)
+    return int(connection.execute(basis).scalar_one())
+
+
 def is_confirmed(ask: Row[Any], person: Row[Any]) -> bool:
     """Whether this ask is the one the person's present permission rests on."""
     return bool(person.status == "active" and person.basis_event_id == ask.used_event_id)

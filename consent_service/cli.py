@@ -112,7 +112,7 @@ def run_relay() -> None:
 @cli.command(with_appcontext=False)
 @fails_clearly
 def migrate() -> None:
-    """Bring the database to this version's form. Safe to repeat, and to do from several places at once."""
+    """Bring the database to this version's form; safe to repeat and to run from several places at once."""
     database.upgrade(_service().engine)
     click.echo("The database is up to date.")
 
@@ -120,7 +120,7 @@ def migrate() -> None:
 @cli.command(with_appcontext=False)
 @fails_clearly
 def seal() -> None:
-    """Give waiting consent events their places in the log. Signs it, as the relay does every half minute."""
+    """Give waiting consent events their places in the log and sign it, as the relay does every half minute."""
     service = _service()
     found = service.seal()
     click.echo(f"The log now has {found.size} events." if found else "No event waits.")
@@ -178,9 +178,9 @@ def purge(dry_run: bool, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @fails_clearly
 def examine(as_json: bool) -> None:
-    """Say what is wrong and what to do about it. Looks at all that the service leans on, and changes nothing."""
+    """Check settings, database, mail, ActiveCampaign, keys and clock, and say what to do about what is wrong."""
     try:
-        findings = doctor.examine(_service(may_make_keys=False))
+        findings = doctor.examine(_service())
     except config.SettingsRefused as error:
         findings = [doctor.Finding("settings", "wrong", str(error))]
     if as_json:
@@ -203,32 +203,30 @@ def staff() -> None:
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of making one.")
 @fails_clearly
 def add_staff(email: str, name: str, password_stdin: bool) -> None:
-    """Add an account, or give one a new password. Prints a password that it made itself, once."""
+    """Add an account, or give one that is there a new password; prints a password it made once."""
     from consent_service.web import accounts  # the web wing is loaded by this command only
 
     address, service = _address(email), _service()
     password = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(12)
     if len(password) < accounts.SHORTEST_PASSWORD:
         _stop(f"The password needs at least {accounts.SHORTEST_PASSWORD} characters.")
-    _upgrade(service)
+    database.upgrade(service.engine)
     with service.transaction() as connection:
         is_new = accounts.add(connection, address, _name(name), accounts.password_hash(password), services.now())
     click.echo("Added." if is_new else "The account was there: it has a new password, and its sessions have ended.")
-    click.echo(f"Log in at {service.settings.public_url}/staff/login with this address and password.")
-    if service.settings.public_url == service.settings.local_url:
-        click.echo("If `make run` printed another address, log in there.")
+    click.echo(f"Log in at {service.settings.public_url}/staff/login")
     if not password_stdin:
         click.echo(f"Password, shown only now: {password}")
 
 
-@staff.command("list", with_appcontext=False)
+@staff.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print the accounts as JSON.")
 @fails_clearly
 def list_staff(as_json: bool) -> None:
     """List the accounts."""
     from consent_service.web import accounts  # the web wing is loaded by this command only
 
-    with _there().reading() as connection:
+    with _service().reading() as connection:
         found = list(accounts.accounts(connection))
     if as_json:
         rows = [vars(account) | {"created_at": account.created_at.isoformat()} for account in found]
@@ -240,14 +238,14 @@ def list_staff(as_json: bool) -> None:
         click.echo("No accounts yet. Add the first one with: consent-service staff add ADDRESS --name NAME")
 
 
-@staff.command("disable", with_appcontext=False)
+@staff.command("disable")
 @click.argument("email")
 @fails_clearly
 def disable_staff(email: str) -> None:
     """End an account and all its sessions at once."""
     from consent_service.web import accounts  # the web wing is loaded by this command only
 
-    with _there().transaction() as connection:
+    with _service().transaction() as connection:
         if not accounts.disable(connection, _address(email)):
             _stop("There is no account with this address. See: consent-service staff list")
     click.echo("Disabled.")
@@ -269,12 +267,12 @@ def subscriber() -> None:
 @click.option("--asked-on", type=click.DateTime(["%Y-%m-%d"]), help="Day of asking; default today.")
 @fails_clearly
 def add_subscriber(email: str, code: str, **said: Any) -> None:
-    """Mail a confirmation to somebody who asked. They become active only by their own answer."""
+    """Mail a confirmation to somebody who asked; they become active only by their own answer."""
     service, spoken, now = _service(), language.language(code), services.now()
     today = now.astimezone(HELSINKI).date()
     asked_on: date = said["asked_on"].date() if said["asked_on"] else today
     if asked_on > today:
-        _stop("Choose today or an earlier day.")
+        _stop("Give a day that has been.")
     request = StaffRequest("terminal", _name(said["staff_name"]), said["channel"], _name(said["occasion"]), asked_on)
     ask = Ask(
         address=_address(email),
@@ -284,7 +282,7 @@ def add_subscriber(email: str, code: str, **said: Any) -> None:
         terms=service.terms(spoken),
         staff=request,
     )
-    _upgrade(service)
+    database.upgrade(service.engine)
     with service.transaction() as connection:
         occasion = Occasion(now, "terminal", "terminal", service.vault)
         result = subscriptions.add_by_staff(connection, occasion, ask, service.address_limit)
@@ -328,25 +326,9 @@ def _await_database(service: Service) -> None:
             time.sleep(1)
 
 
-def _upgrade(service: Service) -> None:
-    """Migrate, and name a database that was not there: in another folder the default is another one."""
-    missing = database.missing_file(service.settings.database_url)
-    database.upgrade(service.engine)
-    if missing:
-        click.echo(f"This made a new database: {missing}", err=True)
-
-
-def _there() -> Service:
-    """The service whose database has to be there already."""
-    service = _service(may_make_keys=False)
-    if missing := database.missing_file(service.settings.database_url):
-        _stop(doctor.no_database(missing))
-    return service
-
-
-def _service(*, may_make_keys: bool = True) -> Service:
+def _service() -> Service:
     os.umask(0o077)  # what is written here holds people's data
-    settings, controller = config.load(may_make_keys=may_make_keys)
+    settings, controller = config.load()
     logs.configure(settings)
     service = Service(settings, controller)
     click.get_current_context().call_on_close(lambda: service.engine.dispose())

@@ -196,23 +196,15 @@ class Settings(BaseSettings):
         """Whether this is a developer's or a first try's run, never a real service."""
         return self.mode == "development"
 
-    @property
-    def local_url(self) -> str:
-        """The address on this machine."""
-        return f"http://{self.host}:{self.port}"
 
-
-def load(*, may_make_keys: bool = True) -> tuple[Settings, Controller]:
-    """Read the environment and the controller file; raises SettingsRefused with one line per fault.
-
-    Where development keys are missing and may not be made, there are some for this once, which open nothing.
-    """
+def load() -> tuple[Settings, Controller]:
+    """Read the environment and the controller file; raises SettingsRefused with one line per fault."""
     try:
         settings = Settings()
     except ValidationError as error:
         raise SettingsRefused(_one_line_each(error)) from None
     if settings.is_development:
-        settings = settings.model_copy(update=_development_values(settings, may_make_keys))
+        settings = settings.model_copy(update=_development_values(settings))
     return settings, _controller(settings.controller_file or EXAMPLE_CONTROLLER)
 
 
@@ -267,10 +259,10 @@ def _place(steps: tuple[int | str, ...]) -> str:
     return "".join(named).removeprefix(".") + ": " if named else ""
 
 
-def _development_values(settings: Settings, may_make_keys: bool) -> dict[str, object]:
-    secret_key, data_key = _development_keys(may_make_keys)
+def _development_values(settings: Settings) -> dict[str, object]:
+    secret_key, data_key = _development_keys()
     return {
-        "public_url": settings.public_url or settings.local_url,
+        "public_url": settings.public_url or f"http://{settings.host}:{settings.port}",
         "secret_keys": settings.secret_keys or (secret_key,),
         "data_keys": settings.data_keys or (data_key,),
         "log_key": settings.log_key or sha256(b"development log key" + data_key).digest(),
@@ -278,10 +270,8 @@ def _development_values(settings: Settings, may_make_keys: bool) -> dict[str, ob
     }
 
 
-def _development_keys(may_make: bool) -> tuple[str, bytes]:
+def _development_keys() -> tuple[str, bytes]:
     path = VAR / "development-keys.toml"
-    if not may_make and not path.exists():
-        return secrets.token_hex(32), secrets.token_bytes(32)
     try:
         if not path.exists():
             _make_development_keys(path)

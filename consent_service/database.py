@@ -14,7 +14,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 
@@ -32,23 +32,13 @@ def make_engine(url: str) -> Engine:
     """Return an engine for a `sqlite:` or `postgresql:` URL (the latter always through psycopg 3)."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
+        if parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=10, max_overflow=20)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
-
-
-def file(url: str | URL) -> Path | None:
-    """Return where the file of an SQLite database lies; None for a database that is a server."""
-    parsed = make_url(url)
-    return Path(parsed.database or "").absolute() if parsed.get_backend_name() == "sqlite" else None
-
-
-def missing_file(url: str | URL) -> Path | None:
-    """Return where the file should lie that is not there; None when it is, or when the database is a server."""
-    found = file(url)
-    return None if found is None or found.exists() else found
 
 
 @contextmanager
@@ -115,8 +105,6 @@ def upgrade(engine: Engine) -> None:
 
     Raises SchemaNewer when the database is ahead of this program.
     """
-    if new := missing_file(engine.url):
-        new.parent.mkdir(parents=True, exist_ok=True)
     with engine.connect().execution_options(writes=True, migrates=True) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})

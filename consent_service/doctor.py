@@ -4,7 +4,6 @@ import smtplib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -38,11 +37,6 @@ def examine(service: Service) -> list[Finding]:
         return [*findings, database_state]
     checks: list[Callable[[Service], Finding]] = [_keys, _clock, _queue]
     return [*findings, database_state, *(check(service) for check in checks)]
-
-
-def no_database(file: Path) -> str:
-    """Return what to say when the file of the database is not there."""
-    return f"no database at {file}: run this in the folder of the service, or set CONSENT_DATABASE_URL"
 
 
 def _settings(service: Service) -> Finding:
@@ -84,18 +78,14 @@ def _activecampaign(service: Service) -> Finding:
 
 
 def _database(service: Service) -> Finding:
-    url = service.settings.database_url
-    if missing := database.missing_file(url):
-        return Finding("database", "wrong", no_database(missing))
-    name = database.file(url) or "the server"
     try:
         with service.reading() as connection:
             migrated = database.is_migrated(connection)
     except SQLAlchemyError as error:
         return Finding("database", "wrong", f"no answer ({type(error).__name__}); check CONSENT_DATABASE_URL")
     if not migrated:
-        return Finding("database", "wrong", f"{name} has not this version's form; run: consent-service migrate")
-    return Finding("database", "good", f"{name} answers, and has this version's form")
+        return Finding("database", "wrong", "its form is not this version's; run: consent-service migrate")
+    return Finding("database", "good", "answers, and has this version's form")
 
 
 def _keys(service: Service) -> Finding:

@@ -6,19 +6,24 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, or_, select
 
-from consent_service.models import outbox_message, subscriber
+from consent_service.models import confirmation, outbox_message, subscriber
 
 PAGE = 50
 LONGEST_LIST = 200
+STALE = "stale"
 
 
 @dataclass(frozen=True)
 class Search:
-    """What staff look for: words in a name or address, a status or None for all, and the page from 1."""
+    """What staff look for: words in a name or address, a status or None for all, and the page from 1.
+
+    `STALE` is looked for like a status: consents given before the purpose got `purpose_version`.
+    """
 
     words: str
     status: str | None
     page: int
+    purpose_version: int
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,18 @@ def counts(connection: Connection) -> dict[str, int]:
     return {"pending": 0, "active": 0, "passive": 0} | dict(rows.all())
 
 
+def stale(connection: Connection, purpose_version: int) -> int:
+    """Return how many active people agreed to an earlier purpose than today's (GDPR article 6(4))."""
+    count = select(func.count()).select_from(subscriber).where(_is_stale(purpose_version))
+    return connection.execute(count).scalar_one()
+
+
 def search(connection: Connection, asked: Search) -> Found:
-    """Return a page of what was looked for; beyond the end, the last one."""
-    wanted = []
-    if asked.status:
+    """Return a page of what was looked for, `is_stale` with each person; beyond the end, the last one."""
+    wanted: list[Any] = []
+    if asked.status == STALE:
+        wanted.append(_is_stale(asked.purpose_version))
+    elif asked.status:
         wanted.append(subscriber.c.status == asked.status)
     for word in asked.words.split():
         columns = (subscriber.c.email, subscriber.c.first_name, subscriber.c.last_name)
@@ -52,7 +65,7 @@ def search(connection: Connection, asked: Search) -> Found:
     total = connection.execute(select(func.count()).select_from(subscriber).where(*wanted)).scalar_one()
     page = min(asked.page, _pages(total))
     people = connection.execute(
-        select(subscriber)
+        select(subscriber, _is_stale(asked.purpose_version).label("is_stale"))
         .where(*wanted)
         .order_by(subscriber.c.asked_at.desc(), subscriber.c.id)
         .limit(PAGE)
@@ -78,6 +91,14 @@ def dead_messages(connection: Connection) -> Sequence[Row[Any]]:
     return connection.execute(
         _messages().where(dead).order_by(outbox_message.c.dead_at.desc()).limit(LONGEST_LIST)
     ).all()
+
+
+def _is_stale(purpose_version: int) -> Any:
+    basis = select(confirmation.c.id).where(
+        confirmation.c.used_event_id == subscriber.c.basis_event_id,
+        confirmation.c.purpose_version < purpose_version,
+    )
+    return basis.exists()
 
 
 def _pages(total: int) -> int:

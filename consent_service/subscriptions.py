@@ -54,7 +54,10 @@ Requested = Asked | AlreadyActive | OverLimit | Suppressed
 
 
 def request(connection: Connection, occasion: Occasion, ask: Ask, allowed: Sequence[Window]) -> Requested:
-    """Ask a person who filled in the form; a subscriber is told that they are one, and nothing of theirs changes."""
+    """Ask a person who filled in the form; a subscriber is told that they are one, and nothing of theirs changes.
+
+    A subscriber who agreed to an earlier purpose is asked for today's, and stays what they are until they confirm.
+    """
     result = _ask(connection, occasion, ask, "form", allowed)
     if isinstance(result, AlreadyActive):
         outbox.enqueue(connection, outbox.MAIL, "already", occasion.now, subscriber_id=result.subscriber_id)
@@ -175,10 +178,11 @@ def _ask(connection: Connection, occasion: Occasion, ask: Ask, source: str, allo
     if free_at > occasion.now:
         return OverLimit(free_at)
     person = _person(connection, occasion, ask)
-    if person.status == "active":
+    if (asks.agreed_version(connection, person) or 0) >= ask.terms.purpose_version:
         return AlreadyActive(person.id)
     if refused:
         suppression.lift_declined(connection, occasion.vault, person.email_key)
+    corrections.forget_move(connection, person)
     asks.write_down(connection, occasion, person, ask, source)
     return Asked(person.id)
 

@@ -127,6 +127,7 @@ class Letters:
         url = f"{self.public_url}/confirm/{self.tokens.for_confirmation(ask.id)}?lang={language.code}"
         values = {
             "source": ask.source,
+            "is_renewal": person.status == "active" and ask.email is None,
             "asked_on": language.day(ask.asked_at.astimezone(HELSINKI).date()),
             "staff_name": ask.staff_name,
             "channel": language.say(statements.CHANNELS[ask.channel]) if ask.channel else None,
@@ -201,7 +202,7 @@ class Letters:
 
     def _with_marks(self, language: Language, values: dict[str, Any]) -> ShownText:
         """The mail as it is kept for evidence: its words, with marks where the values of one person stand."""
-        kept = ("source", "consent")
+        kept = ("source", "is_renewal", "consent")
         marks = {name: value if name in kept or value is None else f"{{{name}}}" for name, value in values.items()}
         subject, text, _ = self._render(CONFIRMATION, language, marks)
         return ShownText("mail", language.code, f"{subject}\n\n{text}".encode())

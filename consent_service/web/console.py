@@ -13,8 +13,8 @@ from flask_wtf import FlaskForm
 from wtforms import DateField, SelectField, StringField
 from wtforms.validators import InputRequired, ValidationError
 
+from consent_service import asks, people, subscribers, subscriptions
 from consent_service import language as languages
-from consent_service import people, subscribers, subscriptions
 from consent_service import service as services
 from consent_service.asks import Ask, StaffRequest
 from consent_service.delivery import outbox
@@ -70,7 +70,7 @@ class AddForm(FlaskForm):
     def validate_asked_on(self, field: DateField) -> None:
         """Nobody has asked tomorrow."""
         if field.data and field.data > services.now().astimezone(HELSINKI).date():
-            raise ValidationError(mark("Choose today or an earlier day."))
+            raise ValidationError(mark("Give a day that has been."))
 
 
 console.before_request(require_login)
@@ -82,10 +82,12 @@ def overview() -> ResponseReturnValue:
     with service().reading() as connection:
         lanes = {lane.lane: lane for lane in outbox.lane_states(connection)}
         counts = subscribers.counts(connection)
+        stale = subscribers.stale(connection, service().controller.purpose_version)
     return render_template(
         "console/overview.html",
         lanes=lanes,
         counts=counts,
+        stale=stale,
         forwards=service().forwards,
         now=services.now(),
         statuses=STATUSES,
@@ -97,8 +99,9 @@ def list_subscribers() -> ResponseReturnValue:
     """Search and list subscribers, fifty a page."""
     asked = subscribers.Search(
         request.args.get("q", "").replace("\0", "").strip()[:100],  # PostgreSQL takes no NUL
-        request.args.get("status") if request.args.get("status") in STATUSES else None,
+        request.args.get("status") if request.args.get("status") in (*STATUSES, subscribers.STALE) else None,
         max(1, request.args.get("page", 1, int)),
+        service().controller.purpose_version,
     )
     with service().reading() as connection:
         found = subscribers.search(connection, asked)
@@ -138,11 +141,14 @@ def show_subscriber(subscriber_id: Any) -> ResponseReturnValue:
     """One person's story, newest first."""
     with service().reading() as connection:
         person = subscribers.find(connection, str(subscriber_id)) or abort(404)
+        agreed_version = asks.agreed_version(connection, person)
         events = list(evidence.story(connection, service().vault, person.id))
         texts = {event.id: _texts(connection, event.core) for event in events}
     return render_template(
         "console/subscriber.html",
         person=person,
+        agreed_version=agreed_version,
+        purpose_version=service().controller.purpose_version,
         events=events[::-1],
         texts=texts,
         statuses=STATUSES,

@@ -126,7 +126,7 @@ def show_confirm(token: str) -> ResponseReturnValue:
         raise asks.LinkDead
     if ask.expires_at <= services.now():
         return _expired_page(token, ask)
-    return _confirm_page(token, ask, asked)
+    return _confirm_page(token, ask, person, asked)
 
 
 @public.post("/confirm/<token>")
@@ -139,7 +139,7 @@ def confirm(token: str) -> ResponseReturnValue:
         asked = _asked_text(connection, ask)
     page = statements.confirm(g.language, asked, is_move=ask.source == MOVE)
     if person.open_confirmation_id == ask.id and shown and shown.statement != page.sha256:
-        return _confirm_page(token, ask, asked)  # its words changed since it was opened: they are shown again
+        return _confirm_page(token, ask, person, asked)  # its words changed since it was opened: they are shown again
     try:
         with service().transaction() as connection:
             subscriber_id = subscriptions.confirm(connection, occasion("subscriber", "link"), confirmation_id, page)
@@ -236,11 +236,11 @@ def _subscribe_page(form: SubscribeForm, trouble: str | None = None, shown: Show
     return render_template("public/subscribe.html", form=form, trouble=trouble, **values)
 
 
-def _confirm_page(token: str, ask: Row[Any], asked: ConsentText) -> str:
+def _confirm_page(token: str, ask: Row[Any], person: Row[Any], asked: ConsentText) -> str:
     page = statements.confirm(g.language, asked, is_move=ask.source == MOVE)
     form_token = service().tokens.for_form(page.sha256, page.language)
-    name = "move.html" if ask.source == MOVE else "confirm.html"
-    return render_template(f"public/{name}", token=token, consent=asked, form_token=form_token)
+    name, is_renewal = "move.html" if ask.source == MOVE else "confirm.html", person.status == "active"
+    return render_template(f"public/{name}", token=token, consent=asked, form_token=form_token, is_renewal=is_renewal)
 
 
 def _is_declined(ask: Row[Any], person: Row[Any]) -> bool:

@@ -148,7 +148,6 @@ def test_without_activecampaign_the_rest_is_still_good(examine):
 
 
 def test_a_database_without_tables_is_named_and_the_rest_is_looked_at(examine, tmp_path):
-    (tmp_path / "new.db").touch()
     wrong, found = examine(CONSENT_DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
     assert wrong == ["database"]
     assert found["database"].endswith("run: consent-service migrate")
