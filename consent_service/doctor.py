@@ -8,11 +8,13 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent_service import database
+from consent_service import database, privacy, privacy_check
 from consent_service import service as services
 from consent_service.delivery import outbox
 from consent_service.delivery.mail import FolderMail
 from consent_service.delivery.pacing import Unpaced
+from consent_service.language import CODES, HELSINKI, language
+from consent_service.ledger import evidence
 from consent_service.ledger.vault import VaultRefused
 from consent_service.models import consent_event, subject_key
 from consent_service.service import Service
@@ -35,7 +37,7 @@ def examine(service: Service) -> list[Finding]:
     findings = [_settings(service), _mail(service), _activecampaign(service)]
     if (database_state := _database(service)).state != "good":
         return [*findings, database_state]
-    checks: list[Callable[[Service], Finding]] = [_keys, _clock, _queue]
+    checks: list[Callable[[Service], Finding]] = [_keys, _clock, _queue, _statement]
     return [*findings, database_state, *(check(service) for check in checks)]
 
 
@@ -106,6 +108,20 @@ def _clock(service: Service) -> Finding:
     if newest is not None and newest > services.now() + CLOCK_SKEW:
         return Finding("clock", "wrong", "the newest consent event lies in the future; set this machine's clock right")
     return Finding("clock", "good", f"{services.now():%Y-%m-%d %H:%M:%S} UTC")
+
+
+def _statement(service: Service) -> Finding:
+    texts, earlier = {code: service.privacy_text(language(code)) for code in CODES}, []
+    with service.reading() as connection:
+        for code, text in texts.items():
+            for sha256, first_used_at in evidence.kept_versions(connection, privacy.KIND, code):
+                if sha256 != text.sha256:
+                    earlier.append(first_used_at.astimezone(HELSINKI).date())
+    words = {code: text.content.decode() for code, text in texts.items()}
+    looked = privacy_check.Looked(service.privacy_sources, words, earlier, service.forwards)
+    if found := privacy_check.faults(looked):
+        return Finding("statement", "wrong", "; ".join(found))
+    return Finding("statement", "good", f"the privacy statement at {service.settings.public_url}/privacy says it all")
 
 
 def _queue(service: Service) -> Finding:

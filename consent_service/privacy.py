@@ -6,6 +6,7 @@ with `[words](/page)` for a page of ours. Says nothing the service does not do. 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from consent_service.controller import Controller, Recipient
@@ -45,6 +46,10 @@ class Kept(Protocol):
     """A rule of how long something is kept, as the retention table holds it; the texts are message ids."""
 
     @property
+    def key(self) -> str:
+        """Its short name."""
+
+    @property
     def what(self) -> str:
         """What is kept."""
 
@@ -55,6 +60,10 @@ class Kept(Protocol):
     @property
     def why(self) -> str:
         """Why so long."""
+
+    @property
+    def after(self) -> timedelta | None:
+        """The time in numbers, None where something else than time decides."""
 
 
 @dataclass(frozen=True)

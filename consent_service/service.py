@@ -108,9 +108,14 @@ class Service:
         """The consent text of today in a language."""
         return statements.consent(language, self.controller)
 
+    @property
+    def privacy_sources(self) -> Sources:
+        """What the privacy statement is written from."""
+        return Sources(self.controller, retention.RULES, self.settings.evidence_ip)
+
     def privacy_text(self, language: Language) -> ShownText:
         """The privacy statement of today in a language."""
-        return privacy.statement(language, Sources(self.controller, retention.RULES, self.settings.evidence_ip))
+        return privacy.statement(language, self.privacy_sources)
 
     def terms(self, language: Language) -> Terms:
         """What a person who is asked today is asked on."""

@@ -36,6 +36,7 @@ ROOMS = {
     "log": {"config"},
     "statements": {"controller", "language"},
     "privacy": {"controller", "language", "statements"},
+    "privacy_check": {"controller", "language", "privacy"},
     # tables
     "models": set(),
     "database": set(),

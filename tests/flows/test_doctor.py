@@ -11,11 +11,12 @@ from sqlalchemy import text
 
 from consent_service import config
 from consent_service import service as services
+from consent_service.language import HELSINKI
 from tests.actors import Visitor
 from tests.processes import run, variables
 from tests.servers.smtp import MailServer
 
-PARTS = ["ActiveCampaign", "clock", "database", "keys", "mail", "outbox", "settings"]
+PARTS = ["ActiveCampaign", "clock", "database", "keys", "mail", "outbox", "settings", "statement"]
 
 
 @pytest.fixture
@@ -142,6 +143,39 @@ def test_without_activecampaign_the_rest_is_still_good(examine):
     wrong, found = examine(**{f"CONSENT_ACTIVECAMPAIGN_{name}": "" for name in names})
     assert wrong == []
     assert found["ActiveCampaign"].startswith("note: not configured")
+
+
+# The privacy statement
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda text: text.partition("[[recipient]]")[0], "add a [[recipient]] to the controller file"),
+        (lambda text: text.partition("[recipient.transfer")[0], "add [recipient.transfer_ground]"),
+        (lambda text: text.replace("statement_changed =", "# statement_changed ="), "set statement_changed in"),
+        (lambda text: text.replace('"heidi@keinuma.fi"', '""'), "fill in contact_email"),
+        (lambda text: text.replace("backups_kept_days = 14", "backups_kept_days = 30"), "to at most 14"),
+    ],
+)
+def test_a_privacy_statement_that_does_not_say_enough(examine, tmp_path, change, told):
+    (tmp_path / "ours.toml").write_text(change(config.EXAMPLE_CONTROLLER.read_text()))
+    wrong, found = examine(CONSENT_CONTROLLER_FILE=str(tmp_path / "ours.toml"))
+    assert wrong == ["statement"]
+    assert told in found["statement"]
+
+
+def test_words_that_changed_while_the_date_did_not(examine, tmp_path, sqlite_house):
+    Visitor(sqlite_house).subscribe()
+    ours = tmp_path / "ours.toml"
+    text = config.EXAMPLE_CONTROLLER.read_text().replace("Vapaudenkatu", "Kauppakatu")
+    ours.write_text(text.replace("statement_changed = 2026-11-24", "statement_changed = 2026-01-01"))
+    wrong, found = examine(CONSENT_CONTROLLER_FILE=str(ours))
+    assert wrong == ["statement"]
+    assert "set statement_changed in the controller file to the day of the change" in found["statement"]
+    today = services.now().astimezone(HELSINKI).date()
+    ours.write_text(text.replace("statement_changed = 2026-11-24", f"statement_changed = {today}"))
+    assert examine(CONSENT_CONTROLLER_FILE=str(ours))[0] == []
 
 
 # Database and keys
