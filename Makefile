@@ -8,7 +8,7 @@ export HOST PORT
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test sure soak format lock clean
+.PHONY: help run test sure soak bench format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -29,6 +29,9 @@ sure: .venv/dev ## Check format, lint, types and house rules, then run every tes
 
 soak: .venv/dev ## Kill and restart processes under load, for minutes instead of seconds
 	@$(BIN)/python -m pytest -m soak -x
+
+bench: .venv/dev ## Measure what the evidence costs, within one run, and print ratios (some minutes)
+	@$(BIN)/python bench/ledger.py
 
 format: .venv/dev ## Put every file into the house's format
 	@$(BIN)/ruff format .

@@ -67,6 +67,15 @@ def test_every_root_is_the_naive_one():
     assert [merkle.root(size, NODE) for size in range(MOST + 1)] == NAIVE
 
 
+def test_a_growing_tree_has_the_naive_root_at_every_size():
+    tree, roots = merkle.Frontier(), [merkle.EMPTY]
+    for leaf in HASHES:
+        tree.add(leaf)
+        roots.append(tree.root())
+    assert roots == NAIVE
+    assert merkle.Frontier().root() == merkle.EMPTY
+
+
 def test_every_inclusion_proof_up_to_300_leaves_holds():
     for size in range(1, MOST + 1):
         for index in range(size):

@@ -23,12 +23,12 @@ from consent_service.delivery.pacing import CallBudget
 from consent_service.language import language
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
+from consent_service.ledger.replay import COLUMNS, replay
 from consent_service.models import confirmation, outbox_message, subscriber
 from consent_service.people import read_address
 from consent_service.service import Service
 from consent_service.subscriptions import Asked
 from tests import household
-from tests.replay import COLUMNS, replay
 from tests.servers.activecampaign import ActiveCampaign
 from tests.servers.smtp import MailServer
 

@@ -124,16 +124,27 @@ def story(connection: Connection, keys: Vault, subscriber_id: str) -> Iterator[E
     ).all()
     key = _person_key(connection, keys, subscriber_id) if rows else b""
     for row in rows:
-        core = _open(key, row.id, "core", row.core_sealed)
-        tech = _open(key, row.id, "tech", row.tech_sealed) if row.tech_sealed else None
+        core = opened(key, row.id, "core", row.core_sealed)
+        tech = opened(key, row.id, "tech", row.tech_sealed) if row.tech_sealed else None
         yield Event(row.id, row.recorded_at, row.leaf_hash, core.payload, tech.payload if tech else None)
 
 
 def opening(connection: Connection, keys: Vault, row: Row[Any]) -> Opening:
     """Return the opened core of one event's row, with its blind; raises VaultRefused."""
     if row.core_plain is not None:
-        return _read(row.core_plain)
-    return _open(_person_key(connection, keys, row.subscriber_id), row.id, "core", row.core_sealed)
+        return read_plain(row.core_plain)
+    return opened(_person_key(connection, keys, row.subscriber_id), row.id, "core", row.core_sealed)
+
+
+def opened(key: bytes, event_id: str, compartment: Compartment, sealed: bytes) -> Opening:
+    """Return one compartment of an event, opened with the person's key; raises VaultRefused."""
+    return read_plain(vault.decrypt(key, sealed, _context(event_id, compartment)))
+
+
+def read_plain(content: bytes) -> Opening:
+    """Return the payload and blind of a compartment that is not, or no longer, encrypted."""
+    found = json.loads(content)
+    return Opening(found["payload"], bytes.fromhex(found["blind"]))
 
 
 def keep_text(connection: Connection, occasion: Occasion, shown: ShownText) -> str:
@@ -192,17 +203,8 @@ def _close(key: bytes, event_id: str, compartment: Compartment, opening: Opening
     return vault.encrypt(key, _content(opening), _context(event_id, compartment))
 
 
-def _open(key: bytes, event_id: str, compartment: Compartment, sealed: bytes) -> Opening:
-    return _read(vault.decrypt(key, sealed, _context(event_id, compartment)))
-
-
 def _content(opening: Opening) -> bytes:
     return rfc8785.dumps({"blind": opening.blind.hex(), "payload": opening.payload})
-
-
-def _read(content: bytes) -> Opening:
-    found = json.loads(content)
-    return Opening(found["payload"], bytes.fromhex(found["blind"]))
 
 
 def _context(event_id: str, compartment: Compartment) -> bytes:

@@ -17,6 +17,31 @@ class ProofFails(Exception):
     """A proof does not lead to the root it should; the message says what was wanted and what came out."""
 
 
+class Frontier:
+    """The right edge of a growing tree: enough to know its root at every size, and no more."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._peaks: list[bytes] = []
+
+    def add(self, leaf: bytes) -> None:
+        """Take in the next leaf hash."""
+        self.size += 1
+        self._peaks.append(leaf)
+        full = self.size
+        while full & 1 == 0:
+            right, left = self._peaks.pop(), self._peaks.pop()
+            self._peaks.append(join(left, right))
+            full >>= 1
+
+    def root(self) -> bytes:
+        """Return the root of all leaves taken in."""
+        found = self._peaks[-1] if self._peaks else EMPTY
+        for peak in reversed(self._peaks[:-1]):
+            found = join(peak, found)
+        return found
+
+
 def leaf_hash(content: bytes) -> bytes:
     """Return SHA-256(0x00 || leaf)."""
     return sha256(b"\x00" + content).digest()

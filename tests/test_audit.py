@@ -1,0 +1,312 @@
+"""The audit: silent on an untouched ledger, and for each kind of tampering it names the row or the checkpoint."""
+
+import json
+import shutil
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import delete, insert, select, update
+
+from consent_service import database
+from consent_service import service as services
+from consent_service.ledger import audit, evidence, merkle, seal, sealer, tiles, vault
+from consent_service.ledger.evidence import Occasion
+from consent_service.models import (
+    checkpoint,
+    consent_event,
+    log_tile,
+    shown_text,
+    subject_key,
+    subscriber,
+)
+from tests.actors import Visitor
+from tests.processes import run, variables
+
+AT_PLACE = 4
+
+
+@pytest.fixture
+def house(house):
+    """A household whose log holds several people's whole stories under three checkpoints."""
+    for number in range(3):
+        aino = Visitor(house, f"p{number}@example.com").becomes_active()
+        house.service.seal()
+    aino.leave()
+    house.service.seal()
+    Visitor(house, "waits@example.com").subscribe()
+    return house
+
+
+def findings(house, now=None):
+    anchors = [*house.service.anchors.all()]
+    with database.snapshot(house.service.engine) as connection:
+        return audit.audit(
+            connection, house.service.vault, house.service.signer.verifier, anchors, now or services.now()
+        )
+
+
+def kinds(house):
+    return {finding.kind for finding in findings(house)}
+
+
+def change(house, *statements):
+    with house.service.transaction() as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def at(house, place=AT_PLACE):
+    with house.service.reading() as connection:
+        return connection.execute(select(consent_event).where(consent_event.c.log_index == place)).one()
+
+
+def of(row):
+    return update(consent_event).where(consent_event.c.id == row.id)
+
+
+def names(house, row, kind):
+    [found, *_] = [finding for finding in findings(house) if finding.kind == kind]
+    assert (found.event, found.place) == (row.id, row.log_index), found
+    assert found.checkpoint > found.place
+    return True
+
+
+def flipped(content):
+    return content[:-1] + bytes([content[-1] ^ 1])
+
+
+def test_an_untouched_ledger_is_clean(house):
+    assert findings(house) == []
+
+
+def test_an_edited_payload_is_named(house):
+    row = at(house)
+    change(house, of(row).values(core_sealed=flipped(row.core_sealed)))
+    assert names(house, row, "payload changed")
+
+
+def test_an_edited_device_note_is_named(house):
+    with house.service.reading() as connection:
+        row = connection.execute(select(consent_event).where(consent_event.c.tech_sealed.is_not(None)).limit(1)).one()
+    change(house, of(row).values(tech_sealed=flipped(row.tech_sealed)))
+    assert names(house, row, "payload changed")
+
+
+def test_a_payload_forged_with_the_persons_own_key_is_named(house):
+    """Somebody with the database and the data keys writes another payload, correctly encrypted."""
+    row = at(house)
+    with house.service.reading() as connection:
+        wrapped = connection.execute(
+            select(subject_key.c.wrapped).where(subject_key.c.subscriber_id == row.subscriber_id)
+        ).scalar_one()
+    key = house.service.vault.unwrap(wrapped, row.subscriber_id)
+    opening = evidence.opened(key, row.id, "core", row.core_sealed)
+    forged = seal.Opening(opening.payload | {"door": "form"}, opening.blind)
+    content = vault.encrypt(key, evidence._content(forged), evidence._context(row.id, "core"))
+    change(house, of(row).values(core_sealed=content))
+    assert names(house, row, "payload changed")
+
+
+@pytest.mark.parametrize("column", ["recorded_at", "leaf_hash"])
+def test_an_edited_plain_column_is_named(house, column):
+    row = at(house)
+    value = row.recorded_at - timedelta(days=3) if column == "recorded_at" else flipped(row.leaf_hash)
+    change(house, of(row).values({column: value}))
+    assert names(house, row, "column changed")
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("first_name", "Eve"), ("language", "sv"), ("left_reason", "other"), ("email", "eve@example.com")],
+)
+def test_an_edited_person_is_named(house, column, value):
+    person = house.person("p1@example.com")
+    change(house, update(subscriber).where(subscriber.c.id == person.id).values({column: value}))
+    [found] = findings(house)
+    assert found.kind == "row changed"
+    assert column in found.says
+    assert person.id in found.says
+
+
+def test_a_deleted_row_is_named_by_its_place(house):
+    row = at(house, 0)  # somebody's request, which no row refers to
+    change(house, delete(consent_event).where(consent_event.c.id == row.id))
+    [missing, *others] = findings(house)
+    assert (missing.kind, missing.place) == ("event missing", 0)
+    assert missing.checkpoint > 0
+    assert "event missing" in {finding.kind for finding in others}, "the person's next event tells it too"
+
+
+def test_the_deleted_newest_row_is_named_by_its_place(house):
+    newest = house.count() - 2  # the last one is not sealed yet
+    row = at(house, newest)
+    change(house, delete(consent_event).where(consent_event.c.id == row.id))
+    assert newest in [finding.place for finding in findings(house) if finding.kind == "event missing"]
+
+
+def test_a_whole_person_deleted_is_noticed(house):
+    row = at(house)
+    mine = subscriber.c.id == row.subscriber_id
+    pending = update(subscriber).where(mine).values(status="pending", basis_event_id=None)
+    change(house, pending, delete(subscriber).where(mine))
+    [found] = findings(house)
+    assert (found.kind, found.event in ids_of(house, row.subscriber_id)) == ("opening missing", True)
+
+
+def test_a_deleted_key_is_noticed(house):
+    row = at(house)
+    change(house, delete(subject_key).where(subject_key.c.subscriber_id == row.subscriber_id))
+    [found] = findings(house)
+    assert (found.kind, found.event in ids_of(house, row.subscriber_id)) == ("opening missing", True)
+
+
+def ids_of(house, subscriber_id):
+    with house.service.reading() as connection:
+        mine = select(consent_event.c.id).where(consent_event.c.subscriber_id == subscriber_id)
+        return connection.execute(mine).scalars().all()
+
+
+def test_an_emptied_row_without_a_sealed_erasure_is_named(house):
+    row = at(house)
+    change(house, of(row).values(core_sealed=None, tech_sealed=None, subscriber_id=None))
+    assert names(house, row, "opening missing")
+
+
+def test_a_back_dated_event_is_named(house):
+    """Written into the log today, correctly in every way, but with a time of last year."""
+    now = services.now()
+    leaf = seal.leaf("ab" * 16, now - timedelta(days=365), bytes(32), bytes(32))
+    values = {"id": "ab" * 16, "recorded_at": now - timedelta(days=365), "leaf": leaf}
+    change(house, insert(consent_event).values(**values, leaf_hash=merkle.leaf_hash(leaf)))
+    house.service.seal()
+    [found] = [finding for finding in findings(house) if finding.kind == "back-dated"]
+    assert found.event == "ab" * 16
+
+
+def test_two_rows_that_changed_places_are_named(house):
+    one, other = at(house, 2), at(house, 5)
+    change(
+        house,
+        of(one).values(log_index=None),
+        of(other).values(log_index=2),
+        of(one).values(log_index=5),
+    )
+    found = {(finding.event, finding.place) for finding in findings(house) if finding.kind == "event changed"}
+    assert found == {(other.id, 2), (one.id, 5)}
+
+
+def test_two_rows_that_swapped_their_payloads_are_named(house):
+    one, other = at(house, 2), at(house, 5)
+    change(house, of(one).values(core_sealed=other.core_sealed), of(other).values(core_sealed=one.core_sealed))
+    found = {finding.event for finding in findings(house) if finding.kind == "payload changed"}
+    assert found & {one.id, other.id}
+
+
+def test_a_log_rewritten_and_signed_again_is_named_by_its_first_broken_checkpoint(house):
+    """Somebody with the database and the signing key builds the log anew without one event."""
+    row = at(house, 2)
+    with house.service.transaction() as connection:
+        before = connection.execute(select(checkpoint.c.size, checkpoint.c.signed_at).order_by(checkpoint.c.size)).all()
+        connection.execute(delete(checkpoint))
+        connection.execute(delete(log_tile))
+        connection.execute(of(row).values(log_index=None))
+        rest = connection.execute(
+            select(consent_event).where(consent_event.c.log_index.is_not(None)).order_by(consent_event.c.log_index)
+        ).all()
+        for number, event in enumerate(rest):
+            connection.execute(of(event).values(log_index=number))
+        tiles.grow(connection, 0, [event.leaf_hash for event in rest])
+        for size, signed_at in {min(size, len(rest)): signed_at for size, signed_at in before}.items():
+            root = merkle.root(size, tiles.reader(connection))
+            note = house.service.signer.sign(size, root)
+            values = {"size": size, "root": root, "note": note, "signed_at": signed_at}
+            connection.execute(insert(checkpoint).values(**values))
+    found = [finding for finding in findings(house) if finding.kind in ("log rewritten", "log cut")]
+    assert any(f"checkpoint {before[0].size} " in finding.says for finding in found)
+    with pytest.raises(sealer.SealRefused):
+        house.service.seal()
+
+
+def test_a_changed_checkpoint_and_a_changed_tile_are_named(house):
+    with house.service.reading() as connection:
+        first = connection.execute(select(checkpoint).order_by(checkpoint.c.size).limit(1)).one()
+        tile = connection.execute(select(log_tile)).one()
+    change(house, update(checkpoint).where(checkpoint.c.size == first.size).values(note=flipped(first.note)))
+    assert [finding.kind for finding in findings(house)] == ["checkpoint changed"]
+    change(
+        house,
+        update(checkpoint).where(checkpoint.c.size == first.size).values(note=first.note),
+        update(log_tile).values(hashes=tile.hashes[:32] + bytes(32) + tile.hashes[64:]),
+    )
+    assert at(house, 1).id in [finding.event for finding in findings(house) if finding.kind == "event changed"]
+
+
+def test_a_changed_text_is_named(house):
+    with house.service.reading() as connection:
+        text = connection.execute(select(shown_text).limit(1)).one()
+    mine = shown_text.c.sha256 == text.sha256
+    change(house, update(shown_text).where(mine).values(content=text.content + b"and to everything else"))
+    [found] = findings(house)
+    assert (found.kind, text.sha256 in found.says) == ("text changed", True)
+
+
+def test_an_event_that_waits_too_long_is_named(house):
+    assert {finding.kind for finding in findings(house, services.now() + timedelta(hours=2))} == {"not sealed"}
+
+
+def test_an_older_database_put_back_is_named(sqlite_house, tmp_path):
+    house, file = sqlite_house, tmp_path / "consent.db"
+    Visitor(house).becomes_active()
+    house.service.seal()
+    house.service.engine.dispose()
+    shutil.copy(file, tmp_path / "backup.db")
+    Visitor(house, "newer@example.com").becomes_active()
+    house.service.seal()
+    [*_, newest] = house.service.anchors.all()
+    house.service.engine.dispose()
+    for name in ("consent.db", "consent.db-wal", "consent.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    shutil.copy(tmp_path / "backup.db", file)
+    [found] = findings(house)
+    assert found.kind == "log cut"
+    assert f"checkpoint {newest.checkpoint.size}" in found.says
+
+
+def test_on_the_command_line_it_tells_in_words_and_in_json_and_by_its_exit_code(sqlite_house, tmp_path):
+    house = sqlite_house
+    Visitor(house).becomes_active()
+    house.service.seal()
+    given = variables(house.settings)
+    clean = run(tmp_path, "audit", given=given)
+    assert (clean.returncode, clean.stderr) == (0, f"Reading {house.count()} events\n")
+    assert clean.stdout == f"{house.count()} events, 1 checkpoints kept outside: nothing was changed.\n"
+    row = at(house, 0)
+    change(house, of(row).values(core_sealed=flipped(row.core_sealed)))
+    told = run(tmp_path, "audit", given=given)
+    assert told.returncode == 1
+    assert told.stdout.startswith("✗ payload changed: ")
+    assert row.id in told.stdout
+    found = json.loads(run(tmp_path, "audit", "--json", given=given).stdout)
+    assert found["events"] == house.count()
+    assert found["findings"][0]["event"] == row.id
+    assert "aino" not in told.stdout
+
+
+@pytest.mark.soak
+def test_an_untouched_log_of_100_000_events_is_clean(sqlite_house):
+    people, each, names = 10_000, 10, {"first_name": "Aino", "last_name": "Mäkelä", "language": "fi"}
+    row = names | {"status": "pending", "asked_at": services.now(), "open_confirmation_id": "0" * 32}
+    told = names | {"kind": "requested", "confirmation": "0" * 32}
+    with sqlite_house.service.transaction() as connection:
+        for number in range(people):
+            person, email = f"{number:036}", f"{number}@example.com"
+            connection.execute(insert(subscriber).values(id=person, email=email, email_key=email, **row))
+            for _ in range(each):
+                occasion = Occasion(services.now(), "visitor", "form", sqlite_house.service.vault)
+                evidence.append(connection, occasion, person, told | {"email": email})
+    sqlite_house.service.seal()
+    assert sqlite_house.count() == people * each
+    assert findings(sqlite_house) == []
+    victim = at(sqlite_house, 77_777)
+    change(sqlite_house, of(victim).values(core_sealed=flipped(victim.core_sealed)))
+    assert [(one.event, one.place) for one in findings(sqlite_house)] == [(victim.id, 77_777)]
