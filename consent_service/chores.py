@@ -1,4 +1,4 @@
-"""What the relay does besides delivering: keep erasures outside the database, purge once a day, tidy up.
+"""What the relay does besides delivering: seal the log, keep erasures outside the database, purge once a day, tidy up.
 
 Each piece is a transaction of its own, or several, and the trouble of one is not another's. Also brings erasures back
 that an older database has forgotten. Logs how many, never whom. Must not hold a rule.
@@ -14,11 +14,13 @@ from sqlalchemy import select
 from consent_service import database, erasure, retention
 from consent_service import service as services
 from consent_service.database import insert_or_replace
-from consent_service.delivery import departures
+from consent_service.delivery import departures, outbox
+from consent_service.delivery.letters import ANCHOR
 from consent_service.erasure import Note
 from consent_service.erasures_file import ErasuresFile
 from consent_service.language import HELSINKI
 from consent_service.ledger.evidence import Occasion
+from consent_service.ledger.sealer import SealRefused
 from consent_service.models import daily_run
 from consent_service.retention import Rule
 from consent_service.service import Service
@@ -40,7 +42,13 @@ class Chores:
 
     def run(self) -> None:
         """Do once what is to be done; whatever befalls one piece is logged, and tried again the next time."""
-        pieces: tuple[Callable[[], None], ...] = (self._purge_daily, self._copy_erasures, self._settle, self._wipe)
+        pieces: tuple[Callable[[], None], ...] = (
+            self._purge_daily,
+            self._seal,
+            self._copy_erasures,
+            self._settle,
+            self._wipe,
+        )
         for piece in pieces:
             if self._stop.is_set():
                 return
@@ -60,7 +68,15 @@ class Chores:
         with self._service.transaction() as connection:
             done = {"name": PURGE, "done_on": day.isoformat()}
             insert_or_replace(connection, daily_run, ["name"], done)
+            outbox.enqueue(connection, outbox.MAIL, ANCHOR, services.now())
         tidy(self._service)
+
+    def _seal(self) -> None:
+        try:
+            if found := self._service.seal():
+                log.info("sealed", size=found.size)
+        except SealRefused as refused:
+            log.error("seal refused", reason=str(refused), advice="consent-service audit")
 
     def _copy_erasures(self) -> None:
         if copied := copy_erasures(self._service):

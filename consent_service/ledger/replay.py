@@ -1,4 +1,7 @@
-"""A naive second opinion: what the subscriber row ought to be, told from the consent events alone."""
+"""A person's row as their consent events alone tell it: the second opinion that the audit holds the row against.
+
+Naive on purpose: it follows the events and shares no code with the use cases that write them. Must not read a table.
+"""
 
 from datetime import datetime
 
