@@ -16,6 +16,7 @@ from consent_service import service as services
 from consent_service.database import insert_or_replace
 from consent_service.delivery import departures, outbox
 from consent_service.delivery.letters import ANCHOR
+from consent_service.delivery.timestamps import StampRefused
 from consent_service.erasure import Note
 from consent_service.erasures_file import ErasuresFile
 from consent_service.language import HELSINKI
@@ -27,7 +28,7 @@ from consent_service.service import Service
 
 SLICE = 200
 NOON = time(12, tzinfo=HELSINKI)
-PURGE = "purge"
+PURGE, STAMP = "purge", "stamp"
 
 log = structlog.get_logger()
 
@@ -48,18 +49,21 @@ class Chores:
             self._copy_erasures,
             self._settle,
             self._wipe,
+            self._stamp_daily,
         )
         for piece in pieces:
             if self._stop.is_set():
                 return
             try:
                 piece()
+            except (SealRefused, StampRefused) as refused:
+                log.error("chore refused", chore=piece.__name__.strip("_"), reason=str(refused))
             except Exception as error:
                 log.error("chore stumbled", chore=piece.__name__.strip("_"), error=type(error).__name__)
 
     def _purge_daily(self) -> None:
         day = _last_noon(services.now())
-        if _done_on(self._service) >= day.isoformat():
+        if _done_on(self._service, PURGE) >= day.isoformat():
             return
         for rule, ended in purge(self._service):
             log.info("purged", rule=rule.key, rows=ended)
@@ -72,11 +76,17 @@ class Chores:
         tidy(self._service)
 
     def _seal(self) -> None:
-        try:
-            if found := self._service.seal():
-                log.info("sealed", size=found.size)
-        except SealRefused as refused:
-            log.error("seal refused", reason=str(refused), advice="consent-service audit")
+        if found := self._service.seal():
+            log.info("sealed", size=found.size)
+
+    def _stamp_daily(self) -> None:
+        """Once a day only: what is under a stamped checkpoint is stamped with it."""
+        today = services.now().date().isoformat()
+        if not self._service.settings.tsa_url or _done_on(self._service, STAMP) >= today:
+            return
+        self._service.stamp()
+        with self._service.transaction() as connection:
+            insert_or_replace(connection, daily_run, ["name"], {"name": STAMP, "done_on": today})
 
     def _copy_erasures(self) -> None:
         if copied := copy_erasures(self._service):
@@ -157,9 +167,9 @@ def _file(service: Service) -> ErasuresFile:
     return ErasuresFile(service.folder / "erasures.jsonl")
 
 
-def _done_on(service: Service) -> str:
+def _done_on(service: Service, name: str) -> str:
     with service.reading() as connection:
-        done = select(daily_run.c.done_on).where(daily_run.c.name == PURGE)
+        done = select(daily_run.c.done_on).where(daily_run.c.name == name)
         return connection.execute(done).scalar_one_or_none() or ""
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 from consent_service import asks, database, privacy, retention, statements
 from consent_service.config import VAR, Settings
 from consent_service.controller import Controller
-from consent_service.delivery import allowance, forwarding, outbox
+from consent_service.delivery import allowance, forwarding, outbox, timestamps
 from consent_service.delivery.activecampaign import Account
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.letters import Letters
@@ -129,6 +129,18 @@ class Service:
         with self.transaction() as connection:
             sealer.anchor(connection, self.anchors)
         return found
+
+    def stamp(self) -> bool:
+        """Have the newest checkpoint time-stamped, unless it is already; raises StampRefused."""
+        roots = timestamps.read_roots(self.settings.tsa_root_file or Path())
+        with self.reading() as connection:
+            newest = sealer.newest(connection)
+        if newest is None or newest.timestamp_token is not None:
+            return False
+        token = timestamps.stamp(self.settings.tsa_url, roots, newest.note)
+        with self.transaction() as connection:
+            sealer.keep_stamp(connection, newest.size, token)
+        return True
 
     def mailer(self) -> SmtpMail | FolderMail:
         """A new hand-over for letters: the SMTP server, or the folder that development reads mail from."""

@@ -47,7 +47,7 @@ ROWS = [
     {"delivery.outbox", "delivery.pacing", "ledger.sealer"},
     {"ledger.receipt", "ledger.replay"},
     {"ledger.audit"},
-    {"delivery.mail", "delivery.activecampaign", "delivery.moves"},
+    {"delivery.mail", "delivery.activecampaign", "delivery.moves", "delivery.timestamps"},
     {"delivery.departures"},
     {"delivery.letters", "delivery.forwarding"},
     {"asks"},

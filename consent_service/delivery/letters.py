@@ -24,7 +24,7 @@ from consent_service.delivery.allowance import Window
 from consent_service.delivery.mail import Letter
 from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
 from consent_service.language import HELSINKI, Language
-from consent_service.ledger import evidence
+from consent_service.ledger import evidence, sealer
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault
@@ -34,9 +34,10 @@ from consent_service.tokens import Tokens
 
 SERVICE = "service"
 OWNER_TOLD = "owner-told"
+ANCHOR_AGE = timedelta(hours=36)
 ONCE_A_DAY = (Window(1, timedelta(days=1)),)
 CONFIRMATION, ALREADY, WELCOME = "confirmation", "already", "welcome"
-UNSUBSCRIBE_LINK, OWNER_HELD = "unsubscribe_link", "owner_held"
+UNSUBSCRIBE_LINK, OWNER_HELD, ANCHOR = "unsubscribe_link", "owner_held", "anchor"
 MY_DATA_LINK, ADDRESS_ASKED, ADDRESS_CHANGED = "my_data_link", "address_asked", "address_changed"
 LIST_MAIL = (ALREADY, WELCOME)
 STAYS = ("leaf", "erasure", "allowance")  # whoever was erased; what was refused or objected to comes on top
@@ -77,6 +78,8 @@ class Letters:
         """Return the letter of a message, Nothing when its reason has passed, Hold when it must wait."""
         if message.kind == OWNER_HELD:
             return self._to_owner(message)
+        if message.kind == ANCHOR:
+            return self._anchor(connection, message, now)
         if message.kind == departures.ERASED:
             return self._to_erased(connection, message, now)
         person = connection.execute(select(subscriber).where(subscriber.c.id == message.subscriber_id)).one_or_none()
@@ -199,6 +202,17 @@ class Letters:
     def _to_owner(self, message: Message) -> Letter:
         values = {"console_url": f"{self.public_url}/staff/"}
         return self._write(message, self.controller.contact_email, languages.language(languages.DEFAULT), values)
+
+    def _anchor(self, connection: Connection, message: Message, now: datetime) -> Letter | Nothing:
+        newest = sealer.newest(connection)
+        if newest is None or now - newest.signed_at > ANCHOR_AGE:
+            return Nothing()  # the owner has it already
+        language = languages.language(languages.DEFAULT)
+        values = {
+            "checkpoint": newest.note.decode().strip().split("\n"),
+            "signed_at": language.moment(newest.signed_at),
+        }
+        return self._write(message, self.controller.contact_email, language, values)
 
     def _with_marks(self, language: Language, values: dict[str, Any]) -> ShownText:
         """The mail as it is kept for evidence: its words, with marks where the values of one person stand."""

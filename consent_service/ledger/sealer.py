@@ -73,6 +73,11 @@ def newest(connection: Connection) -> Row[int, bytes, bytes, datetime, bytes] | 
     return connection.execute(select(checkpoint).order_by(checkpoint.c.size.desc()).limit(1)).one_or_none()
 
 
+def keep_stamp(connection: Connection, size: int, token: bytes) -> None:
+    """Keep an authority's time stamp over a checkpoint."""
+    connection.execute(update(checkpoint).where(checkpoint.c.size == size).values(timestamp_token=token))
+
+
 def oldest_waiting_at(connection: Connection) -> datetime | None:
     """Return since when the longest waiting event has waited for its place."""
     waiting = select(consent_event.c.recorded_at).where(consent_event.c.log_index.is_(None))
