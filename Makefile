@@ -15,8 +15,18 @@ help: ## Show this list
 
 # The runner gives each process a PORT of its own, so the address that links are built from is said to all of them.
 run: .venv/run ## Start the service on this machine and print its address
+	@$(BIN)/python -c "$$TRY_PORT" "$(HOST)" "$(PORT)" 2>/dev/null || { echo "$$PORT_TAKEN"; exit 1; }
 	@$(BIN)/consent-service migrate
-	@CONSENT_PUBLIC_URL="$(CONSENT_PUBLIC_URL)" PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start
+	@trap stopped=yes INT; CONSENT_PUBLIC_URL="$(CONSENT_PUBLIC_URL)" PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start; \
+	code=$$?; if [ "$$stopped" ]; then echo "Stopped, as you asked."; else exit $$code; fi
+
+define TRY_PORT
+import socket, sys
+host, port = sys.argv[1:]
+socket.create_server((host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+endef
+PORT_TAKEN := Port $(PORT) is taken by another program. Choose another one: PORT=8311 make run
+export TRY_PORT PORT_TAKEN
 
 test: .venv/dev ## Run every test; browser and PostgreSQL tests need Chromium and PostgreSQL
 	@$(BIN)/python -m pytest -n 4 -m "not soak"

@@ -1,11 +1,15 @@
 """The first try of somebody new: `make run`, the form, the mail in the browser, the button."""
 
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,24 +24,48 @@ ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60
 
 
+@dataclass
+class FirstTry:
+    """`make run` under way: where, what it says, and its process."""
+
+    address: str
+    log: Path
+    process: subprocess.Popen
+
+    def says(self) -> str:
+        return self.log.read_text()
+
+
 @pytest.fixture
-def first_try(tmp_path):
-    """`make run` in a folder of its own, with this environment already installed; yields the address and the log."""
+def port():
+    """The number of a port that was free a moment ago."""
+    port = LoopbackPort()
+    port.release()
+    return port.number
+
+
+@pytest.fixture
+def first_try(tmp_path, port):
+    """`make run` in a folder of its own, with this environment already installed."""
     for name in ("Makefile", "Procfile"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / ".venv").symlink_to(Path(sys.executable).parents[1])
-    port = LoopbackPort()
-    port.release()
-    log = tmp_path / "log"
-    command = ["make", "--old-file=.venv/run", "run", f"PORT={port.number}"]
-    with log.open("wb") as out, subprocess.Popen(
-        command, cwd=tmp_path, stdout=out, stderr=out, env=environment(), start_new_session=True
-    ) as process:  # fmt: skip
-        try:
-            yield f"http://127.0.0.1:{port.number}", log
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(PATIENCE_S)
+    log, command = tmp_path / "log", ["make", "--old-file=.venv/run", "run"]
+    given = environment({"PORT": str(port)})
+
+    @contextmanager
+    def begin():
+        with log.open("wb") as out, subprocess.Popen(
+            command, cwd=tmp_path, stdout=out, stderr=out, env=given, start_new_session=True
+        ) as process:  # fmt: skip
+            try:
+                yield FirstTry(f"http://127.0.0.1:{port}", log, process)
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGTERM)
+                process.wait(PATIENCE_S)
+
+    return begin
 
 
 def wait_for(found, log):
@@ -48,8 +76,24 @@ def wait_for(found, log):
     return result
 
 
+def test_make_run_says_in_one_line_that_the_port_is_taken(first_try, port):
+    with socket.create_server(("127.0.0.1", port)), first_try() as trial:
+        assert trial.process.wait(PATIENCE_S) == 2
+    said = [line for line in trial.says().splitlines() if not line.startswith("make: ***")]
+    assert len(said) == 1
+    assert re.fullmatch(r"Port \d+ is taken .*: PORT=8311 make run", said[0])
+
+
 def test_make_run_prints_an_address_and_the_whole_job_works_there(first_try):
-    address, log = first_try
+    with first_try() as trial:
+        the_whole_job_works(trial.address, trial.log)
+        os.killpg(trial.process.pid, signal.SIGINT)  # Ctrl-C
+        trial.process.wait(PATIENCE_S)
+    assert trial.says().endswith("Stopped, as you asked.\n")
+    assert "***" not in trial.says(), "it was no error"
+
+
+def the_whole_job_works(address, log):
     wait_for(lambda: f"{address}/subscribe" in log.read_text(), log)
     http = requests.Session()
     http.trust_env = False
