@@ -1,12 +1,15 @@
 """What the documents say is so: named tests exist, every setting and command is told, links lead somewhere."""
 
+import base64
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from consent_service.cli import cli
-from consent_service.config import Settings
+from consent_service.config import EXAMPLE_CONTROLLER, Settings, load
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -30,8 +33,30 @@ def test_the_readme_tells_every_setting():
     text = (ROOT / "README.md").read_text("utf-8")
     for name in Settings.model_fields:
         variable = name.upper() if name in ("host", "port") else f"CONSENT_{name.upper()}"
-        short = variable.removeprefix("CONSENT").removeprefix("_ACTIVECAMPAIGN")
-        assert f"`{variable}`" in text or f"`{short}`" in text, variable
+        assert f"`{variable}`" in text, variable
+
+
+def test_the_settings_file_of_the_walk_through_means_the_same_to_a_shell_and_to_systemd(tmp_path, monkeypatch):
+    walk_through = (ROOT / "docs/operations.md").read_text("utf-8")
+    lines = re.search(r"```\n( +CONSENT_MODE=.*?)```", walk_through, re.DOTALL)[1].split("\n")
+    file = tmp_path / "consent-service.env"
+    key = base64.b64encode(bytes(32)).decode()
+    file.write_text("\n".join(line.strip().replace("…", key) for line in lines) + "\n")
+    asked = ["sh", "-c", 'set -a; . "$0"; set +a; env', str(file)]
+    answer = subprocess.run(asked, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True)
+    assert answer.stderr == ""
+    to_a_shell = dict(line.split("=", 1) for line in answer.stdout.splitlines() if line.startswith("CONSENT_"))
+    to_systemd = {}
+    for line in filter(None, file.read_text().splitlines()):
+        if not line.startswith("#"):  # systemd.exec(5): a # elsewhere belongs to the value; quotes around it do not
+            name, value = line.split("=", 1)
+            to_systemd[name] = re.sub(r'^"(.*)"$', r"\1", value)
+    assert to_a_shell == to_systemd
+    for name, value in to_a_shell.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("CONSENT_CONTROLLER_FILE", str(EXAMPLE_CONTROLLER))
+    settings, _ = load()
+    assert (settings.mode, settings.mail_from) == ("production", "Example <uutiskirje@example.fi>")
 
 
 def test_the_changelog_tells_every_command():
