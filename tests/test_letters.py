@@ -41,7 +41,15 @@ HEADERS = [
 # Longer than any header line may be folded to, with whatever could break out of a header, a page or a letter.
 FIRST = "Aíno-Liisa <b>&amp; https://spam.example {{'zq'*3}} %(x)s"
 LAST = "Mäkelä\u200d" + "Ö" * 90
-KINDS = ["confirmation", "staff", "welcome", "already", "unsubscribe_link", "owner_held"]
+WHY = {
+    "confirmation": "You get this message because somebody, most likely you, wrote this address into our form.",
+    "staff": "You get this message because you asked one of us for the newsletter.",
+    "welcome": "You get this message because you confirmed your subscription.",
+    "already": "You get this message because somebody, most likely you, wrote this address into our form.",
+    "unsubscribe_link": "You get this message because a link was asked for on our page for this address.",
+    "owner_held": "You get this message because your address is the one by which this service reaches its owner.",
+}
+KINDS = list(WHY)
 
 
 class Post:
@@ -178,6 +186,13 @@ def test_nothing_typed_or_configured_becomes_a_header_or_markup(letter):
 def test_text_and_html_say_the_same(letter):
     assert _words(letter.text) == _words(_Html(letter.html).words)
     assert len(_words(letter.text)) > 20
+
+
+def test_every_letter_says_in_its_footer_why_it_came(post, kind, letter):
+    say = language("fi").say if kind == "owner_held" else post.say
+    footer = " ".join(letter.text.split()).rpartition(" -- ")[2]
+    assert footer.startswith(say(WHY[kind])), footer
+    assert CONTROLLER.name in footer and CONTROLLER.business_id in footer and CONTROLLER.street in footer
 
 
 def test_only_links_to_us_and_no_resources(letter):

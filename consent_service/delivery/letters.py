@@ -246,7 +246,7 @@ class Letters:
             content: Any = letter.make_module(common | values | {"pieces": f"pieces.{shape}.jinja"})
             body = Markup(str(content).strip())  # noqa: S704 - it comes out of the same environment, escaped there
             subject = str(content.subject)
-            whole = common | {"subject": subject, "content": body}
+            whole = common | {"subject": subject, "why": str(content.why), "content": body}
             bodies.append(templates.get_template(f"letter.{shape}.jinja").render(whole))
         return subject, bodies[0], bodies[1]
 
