@@ -16,6 +16,7 @@ import pytest
 import time_machine
 
 from consent_service import service as services
+from consent_service.config import TEMPLATES
 from consent_service.delivery import outbox
 from consent_service.language import language
 from consent_service.service import Service
@@ -193,6 +194,13 @@ def test_every_letter_says_in_its_footer_why_it_came(post, kind, letter):
     footer = " ".join(letter.text.split()).rpartition(" -- ")[2]
     assert footer.startswith(say(WHY[kind])), footer
     assert CONTROLLER.name in footer and CONTROLLER.business_id in footer and CONTROLLER.street in footer
+
+
+def test_no_letter_forgets_why():
+    letters = [file for file in (TEMPLATES / "mail").glob("*.jinja") if "." not in file.stem]
+    assert len(letters) > 5
+    for file in letters:
+        assert "{% set why = " in file.read_text(), file.name
 
 
 def test_only_links_to_us_and_no_resources(letter):
