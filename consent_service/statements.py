@@ -17,7 +17,7 @@ CHANNELS = {
     "email": mark("an e-mail"),
     "social_media": mark("a social media message"),
     "paper": mark("a paper form"),
-    "other": mark("another occasion"),
+    "other": mark("another way"),
 }
 
 LEAVING_REASONS = {

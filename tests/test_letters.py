@@ -154,6 +154,14 @@ def test_subjects_and_words_are_those_of_the_language(post):
     }
 
 
+def test_quotes_are_those_of_the_language_and_of_one_kind(post):
+    sentence = post.house.service.consent_text(language(post.code)).sentence
+    opening = "“" if post.code == "en" else "”"
+    for kind, letter in post.letters.items():
+        assert '"' not in letter.text, kind
+    assert f"{opening}{sentence}”" in " ".join(post.letters["confirmation"].text.split())
+
+
 def test_the_person_keeps_their_own_spelling(post):
     assert post.letters["welcome"].recipients == ["Aino.Makela+uutiset@example.com"]
 

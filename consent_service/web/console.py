@@ -52,7 +52,7 @@ class AddForm(FlaskForm):
 
     first_name = NameField(mark("Write the first name."))
     last_name = NameField(mark("Write the last name."))
-    email = AddressField()
+    email = AddressField(mark("Write the e-mail address."))
     language = SelectField(choices=list(LANGUAGES), default="fi", invalid_choice_message=mark("Choose"))
     channel = SelectField(
         choices=["", *CHANNELS], validators=[InputRequired(NO_CHANNEL)], invalid_choice_message=NO_CHANNEL

@@ -21,8 +21,8 @@ class NameField(StringField):
 class AddressField(StringField):
     """One e-mail address; `address` holds its forms once the form is valid."""
 
-    def __init__(self, **options: Any):
-        super().__init__(validators=[_read_address], **options)
+    def __init__(self, missing: str = mark("Write your e-mail address."), **options: Any):
+        super().__init__(validators=[_Address(missing)], **options)
 
 
 class _Name:
@@ -38,10 +38,14 @@ class _Name:
             raise ValidationError(mark("Write a name of at most 100 characters.")) from None
 
 
-def _read_address(form: Form, field: Field) -> None:
-    if not (field.data or "").strip():
-        raise ValidationError(mark("Write your e-mail address."))
-    try:
-        field.address = read_address(field.data)
-    except AddressRefused:
-        raise ValidationError(mark("Write one e-mail address in the form name@example.com.")) from None
+class _Address:
+    def __init__(self, missing: str):
+        self._missing = missing
+
+    def __call__(self, form: Form, field: Field) -> None:
+        if not (field.data or "").strip():
+            raise ValidationError(self._missing)
+        try:
+            field.address = read_address(field.data)
+        except AddressRefused:
+            raise ValidationError(mark("Write one e-mail address in the form name@example.com.")) from None

@@ -81,7 +81,7 @@ def test_at_first_all_is_well_and_nobody_is_there(house, heidi):
     )
     assert "/subscribe" in empty.links and "/staff/subscribers/add" in empty.links
     queue = opened(house, heidi, "/staff/queue")
-    assert says(queue, "None. Every message has been delivered or is on its way.")
+    assert says(queue, "None. Every message has been delivered or waits its turn.")
     assert says(queue, "Nothing waits.")
 
 
@@ -259,7 +259,7 @@ def test_a_dead_letter_is_shown_with_its_reason_and_a_retry_delivers_it(house, h
     assert says(page, "Confirmation message")
     back = page.press(fi("Try again"))
     assert back.status == 200
-    assert says(back, "None. Every message has been delivered or is on its way.")
+    assert says(back, "None. Every message has been delivered or waits its turn.")
     house.deliver()
     assert len(aino.mails()) == 1
     assert aino.confirm().status == 200
@@ -298,12 +298,12 @@ def test_without_activecampaign_the_updates_wait_are_counted_and_nothing_is_lost
     for count, person in enumerate(people, 1):
         person.becomes_active()
         overview = opened(house, heidi, "/staff/")
-        assert says(overview, "All is well here, but ActiveCampaign has not been connected.")
-        waits = language("fi").count("One message waits for it.", "%(number)s messages wait for it.", count)
-        assert " ".join(waits.split()) in overview.words
+        waits = "The service works. ActiveCampaign has not been connected yet, and one update waits for it."
+        many = waits.replace("one update waits", "%(number)s updates wait")
+        assert language("fi").count(waits, many, count) in overview.words
     queue = opened(house, heidi, "/staff/queue")
     assert says(queue, "ActiveCampaign has not been connected. Updates to it wait here until it is; nothing is lost.")
-    assert says(queue, "when ActiveCampaign is connected")
+    assert says(queue, "waits for the connection")
     person = opened(house, heidi, f"/staff/subscribers/{house.person(people[0].email).id}")
     assert says(person, "not there")
     connected = open_house(database_url)

@@ -148,7 +148,7 @@ MISTAKES = [
     ({"last_name": "  "}, {"last_name": "Write the last name."}),
     ({"first_name": "x" * 101}, {"first_name": NAME}),
     ({"last_name": "a\r\nBcc: b@example.com"}, {"last_name": NAME}),
-    ({"email": ""}, {"email": "Write your e-mail address."}),
+    ({"email": ""}, {"email": "Write the e-mail address."}),
     ({"email": "eero"}, {"email": ADDRESS}),
     ({"email": "eero@example.com, aino@example.com"}, {"email": ADDRESS}),
     ({"email": "eero@example.com\nBcc: aino@example.com"}, {"email": ADDRESS}),
