@@ -19,7 +19,9 @@ from consent_service.models import (
     subject_key,
     subscriber,
 )
+from consent_service.service import Service
 from tests.actors import Visitor
+from tests.household import CONTROLLER
 from tests.processes import run, variables
 
 AT_PLACE = 4
@@ -270,6 +272,22 @@ def test_an_older_database_put_back_is_named(sqlite_house, tmp_path):
     [found] = findings(house)
     assert found.kind == "log cut"
     assert f"checkpoint {newest.checkpoint.size}" in found.says
+    goes_on_with_a_new_key(house, tmp_path)
+
+
+def goes_on_with_a_new_key(house, tmp_path):
+    """As the documents say: the old file of anchors is kept aside, and the log goes on under another key."""
+    Visitor(house, "after@example.com").subscribe()
+    with pytest.raises(sealer.SealRefused):
+        house.service.seal()
+    house.service.anchors.path.rename(tmp_path / "anchors-of-the-old-key.jsonl")
+    other = house.settings.model_copy(update={"log_key": b"another key, 32 bytes of it, ok!"})
+    after = Service(other, CONTROLLER, house.service.folder)
+    assert after.seal().size == house.count()
+    with database.snapshot(after.engine) as connection:
+        anchors = [*after.anchors.all()]
+        assert audit.audit(connection, after.vault, after.signer.verifier, anchors, services.now()) == []
+    after.engine.dispose()
 
 
 def test_on_the_command_line_it_tells_in_words_and_in_json_and_by_its_exit_code(sqlite_house, tmp_path):

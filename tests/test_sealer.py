@@ -13,7 +13,8 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.sealer import SealRefused
 from consent_service.models import checkpoint, consent_event, log_tile
 from consent_service.service import Service
-from tests.household import CONTROLLER
+from tests.household import CONTROLLER, settings
+from tests.processes import FORKS
 
 
 def append(connection, vault, number=1):
@@ -106,6 +107,33 @@ def test_writers_and_two_sealers_at_once_give_every_event_one_place(house):
     assert sizes[-1] == 240
     for other in others:
         other.engine.dispose()
+
+
+def write_alone(url, folder, number):
+    """In a process of its own: append events, one transaction each, and seal now and then."""
+    service = Service(settings(url), CONTROLLER, folder)
+    for count in range(number):
+        with service.transaction() as connection:
+            append(connection, service.vault)
+        if count % 7 == 0:
+            service.seal()
+    service.engine.dispose()
+
+
+def test_processes_that_write_and_seal_at_once_skip_and_double_nothing(house):
+    url, folder = house.settings.database_url, house.service.folder
+    writers = [FORKS.Process(target=write_alone, args=(url, folder, 30)) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+    assert [writer.exitcode for writer in writers] == [0] * 4
+    house.service.seal()
+    assert places(house) == list(range(120))
+    with house.service.reading() as connection:
+        assert sealer.newest(connection).root == naive_root(house)
+    sizes = [anchor.checkpoint.size for anchor in house.service.anchors.all()]
+    assert sizes == sorted(set(sizes)), "kept once each, and in order"
 
 
 def test_a_rewritten_log_is_not_signed(house):

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from consent_service.ledger import evidence, merkle, seal, tiles
 from consent_service.ledger.anchors import Anchor
-from consent_service.ledger.checkpoint import CheckpointRefused, Verifier
+from consent_service.ledger.checkpoint import CheckpointRefused, KeyUnknown, Verifier
 from consent_service.ledger.evidence import Event
 from consent_service.ledger.merkle import HASH
 from consent_service.ledger.replay import COLUMNS, replay
@@ -116,8 +116,9 @@ def _read_marks(found: Audit, verifier: Verifier, anchors: Iterable[Anchor]) -> 
     kept = {anchor.checkpoint.size: anchor for anchor in anchors}
     marks = {size: Mark(size, anchor.checkpoint.root, anchor.signed_at) for size, anchor in kept.items()}
     rows = found.connection.execute(select(checkpoint).order_by(checkpoint.c.size)).all()
+    is_ours = False
     for row in rows:
-        _check_note(found, verifier, row)
+        is_ours = _check_note(found, verifier, row, is_ours=is_ours)
         marks.setdefault(row.size, Mark(row.size, row.root, row.signed_at))
     found.marks = [marks[size] for size in sorted(marks)]
     found.end = rows[-1].size if rows else 0
@@ -128,13 +129,19 @@ def _read_marks(found: Audit, verifier: Verifier, anchors: Iterable[Anchor]) -> 
         found.find("log rewritten", f"checkpoint {rewritten[0]} is not the one kept outside the database")
 
 
-def _check_note(found: Audit, verifier: Verifier, row: Row[Any]) -> None:
+def _check_note(found: Audit, verifier: Verifier, row: Row[Any], *, is_ours: bool) -> bool:
+    """Check a note's signature, and return whether it is by our key; before the first that is, an older key signed."""
     try:
         said = verifier.check(row.note)
         if (said.size, said.root) != (row.size, row.root):
             found.find("checkpoint changed", f"checkpoint {row.size} says something else than its signed note")
+        return True
+    except KeyUnknown:
+        if is_ours:
+            found.find("checkpoint changed", f"checkpoint {row.size} is not signed by the key of those before it")
     except CheckpointRefused as error:
         found.find("checkpoint changed", f"checkpoint {row.size}: {error}")
+    return is_ours
 
 
 def _check_log(found: Audit) -> None:

@@ -25,6 +25,10 @@ class CheckpointRefused(Exception):
     """The note is malformed, or no signature on it is by the key asked for; the message says which."""
 
 
+class KeyUnknown(CheckpointRefused):
+    """The note may be good, but no signature on it is by the key asked for."""
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """What a log promises: its name (`origin`), its number of leaves and its root (32 bytes)."""
@@ -89,7 +93,7 @@ class Verifier:
             raise CheckpointRefused(f"the checkpoint is of the log {checkpoint.origin}, not of {self.origin}")
         mine = [content[4:] for name, content in _signatures(note) if name == self.origin and self._made(content)]
         if not mine:
-            raise CheckpointRefused("no signature on the checkpoint is by this key")
+            raise KeyUnknown("no signature on the checkpoint is by this key")
         for signature in mine:
             try:
                 Ed25519PublicKey.from_public_bytes(self._public_key).verify(signature, checkpoint.body.encode())
