@@ -18,8 +18,10 @@ from consent_service.delivery import outbox, suppression
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.letters import MY_DATA_LINK
 from consent_service.delivery.suppression import Suppressed
-from consent_service.ledger import evidence
+from consent_service.ledger import evidence, proof, receipt
+from consent_service.ledger.checkpoint import Verifier
 from consent_service.ledger.evidence import Occasion
+from consent_service.ledger.proof import ReceiptRefused
 from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault
 from consent_service.models import checkpoint, confirmation, consent_event, outbox_message, shown_text, subscriber
@@ -118,8 +120,9 @@ class HeldMessage:
 
 @dataclass(frozen=True)
 class PersonalData:
-    """Everything that is held of one person (GDPR article 15); `receipts` by event, when they were asked for."""
+    """Everything that is held of one person at a time (GDPR article 15); `receipts` by event, when asked for."""
 
+    gathered_at: datetime
     person: Person
     asks: tuple[HeldAsk, ...]
     events: tuple[HeldEvent, ...]
@@ -143,6 +146,11 @@ class PersonalData:
         """The address the person wants to be written to, while its owner has not confirmed."""
         return next((ask.email for ask in self.asks if ask.id == self.person.open_confirmation_id), None)
 
+    @property
+    def numbers(self) -> dict[str, int]:
+        """A short number for every text that was shown, in the order of first use."""
+        return {text.sha256: number for number, text in enumerate(self.texts, 1)}
+
     def text(self, sha256: str) -> HeldText:
         """Return a text that was shown to this person."""
         return next(text for text in self.texts if text.sha256 == sha256)
@@ -164,7 +172,9 @@ def find_person(connection: Connection, keys: Vault, link: MyDataLink) -> Row[An
     return person
 
 
-def gather(connection: Connection, keys: Vault, subscriber_id: str, now: datetime) -> PersonalData | None:
+def gather(
+    connection: Connection, keys: Vault, subscriber_id: str, now: datetime, *, with_receipts: bool = False
+) -> PersonalData | None:
     """Return everything held of a person (GDPR article 15), or None when they are not known."""
     person = connection.execute(select(subscriber).where(subscriber.c.id == subscriber_id)).one_or_none()
     if person is None:
@@ -172,14 +182,30 @@ def gather(connection: Connection, keys: Vault, subscriber_id: str, now: datetim
     mine = confirmation.c.subscriber_id == person.id
     asked = connection.execute(select(confirmation).where(mine).order_by(confirmation.c.asked_at)).all()
     events = tuple(_events(connection, keys, person.id))
+    receipts = {event.id: receipt.compose(connection, keys, event.id) for event in events if with_receipts}
     return PersonalData(
+        gathered_at=now,
         person=_copy(Person, person),
         asks=tuple(_copy(HeldAsk, ask) for ask in asked),
         events=events,
         texts=_texts(connection, events),
         messages=_messages(connection, person.id),
         suppressed=suppression.find(connection, keys, person.email_key, now),
+        receipts={event_id: file for event_id, file in receipts.items() if file is not None},
     )
+
+
+def proved(held: PersonalData, verifier: Verifier) -> frozenset[str]:
+    """Return the events whose receipt holds when it is checked anew: payload, words, place and checkpoint agree."""
+    return frozenset(event_id for event_id, file in held.receipts.items() if _holds(file, verifier))
+
+
+def _holds(file: bytes, verifier: Verifier) -> bool:
+    try:
+        proof.check(file, verifier)
+    except ReceiptRefused:
+        return False
+    return True
 
 
 def _copy(kind: type[Held], row: Row[Any]) -> Held:

@@ -21,6 +21,9 @@ from consent_service.models import consent_event, erased_leaf, erasure, subscrib
 BATCH = 5000
 
 
+BY_PERSON = "person"  # the rule of an erasure that nobody but the person asked for
+
+
 @dataclass(frozen=True)
 class Erased:
     """The person is gone; so many leaves of the log were emptied."""
@@ -61,6 +64,13 @@ def erase(
     if person.hold_reason is not None:
         return Held(person.hold_reason, person.held_since)
     return Erased(_erase(connection, occasion, person, rule, tell=tell))
+
+
+def is_done(connection: Connection, subscriber_id: str) -> bool:
+    """Whether a person with this id was erased, as long as that is remembered."""
+    return (
+        connection.execute(select(erasure.c.rule).where(erasure.c.subscriber_id == subscriber_id)).first() is not None
+    )
 
 
 def hold(connection: Connection, occasion: Occasion, subscriber_id: str, reason: str) -> None:

@@ -16,7 +16,9 @@ from sqlalchemy import Connection, Engine
 
 from consent_service import asks, database, privacy, retention, statements
 from consent_service.config import VAR, Settings
+from consent_service.consent_record import Place
 from consent_service.controller import Controller
+from consent_service.data_package import Origin
 from consent_service.delivery import allowance, forwarding, outbox, timestamps
 from consent_service.delivery.activecampaign import Account
 from consent_service.delivery.allowance import Window
@@ -121,6 +123,10 @@ class Service:
         """What a person who is asked today is asked on."""
         consent = self.consent_text(language).shown
         return Terms(consent, self.privacy_text(language), self.controller.purpose_version)
+
+    def origin(self) -> Origin:
+        """Where a person's data comes from, as it is said in the file they get."""
+        return Origin(Place(self.controller, self.settings.public_url), self.signer.verifier)
 
     def seal(self) -> Checkpoint | None:
         """Seal what waits and keep the checkpoint outside the database too; raises SealRefused."""

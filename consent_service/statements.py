@@ -20,6 +20,22 @@ CHANNELS = {
     "other": mark("another way"),
 }
 
+DOORS = {
+    "form": mark("the form on the web site"),
+    "link": mark("a link in an e-mail"),
+    "confirm-link": mark("a link in an e-mail"),
+    "one-click": mark("the button of the mail program"),
+    "my-data": mark("the person's own page"),
+    "console": mark("the staff pages"),
+    "terminal": mark("the command line of the service"),
+    "relay": mark("the service itself"),
+}
+SHOWN = {
+    "consent": mark("The consent text shown"),
+    "privacy": mark("The privacy statement of that time"),
+    "mail": mark("The confirmation message"),
+    "confirm": mark("The confirmation page"),
+}
 LEAVING_REASONS = {
     "too_many": mark("There were too many messages"),
     "not_for_me": mark("The content was not for me"),

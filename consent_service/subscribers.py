@@ -6,8 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, or_, select
 
+from consent_service.language import mark
 from consent_service.models import confirmation, outbox_message, subscriber
 
+STATUSES = {"pending": mark("Unconfirmed"), "active": mark("Active"), "passive": mark("Passive")}
 PAGE = 50
 LONGEST_LIST = 200
 STALE = "stale"

@@ -22,8 +22,10 @@ from consent_service.delivery.suppression import Suppressed
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger import evidence
 from consent_service.ledger.seal import Payload
-from consent_service.statements import CHANNELS, LEAVING_REASONS
+from consent_service.statements import CHANNELS, LEAVING_REASONS, SHOWN
+from consent_service.subscribers import STATUSES
 from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
+from consent_service.web import sheet
 from consent_service.web.accounts import require_login
 from consent_service.web.forms import AddressField, NameField
 from consent_service.web.pages import link_to
@@ -31,16 +33,9 @@ from consent_service.web.visitor import occasion, service
 
 console = Blueprint("console", __name__, url_prefix="/staff")
 
-STATUSES = {"pending": mark("Unconfirmed"), "active": mark("Active"), "passive": mark("Passive")}
 LANGUAGES = {"fi": mark("Finnish"), "sv": mark("Swedish"), "en": mark("English")}
 NO_CHANNEL, NO_DAY = mark("Choose how the person asked."), mark("Give the day on which the person asked.")
 LARGEST_ID = 2**63 - 1
-TEXTS = {
-    "consent": mark("The consent text shown"),
-    "mail": mark("The confirmation message"),
-    "confirm": mark("The confirmation page"),
-    "privacy": mark("The privacy statement of that time"),
-}
 REFUSALS = {
     "declined": mark("This person has answered “I did not ask, do not write to me”, so no message was sent."),
     "objected": mark("This person has objected to marketing, so no message was sent."),
@@ -155,9 +150,16 @@ def show_subscriber(subscriber_id: Any) -> ResponseReturnValue:
         channels=CHANNELS,
         languages=LANGUAGES,
         reasons=LEAVING_REASONS,
-        text_names=TEXTS,
+        text_names=SHOWN,
         was_added="added" in request.args,
     )
+
+
+@console.get("/subscribers/<uuid:subscriber_id>/evidence")
+def show_evidence(subscriber_id: Any) -> ResponseReturnValue:
+    """What can be proved of one person's consent, made for paper."""
+    back = link_to("console.show_subscriber", subscriber_id=subscriber_id)
+    return sheet.show(str(subscriber_id), back) or abort(404)
 
 
 @console.get("/queue")

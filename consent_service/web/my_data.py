@@ -6,17 +6,23 @@ is the same whether or not it is known. The link in the mail is the proof; no co
 
 from typing import Any
 
-from flask import Blueprint, g, render_template, request
+from flask import Blueprint, Response, abort, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy import Connection, Row
 
-from consent_service import asks, corrections, data_requests, retention, subscriptions
+from consent_service import asks, corrections, data_package, data_requests, erasure, retention, subscriptions
 from consent_service import service as services
+from consent_service.asks import LinkDead
+from consent_service.delivery import suppression
+from consent_service.delivery.letters import STAYS
+from consent_service.erasure import BY_PERSON, Held
 from consent_service.language import mark
 from consent_service.statements import CHANNELS, LEAVING_REASONS
 from consent_service.tokens import MyDataLinkExpired
+from consent_service.web import sheet
 from consent_service.web.forms import NameField
+from consent_service.web.pages import link_to
 from consent_service.web.public import (
     TOO_OLD,
     AddressForm,
@@ -167,6 +173,69 @@ def stop(token: str) -> ResponseReturnValue:
         person = _person(connection, token)
         subscriptions.unsubscribe(connection, occasion("subscriber", "my-data"), person.id)
     return left_page(service().tokens.for_unsubscribing(person.id))
+
+
+@my_data.get("/<token>/download")
+def download(token: str) -> ResponseReturnValue:
+    """Everything in one file to take along."""
+    with service().reading() as connection:
+        person, keys = _person(connection, token), service().vault
+        held = data_requests.gather(connection, keys, person.id, services.now(), with_receipts=True) or abort(404)
+    response = Response(data_package.package(held, service().origin()), mimetype="application/zip")
+    response.headers["Content-Disposition"] = f'attachment; filename="{data_package.name(held)}"'
+    return response
+
+
+@my_data.get("/<token>/evidence")
+def show_evidence(token: str) -> ResponseReturnValue:
+    """What can be proved of the person's consent, made for paper."""
+    with service().reading() as connection:
+        person = _person(connection, token)
+    return sheet.show(person.id, link_to("my_data.show", token=token)) or abort(404)
+
+
+@my_data.get("/<token>/object")
+def show_object(token: str) -> ResponseReturnValue:
+    """What objecting means, and the button."""
+    with service().reading() as connection:
+        person = _person(connection, token)
+    return render_template("my_data/object.html", token=token, held=person)
+
+
+@my_data.post("/<token>/object")
+def object_for_good(token: str) -> ResponseReturnValue:
+    """Write to the person no more, for good."""
+    with service().transaction() as connection:
+        person = _person(connection, token)
+        subscriptions.object_for_good(connection, occasion("subscriber", "my-data"), person.id)
+    return render_template("my_data/object_done.html", token=token, held=person)
+
+
+@my_data.get("/<token>/erase")
+def show_erase(token: str) -> ResponseReturnValue:
+    """What erasing means, what stays, and the button."""
+    with service().reading() as connection:
+        person = _person(connection, token)
+        refused = suppression.find(connection, service().vault, person.email_key, services.now())
+    keys = [refused.reason, *STAYS] if refused else STAYS
+    stays = [rule for key in keys for rule in retention.RULES if rule.key == key]
+    return render_template("my_data/erase.html", token=token, held=person, stays=stays)
+
+
+@my_data.post("/<token>/erase")
+def erase(token: str) -> ResponseReturnValue:
+    """Erase the person; who presses twice sees the same page."""
+    with service().transaction() as connection:
+        try:
+            person = _person(connection, token)
+        except LinkDead:
+            if not erasure.is_done(connection, service().tokens.read_my_data(token).subscriber_id):
+                raise
+            return render_template("my_data/erased.html")
+        result = erasure.erase(connection, occasion("subscriber", "my-data"), person.id, BY_PERSON, tell=True)
+    if isinstance(result, Held):
+        return render_template("my_data/held.html", token=token, hold=result), 409
+    return render_template("my_data/erased.html")
 
 
 @my_data.errorhandler(MyDataLinkExpired)

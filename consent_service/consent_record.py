@@ -1,0 +1,195 @@
+"""A person's consent as a record that other programs read: W3C DPV 2.3, fields of ISO/IEC TS 27560:2023, as JSON-LD.
+
+Rendered from the consent events whenever it is asked for, never stored. Its context is a file of the package, written
+into the record itself, so that nothing has to be fetched to read it. Must not tell what the events do not.
+"""
+
+import base64
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, cast
+
+from consent_service.asks import LINK_LIFETIME
+from consent_service.config import PACKAGE
+from consent_service.controller import Controller, Recipient
+from consent_service.data_requests import HeldEvent, PersonalData
+from consent_service.ledger import seal
+from consent_service.privacy import OMBUDSMAN, OMBUDSMAN_PAGE
+from consent_service.statements import PURPOSE
+
+SCHEMA = "https://w3id.org/dpv/schema/dpv-27560#record-eu-gdpr"
+CONTEXT = PACKAGE / "web" / "static" / "consent-record-context.jsonld"
+CONTROLLER = "#controller"
+RIGHTS = ("A7-3", "A15", "A16", "A17", "A18", "A20", "A21", "A77")
+ASKED, GIVEN, RENEWED = "dpv:ConsentRequested", "dpv:ConsentGiven", "dpv:RenewedConsentGiven"
+REFUSED, WITHDRAWN = "dpv:ConsentRefused", "dpv:ConsentWithdrawn"
+HOW = {
+    "requested form": "the form on the controller's web site",
+    "requested staff": "a request to the controller's staff",
+    "requested link": "a link in a message of the controller",
+    "requested my-data": "the person's own page",
+    "confirmed link": "a press of the button behind the mailed link",
+    "withdrawn one-click": "the mail program's own button (RFC 8058)",
+    "withdrawn link": "the link at the end of a newsletter",
+    "withdrawn my-data": "the person's own page",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Who keeps the record and where: the controller, and the address people use."""
+
+    controller: Controller
+    public_url: str
+
+
+def compose(held: PersonalData, place: Place) -> dict[str, Any]:
+    """Return the consent record of one person for the newsletter."""
+    person, controller = held.person, place.controller
+    record = str(uuid.uuid5(uuid.UUID(person.id), PURPOSE))
+    return {
+        "@context": _context(),
+        "@id": f"urn:uuid:{record}",
+        "@type": "dpv:ConsentRecord",
+        "dct:conformsTo": SCHEMA,
+        "dct:identifier": record,
+        "dct:created": seal.timestamp(held.gathered_at),
+        "dct:language": person.language,
+        "dpv:hasDataSubject": {"@type": ["dpv:DataSubject"], "@id": _person(held), "dct:identifier": person.id},
+        "dpv:hasDataController": [_controller(controller)],
+        "dpv:hasJurisdiction": ["loc:FI"],
+        "dpv:hasApplicableLaw": ["legal-eu:law-GDPR"],
+        "dpv:hasAuthority": {
+            "@id": "legal-fi:DPA-FI",
+            "dpv:hasName": OMBUDSMAN[person.language],
+            "dpv:hasContact": OMBUDSMAN_PAGE[person.language],
+        },
+        "dpv:hasProcess": [_process(held, controller)],
+        "dpv:hasNotice": [_notice(event) for event in held.events if event.core["kind"] == "requested"],
+        "dpv:hasConsentControl": [
+            {"@type": ["dpv:WithdrawConsent"], "dpv:isExercisedAt": f"{place.public_url}/unsubscribe"}
+        ],
+        "dpv:hasRight": [f"eu-gdpr:{article}" for article in RIGHTS],
+        "dpv:hasConsentStatus": list(_states(held)),
+    }
+
+
+@cache
+def _context() -> dict[str, Any]:
+    context: dict[str, Any] = json.loads(CONTEXT.read_text("utf-8"))["@context"]
+    return context
+
+
+def _person(held: PersonalData) -> str:
+    return f"urn:uuid:{held.person.id}"
+
+
+def _controller(controller: Controller) -> dict[str, Any]:
+    return {
+        "@type": ["dpv:DataController"],
+        "@id": CONTROLLER,
+        "dct:identifier": controller.business_id,
+        "dpv:hasName": controller.name,
+        "dpv:hasAddress": f"{controller.street}, {controller.postal_code} {controller.city}",
+        "dpv:hasContact": controller.contact_email,
+    }
+
+
+def _process(held: PersonalData, controller: Controller) -> dict[str, Any]:
+    ask, person = held.agreed or held.first_ask, held.person
+    return {
+        "@type": ["dpv:Process"],
+        "dpv:hasPurpose": [
+            {"@type": ["dpv:Purpose"], "skos:broader": "dpv:DirectMarketing", "skos:prefLabel": PURPOSE}
+        ],
+        "log:purposeVersion": ask.purpose_version if ask else None,
+        "dpv:hasLegalBasis": ["eu-gdpr:A6-1-a"],
+        "dpv:hasPersonalData": [
+            _data("pd:EmailAddress", person.email),
+            _data("pd:Name", f"{person.first_name} {person.last_name}"),
+        ],
+        "dpv:hasDataSource": ["dpv:DataSubjectDataSource"],
+        "dpv:hasProcessing": ["dpv:Collect", "dpv:Store", "dpv:Use", "dpv:Share"],
+        "dpv:hasDataController": [CONTROLLER],
+        "dpv:hasRecipient": [_recipient(one, person.language) for one in controller.recipient],
+        "dpv:hasStorageCondition": [
+            {"@type": ["dpv:StorageLocation"], "dpv:hasLocation": "loc:FI"},
+            {"@type": ["dpv:StorageDuration"], "dpv:hasDuration": _duration("dpv:TemporalDuration", "P1Y")}
+            | {"log:from": WITHDRAWN},
+        ],
+    }
+
+
+def _data(kind: str, value: str) -> dict[str, Any]:
+    return {
+        "@type": ["dpv:PersonalData"],
+        "skos:broader": kind,
+        "dpv:hasNecessity": "dpv:Required",
+        "rdf:value": value,
+    }
+
+
+def _recipient(recipient: Recipient, language: str) -> dict[str, Any]:
+    told = {"dpv:hasName": recipient.name, "log:country": recipient.country[language]}  # type: ignore[index]
+    ground = recipient.transfer_ground.get(language) if recipient.transfer_ground else None  # type: ignore[call-overload]
+    return {"@type": ["dpv:Recipient"]} | told | ({"log:transferGround": ground} if ground else {})
+
+
+def _notice(event: HeldEvent) -> dict[str, Any]:
+    return {
+        "@type": ["dpv:ConsentNotice"],
+        "dct:language": event.core["language"],
+        "dct:date": seal.timestamp(event.at),
+    } | {f"log:{kind}": sha256 for kind, sha256 in cast(dict[str, str], event.core["texts"]).items()}
+
+
+def _states(held: PersonalData) -> Iterator[dict[str, Any]]:
+    is_given = was_given = False
+    for event in held.events:
+        state = _state(str(event.core["kind"]), is_given=is_given, was_given=was_given)
+        if state is not None:
+            yield _status(held, event, state)
+            is_given = state in (GIVEN, RENEWED) or (is_given and state == ASKED)
+            was_given |= is_given
+
+
+def _state(kind: str, *, is_given: bool, was_given: bool) -> str | None:
+    """What an event makes of the consent; only what is given lets anybody be written to, and an ask gives nothing."""
+    match kind:
+        case "requested":
+            return ASKED
+        case "confirmed":
+            return RENEWED if was_given else GIVEN
+        case "declined":
+            return None if is_given else REFUSED  # of somebody subscribed it is a stranger who refuses a new address
+        case "withdrawn" | "objected":
+            return WITHDRAWN if is_given else REFUSED
+    return None
+
+
+def _status(held: PersonalData, event: HeldEvent, state: str) -> dict[str, Any]:
+    lasting = _duration("dpv:UntilEventDuration", "until withdrawn, or a new version of the purpose")
+    waiting = _duration("dpv:TemporalDuration", f"P{LINK_LIFETIME.days}D")
+    is_given = state in (GIVEN, RENEWED)
+    return {
+        "@type": [state, "dpv:ExpressedConsent"] if is_given else [state],
+        "dpv:isIndicatedBy": _person(held),
+        "dpv:hasIndicationMethod": _how(event),
+        "dpv:isIndicatedAtTime": seal.timestamp(event.at),
+        "dpv:hasDuration": waiting if state == ASKED else lasting,
+        "log:event": event.id,
+        "log:leafHash": base64.b64encode(event.leaf_hash).decode(),
+        "log:index": event.log_index,
+    }
+
+
+def _how(event: HeldEvent) -> str:
+    core = event.core
+    return HOW.get(f"{core['kind']} {core.get('source') or core['door']}", str(core["door"]))
+
+
+def _duration(kind: str, value: str) -> dict[str, Any]:
+    return {"@type": [kind], "rdf:value": value}

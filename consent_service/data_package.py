@@ -1,0 +1,184 @@
+"""Everything held of a person as one file to take along (GDPR articles 15 and 20): a zip that needs no program of ours.
+
+`tiedot.html` is for reading, `tiedot.json` and the tables for other programs, the rest is the proof: receipts, the
+words that were shown, the consent record, and checksums of it all. Asks no database, reads no clock.
+"""
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from consent_service import consent_record, data_requests, retention
+from consent_service import language as languages
+from consent_service.config import PACKAGE, TEMPLATES
+from consent_service.consent_record import Place
+from consent_service.data_requests import PersonalData
+from consent_service.language import HELSINKI, mark
+from consent_service.ledger import seal
+from consent_service.ledger.checkpoint import Verifier
+from consent_service.statements import CHANNELS, DOORS, LEAVING_REASONS, SHOWN
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+MESSAGES = {
+    "confirmation": mark("the message to confirm"),
+    "welcome": mark("the receipt of your subscription"),
+    "already": mark("that you already subscribe"),
+    "unsubscribe_link": mark("the link for leaving"),
+    "my_data_link": mark("the link to your data"),
+    "address_asked": mark("that another address was asked for"),
+    "address_changed": mark("that your address was changed"),
+    "sync": mark("update at ActiveCampaign"),
+    "readdress": mark("change of address at ActiveCampaign"),
+}
+STYLES = ("style.css", "sheet.css")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the file comes from: who keeps the data, and what the receipts of its log are checked with."""
+
+    place: Place
+    verifier: Verifier
+
+
+def package(held: PersonalData, origin: Origin) -> bytes:
+    """Return the zip; the same data gives the same bytes."""
+    files = dict(_files(held, origin))
+    sums = "".join(f"{sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as folder:
+        for name, content in (files | {"SHA256SUMS": sums.encode()}).items():
+            entry = zipfile.ZipInfo(name, held.gathered_at.astimezone(HELSINKI).timetuple()[:6])
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
+            folder.writestr(entry, content)
+    return packed.getvalue()
+
+
+def name(held: PersonalData) -> str:
+    """Return what to call the file: ASCII, and nobody's name."""
+    return f"tiedot-{held.gathered_at.astimezone(HELSINKI).date().isoformat()}.zip"
+
+
+def _files(held: PersonalData, origin: Origin) -> Iterable[tuple[str, bytes]]:
+    yield "tiedot.html", _page(held, origin).encode()
+    yield "tiedot.json", _json(_everything(held))
+    for table, rows in _tables(held).items():
+        yield f"{table}.csv", _csv(rows)
+    yield "consent-record.jsonld", _json(consent_record.compose(held, origin.place))
+    yield "receipts/log-key.txt", f"{origin.verifier}\n".encode()
+    for event_id, receipt in held.receipts.items():
+        yield f"receipts/{event_id}.tlog-proof", receipt
+    for text in held.texts:
+        yield f"texts/{text.sha256}.txt", text.content.encode()
+
+
+def _everything(held: PersonalData) -> dict[str, Any]:
+    person = {name: value for name, value in asdict(held.person).items() if name != "email_key"}
+    return {
+        "gathered_at": held.gathered_at,
+        "person": person,
+        "suppression": asdict(held.suppressed) if held.suppressed else None,
+        "requests": [asdict(ask) for ask in held.asks],
+        "events": [_event(asdict(event)) for event in held.events],
+        "texts": [asdict(text) for text in held.texts],
+        "messages": [asdict(message) for message in held.messages],
+    }
+
+
+def _event(told: dict[str, Any]) -> dict[str, Any]:
+    under = told.pop("seal")
+    sealed = {"size": under["size"], "root": under["root"].hex(), "signed_at": under["signed_at"]} if under else None
+    return told | {"leaf_hash": told["leaf_hash"].hex(), "checkpoint": sealed}
+
+
+def _tables(held: PersonalData) -> dict[str, list[dict[str, Any]]]:
+    told = _everything(held)
+    events = [
+        {name: value for name, value in event.items() if name not in ("core", "tech", "checkpoint")}
+        | {f"core_{name}": value for name, value in sorted(event["core"].items())}
+        | {f"tech_{name}": value for name, value in sorted((event["tech"] or {}).items())}
+        for event in told["events"]
+    ]
+    texts = [{name: value for name, value in text.items() if name != "content"} for text in told["texts"]]
+    return {
+        "henkilo": [told["person"]],
+        "pyynnot": told["requests"],
+        "tapahtumat": events,
+        "tekstit": texts,
+        "viestit": told["messages"],
+    }
+
+
+def _csv(rows: list[dict[str, Any]]) -> bytes:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+    return text.getvalue().encode("utf-8-sig")  # without the mark, spreadsheets take ä for two letters
+
+
+def _cell(value: Any) -> str:
+    """A value as text that no spreadsheet takes for a formula, whatever somebody once typed as their name."""
+    plain = "" if value is None else _plain(value)
+    text = plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False, default=_plain)
+    return f"'{text}" if text.lstrip(" ").startswith(FORMULA) else text
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return f"{json.dumps(value, ensure_ascii=False, indent=2, default=_plain)}\n".encode()
+
+
+def _plain(value: Any) -> Any:
+    return seal.timestamp(value) if isinstance(value, datetime) else value
+
+
+def _page(held: PersonalData, origin: Origin) -> str:
+    """The readable file, complete in itself: no style, picture or link from elsewhere is needed to read it."""
+    language, controller = languages.language(held.person.language), origin.place.controller
+    styles = "".join((PACKAGE / "web" / "static" / name).read_text("utf-8") for name in STYLES)
+    return (
+        _templates(language.code)
+        .get_template("data/export.html.jinja")
+        .render(
+            held=held,
+            company=controller,
+            language=language,
+            public_url=origin.place.public_url,
+            log_key=str(origin.verifier),
+            numbers=held.numbers,
+            proved=data_requests.proved(held, origin.verifier),
+            doors=DOORS,
+            shown=SHOWN,
+            messages=MESSAGES,
+            rules=retention.RULES,
+            channels=CHANNELS,
+            reasons=LEAVING_REASONS,
+            style=Markup(f":root {{ --accent: {controller.accent}; }}\n{styles}"),  # noqa: S704 - files of ours
+        )
+    )
+
+
+@cache
+def _templates(code: str) -> Environment:
+    language = languages.language(code)
+    templates = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.globals.update(_=language.say)
+    templates.filters.update(moment=language.moment, day=lambda day: language.day(datetime.fromisoformat(day).date()))
+    return templates

@@ -1,0 +1,36 @@
+"""The evidence sheet: one page per person that a court can read and a printer can print, for staff and for the person.
+
+Shows what was asked, in which words, how it was answered, and where each event stands in the sealed log; checks every
+receipt again while it does. Changes nothing.
+"""
+
+from flask import render_template
+
+from consent_service import data_requests
+from consent_service import service as services
+from consent_service.statements import CHANNELS, DOORS, LEAVING_REASONS, SHOWN
+from consent_service.subscribers import STATUSES
+from consent_service.web.visitor import service
+
+
+def show(subscriber_id: str, back: str) -> str | None:
+    """Return the sheet of a person with a link back to where the reader came from; None when they are not known."""
+    with service().reading() as connection:
+        held = data_requests.gather(connection, service().vault, subscriber_id, services.now(), with_receipts=True)
+    if held is None:
+        return None
+    verifier = service().signer.verifier
+    return render_template(
+        "data/sheet.html",
+        held=held,
+        back=back,
+        numbers=held.numbers,
+        proved=data_requests.proved(held, verifier),
+        statuses=STATUSES,
+        doors=DOORS,
+        shown=SHOWN,
+        channels=CHANNELS,
+        reasons=LEAVING_REASONS,
+        public_url=service().settings.public_url,
+        log_key=str(verifier),
+    )
