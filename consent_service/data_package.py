@@ -15,7 +15,7 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from consent_service import consent_record, data_requests, retention
@@ -174,7 +174,6 @@ def _templates(code: str) -> Environment:
     language = languages.language(code)
     templates = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
