@@ -5,57 +5,41 @@ the web wing. Contains no rule.
 """
 
 import json
-import os
 import secrets
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable
 from datetime import date
-from functools import wraps
-from typing import Any, BinaryIO, NoReturn
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import click
 from flask.cli import AppGroup, ScriptInfo
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from consent_service import (
     chores,
     config,
+    data_package,
+    data_requests,
     database,
     doctor,
     language,
-    people,
     relay,
     retention,
     statements,
     subscriptions,
+    terminal,
 )
-from consent_service import log as logs
 from consent_service import service as services
 from consent_service.asks import Ask, StaffRequest
 from consent_service.delivery.suppression import Suppressed
 from consent_service.language import HELSINKI
 from consent_service.ledger import audit, proof
-from consent_service.ledger.checkpoint import CheckpointRefused, Verifier
+from consent_service.ledger.checkpoint import Verifier
 from consent_service.ledger.evidence import Occasion
-from consent_service.ledger.proof import ReceiptRefused
 from consent_service.ledger.seal import timestamp as seal_time
-from consent_service.ledger.sealer import SealRefused
-from consent_service.ledger.vault import VaultRefused
 from consent_service.service import Service
 from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
-
-PATIENCE_S = 60
-REFUSALS = (
-    config.SettingsRefused,
-    database.SchemaNewer,
-    VaultRefused,
-    CheckpointRefused,
-    ReceiptRefused,
-    SealRefused,
-)
 
 
 def main() -> None:
@@ -69,40 +53,25 @@ def cli() -> None:
     """Ask for permission to write, prove it, forward it, take it back."""
 
 
-def fails_clearly(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn what a command cannot do into one line on stderr and exit code 1."""
-
-    @wraps(command)
-    def run(*args: Any, **options: Any) -> Any:
-        try:
-            return command(*args, **options)
-        except REFUSALS as error:
-            _stop(str(error))
-        except SQLAlchemyError as error:
-            _stop(f"The database does not answer as it should ({type(error).__name__}). Try: consent-service doctor")
-
-    return run
-
-
 @cli.command(with_appcontext=False)
-@fails_clearly
+@terminal.fails_clearly
 def web() -> None:
     """Serve the pages, with WEB_PROCESSES times WEB_THREADS workers."""
     from consent_service.web.server import serve  # the web wing is loaded by this command only
 
-    service = _service()
-    _await_database(service)
+    service = terminal.load_service()
+    terminal.await_database(service)
     service.engine.dispose()
     _announce(service)
     serve(service)
 
 
 @cli.command("relay", with_appcontext=False)
-@fails_clearly
+@terminal.fails_clearly
 def run_relay() -> None:
     """Deliver mails and forward to ActiveCampaign until stopped."""
-    service = _service()
-    _await_database(service)
+    service = terminal.load_service()
+    terminal.await_database(service)
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
@@ -110,18 +79,18 @@ def run_relay() -> None:
 
 
 @cli.command(with_appcontext=False)
-@fails_clearly
+@terminal.fails_clearly
 def migrate() -> None:
     """Bring the database to this version's form; safe to repeat and to run from several places at once."""
-    database.upgrade(_service().engine)
+    database.upgrade(terminal.load_service().engine)
     click.echo("The database is up to date.")
 
 
 @cli.command(with_appcontext=False)
-@fails_clearly
+@terminal.fails_clearly
 def seal() -> None:
     """Give waiting consent events their places in the log and sign it, as the relay does every half minute."""
-    service = _service()
+    service = terminal.load_service()
     found = service.seal()
     click.echo(f"The log now has {found.size} events." if found else "No event waits.")
 
@@ -130,10 +99,10 @@ def seal() -> None:
 @click.argument("file", type=click.File("rb"))
 @click.option("--key", help="The log's public key, as /log/key shows it; default: the key of this service.")
 @click.option("--json", "as_json", is_flag=True, help="Print what the receipt proves as JSON.")
-@fails_clearly
+@terminal.fails_clearly
 def verify(file: BinaryIO, key: str | None, as_json: bool) -> None:
     """Check a receipt; needs no database and no connection."""
-    verifier = Verifier.read(key) if key else _service().signer.verifier
+    verifier = Verifier.read(key) if key else terminal.load_service().signer.verifier
     found = proof.check(file.read(proof.LARGEST + 1), verifier)
     facts = {
         "event": found.id,
@@ -150,12 +119,12 @@ def verify(file: BinaryIO, key: str | None, as_json: bool) -> None:
 @cli.command(with_appcontext=False)
 @click.option("--dry-run", is_flag=True, help="Count what is due, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@fails_clearly
+@terminal.fails_clearly
 def purge(dry_run: bool, as_json: bool) -> None:
     """Erase everything whose time is up, as the relay does every day at noon."""
-    service = _service()
+    service = terminal.load_service()
     if not dry_run:
-        _await_database(service)
+        terminal.await_database(service)
     with service.reading() as connection:
         due = {rule: retention.due(connection, rule, services.now()) for rule in retention.RULES if rule.end}
     ended = dict.fromkeys(due, 0)
@@ -176,10 +145,10 @@ def purge(dry_run: bool, as_json: bool) -> None:
 
 @cli.command("audit", with_appcontext=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@fails_clearly
+@terminal.fails_clearly
 def run_audit(as_json: bool) -> None:
     """Hold the whole ledger against its checkpoints and say what was changed, where, and since when."""
-    service = _service()
+    service = terminal.load_service()
     anchors = [*service.anchors.all()]  # before the snapshot: each of them was committed before it was kept
     with database.snapshot(service.engine) as connection:
         events = audit.count(connection)
@@ -198,13 +167,32 @@ def run_audit(as_json: bool) -> None:
         sys.exit(1)
 
 
+@cli.command(with_appcontext=False)
+@click.argument("email", metavar="ADDRESS")
+@click.option("--to", "path", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A file to make.")
+@terminal.fails_clearly
+def export(email: str, path: Path) -> None:
+    """Write everything held of one person into a zip, the same that they can download themselves."""
+    address, service = terminal.read_address(email), terminal.load_service()
+    with service.reading() as connection:
+        held = data_requests.find(connection, service.vault, address, services.now())
+    if held is None:
+        terminal.stop("Nothing is held about this address.")
+    try:
+        with path.open("xb") as file:
+            file.write(data_package.package(held, service.origin()))
+    except OSError as error:
+        terminal.stop(f"{path}: {error.strerror}")
+    click.echo(f"Written: {path}. It holds personal data; delete it when it has been handed over.")
+
+
 @cli.command("doctor", with_appcontext=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@fails_clearly
+@terminal.fails_clearly
 def examine(as_json: bool) -> None:
     """Check settings, database, mail, ActiveCampaign, keys and clock, and say what to do about what is wrong."""
     try:
-        findings = doctor.examine(_service())
+        findings = doctor.examine(terminal.load_service())
     except config.SettingsRefused as error:
         findings = [doctor.Finding("settings", "wrong", str(error))]
     if as_json:
@@ -225,18 +213,20 @@ def staff() -> None:
 @click.argument("email")
 @click.option("--name", required=True, help="The name people see in mails: who added them.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of making one.")
-@fails_clearly
+@terminal.fails_clearly
 def add_staff(email: str, name: str, password_stdin: bool) -> None:
     """Add an account, or give one that is there a new password; prints a password it made once."""
     from consent_service.web import accounts  # the web wing is loaded by this command only
 
-    address, service = _address(email), _service()
+    address, service = terminal.read_address(email), terminal.load_service()
     password = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(12)
     if len(password) < accounts.SHORTEST_PASSWORD:
-        _stop(f"The password needs at least {accounts.SHORTEST_PASSWORD} characters.")
+        terminal.stop(f"The password needs at least {accounts.SHORTEST_PASSWORD} characters.")
     database.upgrade(service.engine)
     with service.transaction() as connection:
-        is_new = accounts.add(connection, address, _name(name), accounts.password_hash(password), services.now())
+        is_new = accounts.add(
+            connection, address, terminal.read_name(name), accounts.password_hash(password), services.now()
+        )
     click.echo("Added." if is_new else "The account was there: it has a new password, and its sessions have ended.")
     click.echo(f"Log in at {service.settings.public_url}/staff/login")
     if not password_stdin:
@@ -245,12 +235,12 @@ def add_staff(email: str, name: str, password_stdin: bool) -> None:
 
 @staff.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print the accounts as JSON.")
-@fails_clearly
+@terminal.fails_clearly
 def list_staff(as_json: bool) -> None:
     """List the accounts."""
     from consent_service.web import accounts  # the web wing is loaded by this command only
 
-    with _service().reading() as connection:
+    with terminal.load_service().reading() as connection:
         found = list(accounts.accounts(connection))
     if as_json:
         rows = [vars(account) | {"created_at": account.created_at.isoformat()} for account in found]
@@ -264,14 +254,14 @@ def list_staff(as_json: bool) -> None:
 
 @staff.command("disable")
 @click.argument("email")
-@fails_clearly
+@terminal.fails_clearly
 def disable_staff(email: str) -> None:
     """End an account and all its sessions at once."""
     from consent_service.web import accounts  # the web wing is loaded by this command only
 
-    with _service().transaction() as connection:
-        if not accounts.disable(connection, _address(email)):
-            _stop("There is no account with this address. See: consent-service staff list")
+    with terminal.load_service().transaction() as connection:
+        if not accounts.disable(connection, terminal.read_address(email)):
+            terminal.stop("There is no account with this address. See: consent-service staff list")
     click.echo("Disabled.")
 
 
@@ -289,19 +279,25 @@ def subscriber() -> None:
 @click.option("--channel", type=click.Choice(list(statements.CHANNELS)), required=True, help="How the person asked.")
 @click.option("--occasion", required=True, help="On what occasion; named in the mail.")
 @click.option("--asked-on", type=click.DateTime(["%Y-%m-%d"]), help="Day of asking; default today.")
-@fails_clearly
+@terminal.fails_clearly
 def add_subscriber(email: str, code: str, **said: Any) -> None:
     """Mail a confirmation to somebody who asked; they become active only by their own answer."""
-    service, spoken, now = _service(), language.language(code), services.now()
+    service, spoken, now = terminal.load_service(), language.language(code), services.now()
     today = now.astimezone(HELSINKI).date()
     asked_on: date = said["asked_on"].date() if said["asked_on"] else today
     if asked_on > today:
-        _stop("Give a day that has been.")
-    request = StaffRequest("terminal", _name(said["staff_name"]), said["channel"], _name(said["occasion"]), asked_on)
+        terminal.stop("Give a day that has been.")
+    request = StaffRequest(
+        "terminal",
+        terminal.read_name(said["staff_name"]),
+        said["channel"],
+        terminal.read_name(said["occasion"]),
+        asked_on,
+    )
     ask = Ask(
-        address=_address(email),
-        first_name=_name(said["first_name"]),
-        last_name=_name(said["last_name"]),
+        address=terminal.read_address(email),
+        first_name=terminal.read_name(said["first_name"]),
+        last_name=terminal.read_name(said["last_name"]),
         language=code,
         terms=service.terms(spoken),
         staff=request,
@@ -318,11 +314,11 @@ def _report(result: subscriptions.Requested) -> None:
         case Asked():
             click.echo("A confirmation mail is on its way. Nothing more happens unless the person confirms.")
         case AlreadyActive():
-            _stop("This person is a subscriber already; nothing was sent.")
+            terminal.stop("This person is a subscriber already; nothing was sent.")
         case OverLimit():
-            _stop("This address has been written to already; try again later (at most three mails a day).")
+            terminal.stop("This address has been written to already; try again later (at most three mails a day).")
         case Suppressed(reason=reason):
-            _stop(f"This address must not be written to ({reason}); nothing was sent.")
+            terminal.stop(f"This address must not be written to ({reason}); nothing was sent.")
 
 
 def _verdict(findings: int) -> str:
@@ -338,62 +334,16 @@ def _in_words(facts: dict[str, Any]) -> str:
     return "\n".join(["The receipt is genuine.", place, *said, *texts])
 
 
-def _await_database(service: Service) -> None:
-    """Migrate as soon as the database answers: after a power cut it may come up later than we do.
-
-    Whom an older database brought back is erased again before anything is served or sent.
-    """
-    end = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            database.upgrade(service.engine)
-            chores.repeat_erasures(service)
-            return
-        except OperationalError:
-            if time.monotonic() > end:
-                raise
-            click.echo("The database does not answer yet; trying again …", err=True)
-            time.sleep(1)
-
-
-def _service() -> Service:
-    os.umask(0o077)  # what is written here holds people's data
-    settings, controller = config.load()
-    logs.configure(settings)
-    service = Service(settings, controller)
-    click.get_current_context().call_on_close(lambda: service.engine.dispose())
-    return service
-
-
 def _create_app() -> Any:
     from consent_service.web import create_app  # the web wing is loaded by `staff` only
 
     try:
-        return create_app(_service())
+        return create_app(terminal.load_service())
     except config.SettingsRefused as error:
-        _stop(str(error))
+        terminal.stop(str(error))
 
 
 def _announce(service: Service) -> None:
     click.echo(f"Consent Service is at {service.settings.public_url}/subscribe")
     if service.settings.is_development:
         click.echo(f"Mail can be read at {service.settings.public_url}/dev/mail")
-
-
-def _address(text: str) -> people.Address:
-    try:
-        return people.read_address(text)
-    except people.AddressRefused:
-        _stop("Write one e-mail address in the form name@example.com.")
-
-
-def _name(text: str) -> str:
-    try:
-        return people.read_name(text)
-    except people.NameRefused:
-        _stop("A name or occasion has 1 to 100 characters and no control characters.")
-
-
-def _stop(message: str) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(1)

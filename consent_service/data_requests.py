@@ -195,6 +195,13 @@ def gather(
     )
 
 
+def find(connection: Connection, keys: Vault, address: Address, now: datetime) -> PersonalData | None:
+    """Return everything held under an address, with receipts, or None."""
+    mine = select(subscriber.c.id).where(subscriber.c.email_key == address.key)
+    subscriber_id = connection.execute(mine).scalar_one_or_none()
+    return gather(connection, keys, subscriber_id, now, with_receipts=True) if subscriber_id else None
+
+
 def proved(held: PersonalData, verifier: Verifier) -> frozenset[str]:
     """Return the events whose receipt holds when it is checked anew: payload, words, place and checkpoint agree."""
     return frozenset(event_id for event_id, file in held.receipts.items() if _holds(file, verifier))

@@ -66,6 +66,7 @@ ROWS = [
     {"web.console"},
     {"web"},
     {"web.server"},
+    {"terminal"},
     {"cli"},
 ]
 WITH_FLASK = {"cli"} | {room for row in ROWS for room in row if room.startswith("web")}

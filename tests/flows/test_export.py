@@ -12,6 +12,7 @@ import pytest
 from consent_service.language import language
 from consent_service.ledger import proof
 from tests.actors import Staff, Visitor, fi
+from tests.processes import run, variables
 
 FORMULA = '=HYPERLINK("https://spam.example")'
 
@@ -148,6 +149,27 @@ def test_nobody_elses_data_is_in_it(house, aino):
     content = b"".join(opened(download(aino)).values())
     for told in (eero.email, "Niemi", heidi.email):
         assert told.encode() not in content
+
+
+def test_the_command_line_makes_the_same_file_and_overwrites_none(house, aino, tmp_path):
+    house.service.seal()
+    given = variables(house.settings)
+    done = run(tmp_path, "export", aino.email.upper(), "--to", "aino.zip", given=given)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "aino.zip").stat().st_mode & 0o077 == 0, "nobody else on the machine may read it"
+    with zipfile.ZipFile(tmp_path / "aino.zip") as packed:
+        told = json.loads(packed.read("tiedot.json"))
+        assert {"tiedot.html", "SHA256SUMS", "consent-record.jsonld"} < set(packed.namelist())
+    assert [event["core"]["kind"] for event in told["events"]] == house.kinds(aino.email)
+    for words, why in (
+        ((aino.email, "--to", "aino.zip"), "aino.zip: File exists"),
+        (("nobody@example.com", "--to", "nobody.zip"), "Nothing is held about this address."),
+        (("x@", "--to", "x.zip"), "Write one e-mail address in the form name@example.com."),
+        ((aino.email, "--to", "nowhere/aino.zip"), "nowhere/aino.zip: No such file or directory"),
+    ):
+        done = run(tmp_path, "export", *words, given=given)
+        assert (done.returncode, done.stderr) == (1, f"{why}\n")
+    assert {file.name for file in tmp_path.glob("*.zip")} == {"aino.zip"}
 
 
 # The evidence sheet

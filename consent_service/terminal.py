@@ -1,0 +1,97 @@
+"""What every command of the console script shares: the service it works on, words read from its line, and its end.
+
+A command that cannot do its work says in one line what to do next and exits with 1. Contains no rule and no command.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NoReturn
+
+import click
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from consent_service import chores, config, database, people
+from consent_service import log as logs
+from consent_service.ledger.checkpoint import CheckpointRefused
+from consent_service.ledger.proof import ReceiptRefused
+from consent_service.ledger.sealer import SealRefused
+from consent_service.ledger.vault import VaultRefused
+from consent_service.service import Service
+
+PATIENCE_S = 60
+REFUSALS = (
+    config.SettingsRefused,
+    database.SchemaNewer,
+    VaultRefused,
+    CheckpointRefused,
+    ReceiptRefused,
+    SealRefused,
+)
+
+
+def fails_clearly(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn what a command cannot do into one line on stderr and exit code 1."""
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> Any:
+        try:
+            return command(*args, **options)
+        except REFUSALS as error:
+            stop(str(error))
+        except SQLAlchemyError as error:
+            stop(f"The database does not answer as it should ({type(error).__name__}). Try: consent-service doctor")
+
+    return run
+
+
+def load_service() -> Service:
+    """Return the service the environment describes; it is put away when the command ends."""
+    os.umask(0o077)  # what is written here holds people's data
+    settings, controller = config.load()
+    logs.configure(settings)
+    service = Service(settings, controller)
+    click.get_current_context().call_on_close(lambda: service.engine.dispose())
+    return service
+
+
+def await_database(service: Service) -> None:
+    """Migrate as soon as the database answers: after a power cut it may come up later than we do.
+
+    Whom an older database brought back is erased again before anything is served or sent.
+    """
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            database.upgrade(service.engine)
+            chores.repeat_erasures(service)
+            return
+        except OperationalError:
+            if time.monotonic() > end:
+                raise
+            click.echo("The database does not answer yet; trying again …", err=True)
+            time.sleep(1)
+
+
+def read_address(text: str) -> people.Address:
+    """Return the address in an argument, or end."""
+    try:
+        return people.read_address(text)
+    except people.AddressRefused:
+        stop("Write one e-mail address in the form name@example.com.")
+
+
+def read_name(text: str) -> str:
+    """Return the name or occasion in an argument, or end."""
+    try:
+        return people.read_name(text)
+    except people.NameRefused:
+        stop("A name or occasion has 1 to 100 characters and no control characters.")
+
+
+def stop(message: str) -> NoReturn:
+    """End with one line on stderr and exit code 1."""
+    click.echo(message, err=True)
+    sys.exit(1)
