@@ -8,13 +8,13 @@ Imports nothing of ours and no Flask.
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel import Locale, negotiate_locale
-from babel.dates import format_date
+from babel.dates import format_date, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
@@ -51,6 +51,20 @@ class Language:
         """Return an aware datetime in Helsinki time: 22.11.2026 klo 12.00."""
         local = at.astimezone(HELSINKI)
         return f"{self.day(local.date())} {local.strftime(_CLOCK[self.code])}"
+
+    def relative(self, at: datetime, now: datetime) -> str:
+        """Return a moment as people speak of it, in Helsinki time: today at 12:00, yesterday at 09:05, 3 days ago."""
+        local = at.astimezone(HELSINKI)
+        days, clock = (local.date() - now.astimezone(HELSINKI).date()).days, local.strftime(_CLOCK[self.code])
+        match days:
+            case -1:
+                return self.say("yesterday %(clock)s", clock=clock)
+            case 0:
+                return self.say("today %(clock)s", clock=clock)
+            case 1:
+                return self.say("tomorrow %(clock)s", clock=clock)
+        apart, exactly = timedelta(days=days), 1  # six days are no week yet
+        return format_timedelta(apart, "day", threshold=exactly, add_direction=True, locale=Locale(self.code))
 
 
 def mark(message: str) -> str:

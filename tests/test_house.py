@@ -59,7 +59,7 @@ ROWS = [
     {"service"},
     {"chores"},
     {"relay", "doctor"},
-    {"web.visitor", "web.forms"},
+    {"web.visitor", "web.forms", "web.messages"},
     {"web.accounts", "web.pages", "web.health", "web.development"},
     {"web.public", "web.evidence", "web.statement", "web.sheet"},
     {"web.my_data"},

@@ -1,7 +1,7 @@
 """Finnish, Swedish and English: every sentence in all three with the same blanks; dates; which one is chosen."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -162,6 +162,29 @@ def test_dates_are_written_as_they_are_here(code, day, moment):
 )
 def test_moments_are_told_in_helsinki_time_also_when_the_clocks_change(at, told):
     assert language("fi").moment(at) == told
+
+
+@pytest.mark.parametrize(
+    ("hours", "finnish", "swedish", "english"),
+    [
+        (0, "tänään klo 12.00", "i dag kl. 12.00", "today at 12:00"),
+        (-12, "tänään klo 00.00", "i dag kl. 00.00", "today at 00:00"),
+        (-13, "eilen klo 23.00", "i går kl. 23.00", "yesterday at 23:00"),
+        (-36, "eilen klo 00.00", "i går kl. 00.00", "yesterday at 00:00"),
+        (-37, "2 päivää sitten", "för 2 dagar sedan", "2 days ago"),
+        (-72, "3 päivää sitten", "för 3 dagar sedan", "3 days ago"),
+        (-6 * 24, "6 päivää sitten", "för 6 dagar sedan", "6 days ago"),
+        (-7 * 24, "1 viikko sitten", "för 1 vecka sedan", "1 week ago"),
+        (-360 * 24, "12 kuukautta sitten", "för 12 månader sedan", "12 months ago"),
+        (11, "tänään klo 23.00", "i dag kl. 23.00", "today at 23:00"),
+        (12, "huomenna klo 00.00", "i morgon kl. 00.00", "tomorrow at 00:00"),
+        (48, "2 päivän päästä", "om 2 dagar", "in 2 days"),
+    ],
+)
+def test_moments_in_lists_are_told_as_people_speak_of_them(hours, finnish, swedish, english):
+    now = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+    at = now + timedelta(hours=hours)
+    assert [language(code).relative(at, now) for code in CODES] == [finnish, swedish, english]
 
 
 # The choice

@@ -28,6 +28,7 @@ from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
 from consent_service.web import sheet
 from consent_service.web.accounts import require_login
 from consent_service.web.forms import AddressField, NameField
+from consent_service.web.messages import KINDS
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import occasion, service
 
@@ -169,7 +170,13 @@ def queue() -> ResponseReturnValue:
         waiting, dead = subscribers.waiting_messages(connection), subscribers.dead_messages(connection)
         lanes = outbox.lane_states(connection)
     return render_template(
-        "console/queue.html", waiting=waiting, dead=dead, lanes=lanes, forwards=service().forwards, now=services.now()
+        "console/queue.html",
+        waiting=waiting,
+        dead=dead,
+        lanes=lanes,
+        kinds=KINDS,
+        forwards=service().forwards,
+        now=services.now(),
     )
 
 

@@ -8,7 +8,9 @@ from flask import Blueprint, Flask, Response, g, render_template, request, url_f
 from markupsafe import Markup
 
 from consent_service import language as languages
+from consent_service import service as services
 from consent_service.language import HELSINKI, Language, mark
+from consent_service.web import messages
 from consent_service.web.visitor import service
 
 assets = Blueprint("pages", __name__)
@@ -32,6 +34,8 @@ def install(app: Flask) -> None:
     )
     app.jinja_env.filters.update(
         moment=lambda at: _language().moment(at),
+        relative=lambda at: _language().relative(at, services.now()),
+        reason=lambda told: messages.reason(_language(), told),
         day=lambda day: _language().day(date.fromisoformat(day)),
         breakable=lambda address: Markup("@<wbr>").join(address.split("@")),
         day_of=lambda at: _language().day(at.astimezone(HELSINKI).date()),

@@ -1,0 +1,60 @@
+"""Words for the messages of the outbox as staff see them: what each is, and why it was not delivered.
+
+The outbox notes its reasons in English, for the log; what is not known here stays as it was noted. Changes nothing.
+"""
+
+import re
+
+from consent_service.language import Language, mark
+
+KINDS = {
+    "confirmation": mark("Confirmation message"),
+    "welcome": mark("Welcome and receipt"),
+    "already": mark("“You already subscribe”"),
+    "unsubscribe_link": mark("Unsubscribe link"),
+    "my_data_link": mark("Link to one's own data"),
+    "address_asked": mark("Notice of a new address"),
+    "address_changed": mark("Notice to the former address"),
+    "erased": mark("Answer about an erasure"),
+    "owner_held": mark("Notice to the owner"),
+    "anchor": mark("The day's checkpoint to the owner"),
+    "sync": mark("Update to ActiveCampaign"),
+    "readdress": mark("New address to ActiveCampaign"),
+    "delete": mark("Deletion at ActiveCampaign"),
+}
+UNREADABLE = mark("ActiveCampaign's answer could not be understood.")
+LIST_UNTOUCHED = mark("ActiveCampaign did not change the list as it was asked to.")
+REASONS = {
+    r"mail server refused the recipient: (?P<code>\d+)": mark("The mail server refused the recipient (%(code)s)."),
+    r"mail server refused the message: (?P<code>\d+)": mark("The mail server refused the message (%(code)s)."),
+    r"mail server refused the sender: (?P<code>\d+)": mark("The mail server refused our sender address (%(code)s)."),
+    r"mail server: (?P<error>\w+)": mark("No connection to the mail server (%(error)s)."),
+    r"the service's own limit of confirmation mails is reached": mark(
+        "The service has sent as many confirmation messages as it may for now."
+    ),
+    r"ActiveCampaign: (?P<error>\w+)": mark("No connection to ActiveCampaign (%(error)s)."),
+    r"ActiveCampaign answered (?P<code>\d+( \(.*\))?)": mark("ActiveCampaign answered with an error: %(code)s."),
+    r"ActiveCampaign did not take the .+ the list": LIST_UNTOUCHED,
+    r"ActiveCampaign's answer to .+": UNREADABLE,
+    r"ActiveCampaign's search did not look for the address": UNREADABLE,
+    r"not found yet; a contact just made may be found later": mark(
+        "ActiveCampaign does not find the contact yet; one that has just been made may be found later."
+    ),
+    r"an earlier contact with this address has to be deleted there first": mark(
+        "ActiveCampaign has to delete an earlier contact with this address first."
+    ),
+    r"the relay was stopped before its turn to call": mark("The relay was stopped before its turn."),
+    r"tried without an end": mark("Every try was cut off before it ended."),
+    r"unexpected (?P<error>\w+)": mark("Something went wrong in the service itself (%(error)s); the log says more."),
+    r"delivered, but not recorded: (?P<error>\w+)": mark(
+        "Delivered, but the service could not note it down (%(error)s)."
+    ),
+}
+
+
+def reason(language: Language, told: str | None) -> str:
+    """Return a reason noted in the outbox in words of a language; one that nobody knows, as it was noted."""
+    for pattern, message in REASONS.items():
+        if found := re.fullmatch(pattern, told or ""):
+            return language.say(message, **found.groupdict())
+    return told or ""
