@@ -40,6 +40,14 @@ def place(where: list[Place], house: str, is_wrong: bool = False):
     return add
 
 
+# The proof
+
+
+@place(PUBLIC, "empty")
+def verify(guest: Guest) -> None:
+    guest.open("/verify").tab.locator("#check:not([hidden])").wait_for()
+
+
 # Subscribing
 
 

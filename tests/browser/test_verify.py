@@ -26,7 +26,7 @@ def checked(visit, tab, sqlite_house):
 
     def check(content, key=None):
         if key is not None:
-            tab.locator("summary").click()
+            tab.locator("#check summary").click()
             tab.locator("#key").fill(key)
         tab.locator("#file").set_input_files({"name": "a.tlog-proof", "mimeType": "text/plain", "buffer": content})
         tab.locator("#result > div:not([hidden])").wait_for()
@@ -44,6 +44,9 @@ def test_a_genuine_proof_is_shown_with_its_words(checked, proof, tab, sqlite_hou
     assert "asa.oberg@example.com" in words
     assert 'O"Brien\\' in words
     assert "Keinuman uutiskirje" in words
+    for width in (320, 1280):
+        guest.look(width, "light")
+        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"nothing sticks out at {width} px"
     assert [url for url in asked if not url.endswith("/icon.svg")] == [], "nothing is sent anywhere"
     assert guest.complaints == []
 

@@ -132,21 +132,26 @@ function element(name, text, kind) {
   return made;
 }
 
-function show(receipt) {
-  const facts = document.getElementById("facts"), rows = [
-    [facts.dataset.time, new Date(receipt.at).toLocaleString(document.documentElement.lang, { timeZoneName: "short" })],
-    [facts.dataset.log, receipt.checkpoint.origin],
-    [facts.dataset.place, `${receipt.index + 1} / ${receipt.checkpoint.size}`],
-    ...Object.entries(receipt.payload).filter(([key]) => key !== "texts")
-      .map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
-  ];
-  facts.replaceChildren(...rows.map(([name, value]) => {
+function fill(list, rows) {
+  list.replaceChildren(...rows.map(([name, value]) => {
     const row = document.createElement("div");
-    row.append(element("dt", name), element("dd", value));
+    row.append(element("dt", name), element("dd", typeof value === "string" ? value : JSON.stringify(value)));
     return row;
   }));
-  document.getElementById("texts").replaceChildren(
-    ...Object.values(receipt.texts).map((text) => element("pre", text, "shown-text")));
+}
+
+function show({ payload, texts, at, index, checkpoint }) {
+  const facts = document.getElementById("facts"), names = facts.dataset;
+  const when = new Date(at).toLocaleString(document.documentElement.lang, {
+    dateStyle: "long", timeStyle: "long", timeZone: "Europe/Helsinki" });
+  fill(facts, [
+    [names.at, when],
+    ...["first_name", "last_name", "email"].filter((key) => payload[key]).map((key) => [names[key], payload[key]]),
+    [names.log, checkpoint.origin],
+    [names.place, `${index + 1} / ${checkpoint.size}`],
+  ]);
+  fill(document.getElementById("rest"), Object.entries(payload));
+  document.getElementById("texts").replaceChildren(...Object.values(texts).map((text) => element("pre", text, "letter")));
 }
 
 function reveal(id) {
