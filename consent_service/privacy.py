@@ -121,7 +121,7 @@ def _in_short(language: Language, controller: Controller) -> list[str]:
             "You can stop at any time with the link at the end of every newsletter. We then erase your data within a "
             "year at the latest."
         ),
-        say("You may see, correct, take with you and have erased what we know about you: [Your data](/my-data)."),
+        say("You may see, correct, take with you and have erased what we know about you: [My data](/my-data)."),
     ]
     if others:
         points.insert(2, say("Your data is also handled by: %(others)s.", others=others))
@@ -223,6 +223,10 @@ def _how_long(language: Language, sources: Sources) -> list[str]:
     say, days = language.say, sources.controller.backups_kept_days
     return [
         SECTION + say("How long we keep it"),
+        say(
+            "We keep nothing longer than this, unless we need it for a legal claim: then until the claim is settled "
+            "(article 17(3)(e))."
+        ),
         *(block for rule in sources.rules for block in _rule(language, rule)),
         ITEM + say("Backups"),
         language.count(
@@ -258,7 +262,7 @@ def _rights(language: Language, controller: Controller) -> list[str]:
         _list(points),
         say("When you withdraw your consent, what we did with it before stays lawful."),
         say(
-            "You can do most of this yourself on the page [Your data](/my-data). It sends a link to your e-mail, so "
+            "You can do most of this yourself on the page [My data](/my-data). It sends a link to your e-mail, so "
             "that nobody else gets in. Or write to us: %(contact)s. We answer within a month. If we cannot be sure "
             "who is asking, we may ask you to show that it is you.",
             contact=controller.contact_email,
@@ -275,7 +279,7 @@ def _objection(language: Language, controller: Controller) -> list[str]:
             "send you a newsletter again, whoever might add your address to the list. To hold to that we keep a "
             "fingerprint of your address: a code from which the address cannot be read, but by which we know it again."
         ),
-        say("Do it on the page [Your data](/my-data) or write to us: %(contact)s.", contact=controller.contact_email),
+        say("Do it on the page [My data](/my-data) or write to us: %(contact)s.", contact=controller.contact_email),
         say(
             "You may also object to what we do on the ground of our legitimate interest, for a reason that has to do "
             "with your own situation. Write to us about it."

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from consent_service import language as languages
 from consent_service import service as services
-from consent_service.language import HELSINKI, Language, mark
+from consent_service.language import Language, mark
 from consent_service.web import messages
 from consent_service.web.visitor import service
 
@@ -38,7 +38,6 @@ def install(app: Flask) -> None:
         reason=lambda told: messages.reason(_language(), told),
         day=lambda day: _language().day(date.fromisoformat(day)),
         breakable=lambda address: Markup("@<wbr>").join(address.split("@")),
-        day_of=lambda at: _language().day(at.astimezone(HELSINKI).date()),
     )
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True

@@ -100,7 +100,9 @@ def test_the_summary_comes_first_and_the_right_to_object_stands_apart(sqlite_hou
 def test_every_link_of_the_statement_leads_somewhere_and_keeps_the_language(sqlite_house):
     page = opened(sqlite_house, "/privacy?lang=sv")
     own = [link for link in page.links if link.startswith("/") and link.partition("?")[0] != "/privacy"]
-    assert "/unsubscribe?lang=sv" in own
+    assert {"/unsubscribe?lang=sv", "/my-data?lang=sv"} <= set(own)
+    for link in own:
+        assert sqlite_house.get(link).status == 200, link
     assert f"mailto:{CONTROLLER.contact_email}" in page.links and "https://tietosuoja.fi/sv" in page.links
 
 
