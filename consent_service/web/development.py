@@ -5,13 +5,17 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, render_template
+from flask import Blueprint, Response, abort, g, render_template
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 
 from consent_service.service import MAIL_FOLDER
+from consent_service.web.pages import link_to
 
 development = Blueprint("development", __name__, url_prefix="/dev")
 
+BAR = Markup('<p style="margin:0;padding:12px 20px;font:16px/1.5 sans-serif;border-bottom:1px solid #8aa3a0">%s</p>')
+LINK = Markup('<a href="%s" style="color:inherit">%s</a>')
 PREVIEW_POLICY = (
     "sandbox allow-popups allow-top-navigation-by-user-activation; default-src 'none'; style-src 'unsafe-inline'"
 )
@@ -26,7 +30,7 @@ def mailbox() -> ResponseReturnValue:
 
 @development.get("/mail/<key>")
 def mail(key: str) -> ResponseReturnValue:
-    """One mail as text, its links clickable."""
+    """One mail as its text part reads, its links clickable."""
     found = _read(_file(key))
     body = found.get_body(("plain",))
     text = body.get_content() if body else ""
@@ -36,9 +40,13 @@ def mail(key: str) -> ResponseReturnValue:
 
 @development.get("/mail/<key>/html")
 def mail_html(key: str) -> ResponseReturnValue:
-    """The same mail as its HTML part shows it, boxed in."""
+    """One mail as its HTML part looks, boxed in, with a way back above it."""
     body = _read(_file(key)).get_body(("html",))
-    response = Response(body.get_content() if body else "", mimetype="text/html")
+    back = LINK % (link_to("development.mailbox"), "← " + g.language.say("All mail"))
+    as_text = LINK % (link_to("development.mail", key=key), g.language.say("Show as text"))
+    bar = str(BAR % (back + " · " + as_text))
+    content = re.sub(r"<body[^>]*>", lambda start: start[0] + bar, body.get_content() if body else "<body>", count=1)
+    response = Response(content, mimetype="text/html")
     response.headers["Content-Security-Policy"] = PREVIEW_POLICY
     return response
 

@@ -48,6 +48,8 @@ def test_a_second_press_shows_the_same_page_and_changes_nothing(house, aino):
     assert house.everything() == before
     opened = house.get(aino.link("confirm"))
     assert opened.title == first.title, "who opens the link again is told that all is well"
+    [swedish] = [link for link in first.links if link.endswith("?lang=sv")]
+    assert house.get(swedish).title.startswith(language("sv").say("Your subscription is confirmed"))
 
 
 def test_an_expired_link_says_so_and_offers_a_new_message(house, aino):

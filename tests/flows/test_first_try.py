@@ -115,6 +115,7 @@ def the_whole_job_works(address, log):
     [mail] = wait_for(mails, log)
     [link] = {link for link in page(mail).links if "/confirm/" in link and "#" not in link}
     assert link.startswith(address)
+    assert f"← {fi('All mail')}" in page(mail).words, "there is a way back from the mail as it looks"
     assert page(link).press(CONFIRM).title.startswith(fi("Your subscription is confirmed"))
     wait_for(lambda: len(mails()) == 2, log)
     assert "/unsubscribe/" in " ".join(page(mails()[0]).links + page(mails()[1]).links)
