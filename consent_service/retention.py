@@ -82,6 +82,10 @@ def _is_unconfirmed(until: datetime) -> Any:
     return (subscriber.c.status == "pending") & (subscriber.c.asked_at <= until) & _is_free()
 
 
+def _is_unconfirmed_address(until: datetime) -> Any:
+    return confirmation.c.email.is_not(None) & (confirmation.c.asked_at <= until)
+
+
 def _has_been_passive(until: datetime) -> Any:
     """Long enough; an open ask is waited for, as long as it may take."""
     now = until + PASSIVE
@@ -104,6 +108,11 @@ def _has_old_tech(until: datetime) -> Any:
 def _erase(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
     for key in keys:
         erasing.erase(connection, occasion, key, rule, tell=False)
+
+
+def _forget_address(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
+    forgotten = {"email": None, "email_key": None}
+    connection.execute(update(confirmation).where(confirmation.c.id.in_(keys)).values(**forgotten))
 
 
 def _close_tech(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
@@ -137,6 +146,14 @@ RULES = (
         mark("It waits for your answer. Without one there is no reason to keep it."),
         timedelta(days=14),
         end=End(subscriber.c.id, _is_unconfirmed, _erase),
+    ),
+    Rule(
+        "new_address",
+        mark("A new address that its owner did not confirm"),
+        mark("14 days after you asked for the change"),
+        mark("It waits for an answer. Without one it may be a stranger's."),
+        timedelta(days=14),
+        end=End(confirmation.c.id, _is_unconfirmed_address, _forget_address),
     ),
     Rule(
         "passive",

@@ -10,6 +10,7 @@ import pytest
 import time_machine
 from sqlalchemy import select
 
+from consent_service import chores
 from consent_service import service as services
 from consent_service.models import confirmation, suppression
 from tests.actors import AGAIN, DECLINE, LEAVE, Scanner, Visitor, fi
@@ -255,6 +256,18 @@ def test_after_seven_days_the_link_says_so_and_gives_nothing_away(house, aino, n
             assert AGAIN not in [button for one in page.forms for button in one.buttons]
         assert house.post(new.link("confirm").replace("?", "/again?")).status == 404
     assert house.status(aino.email) == "active"
+
+
+def test_an_address_nobody_confirmed_is_forgotten_after_two_weeks(house, aino):
+    aino.move_to(NEW)
+    house.deliver()
+    for days, left in ((13, [NEW]), (15, [])):
+        with time_machine.travel(services.now() + timedelta(days=days), tick=True):
+            list(chores.purge(house.service))
+        assert asked_addresses(house) == left
+    assert house.status(aino.email) == "active"
+    for table, rows in house.everything().items():
+        assert NEW.lower() not in repr(rows).lower(), table
 
 
 def test_who_leaves_meanwhile_has_left(house, aino, new):
