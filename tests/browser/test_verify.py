@@ -1,11 +1,14 @@
 """The page that checks a proof: in a real browser, for a good file and for changed ones, without any connection."""
 
+from pathlib import Path
+
 import pytest
 
 from consent_service.ledger import receipt
 from tests.actors import Visitor
 
 pytestmark = pytest.mark.browser
+VECTORS = Path(__file__).parents[2] / "docs" / "vectors"
 
 
 @pytest.fixture
@@ -28,6 +31,7 @@ def checked(visit, tab, sqlite_house):
         if key is not None:
             tab.locator("#check summary").click()
             tab.locator("#key").fill(key)
+        tab.evaluate("document.querySelectorAll('#result > div').forEach(one => { one.hidden = true; })")
         tab.locator("#file").set_input_files({"name": "a.tlog-proof", "mimeType": "text/plain", "buffer": content})
         tab.locator("#result > div:not([hidden])").wait_for()
         return tab.locator("#result > div:not([hidden])").get_attribute("id"), guest
@@ -63,3 +67,12 @@ def test_a_changed_proof_does_not_hold(checked, proof, place):
 
 def test_another_key_does_not_open_it(checked, proof, sqlite_house):
     assert checked(proof, f"x{sqlite_house.service.signer.verifier}")[0] == "bad"
+
+
+def test_it_agrees_with_the_published_vectors(checked, tab):
+    key = (VECTORS / "key.txt").read_text("utf-8").strip()
+    tab.locator("#check summary").click()
+    tab.locator("#key").fill(key)
+    said = {file.stem: checked(file.read_bytes())[0] for file in sorted(VECTORS.glob("*.tlog-proof"))}
+    assert len(said) == 30
+    assert said == {name: name.partition("-")[0] for name in said}
