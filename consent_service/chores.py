@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Connection, select, update
 
 from consent_service import database, erasure, retention
 from consent_service import service as services
-from consent_service.database import insert_or_replace
+from consent_service.database import insert_if_absent, insert_or_replace
 from consent_service.delivery import departures, outbox
 from consent_service.delivery.letters import ANCHOR
 from consent_service.delivery.timestamps import StampRefused
@@ -70,9 +70,8 @@ class Chores:
             if self._stop.is_set():
                 return
         with self._service.transaction() as connection:
-            done = {"name": PURGE, "done_on": day.isoformat()}
-            insert_or_replace(connection, daily_run, ["name"], done)
-            outbox.enqueue(connection, outbox.MAIL, ANCHOR, services.now())
+            if _is_first(connection, PURGE, day):
+                outbox.enqueue(connection, outbox.MAIL, ANCHOR, services.now())
         tidy(self._service)
 
     def _seal(self) -> None:
@@ -171,6 +170,13 @@ def _done_on(service: Service, name: str) -> str:
     with service.reading() as connection:
         done = select(daily_run.c.done_on).where(daily_run.c.name == name)
         return connection.execute(done).scalar_one_or_none() or ""
+
+
+def _is_first(connection: Connection, name: str, day: date) -> bool:
+    """Note that a day's work is done; False when another relay has noted it."""
+    insert_if_absent(connection, daily_run, {"name": name, "done_on": ""})
+    undone = (daily_run.c.name == name, daily_run.c.done_on < day.isoformat())
+    return connection.execute(update(daily_run).where(*undone).values(done_on=day.isoformat())).rowcount == 1
 
 
 def _last_noon(now: datetime) -> date:

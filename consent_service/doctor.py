@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent_service import database, privacy, privacy_check
+from consent_service import database, privacy, privacy_check, retention
 from consent_service import service as services
 from consent_service.delivery import outbox
 from consent_service.delivery.mail import FolderMail
@@ -37,7 +37,7 @@ def examine(service: Service) -> list[Finding]:
     findings = [_settings(service), _mail(service), _activecampaign(service)]
     if (database_state := _database(service)).state != "good":
         return [*findings, database_state]
-    checks: list[Callable[[Service], Finding]] = [_keys, _clock, _queue, _statement]
+    checks: list[Callable[[Service], Finding]] = [_keys, _clock, _queue, _statement, _retention]
     return [*findings, database_state, *(check(service) for check in checks)]
 
 
@@ -134,3 +134,13 @@ def _queue(service: Service) -> Finding:
     if any(lane.is_late(now) for lane in served):
         return Finding("outbox", "wrong", "messages are overdue; is a relay running? Start: consent-service relay")
     return Finding("outbox", "good", f"{sum(lane.undone for lane in lanes)} messages wait")
+
+
+def _retention(service: Service) -> Finding:
+    with service.reading() as connection:
+        late = retention.overdue(connection, services.now())
+    if late:
+        return Finding(
+            "retention", "wrong", f"{late} people who left are still here after 360 days; run: consent-service purge"
+        )
+    return Finding("retention", "good", "nobody is kept longer than promised")

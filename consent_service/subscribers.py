@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, or_, select
 
 from consent_service.language import mark
-from consent_service.models import confirmation, outbox_message, subscriber
+from consent_service.models import confirmation, departure, outbox_message, subscriber
 
 STATUSES = {"pending": mark("Unconfirmed"), "active": mark("Active"), "passive": mark("Passive")}
 PAGE = 50
@@ -82,7 +82,7 @@ def find(connection: Connection, subscriber_id: str) -> Row[Any] | None:
 
 
 def waiting_messages(connection: Connection) -> Sequence[Row[Any]]:
-    """Return the messages still to deliver, the first due first, with the person's name."""
+    """Return the messages still to deliver, the first due first, with the name or, of an erased person, the address."""
     undone = outbox_message.c.done_at.is_(None) & outbox_message.c.dead_at.is_(None)
     return connection.execute(_messages().where(undone).order_by(outbox_message.c.due_at).limit(LONGEST_LIST)).all()
 
@@ -108,5 +108,6 @@ def _pages(total: int) -> int:
 
 
 def _messages() -> Any:
-    person = (subscriber.c.first_name, subscriber.c.last_name)
-    return select(outbox_message, *person).join_from(outbox_message, subscriber, isouter=True)
+    person = (subscriber.c.first_name, subscriber.c.last_name, departure.c.email.label("leaving"))
+    of_person = select(outbox_message, *person).join_from(outbox_message, subscriber, isouter=True)
+    return of_person.join(departure, outbox_message.c.departure_id == departure.c.id, isouter=True)

@@ -43,6 +43,8 @@ def fails_clearly(command: Callable[..., Any]) -> Callable[..., Any]:
             stop(str(error))
         except SQLAlchemyError as error:
             stop(f"The database does not answer as it should ({type(error).__name__}). Try: consent-service doctor")
+        except OSError as error:
+            stop(str(error))
 
     return run
 

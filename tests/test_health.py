@@ -44,7 +44,13 @@ def test_all_is_well(house):
     Visitor(house, "eero@example.com").subscribe()
     status, told = ready(house)
     assert status == 200
-    assert told == {"database": "ok", "migrations": "ok", "oldest_undone_min": 0, "ready": True}
+    assert told == {
+        "database": "ok",
+        "migrations": "ok",
+        "oldest_undone_min": 0,
+        "erasures": "ok",
+        "ready": True,
+    }
 
 
 def test_a_stranger_does_not_see_whether_the_address_they_typed_has_a_mail_due(house):

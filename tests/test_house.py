@@ -62,7 +62,7 @@ ROWS = [
     {"web.visitor", "web.forms", "web.messages"},
     {"web.accounts", "web.pages", "web.health"},
     {"web.public", "web.development", "web.evidence", "web.statement", "web.sheet"},
-    {"web.my_data"},
+    {"web.my_data", "web.rights"},
     {"web.console"},
     {"web"},
     {"web.server"},
@@ -196,6 +196,10 @@ def test_no_get_changes_a_row(house):
         "/confirm/<token>": f"/confirm/{tokens.for_confirmation(ask.id)}",
         "/unsubscribe/<token>": f"/unsubscribe/{tokens.for_unsubscribing(person.id)}",
         "/staff/subscribers/<uuid:subscriber_id>": f"/staff/subscribers/{person.id}",
+        **{
+            f"/staff/subscribers/<uuid:subscriber_id>/{act}": f"/staff/subscribers/{person.id}/{act}"
+            for act in ("hold", "release", "erase")
+        },
     }
     own_page = tokens.for_my_data(person.id, house.service.vault.address_mark(person.email_key))
     places |= {

@@ -13,7 +13,7 @@ from flask_wtf import FlaskForm
 from wtforms import DateField, SelectField, StringField
 from wtforms.validators import InputRequired, ValidationError
 
-from consent_service import asks, people, subscribers, subscriptions
+from consent_service import asks, people, retention, subscribers, subscriptions
 from consent_service import language as languages
 from consent_service import service as services
 from consent_service.asks import Ask, StaffRequest
@@ -30,9 +30,11 @@ from consent_service.web.accounts import require_login
 from consent_service.web.forms import AddressField, NameField
 from consent_service.web.messages import KINDS
 from consent_service.web.pages import link_to
+from consent_service.web.rights import rights
 from consent_service.web.visitor import occasion, service
 
 console = Blueprint("console", __name__, url_prefix="/staff")
+console.register_blueprint(rights)
 
 LANGUAGES = {"fi": mark("Finnish"), "sv": mark("Swedish"), "en": mark("English")}
 NO_CHANNEL, NO_DAY = mark("Choose how the person asked."), mark("Give the day on which the person asked.")
@@ -79,11 +81,13 @@ def overview() -> ResponseReturnValue:
         lanes = {lane.lane: lane for lane in outbox.lane_states(connection)}
         counts = subscribers.counts(connection)
         stale = subscribers.stale(connection, service().controller.purpose_version)
+        overdue = retention.overdue(connection, services.now())
     return render_template(
         "console/overview.html",
         lanes=lanes,
         counts=counts,
         stale=stale,
+        overdue=overdue,
         forwards=service().forwards,
         now=services.now(),
         statuses=STATUSES,
@@ -101,7 +105,10 @@ def list_subscribers() -> ResponseReturnValue:
     )
     with service().reading() as connection:
         found = subscribers.search(connection, asked)
-    return render_template("console/subscribers.html", asked=asked, found=found, statuses=STATUSES)
+    was_erased = request.args.get("did") == "erased"
+    return render_template(
+        "console/subscribers.html", asked=asked, found=found, statuses=STATUSES, was_erased=was_erased
+    )
 
 
 @console.get("/subscribers/add")
@@ -153,6 +160,7 @@ def show_subscriber(subscriber_id: Any) -> ResponseReturnValue:
         reasons=LEAVING_REASONS,
         text_names=SHOWN,
         was_added="added" in request.args,
+        did=request.args.get("did"),
     )
 
 

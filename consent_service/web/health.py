@@ -6,7 +6,7 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent_service import database
+from consent_service import database, retention
 from consent_service import service as services
 from consent_service.delivery import outbox
 from consent_service.service import Service
@@ -23,7 +23,7 @@ def alive() -> ResponseReturnValue:
 
 @health.get("/readyz")
 def ready() -> ResponseReturnValue:
-    """200 when the database answers, its tables fit, and no message has been due for over 15 minutes; else 503."""
+    """200 when the database answers, its tables fit, no message is 15 minutes late and no erasure days; else 503."""
     try:
         found = _state(service())
     except SQLAlchemyError:
@@ -36,6 +36,7 @@ def _state(current: Service) -> dict[str, object]:
         if not database.is_migrated(connection):
             return {"database": "ok", "migrations": "pending", "ready": False}
         lanes = outbox.lane_states(connection)
+        overdue = retention.overdue(connection, services.now())
     now = services.now()
     delivered = [lane for lane in lanes if lane.lane == outbox.MAIL or current.forwards]
     is_moving = not any(lane.is_late(now) for lane in delivered)
@@ -45,5 +46,6 @@ def _state(current: Service) -> dict[str, object]:
         "migrations": "ok",
         # In whole minutes: to the second it would tell a stranger whether the address they just typed has a mail due.
         "oldest_undone_min": int(oldest.total_seconds() // 60),
-        "ready": is_moving,
+        "erasures": "late" if overdue else "ok",
+        "ready": is_moving and not overdue,
     }

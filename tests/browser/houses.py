@@ -64,6 +64,8 @@ def _with_many_people(house: Household) -> None:
     house.deliver()
     eero.leave().press(fi("Send the answer"), reason="too_many")
     house.deliver()
+    hold = house.get(f"/staff/subscribers/{house.person(STORY).id}/hold?lang=fi", heidi.http)
+    hold.press(fi("Keep the data"), reason="vaade maksamattomasta laskusta numero 2026-1042, käsittely kesken")
     refused = Visitor(house, LONG_EMAIL.format("refused"), LONG_FIRST, LONG_LAST)
     refused.subscribe()
     house.mail.answer_next("rcpt", 550, f"5.1.1 <{refused.email}>: Recipient address rejected: user unknown")

@@ -292,6 +292,28 @@ def story_long_name(guest: Guest) -> None:
     _staff(guest, f"/staff/subscribers/{guest.house.person(LONG_EMAIL.format('waiting')).id}")
 
 
+@place(CONSOLE, "busy", is_wrong=True)
+def hold_wrong(guest: Guest) -> None:
+    waiting = guest.house.person(LONG_EMAIL.format("waiting"))
+    _staff(guest, f"/staff/subscribers/{waiting.id}/hold").press("Keep the data")
+
+
+@place(CONSOLE, "busy")
+def release(guest: Guest) -> None:
+    _staff(guest, f"/staff/subscribers/{guest.house.person(STORY).id}/release")
+
+
+@place(CONSOLE, "busy", is_wrong=True)
+def erase_wrong(guest: Guest) -> None:
+    waiting = guest.house.person(LONG_EMAIL.format("waiting"))
+    _staff(guest, f"/staff/subscribers/{waiting.id}/erase").press("Erase for good")
+
+
+@place(CONSOLE, "busy")
+def erase_held(guest: Guest) -> None:
+    _staff(guest, f"/staff/subscribers/{guest.house.person(STORY).id}/erase")
+
+
 @place(CONSOLE, "empty")
 def queue_empty(guest: Guest) -> None:
     _staff(guest, "/staff/queue")
@@ -343,6 +365,17 @@ def letter_already(guest: Guest) -> None:
 def letter_unsubscribe_link(guest: Guest) -> None:
     person = guest.confirmed()
     guest.send("/unsubscribe", "Send me the link", email=person.email)
+    _read(guest, person.newest())
+
+
+@place(LETTERS, "town")
+def letter_erased(guest: Guest) -> None:
+    person = guest.confirmed()
+    guest.house.deliver()
+    guest.house.object(person.email)
+    guest.house.erase(person.email)
+    guest.house.deliver()
+    guest.house.deliver()
     _read(guest, person.newest())
 
 

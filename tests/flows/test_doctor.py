@@ -16,7 +16,7 @@ from tests.actors import Visitor
 from tests.processes import run, variables
 from tests.servers.smtp import MailServer
 
-PARTS = ["ActiveCampaign", "clock", "database", "keys", "mail", "outbox", "settings", "statement"]
+PARTS = ["ActiveCampaign", "clock", "database", "keys", "mail", "outbox", "retention", "settings", "statement"]
 
 
 @pytest.fixture

@@ -1,0 +1,136 @@
+"""Staff pages for grave acts on one person: keep them by a legal hold, lift it, erase them. A page each, that asks.
+
+The page names the person and the consequence and wants a word typed; only its POST acts. Contains no rule.
+"""
+
+from typing import Any
+
+from flask import Blueprint, abort, redirect, render_template
+from flask.typing import ResponseReturnValue
+from flask_security import current_user
+from flask_wtf import FlaskForm
+from sqlalchemy import Row
+from wtforms import SelectField, StringField
+from wtforms.validators import InputRequired, ValidationError
+
+from consent_service import erasure, people, subscribers
+from consent_service.erasure import BY_PERSON, Held, Unknown
+from consent_service.language import mark
+from consent_service.ledger.evidence import Occasion
+from consent_service.web.pages import link_to
+from consent_service.web.visitor import occasion, service
+
+rights = Blueprint("rights", __name__, url_prefix="/subscribers/<uuid:subscriber_id>")
+
+NO_REASON, NO_CHOICE = mark("Say why, in at most 100 characters."), mark("Choose why.")
+OTHER_NAME = mark("Write the last name as it stands above.")
+# A chosen word, because it stays for years in a record that must not tell who was erased.
+WHY_ERASED = {
+    BY_PERSON: mark("The person asked for it: tell them when it is done"),
+    "mistake": mark("It was entered by mistake: tell nobody"),
+}
+
+
+class HoldForm(FlaskForm):
+    """Why somebody's data has to be kept."""
+
+    reason = StringField()
+
+    def validate_reason(self, field: StringField) -> None:
+        """The reason is kept, and shown to the person: one plain line."""
+        try:
+            field.data = people.read_name(field.data or "")
+        except people.NameRefused:
+            raise ValidationError(NO_REASON) from None
+
+
+class EraseForm(FlaskForm):
+    """Why somebody is erased, and their last name typed as a proof that it is really them who is meant."""
+
+    why = SelectField(
+        choices=["", *WHY_ERASED], validators=[InputRequired(NO_CHOICE)], invalid_choice_message=NO_CHOICE
+    )
+    last_name = StringField()
+
+    def __init__(self, person: Row[Any]):
+        super().__init__()
+        self._wanted = person.last_name
+
+    def validate_last_name(self, field: StringField) -> None:
+        """Upper and lower case do not matter."""
+        if (field.data or "").strip().casefold() != self._wanted.casefold():
+            raise ValidationError(OTHER_NAME)
+
+
+class EmptyForm(FlaskForm):
+    """A page with nothing to fill in."""
+
+
+@rights.get("/hold")
+def show_hold(subscriber_id: Any) -> ResponseReturnValue:
+    """Ask why the person's data has to be kept."""
+    return _page("console/hold.html", _person(subscriber_id), HoldForm())
+
+
+@rights.post("/hold")
+def hold(subscriber_id: Any) -> ResponseReturnValue:
+    """Keep the person's data until the hold is lifted."""
+    person, form = _person(subscriber_id), HoldForm()
+    if not form.validate():
+        return _page("console/hold.html", person, form), 400
+    with service().transaction() as connection:
+        erasure.hold(connection, _occasion(), person.id, form.reason.data)
+    return redirect(link_to("console.show_subscriber", subscriber_id=person.id, did="held"))
+
+
+@rights.get("/release")
+def show_release(subscriber_id: Any) -> ResponseReturnValue:
+    """Ask whether the hold may be lifted."""
+    return _page("console/release.html", _person(subscriber_id), EmptyForm())
+
+
+@rights.post("/release")
+def release(subscriber_id: Any) -> ResponseReturnValue:
+    """Lift the hold."""
+    person = _person(subscriber_id)
+    with service().transaction() as connection:
+        erasure.release(connection, _occasion(), person.id)
+    return redirect(link_to("console.show_subscriber", subscriber_id=person.id, did="released"))
+
+
+@rights.get("/erase")
+def show_erase(subscriber_id: Any) -> ResponseReturnValue:
+    """Ask whether the person is really to be erased."""
+    person = _person(subscriber_id)
+    return _page("console/erase.html", person, EraseForm(person))
+
+
+@rights.post("/erase")
+def erase(subscriber_id: Any) -> ResponseReturnValue:
+    """Erase the person, here and at ActiveCampaign."""
+    person = _person(subscriber_id)
+    form = EraseForm(person)
+    if not form.validate():
+        return _page("console/erase.html", person, form), 400
+    why = form.why.data
+    with service().transaction() as connection:
+        result = erasure.erase(connection, _occasion(), person.id, why, tell=why == BY_PERSON)
+    if isinstance(result, Held):
+        return _page("console/erase.html", _person(subscriber_id), form), 409
+    if isinstance(result, Unknown):
+        abort(404)
+    return redirect(link_to("console.list_subscribers", did="erased"))
+
+
+def _person(subscriber_id: Any) -> Row[Any]:
+    with service().reading() as connection:
+        found: Row[Any] = subscribers.find(connection, str(subscriber_id)) or abort(404)
+    return found
+
+
+def _page(template: str, person: Row[Any], form: FlaskForm) -> str:
+    return render_template(template, person=person, form=form, reasons=WHY_ERASED)
+
+
+def _occasion() -> Occasion:
+    return occasion(f"staff:{current_user.id}", "console")

@@ -1,0 +1,154 @@
+"""An old backup comes back: who was erased since then is erased again before anything is served or sent."""
+
+import json
+import shutil
+import sqlite3
+from datetime import timedelta
+
+import pytest
+import time_machine
+from sqlalchemy import delete
+
+from consent_service import chores
+from consent_service import erasure as erasing
+from consent_service import service as services
+from consent_service.erasure import Note
+from consent_service.erasures_file import ErasuresFile
+from consent_service.models import departure, erasure, subscriber, suppression
+from tests.actors import Visitor
+from tests.processes import running
+
+
+@pytest.fixture
+def file(tmp_path):
+    return ErasuresFile(tmp_path / "var" / "erasures.jsonl")
+
+
+def note(number, address_hash=None):
+    return Note(f"{number:036}", "person", services.now(), address_hash)
+
+
+def backup(folder):
+    """Copy the database as an operator does while it runs."""
+    with sqlite3.connect(folder / "consent.db") as source, sqlite3.connect(folder / "backup.db") as target:
+        source.backup(target)
+    source.close()
+    target.close()
+
+
+def restore(folder):
+    for leftover in folder.glob("consent.db*"):
+        leftover.unlink()
+    shutil.copy(folder / "backup.db", folder / "consent.db")
+
+
+def test_who_was_erased_since_the_backup_is_gone_before_the_first_answer(tmp_path, mail, contacts):
+    with running(tmp_path, f"sqlite:///{tmp_path}/consent.db", mail, contacts, seal_every_s=0.2) as house:
+        aino, eero = (Visitor(house, f"{name}@example.com") for name in ("aino", "eero"))
+        for person in (aino, eero):
+            person.subscribe()
+            house.deliver()
+            person.confirm()
+            house.deliver()
+        house.wait_for(lambda: len(contacts.contacts) == 2, "both are known there")
+        pending = Visitor(house, "late@example.com")
+        house.relay_process.stop()
+        pending.subscribe()  # its mail waits in the backup's outbox
+        backup(tmp_path)
+        house.relay_process.start()
+        house.object(aino.email)
+        house.erase(aino.email)
+        house.erase(pending.email, tell=False)
+        gone = {row.subscriber_id for row in house.rows(erasure)}
+        house.wait_for(lambda: all(row.copied_at for row in house.rows(erasure)), "the erasures are copied")
+        house.wait_for(lambda: not house.rows(departure), "ActiveCampaign and Aino have been told")
+        house.stop()
+        house.service.engine.dispose()
+
+        restore(tmp_path)
+        contacts.add(aino.email, status=1)  # as if ActiveCampaign, too, had gone back to an older state
+        before = len(mail.mails), len([call for call in contacts.calls if call.name == "delete"])
+        house.start()
+        assert [row.email for row in house.rows(subscriber)] == [eero.email], "gone before the first answer"
+        assert {row.subscriber_id for row in house.rows(erasure)} == gone
+        house.wait_for(lambda: list(contacts.contacts) == [eero.email], "deleted there again")
+        house.wait_for(lambda: not house.rows(departure), "nothing is left to do")
+        assert len(mail.mails) == before[0]
+        assert [row.reason for row in house.rows(suppression)] == ["objected"]
+        aino.subscribe()
+        house.deliver()
+        assert house.person(aino.email) is None, "the objection holds again"
+
+
+def test_repeating_is_done_once_and_the_record_tells_the_first_time(house):
+    aino = Visitor(house).becomes_active()
+    erased_at = services.now()
+    person = house.person(aino.email)
+    ErasuresFile(house.service.folder / "erasures.jsonl").append([Note(person.id, "passive", erased_at, None)])
+    with time_machine.travel(erased_at + timedelta(days=3), tick=False):
+        assert chores.repeat_erasures(house.service) == 1
+        assert chores.repeat_erasures(house.service) == 0
+    [kept] = house.rows(erasure)
+    assert (kept.rule, kept.erased_at, kept.copied_at is not None) == ("passive", erased_at, True)
+    assert house.count(subscriber) == 0
+
+
+def test_a_legal_hold_in_the_old_backup_does_not_bring_the_person_back(sqlite_house):
+    """It was lifted before the person was erased, or they could not have been."""
+    house, aino = sqlite_house, Visitor(sqlite_house).becomes_active()
+    with house.service.transaction() as connection:
+        erasing.hold(connection, house.occasion(), house.person(aino.email).id, "claim")
+    kept = Note(house.person(aino.email).id, "person", services.now(), None)
+    ErasuresFile(house.service.folder / "erasures.jsonl").append([kept])
+    assert chores.repeat_erasures(house.service) == 1
+    assert house.count(subscriber) == 0
+
+
+def test_an_erasure_older_than_its_note_may_become_is_not_counted_again(sqlite_house):
+    old = Note("a" * 36, "person", services.now() - timedelta(days=3 * 365 + 2), None)
+    ErasuresFile(sqlite_house.service.folder / "erasures.jsonl").append([old])
+    assert chores.repeat_erasures(sqlite_house.service) == 0
+    assert sqlite_house.rows(erasure) == []
+
+
+def test_the_file_holds_no_address_and_no_name_and_only_its_owner_reads_it(sqlite_house):
+    aino = Visitor(sqlite_house, "kanarialintu@example.com", "Kanariainen", "Lintukoto").becomes_active()
+    sqlite_house.object(aino.email)
+    sqlite_house.erase(aino.email)
+    sqlite_house.do_chores()
+    path = sqlite_house.service.folder / "erasures.jsonl"
+    [line] = [json.loads(line) for line in path.read_text().splitlines() if line]
+    assert set(line) == {"subscriber", "rule", "erased_at", "address_hash"}
+    assert line["address_hash"] == sqlite_house.service.vault.address_hash(aino.key)
+    assert "kanaria" not in path.read_text().lower()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_line_cut_short_by_a_crash_spoils_neither_the_others_nor_the_next(file):
+    file.append([note(1), note(2)])
+    whole = file.path.read_bytes()
+    for cut in range(1, 120):
+        file.path.write_bytes(whole[:-cut])
+        file.append([note(3)])
+        kept = [one.subscriber_id for one in file.read()]
+        assert kept[0] == note(1).subscriber_id, cut
+        assert kept[-1] == note(3).subscriber_id, cut
+        assert len(kept) in (2, 3)
+
+
+def test_the_same_erasure_twice_in_the_file_is_one(sqlite_house):
+    """Killed between the file and the database, the relay writes it again."""
+    house = sqlite_house
+    Visitor(house).becomes_active()
+    house.erase("aino@example.com")
+    house.do_chores()
+    kept = list(ErasuresFile(house.service.folder / "erasures.jsonl").read())
+    ErasuresFile(house.service.folder / "erasures.jsonl").append(kept)
+    with house.service.transaction() as connection:
+        connection.execute(delete(erasure))
+    chores.repeat_erasures(house.service)
+    assert house.count(erasure) == 1
+
+
+def test_without_a_file_nothing_is_repeated(file):
+    assert list(file.read()) == []
