@@ -52,6 +52,11 @@ class Language:
         local = at.astimezone(HELSINKI)
         return f"{self.day(local.date())} {local.strftime(_CLOCK[self.code])}"
 
+    def exact(self, at: datetime) -> str:
+        """Return an aware datetime in Helsinki time with its seconds: 22.11.2026 klo 12.00.05."""
+        separator = ":" if self.code == "en" else "."
+        return f"{self.moment(at)}{separator}{at.astimezone(HELSINKI):%S}"
+
     def relative(self, at: datetime, now: datetime) -> str:
         """Return a moment as people speak of it, in Helsinki time: today at 12:00, yesterday at 09:05, 3 days ago."""
         local = at.astimezone(HELSINKI)

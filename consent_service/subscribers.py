@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, or_, select
 
+from consent_service.delivery import outbox
 from consent_service.language import mark
 from consent_service.models import confirmation, departure, outbox_message, subscriber
 
@@ -81,6 +82,16 @@ def find(connection: Connection, subscriber_id: str) -> Row[Any] | None:
     return connection.execute(select(subscriber).where(subscriber.c.id == subscriber_id)).one_or_none()
 
 
+def forwarding(connection: Connection, subscriber_id: str) -> str | None:
+    """Return whether a person's newest update to ActiveCampaign is `waiting` or `refused`; None when neither."""
+    mine = (outbox_message.c.subscriber_id == subscriber_id) & (outbox_message.c.lane == outbox.ACTIVECAMPAIGN)
+    newest = select(outbox_message.c.done_at, outbox_message.c.dead_at).where(mine)
+    update = connection.execute(newest.order_by(outbox_message.c.id.desc()).limit(1)).one_or_none()
+    if update is None or update.done_at is not None:
+        return None
+    return "waiting" if update.dead_at is None else "refused"
+
+
 def waiting_messages(connection: Connection) -> Sequence[Row[Any]]:
     """Return the messages still to deliver, the first due first, with the name or, of an erased person, the address."""
     undone = outbox_message.c.done_at.is_(None) & outbox_message.c.dead_at.is_(None)
@@ -108,6 +119,7 @@ def _pages(total: int) -> int:
 
 
 def _messages() -> Any:
-    person = (subscriber.c.first_name, subscriber.c.last_name, departure.c.email.label("leaving"))
+    names = (subscriber.c.first_name, subscriber.c.last_name, subscriber.c.status)
+    person = (*names, departure.c.email.label("leaving"))
     of_person = select(outbox_message, *person).join_from(outbox_message, subscriber, isouter=True)
     return of_person.join(departure, outbox_message.c.departure_id == departure.c.id, isouter=True)

@@ -36,6 +36,7 @@ from consent_service.web.visitor import occasion, service
 console = Blueprint("console", __name__, url_prefix="/staff")
 console.register_blueprint(rights)
 
+GROUPS = {"pending": mark("Unconfirmed"), "active": mark("Subscribing"), "passive": mark("Have left")}
 LANGUAGES = {"fi": mark("Finnish"), "sv": mark("Swedish"), "en": mark("English")}
 NO_CHANNEL, NO_DAY = mark("Choose how the person asked."), mark("Give the day on which the person asked.")
 LARGEST_ID = 2**63 - 1
@@ -90,7 +91,7 @@ def overview() -> ResponseReturnValue:
         overdue=overdue,
         forwards=service().forwards,
         now=services.now(),
-        statuses=STATUSES,
+        groups=GROUPS,
     )
 
 
@@ -107,7 +108,7 @@ def list_subscribers() -> ResponseReturnValue:
         found = subscribers.search(connection, asked)
     was_erased = request.args.get("did") == "erased"
     return render_template(
-        "console/subscribers.html", asked=asked, found=found, statuses=STATUSES, was_erased=was_erased
+        "console/subscribers.html", asked=asked, found=found, groups=GROUPS, statuses=STATUSES, was_erased=was_erased
     )
 
 
@@ -145,6 +146,7 @@ def show_subscriber(subscriber_id: Any) -> ResponseReturnValue:
     with service().reading() as connection:
         person = subscribers.find(connection, str(subscriber_id)) or abort(404)
         agreed_version = asks.agreed_version(connection, person)
+        forwarding = subscribers.forwarding(connection, person.id)
         events = list(evidence.story(connection, service().vault, person.id))
         texts = {event.id: _texts(connection, event.core) for event in events}
     return render_template(
@@ -152,6 +154,8 @@ def show_subscriber(subscriber_id: Any) -> ResponseReturnValue:
         person=person,
         agreed_version=agreed_version,
         purpose_version=service().controller.purpose_version,
+        forwarding=forwarding,
+        forwards=service().forwards,
         events=events[::-1],
         texts=texts,
         statuses=STATUSES,

@@ -34,6 +34,7 @@ def install(app: Flask) -> None:
     )
     app.jinja_env.filters.update(
         moment=lambda at: _language().moment(at),
+        exact=lambda at: _language().exact(at),
         relative=lambda at: _language().relative(at, services.now()),
         reason=lambda told: messages.reason(_language(), told),
         day=lambda day: _language().day(date.fromisoformat(day)),

@@ -274,7 +274,7 @@ def test_an_update_that_activecampaign_refuses_is_shown_and_can_be_tried_again(h
     house.contacts.list_names.pop(house.contacts.list_id)
     house.deliver()
     page = opened(house, heidi, "/staff/queue")
-    assert says(page, "Update to ActiveCampaign")
+    assert says(page, "ActiveCampaign: onto the list")
     assert "ActiveCampaign" in page.words and "Aino" in page.words
     assert house.status(aino.email) == "active", "what the person said stands"
 
@@ -305,7 +305,7 @@ def test_without_activecampaign_the_updates_wait_are_counted_and_nothing_is_lost
     assert says(queue, "ActiveCampaign has not been connected. Updates to it wait here until it is; nothing is lost.")
     assert says(queue, "waits for the connection")
     person = opened(house, heidi, f"/staff/subscribers/{house.person(people[0].email).id}")
-    assert says(person, "not there")
+    assert says(person, "waits for the connection")
     connected = open_house(database_url)
     connected.deliver()
     assert [connected.contacts.status_of(person.email) for person in people] == [1, 1]
