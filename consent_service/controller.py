@@ -58,7 +58,7 @@ class Controller(BaseModel):
     statement_first_published: date | None = None
     statement_changed: date | None = None
     financial_year_end: str = "12-31"
-    backups_kept_days: int = Field(default=14, ge=1, le=366)
+    backups_kept_days: int = Field(default=13, ge=1, le=366)
     possessive: PerLanguage
     country: PerLanguage
     recipient: tuple[Recipient, ...] = ()

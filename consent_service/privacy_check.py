@@ -13,6 +13,7 @@ from consent_service.language import CODES, language
 from consent_service.privacy import OMBUDSMAN, OMBUDSMAN_MAIL, Sources
 
 PROMISED = timedelta(days=365)  # whoever has left is gone within a year, backups included
+UNTIL_PURGED = timedelta(days=1)  # it comes once a day, and the last backup before it may be that much younger
 SENDER = "activecampaign"
 WHO = ("name", "business_id", "street", "postal_code", "city", "contact_email")
 
@@ -86,8 +87,8 @@ def _is_told(message: str, code: str, text: str) -> bool:
 def _times(looked: Looked) -> Iterator[str]:
     kept_days = looked.sources.controller.backups_kept_days
     longest = max((rule.after for rule in looked.sources.rules if rule.key == "passive" and rule.after), default=None)
-    if longest and longest + timedelta(days=kept_days) > PROMISED:
-        most = (PROMISED - longest).days
+    most = (PROMISED - longest - UNTIL_PURGED).days if longest else kept_days
+    if kept_days > most:
         yield (
             f"it promises that who has left is gone within a year, but backups are kept for {kept_days} days; set "
             f"backups_kept_days to at most {most}, and delete them by then"

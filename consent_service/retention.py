@@ -18,15 +18,14 @@ from consent_service.models import allowance, confirmation, consent_event, erasu
 from consent_service.models import suppression as suppressed
 
 ALARM = timedelta(days=360)  # nobody may stay passive for a year: then something has kept the purge from its work
-ANSWER_TIME = timedelta(days=7)  # who asks anew just before the end may still answer: 351 and 7 days are under a year
 
 
 @dataclass(frozen=True)
 class End:
-    """Which rows of a column's table end, given the newest time that is due, and how they do."""
+    """Which rows of a column's table end, given now and the rule's time, and how they do."""
 
     column: Column[Any]
-    is_due: Callable[[datetime], Any]
+    is_due: Callable[[datetime, timedelta], Any]
     do: Callable[[Connection, Occasion, str, Sequence[Any]], None]
 
 
@@ -71,37 +70,30 @@ def overdue(connection: Connection, now: datetime) -> int:
 
 
 def _is_due(rule: Rule, end: End, now: datetime) -> Any:
-    return end.is_due(now - (rule.after or timedelta(0)))
+    return end.is_due(now, rule.after or timedelta(0))
 
 
 def _is_free() -> Any:
     return subscriber.c.hold_reason.is_(None)
 
 
-def _is_unconfirmed(until: datetime) -> Any:
-    return (subscriber.c.status == "pending") & (subscriber.c.asked_at <= until) & _is_free()
+def _is_unconfirmed(now: datetime, after: timedelta) -> Any:
+    return (subscriber.c.status == "pending") & (subscriber.c.asked_at <= now - after) & _is_free()
 
 
-def _is_unconfirmed_address(until: datetime) -> Any:
-    return confirmation.c.email.is_not(None) & (confirmation.c.asked_at <= until)
+def _is_unconfirmed_address(now: datetime, after: timedelta) -> Any:
+    return confirmation.c.email.is_not(None) & (confirmation.c.asked_at <= now - after)
 
 
-def _has_been_passive(until: datetime) -> Any:
-    """Long enough; an open ask is waited for, as long as it may take."""
-    now = until + PASSIVE
-    waits = (
-        select(confirmation.c.id)
-        .where(confirmation.c.id == subscriber.c.open_confirmation_id, confirmation.c.expires_at > now)
-        .exists()
-    )
-    at_last = subscriber.c.passive_since <= until - ANSWER_TIME
-    return (subscriber.c.status == "passive") & (subscriber.c.passive_since <= until) & (at_last | ~waits) & _is_free()
+def _has_been_passive(now: datetime, after: timedelta) -> Any:
+    """Long enough; an open ask does not put the end off, or backups would keep the person for over a year."""
+    return (subscriber.c.status == "passive") & (subscriber.c.passive_since <= now - after) & _is_free()
 
 
-def _has_old_tech(until: datetime) -> Any:
+def _has_old_tech(now: datetime, after: timedelta) -> Any:
     held = select(subscriber.c.id).where(subscriber.c.hold_reason.is_not(None))
     of_held = consent_event.c.subscriber_id.in_(held)
-    is_old = consent_event.c.tech_sealed.is_not(None) & (consent_event.c.recorded_at <= until)
+    is_old = consent_event.c.tech_sealed.is_not(None) & (consent_event.c.recorded_at <= now - after)
     return is_old & (consent_event.c.subscriber_id.is_(None) | ~of_held)
 
 
@@ -127,10 +119,8 @@ def _delete(column: Column[Any]) -> Callable[[Connection, Occasion, str, Sequenc
 
 
 def _gone_by(column: Column[Any], at: Column[Any]) -> End:
-    return End(column, lambda until: at <= until, _delete(column))
+    return End(column, lambda now, after: at <= now - after, _delete(column))
 
-
-PASSIVE = timedelta(days=351)
 
 RULES = (
     Rule(
@@ -160,7 +150,7 @@ RULES = (
         mark("Your subscription after you have stopped, and the proof of your consent"),
         mark("351 days after stopping, and never over a year"),
         mark("To show what you agreed to and that we stopped when you asked, and to let you come back."),
-        PASSIVE,
+        timedelta(days=351),
         end=End(subscriber.c.id, _has_been_passive, _erase),
     ),
     Rule(
@@ -193,7 +183,7 @@ RULES = (
         timedelta(days=365),
         end=End(
             suppressed.c.address_hash,
-            lambda until: suppressed.c.until <= until + timedelta(days=365),
+            lambda now, _: suppressed.c.until <= now,
             _delete(suppressed.c.address_hash),
         ),
     ),

@@ -226,7 +226,7 @@ def test_a_place_where_no_keys_can_be_kept_is_named(refusal):
         (lambda text: text.replace("2022-08-18", "2030-01-01"), "statement_changed lies before statement_first_pub"),
         (lambda text: text.replace("12-31", "31.12."), "financial_year_end: .*month and day"),
         (lambda text: text.replace("12-31", "02-29"), "financial_year_end: "),
-        (lambda text: text.replace("backups_kept_days = 14", "backups_kept_days = 0"), "backups_kept_days: "),
+        (lambda text: text.replace("backups_kept_days = 13", "backups_kept_days = 0"), "backups_kept_days: "),
         (lambda text: text.replace("is_outside_eea = true\n", ""), "recipient 1.is_outside_eea: Field required"),
         (lambda text: text.replace('sv = "USA"\n', ""), "recipient 1.country: .*says nothing for sv"),
         (lambda text: text.partition("[recipient.transfer")[0] + '[[recipient]]\nrole = "x"\n', "recipient 2.name: "),

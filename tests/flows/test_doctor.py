@@ -155,7 +155,7 @@ def test_without_activecampaign_the_rest_is_still_good(examine):
         (lambda text: text.partition("[recipient.transfer")[0], "add [recipient.transfer_ground]"),
         (lambda text: text.replace("statement_changed =", "# statement_changed ="), "set statement_changed in"),
         (lambda text: text.replace('"heidi@keinuma.fi"', '""'), "fill in contact_email"),
-        (lambda text: text.replace("backups_kept_days = 14", "backups_kept_days = 30"), "to at most 14"),
+        (lambda text: text.replace("backups_kept_days = 13", "backups_kept_days = 30"), "to at most 13"),
     ],
 )
 def test_a_privacy_statement_that_does_not_say_enough(examine, tmp_path, change, told):
