@@ -191,7 +191,10 @@ RULES = (
         "objected",
         mark("An objection to marketing, under a code instead of the address"),
         mark("for good"),
-        mark("So that we never write to you again, whoever asks. The address cannot be read from the code."),
+        mark(
+            "So that we never send you a newsletter or other marketing again, whoever asks for it. "
+            "The address cannot be read from the code."
+        ),
     ),
     Rule(
         "outbox",

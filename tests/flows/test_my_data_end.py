@@ -7,7 +7,7 @@ from consent_service import service as services
 from consent_service.models import subscriber
 from tests.actors import Staff, Visitor, fi
 
-NEVER, ERASE = fi("Never write to me again"), fi("Erase everything about me")
+NEVER, ERASE = fi("Never send me marketing again"), fi("Erase everything about me")
 UNSUBSCRIBED = 2
 
 
@@ -26,7 +26,7 @@ def test_an_objection_is_asked_on_a_page_of_its_own_and_holds_at_every_intake(ho
     assert house.status(aino.email) == "active", "the question changes nothing"
     answers = [question.press(NEVER) for _ in range(2)]
     assert [answer.status for answer in answers] == [200, 200]
-    assert fi("We will never write to you again") in answers[0].title
+    assert fi("We will never send you marketing again") in answers[0].title
     assert house.kinds(aino.email).count("objected") == 1
     house.deliver()
     assert house.contacts.status_of(aino.email) == UNSUBSCRIBED
