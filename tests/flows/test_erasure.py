@@ -124,8 +124,7 @@ def test_nothing_that_was_going_to_be_mailed_is_mailed(sqlite_house):
 # Nowhere to be found
 
 
-def test_address_and_names_are_found_nowhere(sqlite_house, tmp_path, capfd, clock):
-    house = sqlite_house
+def test_address_and_names_are_found_nowhere(house, tmp_path, capfd, clock):
     others = [Visitor(house, f"other{number}@example.com", "Muu", "Ihminen") for number in range(5)]
     gone = Visitor(house, "kanarialintu@example.com", "Kanariainen", "Lintukoto")
     for person in (*others[:3], gone, *others[3:]):
