@@ -16,15 +16,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from sqlalchemy import func, select
 
-from consent_service import database, statements, subscriptions
+from consent_service import database, erasure, statements, subscriptions
 from consent_service.asks import Ask, LinkDead, LinkExpired, StaffRequest
+from consent_service.delivery import departures
 from consent_service.delivery.outbox import Relay, relay_once
 from consent_service.delivery.pacing import CallBudget
 from consent_service.language import language
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.replay import COLUMNS, replay
-from consent_service.models import confirmation, outbox_message, subscriber
+from consent_service.models import confirmation, departure, outbox_message, subscriber
 from consent_service.people import read_address
 from consent_service.service import Service
 from consent_service.subscriptions import Asked
@@ -161,7 +162,7 @@ class Lives(RuleBasedStateMachine):
             subscriptions.confirm(connection, self.occasion(), link, page)
             done = True
         after = self.person(name)
-        if after.status == "active" and before.status != "active":
+        if after and after.status == "active" and before.status != "active":
             assert link == before.open_confirmation_id, "only the newest ask makes anybody active"
             assert link not in self.dead_links, "a link from before leaving or declining is dead"
             self.ever_confirmed.add(self.address(name).email)
@@ -194,6 +195,13 @@ class Lives(RuleBasedStateMachine):
         with self.transaction() as connection:
             subscriptions.ask_again(connection, self.occasion(), person.id, terms, ())
 
+    @rule(name=PEOPLE, crash=CRASH, tell=st.booleans())
+    def erase(self, name, crash, tell):
+        if (person := self.person(name)) is None:
+            return
+        with self.crashing(crash), self.transaction() as connection:
+            erasure.erase(connection, self.occasion(), person.id, "person", tell=tell)
+
     # --- what the relay does, and how it dies
 
     @rule(lane=st.integers(0, 1), crash=CRASH, effect_first=st.booleans())
@@ -211,6 +219,11 @@ class Lives(RuleBasedStateMachine):
         for channel in self.channels:
             for _ in range(5):
                 self.step(channel)
+
+    @rule(crash=CRASH)
+    def relay_tidies_up(self, crash):
+        with self.crashing(crash), self.transaction() as connection:
+            departures.settle(connection, self.clock())
 
     @rule(name=PEOPLE, crash=CRASH)
     def the_whole_job(self, name, crash):
@@ -282,12 +295,14 @@ class Lives(RuleBasedStateMachine):
 
     def teardown(self):
         self.world.contacts.clear_faults()
-        for channel in self.channels:
+        for channel in (*self.channels, self.channels[0]):  # who was erased is written to after ActiveCampaign
             for _ in range(400):
                 if self.step(channel) is None:
                     self.now += timedelta(hours=35)
                     if self.step(channel) is None:
                         break
+        with self.service.transaction() as connection:
+            departures.settle(connection, self.now)
         self.everything_has_arrived()
         for channel in self.channels:
             channel.close()
@@ -297,9 +312,14 @@ class Lives(RuleBasedStateMachine):
         with self.service.reading() as connection:
             undone = outbox_message.c.done_at.is_(None)
             assert connection.execute(select(outbox_message).where(undone)).all() == []
+            assert connection.execute(select(departure)).all() == [], "no address of anybody erased is left"
             people = connection.execute(select(subscriber)).all()
             expired = confirmation.c.expires_at <= self.now
             late = set(connection.execute(select(confirmation.c.id).where(expired)).scalars())
+        mine = {email for email in self.world.contacts.contacts if f".{self.number}@" in email}
+        assert mine <= {person.email for person in people if person.active_since}, (
+            "whoever was erased is gone there too"
+        )
         for person in people:
             there = self.world.contacts.status_of(person.email)
             assert there == (1 if person.status == "active" else there and 2), (person.status, there)
