@@ -26,6 +26,7 @@ from consent_service.data_requests import PersonalData
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger import seal
 from consent_service.ledger.checkpoint import Verifier
+from consent_service.privacy import OMBUDSMAN_PAGE
 from consent_service.statements import CHANNELS, DOORS, LEAVING_REASONS, SHOWN
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -154,6 +155,7 @@ def _page(held: PersonalData, origin: Origin) -> str:
             held=held,
             company=controller,
             language=language,
+            ombudsman=OMBUDSMAN_PAGE[language.code],
             public_url=origin.place.public_url,
             log_key=str(origin.verifier),
             numbers=held.numbers,

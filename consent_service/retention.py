@@ -179,7 +179,7 @@ RULES = (
         "declined",
         mark("The answer “I did not ask, do not write to me”, under a code instead of the address"),
         mark("one year"),
-        mark("So that nobody else can have us write to you. The address cannot be read from the code."),
+        mark("So that nobody else can have us ask you again. The address cannot be read from the code."),
         timedelta(days=365),
         end=End(
             suppressed.c.address_hash,

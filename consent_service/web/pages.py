@@ -10,6 +10,7 @@ from markupsafe import Markup
 from consent_service import language as languages
 from consent_service import service as services
 from consent_service.language import Language, mark
+from consent_service.privacy import OMBUDSMAN_PAGE
 from consent_service.web import messages
 from consent_service.web.visitor import service
 
@@ -88,6 +89,7 @@ def _common() -> dict[str, Any]:
     return {
         "language": language,
         "possessive": possessive,
+        "ombudsman": OMBUDSMAN_PAGE[language.code],
         "privacy_url": url_for("statement.show", lang=language.code),
         "sender_name": sender_name or service().controller.name,
         "sender_address": sender_address,

@@ -190,6 +190,13 @@ def test_everything_is_told_in_plain_words(house, aino):
     assert "<script" not in page.html
 
 
+@pytest.mark.parametrize(("code", "place"), [("fi", ""), ("sv", "/sv"), ("en", "/en")])
+def test_the_ombudsmans_page_is_in_the_language_of_the_reader(house, aino, code, place):
+    aino.my_data()
+    page = house.get(aino.link("my-data").replace("lang=fi", f"lang={code}"))
+    assert f"https://tietosuoja.fi{place}" in page.links
+
+
 def test_staff_who_added_a_suppression_and_a_hold_are_told(house):
     heidi, eero = Staff(house), Visitor(house, "eero@example.com")
     heidi.log_in()

@@ -42,6 +42,17 @@ def test_an_objection_is_asked_on_a_page_of_its_own_and_holds_at_every_intake(ho
     assert not [link for link in page.links if "/object" in link]
 
 
+def test_what_is_promised_to_who_objects_holds_also_when_somebody_asks_for_the_own_page(house, aino):
+    question = go(aino, "object")
+    promise = "We then never send a newsletter or other marketing to this address, whoever asks for it:"
+    assert fi(promise) in question.words
+    question.press(NEVER)
+    mails = len(aino.mails())
+    aino.my_data()
+    assert len(aino.mails()) == mails + 1, "the right to see one's data is not given up with an objection"
+    assert aino.newest().message["Subject"] == fi("Your link to the data we hold about you")
+
+
 def test_an_erasure_is_asked_on_a_page_of_its_own_and_told_by_mail_when_it_is_done(house, aino):
     question = go(aino, "erase")
     assert house.status(aino.email) == "active"
