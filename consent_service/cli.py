@@ -174,7 +174,7 @@ def run_audit(as_json: bool) -> None:
 def export(email: str, path: Path) -> None:
     """Write everything held of one person into a zip, the same that they can download themselves."""
     address, service = terminal.read_address(email), terminal.load_service()
-    with service.reading() as connection:
+    with service.snapshot() as connection:
         held = data_requests.find(connection, service.vault, address, services.now())
     if held is None:
         terminal.stop("Nothing is held about this address.")

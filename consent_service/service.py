@@ -106,6 +106,12 @@ class Service:
         with database.reading(self.engine) as connection:
             yield connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """One transaction that only reads, and sees one moment however many questions it asks."""
+        with database.snapshot(self.engine) as connection:
+            yield connection
+
     def consent_text(self, language: Language) -> ConsentText:
         """The consent text of today in a language."""
         return statements.consent(language, self.controller)

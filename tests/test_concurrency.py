@@ -1,14 +1,17 @@
 """Things that happen at the same moment, with real threads on a real database."""
 
+import itertools
 import random
 import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import event
 
+from consent_service import corrections, statements, subscriptions
 from consent_service import service as services
-from consent_service import statements, subscriptions
 from consent_service.asks import LinkDead
 from consent_service.delivery import outbox
 from consent_service.delivery.outbox import Relay
@@ -96,3 +99,37 @@ def test_two_relays_never_deliver_a_message_twice(house):
 
     at_once(*[lambda pair=pair: drain(*pair) for pair in zip(relays, channels, strict=True)])
     assert sorted(mail.recipients[0] for mail in house.mail.mails) == sorted(person.email for person in people)
+
+
+@contextmanager
+def something_meanwhile(house, act, after):
+    """Let something happen right after the so-manieth question of whoever reads next."""
+    seen = itertools.count(1)
+
+    def happen(_connection, _cursor, statement, *_):
+        if statement.startswith("SELECT") and next(seen) == after:
+            act()
+
+    event.listen(house.service.engine, "after_cursor_execute", happen)
+    yield
+    event.remove(house.service.engine, "after_cursor_execute", happen)
+    assert next(seen) > after, "there were not so many questions"
+
+
+@pytest.mark.parametrize("place", ["", "/download", "/evidence"])
+def test_a_page_shows_one_moment_whatever_is_committed_while_it_is_gathered(house, place):
+    aino = Visitor(house).becomes_active()
+    aino.my_data()
+    link, person = aino.link("my-data").replace("?", f"{place}?"), house.person(aino.email)
+
+    def correct():
+        with house.service.transaction() as connection:
+            corrections.correct_name(connection, house.occasion(), person.id, secrets.token_hex(4), "Mäkelä")
+
+    def erase():
+        house.erase(aino.email)
+
+    for act, after in [*[(correct, number) for number in range(1, 7)], (erase, 1)]:
+        with something_meanwhile(house, act, after):
+            assert house.get(link).status == 200, (act, after)
+    assert house.get(link).status == 404

@@ -172,7 +172,9 @@ def show_subscriber(subscriber_id: Any) -> ResponseReturnValue:
 def show_evidence(subscriber_id: Any) -> ResponseReturnValue:
     """What can be proved of one person's consent, made for paper."""
     back = link_to("console.show_subscriber", subscriber_id=subscriber_id)
-    return sheet.show(str(subscriber_id), back) or abort(404)
+    with service().snapshot() as connection:
+        held = sheet.gather(connection, str(subscriber_id)) or abort(404)
+    return sheet.show(held, back)
 
 
 @console.get("/queue")

@@ -78,7 +78,7 @@ def send_link() -> ResponseReturnValue:
 def show(token: str) -> ResponseReturnValue:
     """Everything held of the person, and what they can do about it."""
     link = service().tokens.read_my_data(token)
-    with service().reading() as connection:
+    with service().snapshot() as connection:
         person = data_requests.find_person(connection, service().vault, link)
         held = data_requests.gather(connection, service().vault, person.id, services.now())
     return render_template(
@@ -178,7 +178,7 @@ def stop(token: str) -> ResponseReturnValue:
 @my_data.get("/<token>/download")
 def download(token: str) -> ResponseReturnValue:
     """Everything in one file to take along."""
-    with service().reading() as connection:
+    with service().snapshot() as connection:
         person, keys = _person(connection, token), service().vault
         held = data_requests.gather(connection, keys, person.id, services.now(), with_receipts=True) or abort(404)
     response = Response(data_package.package(held, service().origin()), mimetype="application/zip")
@@ -189,9 +189,9 @@ def download(token: str) -> ResponseReturnValue:
 @my_data.get("/<token>/evidence")
 def show_evidence(token: str) -> ResponseReturnValue:
     """What can be proved of the person's consent, made for paper."""
-    with service().reading() as connection:
-        person = _person(connection, token)
-    return sheet.show(person.id, link_to("my_data.show", token=token)) or abort(404)
+    with service().snapshot() as connection:
+        held = sheet.gather(connection, _person(connection, token).id) or abort(404)
+    return sheet.show(held, link_to("my_data.show", token=token))
 
 
 @my_data.get("/<token>/object")

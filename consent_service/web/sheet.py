@@ -5,20 +5,23 @@ receipt again while it does. Changes nothing.
 """
 
 from flask import render_template
+from sqlalchemy import Connection
 
 from consent_service import data_requests
 from consent_service import service as services
+from consent_service.data_requests import PersonalData
 from consent_service.statements import CHANNELS, DOORS, LEAVING_REASONS, SHOWN
 from consent_service.subscribers import STATUSES
 from consent_service.web.visitor import service
 
 
-def show(subscriber_id: str, back: str) -> str | None:
-    """Return the sheet of a person with a link back to where the reader came from; None when they are not known."""
-    with service().reading() as connection:
-        held = data_requests.gather(connection, service().vault, subscriber_id, services.now(), with_receipts=True)
-    if held is None:
-        return None
+def gather(connection: Connection, subscriber_id: str) -> PersonalData | None:
+    """Return what a person's sheet is made of; None when they are not known."""
+    return data_requests.gather(connection, service().vault, subscriber_id, services.now(), with_receipts=True)
+
+
+def show(held: PersonalData, back: str) -> str:
+    """Return a person's sheet with a link back to where the reader came from."""
     verifier = service().signer.verifier
     return render_template(
         "data/sheet.html",
