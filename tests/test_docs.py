@@ -85,7 +85,7 @@ def is_there(step):
 def test_what_must_be_kept_safe_is_named():
     safe = part("docs/operations.md", "Keep these safe")
     keys = [name for name in Settings.model_fields if name.endswith(("_key", "_keys"))]
-    assert len(keys) == 3
+    assert len(keys) >= 3
     texts = [
         node.value
         for path in MODULES
@@ -93,7 +93,7 @@ def test_what_must_be_kept_safe_is_named():
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
     files = {text for text in texts if re.fullmatch(r"[\w-]+\.jsonl", text)}
-    assert len(files) == 2
+    assert len(files) >= 2
     for name in (*(f"`CONSENT_{key.upper()}`" for key in keys), *(f"`var/{file}`" for file in files)):
         assert name in safe, name
 
