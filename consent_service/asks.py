@@ -90,7 +90,7 @@ def forgive(connection: Connection, occasion: Occasion, address: Address) -> Non
 
 
 def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask: Ask, source: str) -> str:
-    """Make this the person's open ask, have its link mailed, and return its id; nothing else of theirs changes."""
+    """Make this the person's open ask and return its id; nothing else of theirs changes."""
     confirmation_id, staff = secrets.token_hex(16), _staff_values(ask.staff)
     consent = evidence.keep_text(connection, occasion, ask.terms.consent)
     privacy = evidence.keep_text(connection, occasion, ask.terms.privacy)
@@ -123,10 +123,14 @@ def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask
         )
     )
     change_person(connection, person.id, open_confirmation_id=confirmation_id, asked_at=asked.at)
-    outbox.enqueue(
-        connection, outbox.MAIL, "confirmation", occasion.now, subscriber_id=person.id, confirmation_id=confirmation_id
-    )
     return confirmation_id
+
+
+def mail_link(connection: Connection, now: datetime, subscriber_id: str, confirmation_id: str) -> None:
+    """Have the link of an open ask mailed to the address that is asked."""
+    outbox.enqueue(
+        connection, outbox.MAIL, "confirmation", now, subscriber_id=subscriber_id, confirmation_id=confirmation_id
+    )
 
 
 def find(connection: Connection, confirmation_id: str) -> tuple[Row[Any], Row[Any]]:

@@ -53,28 +53,22 @@ def request_move(
     terms: Terms,
     allowed: Sequence[Window],
 ) -> None:
-    """Ask the owner of a new address whether this subscriber may be written to there; silent when they must not be.
+    """Ask the owner of a new address whether this subscriber may be written to there, unless they must not be asked.
 
-    Nothing of whoever has the address already changes; a subscriber is told, once more, that they are one.
+    What is kept of the subscriber is the same whosever the address is: their own page must not tell. Nothing of whoever
+    has the address already changes; a subscriber is told, once more, that they are one.
     """
     seen = connection.execute(select(subscriber).where(subscriber.c.id == subscriber_id)).one_or_none()
     if seen is None or seen.email_key == address.key:
         return
-    times = [
-        asks.spend(connection, occasion, "move", asks.address_of(seen), allowed),
-        asks.spend(connection, occasion, "ask", address, allowed),
-    ]
+    own_free_at = asks.spend(connection, occasion, "move", asks.address_of(seen), allowed)
+    new_free_at = asks.spend(connection, occasion, "ask", address, allowed)
     person = asks.lock_person(connection, subscriber_id)
-    if person is None or person.status != "active" or max(times) > occasion.now:
+    if person is None or person.status != "active" or own_free_at > occasion.now:
         return
-    if suppression.find(connection, occasion.vault, address.key, occasion.now):
-        return
-    owner = connection.execute(select(subscriber).where(subscriber.c.email_key == address.key)).one_or_none()
-    if owner is not None:
-        if owner.status == "active":
-            outbox.enqueue(connection, outbox.MAIL, "already", occasion.now, subscriber_id=owner.id)
-        return
-    _write_down(connection, occasion, person, address, terms)
+    confirmation_id = _write_down(connection, occasion, person, address, terms)
+    if new_free_at <= occasion.now:
+        _write_to_new(connection, occasion, person, address, confirmation_id)
 
 
 def cancel_move(connection: Connection, occasion: Occasion, subscriber_id: str) -> None:
@@ -114,7 +108,7 @@ def forget_move(connection: Connection, person: Row[Any]) -> bool:
     return connection.execute(update(confirmation).where(*waiting).values(**nothing)).rowcount == 1
 
 
-def _write_down(connection: Connection, occasion: Occasion, person: Row[Any], address: Address, terms: Terms) -> None:
+def _write_down(connection: Connection, occasion: Occasion, person: Row[Any], address: Address, terms: Terms) -> str:
     forget_move(connection, person)
     ask = Ask(
         address=address,
@@ -123,5 +117,19 @@ def _write_down(connection: Connection, occasion: Occasion, person: Row[Any], ad
         language=terms.consent.language,
         terms=terms,
     )
-    told = {"subscriber_id": person.id, "confirmation_id": asks.write_down(connection, occasion, person, ask, MOVE)}
+    confirmation_id = asks.write_down(connection, occasion, person, ask, MOVE)
+    told = {"subscriber_id": person.id, "confirmation_id": confirmation_id}
     outbox.enqueue(connection, outbox.MAIL, ADDRESS_ASKED, occasion.now, **told)
+    return confirmation_id
+
+
+def _write_to_new(
+    connection: Connection, occasion: Occasion, person: Row[Any], address: Address, confirmation_id: str
+) -> None:
+    if suppression.find(connection, occasion.vault, address.key, occasion.now):
+        return
+    owner = connection.execute(select(subscriber).where(subscriber.c.email_key == address.key)).one_or_none()
+    if owner is None:
+        asks.mail_link(connection, occasion.now, person.id, confirmation_id)
+    elif owner.status == "active":
+        outbox.enqueue(connection, outbox.MAIL, "already", occasion.now, subscriber_id=owner.id)

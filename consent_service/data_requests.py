@@ -16,7 +16,8 @@ from consent_service import asks
 from consent_service.asks import LinkDead
 from consent_service.delivery import outbox, suppression
 from consent_service.delivery.allowance import Window
-from consent_service.delivery.letters import MY_DATA_LINK
+from consent_service.delivery.letters import CONFIRMATION, MY_DATA_LINK
+from consent_service.delivery.moves import MOVE
 from consent_service.delivery.suppression import Suppressed
 from consent_service.ledger import evidence, proof, receipt
 from consent_service.ledger.checkpoint import Verifier
@@ -246,6 +247,10 @@ def _texts(connection: Connection, events: Sequence[HeldEvent]) -> tuple[HeldTex
 
 
 def _messages(connection: Connection, subscriber_id: str) -> tuple[HeldMessage, ...]:
-    mine = outbox_message.c.subscriber_id == subscriber_id
-    rows = connection.execute(select(outbox_message).where(mine).order_by(outbox_message.c.id)).all()
+    # Whether a mail went to a new address would tell whoever typed it whether we know its owner already.
+    unanswered = (confirmation.c.source == MOVE, confirmation.c.used_at.is_(None))
+    moves = select(confirmation.c.id).where(confirmation.c.subscriber_id == subscriber_id, *unanswered)
+    to_new = (outbox_message.c.kind == CONFIRMATION) & outbox_message.c.confirmation_id.in_(moves)
+    mine = (outbox_message.c.subscriber_id == subscriber_id, ~to_new)
+    rows = connection.execute(select(outbox_message).where(*mine).order_by(outbox_message.c.id)).all()
     return tuple(_copy(HeldMessage, row) for row in rows)

@@ -183,7 +183,7 @@ def _ask(connection: Connection, occasion: Occasion, ask: Ask, source: str, allo
     if refused:
         suppression.lift_declined(connection, occasion.vault, person.email_key)
     corrections.forget_move(connection, person)
-    asks.write_down(connection, occasion, person, ask, source)
+    asks.mail_link(connection, occasion.now, person.id, asks.write_down(connection, occasion, person, ask, source))
     return Asked(person.id)
 
 

@@ -142,6 +142,8 @@ class Letters:
         }
         consent = _agreed_text(connection, ask.statement_sha256)
         letter = self._write(message, recipient, language, values | {"consent": consent})
+        if ask.email:  # no event tells of this mail: whoever asked would read out of it that the address is free
+            return letter
         return replace(letter, shown=self._with_marks(language, values | {"consent": consent}))
 
     def _own_page(self, message: Message, person: Row[Any]) -> Letter:

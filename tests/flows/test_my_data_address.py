@@ -3,6 +3,7 @@
 How ActiveCampaign gets to know of it is told in test_forward_address.py.
 """
 
+import json
 import threading
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ from consent_service import chores
 from consent_service import service as services
 from consent_service.models import confirmation, suppression
 from tests.actors import AGAIN, DECLINE, LEAVE, Scanner, Visitor, fi
+from tests.flows.test_export import download, opened
 from tests.flows.test_my_data import somebody_of_every_state
 
 CONFIRM, CANCEL = fi("Confirm the address"), fi("Cancel the change")
@@ -123,13 +125,43 @@ def test_the_page_is_the_same_whosever_the_address_is_and_nothing_of_theirs_chan
     for state, person in people.items():
         page = form.press(fi("Send the confirmation message"), email=person.email)
         pages[state] = (page.status, page.html.replace(person.email, "…"))
+        house.deliver()
     assert set(pages.values()) == {pages["new"]}
-    house.deliver()
     got = {state: len(person.mails()) - before[state] for state, person in people.items()}
     assert got == {"new": 1, "pending": 0, "active": 1, "passive": 0, "declined": 0}
     assert fi("You already subscribe") in people["active"].newest().text
     assert {state: house.person(person.email) for state, person in people.items()} == rows
     assert house.status(aino.email) == "active"
+
+
+def test_the_own_page_afterwards_does_not_tell_whose_the_address_is(house):
+    people = somebody_of_every_state(house) | {"objected": Visitor(house, "objected@example.com").becomes_active()}
+    house.object("objected@example.com")
+    seen = {}
+    for state, person in people.items():
+        asker = Visitor(house, f"asker-{state}@example.com").becomes_active()
+        before = len(asker.mails())
+        asker.move_to(person.email)
+        house.deliver()
+        page = house.get(asker.link("my-data"))
+        data = json.loads(opened(download(asker))["tiedot.json"])
+        assert CANCEL in [button for form in page.forms for button in form.buttons], state
+        assert person.email in page.html, state
+        told = [event["core"]["kind"] for event in data["events"]]
+        done = [(message["kind"], bool(message["done_at"])) for message in data["messages"]]
+        seen[state] = (told, done, [mail.message["Subject"] for mail in asker.mails()[before:]])
+    assert all(same == seen["new"] for same in seen.values()), seen
+
+
+def test_how_often_the_address_was_asked_does_not_show_on_the_own_page_either(open_house, tmp_path):
+    house = open_house(f"sqlite:///{tmp_path}/c.db", limit_address="3/24 hours;6/30 days")
+    aino, new = Visitor(house).becomes_active(), Visitor(house, NEW)
+    new.subscribe()
+    house.deliver()
+    mails = len(new.mails())
+    assert aino.move_to(NEW).status == 200
+    house.deliver()
+    assert (asked_addresses(house), len(new.mails())) == ([NEW], mails)
 
 
 def test_an_address_that_must_not_be_written_to_gets_nothing(house, aino):
@@ -141,7 +173,6 @@ def test_an_address_that_must_not_be_written_to_gets_nothing(house, aino):
     assert aino.move_to(eero.email).status == 200
     house.deliver()
     assert len(eero.mails()) == mails
-    assert asked_addresses(house) == []
 
 
 def test_the_address_one_has_is_said_beside_the_field_and_so_is_a_wrong_one(house, aino):
