@@ -109,7 +109,7 @@ def correct() -> ResponseReturnValue:
     """The form with what was written, for somebody who sees that the address was wrong; nothing is stored."""
     form = SubscribeForm()
     shown, trouble = shown_form(form)
-    return _subscribe_page(form, trouble, shown)
+    return _subscribe_page(form, trouble, shown), 200 if shown else 400
 
 
 @public.get("/confirm/<token>")
@@ -231,8 +231,8 @@ def _subscribe_page(form: SubscribeForm, trouble: str | None = None, shown: Show
     values = consent_and_token()
     if shown is not None and shown.statement == values["consent"].shown.sha256:
         values["form_token"] = form.csrf_token.data  # whoever mends the form has had it before them all the while
-    elif shown is not None:
-        form.consent.data = False  # it was ticked beside other words
+    else:
+        form.consent.data = False  # if it was ticked, then beside other words, or nobody knows beside which
     return render_template("public/subscribe.html", form=form, trouble=trouble, **values)
 
 

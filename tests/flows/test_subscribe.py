@@ -96,6 +96,7 @@ def test_a_form_without_its_token_or_with_an_old_one_is_shown_again(house):
     for page in (form.press(SUBSCRIBE, **fields), form.press(SUBSCRIBE, csrf_token="x", **fields)):
         assert page.status == 400
         assert page.form(SUBSCRIBE).fields["email"] == aino.email
+        assert " checked" not in page.html, "nobody knows any more beside which words it was ticked"
         assert house.status(aino.email) is None
     assert page.press(SUBSCRIBE, consent="yes").status == 200
     assert house.status(aino.email) == "pending"
@@ -184,6 +185,7 @@ def test_a_box_ticked_for_other_words_is_not_ticked_any_more(house):
     form = sent.form(language("sv").say("The address was wrong"))
     same, other = (house.post(f"/subscribe/correct?lang={code}", form.fields) for code in ("sv", "fi"))
     assert [" checked" in page.html for page in (same, other)] == [True, False]
+    assert house.post("/subscribe/correct", {"consent": "yes"}).status == 400
 
 
 def test_sending_again_says_that_it_was_heard_and_says_it_to_everybody(open_house, tmp_path):
