@@ -138,7 +138,10 @@ def find(connection: Connection, confirmation_id: str) -> tuple[Row[Any], Row[An
     ask = connection.execute(select(confirmation).where(confirmation.c.id == confirmation_id)).one_or_none()
     if ask is None:
         raise LinkDead
-    return ask, connection.execute(select(subscriber).where(subscriber.c.id == ask.subscriber_id)).one()
+    person = connection.execute(select(subscriber).where(subscriber.c.id == ask.subscriber_id)).one_or_none()
+    if person is None:  # erased between the two
+        raise LinkDead
+    return ask, person
 
 
 def lock(connection: Connection, confirmation_id: str) -> tuple[Row[Any], Row[Any]]:

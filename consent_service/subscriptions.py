@@ -226,20 +226,19 @@ def _activate(connection: Connection, occasion: Occasion, ask: Row[Any], person:
 
 
 def _person(connection: Connection, occasion: Occasion, ask: Ask) -> Row[Any]:
-    insert_if_absent(
-        connection,
-        subscriber,
-        {
-            "id": str(uuid.uuid4()),
-            "email": ask.address.email,
-            "email_key": ask.address.key,
-            "first_name": ask.first_name,
-            "last_name": ask.last_name,
-            "language": ask.language,
-            "status": "pending",
-            "asked_at": occasion.now,
-        },
-    )
-    return connection.execute(
-        select(subscriber).where(subscriber.c.email_key == ask.address.key).with_for_update()
-    ).one()
+    values = {
+        "id": str(uuid.uuid4()),
+        "email": ask.address.email,
+        "email_key": ask.address.key,
+        "first_name": ask.first_name,
+        "last_name": ask.last_name,
+        "language": ask.language,
+        "status": "pending",
+        "asked_at": occasion.now,
+    }
+    known = select(subscriber).where(subscriber.c.email_key == ask.address.key).with_for_update()
+    while True:  # again, if they were erased between the two: then the row is new and nobody else's
+        insert_if_absent(connection, subscriber, values)
+        person = connection.execute(known).one_or_none()
+        if person is not None:
+            return person

@@ -24,9 +24,9 @@ DATABASES = [
 
 # What leans on the database itself runs on both by default; the rest of the PostgreSQL half runs behind `make soak`.
 ON_BOTH = {
-    "test_concurrency", "test_confirm", "test_crash", "test_health", "test_limits", "test_main_job",
-    "test_migrations", "test_outbox", "test_same_answer", "test_sealer", "test_terminal", "test_trouble",
-    "test_unsubscribe",
+    "test_concurrency", "test_confirm", "test_crash", "test_erasure_concurrency", "test_health", "test_limits",
+    "test_main_job", "test_migrations", "test_outbox", "test_same_answer", "test_sealer", "test_terminal",
+    "test_trouble", "test_unsubscribe",
 }  # fmt: skip
 
 

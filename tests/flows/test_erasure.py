@@ -186,6 +186,23 @@ def test_without_activecampaign_the_person_is_told_at_once(open_house, tmp_path)
     assert house.rows(departure) == messages_about_people(house) == []
 
 
+def test_who_is_known_there_is_told_at_once_while_activecampaign_is_disconnected_and_deleted_later(
+    open_house, tmp_path
+):
+    url = f"sqlite:///{tmp_path}/consent.db"
+    aino = Visitor(open_house(url)).becomes_active()
+    apart = open_house(url, **NO_ACTIVECAMPAIGN)
+    apart.erase(aino.email)
+    finish(apart)
+    assert "heti, kun saamme siihen yhteyden" in " ".join(aino.newest().text.split())
+    assert [row.email for row in apart.rows(departure)] == [aino.email], "only for the deletion that waits"
+    together = open_house(url)
+    finish(together)
+    assert together.contacts.contacts == {}
+    assert together.rows(departure) == []
+    assert subjects(aino).count(ERASED) == 1
+
+
 def test_a_letter_that_no_server_takes_is_given_up_after_a_month(sqlite_house, clock):
     house, aino = sqlite_house, Visitor(sqlite_house).becomes_active()
     house.erase(aino.email)

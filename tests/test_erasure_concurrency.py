@@ -1,0 +1,76 @@
+"""Erasing at the same moment as something else, with real threads on a real database."""
+
+import json
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event, update
+
+from consent_service import chores, erasure
+from consent_service import service as services
+from consent_service.models import consent_event, subscriber
+from tests import crowd
+from tests.actors import Visitor
+from tests.conftest import DATABASES
+from tests.test_concurrency import ROUNDS, at_once
+
+
+def test_two_purges_at_once_erase_everybody_once_and_list_every_leaf_once(house):
+    crowd.ask(house, [f"p{number}@example.com" for number in range(250)])
+    with house.service.transaction() as connection:
+        connection.execute(update(subscriber).values(asked_at=services.now() - timedelta(days=15)))
+    asked = house.count(consent_event)
+
+    def purge():
+        return sum(rows for rule, rows in chores.purge(house.service) if rule.key == "unconfirmed")
+
+    assert sum(at_once(purge, purge)) == 250
+    chores.copy_erasures(house.service)
+    assert list(chores.purge(house.service)) == []
+    told = [json.loads(row.core_plain)["payload"] for row in house.rows(consent_event) if row.core_plain]
+    listed = [leaf["id"] for one in told for leaf in one["leaves"]]
+    assert len(set(listed)) == len(listed) == asked
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_whoever_asks_at_the_moment_they_are_erased_is_asked_anew(house, number):
+    """The ask comes while the erasure is done but not committed; it must neither fail nor be lost with the old row."""
+    aino = Visitor(house)
+    aino.subscribe()
+    old, erased = house.person(aino.email).id, threading.Event()
+
+    def erase():
+        with house.service.transaction() as connection:
+            erasure.erase(connection, house.occasion(), old, "person", tell=False)
+            erased.set()
+            time.sleep(0.3)
+
+    def ask():
+        erased.wait(10)
+        return aino.subscribe().status
+
+    assert at_once(erase, ask)[1] == 200
+    assert house.person(aino.email).id != old
+    house.deliver()
+    assert aino.confirm().status == 200
+
+
+@pytest.mark.parametrize("database_url", DATABASES[1:], indirect=True)
+def test_whoever_is_erased_in_the_middle_of_asking_is_asked_anew(house):
+    """Between looking whether they are known and reading them; on SQLite nobody else writes meanwhile."""
+    aino = Visitor(house)
+    aino.subscribe()
+    old, done = house.person(aino.email).id, threading.Event()
+
+    def erase(_connection, _cursor, statement, *_):
+        if statement.startswith("INSERT INTO subscriber ") and not done.is_set():
+            done.set()
+            with house.service.transaction() as connection:
+                erasure.erase(connection, house.occasion(), old, "person", tell=False)
+
+    event.listen(house.service.engine, "after_cursor_execute", erase)
+    assert aino.subscribe().status == 200
+    assert done.is_set()
+    assert house.person(aino.email).id != old
