@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
+from consent_service import retention
 from consent_service.asks import LINK_LIFETIME
 from consent_service.config import PACKAGE
 from consent_service.controller import Controller, Recipient
@@ -117,10 +118,15 @@ def _process(held: PersonalData, controller: Controller) -> dict[str, Any]:
         "dpv:hasRecipient": [_recipient(one, person.language) for one in controller.recipient],
         "dpv:hasStorageCondition": [
             {"@type": ["dpv:StorageLocation"], "dpv:hasLocation": "loc:FI"},
-            {"@type": ["dpv:StorageDuration"], "dpv:hasDuration": _duration("dpv:TemporalDuration", "P1Y")}
-            | {"log:from": WITHDRAWN},
+            _kept_after_leaving(),
         ],
     }
+
+
+def _kept_after_leaving() -> dict[str, Any]:
+    after = retention.BY_KEY["passive"].after
+    lasting = _duration("dpv:TemporalDuration", f"P{after.days}D") if after else None
+    return {"@type": ["dpv:StorageDuration"], "dpv:hasDuration": lasting, "log:from": WITHDRAWN}
 
 
 def _data(kind: str, value: str) -> dict[str, Any]:

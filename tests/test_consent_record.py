@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from consent_service import consent_record, data_requests
+from consent_service import consent_record, data_requests, retention
 from consent_service import service as services
 from consent_service.consent_record import Place
 from tests.actors import AGAIN, DECLINE, Visitor, fi
@@ -45,6 +45,11 @@ def test_an_ask_gives_no_consent_and_the_answer_does(aino):
     assert given.how == "a press of the button behind the mailed link"
     assert given.lasting.kind == ["dpv:UntilEventDuration"]
     assert record(aino).states[0].lasting.value == "P7D"
+
+
+def test_how_long_it_is_kept_is_what_the_purge_keeps_to(aino):
+    [kept] = [one for one in raw(aino)["dpv:hasProcess"][0]["dpv:hasStorageCondition"] if "dpv:hasDuration" in one]
+    assert kept["dpv:hasDuration"]["rdf:value"] == f"P{retention.BY_KEY['passive'].after.days}D"
 
 
 def test_leaving_withdraws_and_coming_back_renews(aino):

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from consent_service import asks
 from consent_service.ledger import receipt, sealer
+from consent_service.web.pages import link_to
 from consent_service.web.visitor import service
 
 evidence = Blueprint("evidence", __name__)
@@ -48,15 +49,15 @@ def show_receipt(token: str) -> ResponseReturnValue:
         if not asks.is_confirmed(ask, person):
             raise asks.LinkDead
         file = receipt.compose(connection, service().vault, person.basis_event_id)
+    return hand_over(file, person.basis_event_id, link_to("evidence.show_receipt", token=token))
+
+
+def hand_over(file: bytes | None, event_id: str, again: str) -> ResponseReturnValue:
+    """Answer with the receipt of an event, to be kept; while it has none, with a page that leads to it `again`."""
     if file is None:
-        return render_template("public/not_sealed.html", token=token), 404, {"Retry-After": "60"}
-    return download(file, f"consent-{person.basis_event_id[:8]}.tlog-proof")
-
-
-def download(file: bytes, name: str) -> Response:
-    """Answer with a receipt file to be kept."""
+        return render_template("public/not_sealed.html", again=again), 404, {"Retry-After": "60"}
     response = Response(file, mimetype=RECEIPT_TYPE)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Content-Disposition"] = f'attachment; filename="consent-{event_id[:8]}.tlog-proof"'
     return response
 
 

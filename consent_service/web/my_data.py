@@ -18,9 +18,11 @@ from consent_service.delivery import suppression
 from consent_service.delivery.letters import STAYS
 from consent_service.erasure import BY_PERSON, Held
 from consent_service.language import mark
+from consent_service.ledger import receipt
 from consent_service.statements import CHANNELS, LEAVING_REASONS
 from consent_service.tokens import MyDataLinkExpired
 from consent_service.web import sheet
+from consent_service.web.evidence import hand_over
 from consent_service.web.forms import NameField
 from consent_service.web.pages import link_to
 from consent_service.web.public import (
@@ -184,6 +186,17 @@ def download(token: str) -> ResponseReturnValue:
     response = Response(data_package.package(held, service().origin()), mimetype="application/zip")
     response.headers["Content-Disposition"] = f'attachment; filename="{data_package.name(held)}"'
     return response
+
+
+@my_data.get("/<token>/receipt")
+def download_receipt(token: str) -> ResponseReturnValue:
+    """The receipt of what the person agreed to last, for whoever wants to check it."""
+    with service().snapshot() as connection:
+        person, keys = _person(connection, token), service().vault
+        held = data_requests.gather(connection, keys, person.id, services.now()) or abort(404)
+        event_id = held.agreed.used_event_id if held.agreed else None
+        file = receipt.compose(connection, keys, event_id) if event_id else None
+    return hand_over(file, event_id or abort(404), link_to("my_data.download_receipt", token=token))
 
 
 @my_data.get("/<token>/evidence")

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from consent_service.language import language
+from consent_service.ledger import proof
 from tests.actors import Visitor
 from tests.processes import run, variables
 
@@ -49,6 +50,26 @@ def test_only_the_link_of_the_consent_that_holds_leads_to_it(aino):
     house.deliver()
     aino.leave()
     assert house.get(place).status == 404, "the consent has been withdrawn"
+
+
+def test_the_own_page_leads_to_the_proof_of_what_was_agreed_to(aino):
+    house = aino.house
+    assert not [link for link in aino.my_data().links if "/receipt" in link], "nothing was agreed to yet"
+    aino.confirm()
+    link = receipt_link(aino.my_data())
+    early = house.get(link)
+    assert (early.status, early.answer.headers["Retry-After"]) == (404, "60")
+    assert link in early.links
+    house.service.seal()
+    answer, event_id = house.get(link).answer, house.person(aino.email).basis_event_id
+    assert answer.headers["Content-Disposition"].endswith('.tlog-proof"')
+    says = proof.check(answer.content, house.service.signer.verifier)
+    assert (says.id, says.payload["kind"]) == (event_id, "confirmed")
+    eero = Visitor(house, "eero@example.com")
+    eero.subscribe()
+    house.deliver()
+    eero.my_data()
+    assert house.get(eero.link("my-data").replace("?", "/receipt?")).status == 404
 
 
 def test_the_checkpoint_and_the_key_are_open_to_anybody(aino):
