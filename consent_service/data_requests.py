@@ -8,6 +8,7 @@ Changes nothing but the queue of mails.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Row, select
@@ -135,7 +136,7 @@ class PersonalData:
     @property
     def agreed(self) -> HeldAsk | None:
         """The ask that the person said yes to last, whether or not they have left since."""
-        return max((ask for ask in self.asks if ask.used_at), key=lambda ask: str(ask.used_at), default=None)
+        return max((ask for ask in self.asks if ask.used_at), key=attrgetter("used_at"), default=None)
 
     @property
     def first_ask(self) -> HeldAsk | None:
