@@ -27,6 +27,7 @@ from consent_service.retention import Rule
 from consent_service.service import Service
 
 SLICE = 200
+STAMP_PAUSE = timedelta(hours=1)
 NOON = time(12, tzinfo=HELSINKI)
 PURGE, STAMP = "purge", "stamp"
 
@@ -40,6 +41,7 @@ class Chores:
         self._service = service
         self._stop = stop
         self._has_traces = False
+        self._stamp_after = services.now()
 
     def run(self) -> None:
         """Do once what is to be done; whatever befalls one piece is logged, and tried again the next time."""
@@ -83,6 +85,11 @@ class Chores:
         today = services.now().date().isoformat()
         if not self._service.settings.tsa_url or _done_on(self._service, STAMP) >= today:
             return
+        if services.now() < self._stamp_after:
+            return
+        self._stamp_after = (
+            services.now() + STAMP_PAUSE
+        )  # unless it is done now: an authority is not asked all day long
         self._service.stamp()
         with self._service.transaction() as connection:
             insert_or_replace(connection, daily_run, ["name"], {"name": STAMP, "done_on": today})
@@ -101,6 +108,7 @@ class Chores:
     def _wipe(self) -> None:
         if self._has_traces and database.empty_log(self._service.engine):
             self._has_traces = False
+        self._stamp_after = services.now()
 
 
 def purge(service: Service) -> Iterator[tuple[Rule, int]]:

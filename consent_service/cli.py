@@ -97,12 +97,12 @@ def seal() -> None:
 
 @cli.command(with_appcontext=False)
 @click.argument("file", type=click.File("rb"))
-@click.option("--key", help="The log's public key, as /log/key shows it; default: the key of this service.")
+@click.option("--key", help="The log's public key, as /log/key shows it; default: the keys of this service.")
 @click.option("--json", "as_json", is_flag=True, help="Print what the receipt proves as JSON.")
 @terminal.fails_clearly
 def verify(file: BinaryIO, key: str | None, as_json: bool) -> None:
     """Check a receipt; needs no database and no connection."""
-    verifier = Verifier.read(key) if key else terminal.load_service().signer.verifier
+    verifier = Verifier.read(key) if key else terminal.load_service().verifiers
     found = proof.check(file.read(proof.LARGEST + 1), verifier)
     facts = {
         "event": found.id,
@@ -153,9 +153,7 @@ def run_audit(as_json: bool) -> None:
     with database.snapshot(service.engine) as connection:
         events = audit.count(connection)
         with click.progressbar(length=2 * events, label=f"Reading {events} events", file=sys.stderr) as bar:
-            findings = audit.audit(
-                connection, service.vault, service.signer.verifier, anchors, services.now(), bar.update
-            )
+            findings = audit.audit(connection, service.vault, service.verifiers, anchors, services.now(), bar.update)
     if as_json:
         found = {"events": events, "anchors": len(anchors), "findings": [vars(finding) for finding in findings]}
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))

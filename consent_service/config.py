@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     database_url: str = f"sqlite:///{VAR}/consent.db"
     secret_keys: Annotated[tuple[str, ...], NoDecode] = ()
     data_keys: Annotated[tuple[bytes, ...], NoDecode] = ()
-    log_key: Annotated[bytes, NoDecode] = b""
+    log_key: Annotated[tuple[bytes, ...], NoDecode] = ()
     smtp_url: str = ""
     mail_from: str = ""
     activecampaign_url: str = ""
@@ -85,15 +85,10 @@ class Settings(BaseSettings):
             )
         return keys
 
-    @field_validator("data_keys", mode="before")
+    @field_validator("data_keys", "log_key", mode="before")
     @classmethod
     def _split_data_keys(cls, value: object) -> object:
         return tuple(key if isinstance(key, bytes) else _data_key(str(key)) for key in _split(value))
-
-    @field_validator("log_key", mode="before")
-    @classmethod
-    def _read_log_key(cls, value: object) -> object:
-        return value if isinstance(value, bytes) or not value else _data_key(str(value))
 
     @field_validator("limit_ip", "limit_address", "limit_global")
     @classmethod
@@ -265,7 +260,7 @@ def _development_values(settings: Settings) -> dict[str, object]:
         "public_url": settings.public_url or f"http://{settings.host}:{settings.port}",
         "secret_keys": settings.secret_keys or (secret_key,),
         "data_keys": settings.data_keys or (data_key,),
-        "log_key": settings.log_key or sha256(b"development log key" + data_key).digest(),
+        "log_key": settings.log_key or (sha256(b"development log key" + data_key).digest(),),
         "mail_from": settings.mail_from or "Keinuma <uutiskirje@keinuma.example>",
     }
 

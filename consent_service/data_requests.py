@@ -21,7 +21,7 @@ from consent_service.delivery.letters import CONFIRMATION, MY_DATA_LINK
 from consent_service.delivery.moves import MOVE
 from consent_service.delivery.suppression import Suppressed
 from consent_service.ledger import evidence, proof, receipt
-from consent_service.ledger.checkpoint import Verifier
+from consent_service.ledger.checkpoint import Checker
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.proof import ReceiptRefused
 from consent_service.ledger.seal import Payload
@@ -204,12 +204,12 @@ def find(connection: Connection, keys: Vault, address: Address, now: datetime) -
     return gather(connection, keys, subscriber_id, now, with_receipts=True) if subscriber_id else None
 
 
-def proved(held: PersonalData, verifier: Verifier) -> frozenset[str]:
+def proved(held: PersonalData, verifier: Checker) -> frozenset[str]:
     """Return the events whose receipt holds when it is checked anew: payload, words, place and checkpoint agree."""
     return frozenset(event_id for event_id, file in held.receipts.items() if _holds(file, verifier))
 
 
-def _holds(file: bytes, verifier: Verifier) -> bool:
+def _holds(file: bytes, verifier: Checker) -> bool:
     try:
         proof.check(file, verifier)
     except ReceiptRefused:

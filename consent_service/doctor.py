@@ -14,7 +14,8 @@ from consent_service.delivery import outbox
 from consent_service.delivery.mail import FolderMail
 from consent_service.delivery.pacing import Unpaced
 from consent_service.language import CODES, HELSINKI, language
-from consent_service.ledger import evidence
+from consent_service.ledger import evidence, sealer
+from consent_service.ledger.checkpoint import CheckpointRefused
 from consent_service.ledger.vault import VaultRefused
 from consent_service.models import consent_event, subject_key
 from consent_service.service import Service
@@ -37,7 +38,7 @@ def examine(service: Service) -> list[Finding]:
     findings = [_settings(service), _mail(service), _activecampaign(service)]
     if (database_state := _database(service)).state != "good":
         return [*findings, database_state]
-    checks: list[Callable[[Service], Finding]] = [_keys, _clock, _queue, _statement, _retention]
+    checks: list[Callable[[Service], Finding]] = [_keys, _clock, _queue, _log, _statement, _retention]
     return [*findings, database_state, *(check(service) for check in checks)]
 
 
@@ -134,6 +135,23 @@ def _queue(service: Service) -> Finding:
     if any(lane.is_late(now) for lane in served):
         return Finding("outbox", "wrong", "messages are overdue; is a relay running? Start: consent-service relay")
     return Finding("outbox", "good", f"{sum(lane.undone for lane in lanes)} messages wait")
+
+
+def _log(service: Service) -> Finding:
+    with service.reading() as connection:
+        late, newest = sealer.is_late(connection, services.now()), sealer.newest(connection)
+    file = service.anchors.path
+    try:
+        kept = service.anchors.newest()
+    except CheckpointRefused as error:
+        return Finding("log", "wrong", f"{file}: {error}; give back an unbroken copy")
+    if newest and (kept is None or kept.checkpoint.size > newest.size):
+        what = "is missing" if kept is None else "knows more events than the database: an older one was put back"
+        return Finding("log", "wrong", f"{file} {what}; read docs/evidence.md and run: consent-service audit")
+    if late:
+        says = "events wait for their seal; is a relay running? If it is: consent-service seal says why"
+        return Finding("log", "wrong", says)
+    return Finding("log", "good", f"{newest.size if newest else 0} events are sealed")
 
 
 def _retention(service: Service) -> Finding:

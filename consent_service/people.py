@@ -47,7 +47,12 @@ def read_address(text: str) -> Address:
     except (EmailNotValidError, UnicodeError) as error:
         raise AddressRefused from error
     email = f"{found.local_part}@{found.ascii_domain.lower()}"
-    return stored_address(email, email.lower())
+    return stored_address(email, key_of(email))
+
+
+def key_of(email: str) -> str:
+    """Return the form an address is matched by."""
+    return email.lower()
 
 
 def stored_address(email: str, key: str) -> Address:

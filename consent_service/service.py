@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Engine
 
@@ -29,7 +28,7 @@ from consent_service.delivery.pacing import CallBudget, Unpaced
 from consent_service.language import Language
 from consent_service.ledger import sealer
 from consent_service.ledger.anchors import Anchors
-from consent_service.ledger.checkpoint import Checkpoint, Signer
+from consent_service.ledger.checkpoint import Checkpoint, Signer, Verifiers
 from consent_service.ledger.vault import Vault
 from consent_service.privacy import Sources
 from consent_service.statements import ConsentText, ShownText, Terms
@@ -63,8 +62,13 @@ class Service:
 
     @cached_property
     def signer(self) -> Signer:
-        """Signer of the log's checkpoints; the log is named after the address people know."""
-        return Signer(f"{urlsplit(self.settings.public_url).netloc}/consent-log", self.settings.log_key)
+        """Signer of the log's checkpoints, with the newest key."""
+        return Signer.named_after_key(self.settings.log_key[0])
+
+    @cached_property
+    def verifiers(self) -> Verifiers:
+        """Checker of the log's checkpoints, with every key it has had."""
+        return Verifiers([Signer.named_after_key(key).verifier for key in self.settings.log_key])
 
     @cached_property
     def anchors(self) -> Anchors:
@@ -139,7 +143,7 @@ class Service:
         with self.transaction() as connection:
             found = sealer.seal(connection, self.signer, self.anchors, now())
         with self.transaction() as connection:
-            sealer.anchor(connection, self.anchors)
+            sealer.anchor(connection, self.signer, self.anchors)
         return found
 
     def stamp(self) -> bool:

@@ -61,6 +61,8 @@ def request(connection: Connection, occasion: Occasion, ask: Ask, allowed: Seque
     result = _ask(connection, occasion, ask, "form", allowed)
     if isinstance(result, AlreadyActive):
         outbox.enqueue(connection, outbox.MAIL, "already", occasion.now, subscriber_id=result.subscriber_id)
+    for _ in range(_left_out(result)):
+        evidence.append_filler(connection, occasion)
     return result
 
 
@@ -185,6 +187,11 @@ def _ask(connection: Connection, occasion: Occasion, ask: Ask, source: str, allo
     corrections.forget_move(connection, person)
     asks.mail_link(connection, occasion.now, person.id, asks.write_down(connection, occasion, person, ask, source))
     return Asked(person.id)
+
+
+def _left_out(result: Requested) -> int:
+    """How many events this answer leaves out: an ask has one, and the mail to follow another."""
+    return {Asked: 0, AlreadyActive: 1}.get(type(result), 2)
 
 
 def _stop(connection: Connection, occasion: Occasion, person: Row[Any], at: datetime) -> None:

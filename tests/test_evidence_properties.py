@@ -134,7 +134,7 @@ class Evidence(RuleBasedStateMachine):
         with self.service.transaction() as connection:
             sealer.seal(connection, self.service.signer, self.service.anchors, self.clock())
         with self.service.transaction() as connection:
-            sealer.anchor(connection, self.service.anchors)
+            sealer.anchor(connection, self.service.signer, self.service.anchors)
 
     @rule(pick=st.integers(0, 10**6))
     def keep_a_receipt(self, pick):
@@ -184,7 +184,7 @@ class Evidence(RuleBasedStateMachine):
 
     def findings(self, connection):
         return audit.audit(
-            connection, self.service.vault, self.service.signer.verifier, [*self.service.anchors.all()], self.now
+            connection, self.service.vault, self.service.verifiers, [*self.service.anchors.all()], self.now
         )
 
     # --- what stays true

@@ -46,6 +46,8 @@ ROWS = [
     {"ledger.evidence", "delivery.suppression", "delivery.allowance"},
     {"delivery.outbox", "delivery.pacing", "ledger.sealer"},
     {"ledger.receipt", "ledger.replay"},
+    {"ledger.findings"},
+    {"ledger.audit_people"},
     {"ledger.audit"},
     {"delivery.mail", "delivery.activecampaign", "delivery.moves", "delivery.timestamps"},
     {"delivery.departures"},

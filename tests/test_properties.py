@@ -22,9 +22,8 @@ from consent_service.delivery import departures
 from consent_service.delivery.outbox import Relay, relay_once
 from consent_service.delivery.pacing import CallBudget
 from consent_service.language import language
-from consent_service.ledger import evidence
+from consent_service.ledger import evidence, replay
 from consent_service.ledger.evidence import Occasion
-from consent_service.ledger.replay import COLUMNS, replay
 from consent_service.models import confirmation, departure, outbox_message, subscriber
 from consent_service.people import read_address
 from consent_service.service import Service
@@ -274,8 +273,8 @@ class Lives(RuleBasedStateMachine):
     def the_tables_are_what_the_events_tell(self):
         with self.service.reading() as connection:
             for person in connection.execute(select(subscriber)).all():
-                told = replay(list(evidence.story(connection, self.service.vault, person.id)))
-                assert {name: getattr(person, name) for name in COLUMNS} == told
+                told = replay.person(list(evidence.story(connection, self.service.vault, person.id)))
+                assert {name: getattr(person, name) for name in replay.COLUMNS} == told
 
     @invariant()
     def one_confirmation_gives_one_event_and_its_messages(self):

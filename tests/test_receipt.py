@@ -7,7 +7,7 @@ import pytest
 import rfc8785
 
 from consent_service.language import language
-from consent_service.ledger import proof, receipt, sealer
+from consent_service.ledger import merkle, proof, receipt, seal, sealer
 from consent_service.ledger.checkpoint import Signer
 from consent_service.ledger.proof import ReceiptRefused
 from tests.actors import Visitor
@@ -89,6 +89,11 @@ def test_any_byte_taken_away_or_doubled_is_found(sealed):
         (lambda extra: extra["texts"].update({"0" * 64: "more"}), "not those the event names"),
         (lambda extra: extra["texts"].update(dict.fromkeys(extra["texts"], "Yes to everything")), "not the one"),
         (lambda extra: extra.update(v=2), "version"),
+        (lambda extra: extra.update(v=True), "version"),
+        (lambda extra: extra.update(texts=[["0" * 64, "x"]]), "not as it was made"),
+        (lambda extra: extra.update(texts={"0" * 64: 5}), "not as it was made"),
+        (lambda extra: extra["core"].update(blind=extra["core"]["blind"] + "00"), "not as it was made"),
+        (lambda extra: extra["core"].update(payload=[]), "not as it was made"),
         (lambda extra: extra.update(more="x"), "version"),
         (lambda extra: extra.update(leaf=extra["leaf"].replace('"v":1', '"v":2')), "leads to"),
         (lambda extra: extra.update(leaf=[]), "not as it was made"),
@@ -108,7 +113,7 @@ def test_another_place_another_log_and_another_key_are_refused(sealed):
             file.replace(f"index {found.index}\n".encode(), f"index {index}\n".encode()), house.service.signer.verifier
         )
     assert "by this key" in refused(file, Signer(house.service.signer.origin, b"o" * 32).verifier)
-    assert "is of the log" in refused(file, Signer("another.example", house.settings.log_key).verifier)
+    assert "is of the log" in refused(file, Signer("another.example", house.settings.log_key[0]).verifier)
 
 
 def test_a_receipt_with_the_path_of_another_size_is_refused(sealed):
@@ -125,6 +130,22 @@ def test_a_receipt_with_the_path_of_another_size_is_refused(sealed):
 @pytest.mark.parametrize("file", [b"", b"\xff\xfe", b"c2sp.org/tlog-proof@v1\n", b"x" * (2**20 + 1), b"<html></html>"])
 def test_what_is_no_receipt_is_refused(sqlite_house, file):
     refused(file, sqlite_house.service.signer.verifier)
+
+
+@pytest.mark.parametrize(
+    "leaf",
+    [
+        {"v": 1, "id": "0", "t": "x", "c": []},
+        {"v": 1, "id": "0", "t": "x", "c": "ab"},
+        {"v": 1, "id": 5, "t": "x", "c": ["a", "b"]},
+        {"v": 1, "id": "0", "t": None, "c": ["a", "b"]},
+        {"v": True, "id": "0", "t": "x", "c": ["a", "b"]},
+    ],
+)
+def test_a_signed_leaf_of_another_form_is_refused_and_stops_nothing(leaf):
+    signer, content = Signer.named_after_key(b"k" * 32), rfc8785.dumps(leaf)
+    opened = proof.Opened(content, seal.Opening({"texts": {"a": []}, "at": None}, bytes(32)), {})
+    refused(proof.write(opened, 0, [], signer.sign(1, merkle.leaf_hash(content))), signer.verifier)
 
 
 def test_deep_json_in_the_opening_is_refused(sealed):

@@ -99,6 +99,8 @@ class Letters:
 
     def record(self, connection: Connection, message: Message, letter: Letter, sent: Delivered, now: datetime) -> None:
         """Append the evidence that a confirmation was handed over (GDPR article 7(1))."""
+        if message.kind == ALREADY:
+            evidence.append_filler(connection, Occasion(now, "relay", "relay", self.vault))
         if message.kind != CONFIRMATION or message.subscriber_id is None:
             return
         person = select(subscriber.c.id).where(subscriber.c.id == message.subscriber_id).with_for_update()

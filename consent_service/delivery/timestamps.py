@@ -4,6 +4,7 @@ A stamp says that the checkpoint existed at a time the authority answers for. No
 SHA-256 of the signed note. Must not touch the database.
 """
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -49,18 +50,27 @@ def stamp(url: str, roots: Sequence[x509.Certificate], note: bytes) -> bytes:
             stream=True,
         )
         with answer:
-            content = answer.raw.read(LARGEST_ANSWER + 1, decode_content=True)
+            content = _read(answer, time.monotonic() + TIMEOUT_S)
     except requests.RequestException as error:
         raise StampRefused(f"the time-stamp authority does not answer ({type(error).__name__})") from error
-    if answer.status_code != requests.codes.ok or len(content) > LARGEST_ANSWER:
+    if answer.status_code != requests.codes.ok:
         raise StampRefused(f"the time-stamp authority answers {answer.status_code}")
     _check(_decode(content), note, _with(VerifierBuilder.from_request(request), roots))
-    return bytes(content)
+    return content
 
 
 def check(token: bytes, roots: Sequence[x509.Certificate], note: bytes) -> datetime:
     """Return the time a kept stamp names for a signed checkpoint; raises StampRefused."""
     return _check(_decode(token), note, _with(VerifierBuilder(), roots))
+
+
+def _read(answer: requests.Response, deadline: float) -> bytes:
+    content = b""
+    for piece in answer.iter_content(4096):
+        content += piece
+        if len(content) > LARGEST_ANSWER or time.monotonic() > deadline:
+            raise StampRefused("the time-stamp authority's answer has no end")
+    return content
 
 
 def _decode(content: bytes) -> TimeStampResponse:

@@ -7,6 +7,7 @@ log was rewritten. Reads strictly: another spelling of the same note is no note 
 import base64
 import binascii
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -50,6 +51,12 @@ class Signer:
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self.verifier = Verifier(origin, self._key.public_key().public_bytes_raw())
 
+    @classmethod
+    def named_after_key(cls, seed: bytes) -> "Signer":
+        """Return the signer of the log that has this key: a new key is a new log, a move to another address is not."""
+        public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+        return cls(f"consent-log/{sha256(public).hexdigest()[:16]}", seed)
+
     @property
     def origin(self) -> str:
         """The name of the log."""
@@ -90,7 +97,7 @@ class Verifier:
         """Return the checkpoint in a signed note; raises CheckpointRefused."""
         checkpoint = parse(note)
         if checkpoint.origin != self.origin:
-            raise CheckpointRefused(f"the checkpoint is of the log {checkpoint.origin}, not of {self.origin}")
+            raise KeyUnknown(f"the checkpoint is of the log {checkpoint.origin}, not of {self.origin}")
         mine = [content[4:] for name, content in _signatures(note) if name == self.origin and self._made(content)]
         if not mine:
             raise KeyUnknown("no signature on the checkpoint is by this key")
@@ -103,6 +110,23 @@ class Verifier:
 
     def _made(self, signature: bytes) -> bool:
         return signature[:4] == self.key_id
+
+
+class Verifiers:
+    """Checks checkpoints with every key a log has had; each key is a log of its own name."""
+
+    def __init__(self, known: Sequence[Verifier]):
+        self._by_origin = {verifier.origin: verifier for verifier in known}
+
+    def check(self, note: bytes) -> Checkpoint:
+        """Return the checkpoint in a signed note; raises CheckpointRefused."""
+        verifier = self._by_origin.get(parse(note).origin)
+        if verifier is None:
+            raise KeyUnknown("the checkpoint is signed with a key that is not known here")
+        return verifier.check(note)
+
+
+Checker = Verifier | Verifiers
 
 
 def parse(note: bytes) -> Checkpoint:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, insert, select
 from consent_service.database import insert_if_absent
 from consent_service.ledger import merkle, seal, vault
 from consent_service.ledger.seal import Compartment, Opening, Payload
-from consent_service.ledger.vault import Vault
+from consent_service.ledger.vault import Vault, VaultRefused
 from consent_service.models import consent_event, shown_text, subject_key
 from consent_service.statements import ShownText
 
@@ -97,6 +97,14 @@ def append(connection: Connection, occasion: Occasion, subscriber_id: str, core:
     return Recorded(event_id, at)
 
 
+def append_filler(connection: Connection, occasion: Occasion) -> None:
+    """Append an event that says nothing, where another state of an address would append one that says something.
+
+    Anybody may read how many events the log has; it must not tell what became of an address somebody typed.
+    """
+    append_plain(connection, occasion, {"kind": "filler"})
+
+
 def append_plain(connection: Connection, occasion: Occasion, core: Payload) -> Recorded:
     """Append an event about the log itself and not about a person; its payload stays readable for the audit."""
     event_id = secrets.token_hex(16)
@@ -122,7 +130,7 @@ def story(connection: Connection, keys: Vault, subscriber_id: str) -> Iterator[E
         .where(consent_event.c.subscriber_id == subscriber_id)
         .order_by(consent_event.c.recorded_at)
     ).all()
-    key = _person_key(connection, keys, subscriber_id) if rows else b""
+    key = _known_key(connection, keys, subscriber_id) if rows else b""
     for row in rows:
         core = opened(key, row.id, "core", row.core_sealed)
         tech = opened(key, row.id, "tech", row.tech_sealed) if row.tech_sealed else None
@@ -133,7 +141,7 @@ def opening(connection: Connection, keys: Vault, row: Row[Any]) -> Opening:
     """Return the opened core of one event's row, with its blind; raises VaultRefused."""
     if row.core_plain is not None:
         return read_plain(row.core_plain)
-    return opened(_person_key(connection, keys, row.subscriber_id), row.id, "core", row.core_sealed)
+    return opened(_known_key(connection, keys, row.subscriber_id), row.id, "core", row.core_sealed)
 
 
 def opened(key: bytes, event_id: str, compartment: Compartment, sealed: bytes) -> Opening:
@@ -142,9 +150,12 @@ def opened(key: bytes, event_id: str, compartment: Compartment, sealed: bytes) -
 
 
 def read_plain(content: bytes) -> Opening:
-    """Return the payload and blind of a compartment that is not, or no longer, encrypted."""
-    found = json.loads(content)
-    return Opening(found["payload"], bytes.fromhex(found["blind"]))
+    """Return the payload and blind of a compartment that is not, or no longer, encrypted; raises VaultRefused."""
+    try:
+        found = json.loads(content)
+        return Opening(dict(found["payload"]), bytes.fromhex(found["blind"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise VaultRefused("the content of an event cannot be read") from error
 
 
 def keep_text(connection: Connection, occasion: Occasion, shown: ShownText) -> str:
@@ -188,15 +199,25 @@ def _previous(connection: Connection, subscriber_id: str) -> Row[datetime, bytes
     ).one_or_none()
 
 
+def _known_key(connection: Connection, keys: Vault, subscriber_id: str) -> bytes:
+    wrapped = _wrapped_key(connection, subscriber_id)
+    if wrapped is None:
+        raise VaultRefused("the key of this person is gone")
+    return keys.unwrap(wrapped, subscriber_id)
+
+
 def _person_key(connection: Connection, keys: Vault, subscriber_id: str) -> bytes:
-    wrapped = connection.execute(
-        select(subject_key.c.wrapped).where(subject_key.c.subscriber_id == subscriber_id)
-    ).scalar_one_or_none()
+    wrapped = _wrapped_key(connection, subscriber_id)
     if wrapped is not None:
         return keys.unwrap(wrapped, subscriber_id)
     key = vault.new_person_key()
     connection.execute(insert(subject_key).values(subscriber_id=subscriber_id, wrapped=keys.wrap(key, subscriber_id)))
     return key
+
+
+def _wrapped_key(connection: Connection, subscriber_id: str) -> bytes | None:
+    mine = subject_key.c.subscriber_id == subscriber_id
+    return connection.execute(select(subject_key.c.wrapped).where(mine)).scalar_one_or_none()
 
 
 def _close(key: bytes, event_id: str, compartment: Compartment, opening: Opening) -> bytes:

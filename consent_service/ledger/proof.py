@@ -17,7 +17,7 @@ from typing import Any
 import rfc8785
 
 from consent_service.ledger import checkpoint, merkle, seal
-from consent_service.ledger.checkpoint import Checkpoint, CheckpointRefused, Verifier
+from consent_service.ledger.checkpoint import Checker, Checkpoint, CheckpointRefused
 from consent_service.ledger.merkle import ProofFails
 from consent_service.ledger.seal import Opening, Payload
 
@@ -67,7 +67,7 @@ def write(opened: Opened, index: int, path: Sequence[bytes], note: bytes) -> byt
     return f"{HEADER}\nextra {encoded}\nindex {index}\n{hashes}\n".encode() + note
 
 
-def check(file: bytes, verifier: Verifier) -> Receipt:
+def check(file: bytes, verifier: Checker) -> Receipt:
     """Return what a receipt file proves; raises ReceiptRefused when any byte of it is not as it was made."""
     found = _FILE.fullmatch(_text(file))
     if found is None:
@@ -88,21 +88,26 @@ def check(file: bytes, verifier: Verifier) -> Receipt:
 def _read_extra(content: bytes) -> Opened:
     extra = _canonical(content, "the receipt's opening")
     try:
-        if extra.keys() != {"v", "leaf", "core", "texts"} or extra["v"] != VERSION:
+        if extra.keys() != {"v", "leaf", "core", "texts"} or not _is_version(extra["v"]):
             raise ReceiptRefused("the receipt's opening is of a version this program does not know")
         core = extra["core"]
         opening = Opening(core["payload"], bytes.fromhex(core["blind"]))
         if core.keys() != {"blind", "payload"} or opening.blind.hex() != core["blind"]:
             raise ReceiptRefused("the receipt's opening is not as it was made")
-        return Opened(extra["leaf"].encode(), opening, dict(extra["texts"]))
+        if len(opening.blind) != seal.BLIND or not isinstance(opening.payload, dict):
+            raise ReceiptRefused("the receipt's opening is not as it was made")
+        texts = {name: text.encode().decode() for name, text in extra["texts"].items()}
+        return Opened(extra["leaf"].encode(), opening, texts)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ReceiptRefused("the receipt's opening is not as it was made") from error
 
 
 def _read_leaf(content: bytes) -> dict[str, Any]:
     leaf = _canonical(content, "the leaf")
-    if leaf.keys() != _LEAF_KEYS or leaf["v"] != seal.VERSION:
+    if leaf.keys() != _LEAF_KEYS or not _is_version(leaf["v"]):
         raise ReceiptRefused("the leaf is of a version this program does not know")
+    if not isinstance(leaf["c"], list) or [type(one) for one in (*leaf["c"], leaf["id"], leaf["t"])] != [str] * 4:
+        raise ReceiptRefused("the leaf is not as it was made")
     return leaf
 
 
@@ -113,11 +118,15 @@ def _check_opening(leaf: dict[str, Any], opened: Opened) -> None:
     if payload.get("at") != leaf["t"]:
         raise ReceiptRefused("the time in the payload is another one than in the leaf")
     named = payload.get("texts") or {}
-    if not isinstance(named, dict) or set(named.values()) != opened.texts.keys():
+    if not isinstance(named, dict) or {str(name) for name in named.values()} != opened.texts.keys():
         raise ReceiptRefused("the texts in the receipt are not those the event names")
     for name, text in opened.texts.items():
         if sha256(text.encode()).hexdigest() != name:
             raise ReceiptRefused("a text in the receipt is not the one that was shown")
+
+
+def _is_version(found: object) -> bool:
+    return found == VERSION and type(found) is int  # true is 1 to Python
 
 
 def _canonical(content: bytes, what: str) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 Naive on purpose: it follows the events and shares no code with the use cases that write them. Must not read a table.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from consent_service.ledger.evidence import Event
 
@@ -14,7 +16,15 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def replay(events: list[Event]) -> dict[str, object]:
+ASKED = (
+    "purpose", "purpose_version", "source", "first_name", "last_name", "language",
+    "staff_id", "staff_name", "channel", "occasion", "occasion_on",
+)  # fmt: skip
+NAMES = ("first_name", "last_name")
+ANSWERED = ("used_at", "used_event_id", "declined_at")
+
+
+def person(events: Sequence[Event]) -> dict[str, object]:
     """Return the columns in `COLUMNS` as the events tell them."""
     state: dict[str, object] = dict.fromkeys(COLUMNS)
     for event in events:
@@ -26,7 +36,7 @@ def replay(events: list[Event]) -> dict[str, object]:
             state["open_confirmation_id"] = core["confirmation"]
         elif core["kind"] == "confirmed":
             state |= {name: core[name] for name in ("first_name", "last_name", "language")}
-            if state["status"] != "active":  # who moves to another address has been active all the while
+            if "replaces" not in core:  # who moves to another address has been active all the while
                 state["active_since"] = at
             state |= {"status": "active", "passive_since": None, "email": core["email"]}
             state |= {"basis_event_id": event.id, "open_confirmation_id": None, "left_reason": None}
@@ -45,3 +55,25 @@ def replay(events: list[Event]) -> dict[str, object]:
         elif core["kind"] == "released":
             state |= {"hold_reason": None, "held_since": None}
     return state
+
+
+def asks(events: Sequence[Event]) -> dict[str, dict[str, object]]:
+    """Return the columns of each of the person's asks, by its id, as the events tell them."""
+    found: dict[str, dict[str, object]] = {}
+    open_ask: dict[str, object] = {}
+    for event in events:
+        core: dict[str, Any] = dict(event.core)
+        at, answered = datetime.fromisoformat(core["at"]), found.get(core.get("confirmation", ""), {})
+        if core["kind"] == "requested":
+            told: dict[str, object] = {name: core.get(name) for name in ASKED}
+            told |= {"asked_at": at, "statement_sha256": core["texts"]["consent"]} | dict.fromkeys(ANSWERED)
+            open_ask = found[core["confirmation"]] = told
+        elif core["kind"] == "corrected":
+            open_ask |= {name: core[name] for name in NAMES}
+        elif core["kind"] == "confirmed":
+            answered |= {"used_at": at, "used_event_id": event.id}
+        elif core["kind"] == "declined":
+            answered |= {"declined_at": at}
+        if core["kind"] in ("confirmed", "declined", "cancelled", "withdrawn", "objected"):
+            open_ask = {}
+    return found

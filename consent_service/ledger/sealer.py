@@ -6,19 +6,22 @@ never wait for it longer than for any other writer.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from consent_service import database
 from consent_service.ledger import merkle, tiles
 from consent_service.ledger.anchors import Anchor, Anchors
-from consent_service.ledger.checkpoint import Checkpoint, CheckpointRefused, Signer
+from consent_service.ledger.checkpoint import Checkpoint, Signer, parse
 from consent_service.ledger.merkle import Node, ProofFails
 from consent_service.ledger.tiles import TilesMissing
 from consent_service.models import checkpoint, consent_event
 
 _PLACE = update(consent_event).where(consent_event.c.id == bindparam("event")).values(log_index=bindparam("place"))
+
+
+LONGEST_WAIT = timedelta(minutes=15)
 
 
 class SealRefused(Exception):
@@ -38,34 +41,33 @@ def seal(connection: Connection, signer: Signer, anchors: Anchors, now: datetime
     ).all()
     if not waiting:
         return None
+    anchor(connection, signer, anchors)
     before = newest(connection)
     start = before.size if before else 0
     _give_places(connection, start, waiting)
     size, node = start + len(waiting), tiles.reader(connection)
     try:
-        found = Checkpoint(signer.origin, size, merkle.root(size, node))
-        _continue(found, anchors, node)
-    except (TilesMissing, CheckpointRefused, ProofFails) as error:
+        root = merkle.root(size, node)
+    except TilesMissing as error:
         raise SealRefused(str(error)) from error
-    note = signer.sign(found.size, found.root)
-    row = {"size": found.size, "root": found.root, "note": note, "signed_at": now}
+    _continue(size, root, anchors, node)
+    row = {"size": size, "root": root, "note": signer.sign(size, root), "signed_at": now}
     connection.execute(insert(checkpoint).values(**row))
-    return found
+    return Checkpoint(signer.origin, size, root)
 
 
-def anchor(connection: Connection, anchors: Anchors) -> int:
-    """Append every checkpoint the file does not have yet, and return how many; raises SealRefused."""
+def anchor(connection: Connection, signer: Signer, anchors: Anchors) -> None:
+    """Append the checkpoints that the file does not have yet; raises SealRefused."""
     database.hold_log(connection)
     last = anchors.newest()
     behind = select(checkpoint).where(checkpoint.c.size > (last.checkpoint.size if last else 0))
     rows, node = connection.execute(behind.order_by(checkpoint.c.size)).all(), tiles.reader(connection)
+    # Each one is kept before the next is signed: a crash leaves one behind at most, and more say that the file is gone.
+    if last is None and [parse(row.note).origin for row in rows].count(signer.origin) > 1:
+        raise SealRefused(f"{anchors.path} is gone; give it back, or see docs/evidence.md")
     for row in rows:
-        try:
-            _continue(Checkpoint("", row.size, row.root), anchors, node)
-        except (TilesMissing, CheckpointRefused, ProofFails) as error:
-            raise SealRefused(str(error)) from error
+        _continue(row.size, row.root, anchors, node)
         anchors.append(Anchor(row.note, row.signed_at))
-    return len(rows)
 
 
 def newest(connection: Connection) -> Row[int, bytes, bytes, datetime, bytes] | None:
@@ -84,21 +86,30 @@ def oldest_waiting_at(connection: Connection) -> datetime | None:
     return connection.execute(waiting.order_by(consent_event.c.recorded_at).limit(1)).scalar_one_or_none()
 
 
+def is_late(connection: Connection, now: datetime) -> bool:
+    """Whether an event waits for its place for over 15 minutes: no relay runs, or the sealer refuses."""
+    waits_since = oldest_waiting_at(connection)
+    return waits_since is not None and now - waits_since > LONGEST_WAIT
+
+
 def _give_places(connection: Connection, start: int, waiting: Sequence[Row[str, bytes]]) -> None:
     places = [{"event": row.id, "place": start + number} for number, row in enumerate(waiting)]
     connection.execute(_PLACE, places)
     tiles.grow(connection, start, [row.leaf_hash for row in waiting])
 
 
-def _continue(found: Checkpoint, anchors: Anchors, node: Node) -> None:
-    """Prove that a tree begins with the one last kept outside the database."""
+def _continue(size: int, root: bytes, anchors: Anchors, node: Node) -> None:
+    """Prove that a tree begins with the one last kept outside the database; raises SealRefused."""
     kept = anchors.newest()
     if kept is None:
         return
     old = kept.checkpoint
-    if old.size > found.size:
-        raise ProofFails(
-            f"the log has {found.size} events, but {old.size} were signed at {kept.signed_at:%Y-%m-%d %H:%M} UTC"
+    if old.size > size:
+        raise SealRefused(
+            f"the log has {size} events, but {old.size} were signed at {kept.signed_at:%Y-%m-%d %H:%M} UTC"
         )
-    path = merkle.consistency(old.size, found.size, node)
-    merkle.check_consistency(old.size, found.size, path, old.root, found.root)
+    try:
+        path = merkle.consistency(old.size, size, node)
+        merkle.check_consistency(old.size, size, path, old.root, root)
+    except (TilesMissing, ProofFails) as error:
+        raise SealRefused(str(error)) from error

@@ -34,13 +34,19 @@ def reader(connection: Connection) -> Node:
         tile_level, height = divmod(level, HEIGHT)
         tile, place = divmod(number << height, WIDTH)
         if (tile_level, tile) not in known:
-            known[tile_level, tile] = _read(connection, tile_level, tile)
+            known[tile_level, tile] = read(connection, tile_level, tile)
         hashes = known[tile_level, tile][place * HASH : (place + (1 << height)) * HASH]
         if len(hashes) != HASH << height:
             raise TilesMissing(f"tile {tile} of level {tile_level} is missing or too short")
         return fold(hashes)
 
     return node
+
+
+def read(connection: Connection, level: int, number: int) -> bytes:
+    """Return the hashes of a tile, one after another; empty when it is not there."""
+    place = (log_tile.c.level == level, log_tile.c.number == number)
+    return connection.execute(select(log_tile.c.hashes).where(*place)).scalar_one_or_none() or b""
 
 
 def fold(hashes: bytes) -> bytes:
@@ -55,14 +61,9 @@ def _grow(connection: Connection, level: int, size: int, hashes: Sequence[bytes]
     while hashes:
         number, filled = divmod(size, WIDTH)
         taken = hashes[: WIDTH - filled]
-        before = _read(connection, level, number)[: filled * HASH] if filled else b""
+        before = read(connection, level, number)[: filled * HASH] if filled else b""
         tile = before + b"".join(taken)
         insert_or_replace(connection, log_tile, ["level", "number"], {"level": level, "number": number, "hashes": tile})
         size, hashes = size + len(taken), hashes[len(taken) :]
         if len(tile) == WIDTH * HASH:
             _grow(connection, level + 1, number, [fold(tile)])
-
-
-def _read(connection: Connection, level: int, number: int) -> bytes:
-    place = (log_tile.c.level == level, log_tile.c.number == number)
-    return connection.execute(select(log_tile.c.hashes).where(*place)).scalar_one_or_none() or b""

@@ -20,7 +20,7 @@ from consent_service.asks import Ask, StaffRequest
 from consent_service.delivery import outbox
 from consent_service.delivery.suppression import Suppressed
 from consent_service.language import HELSINKI, mark
-from consent_service.ledger import evidence
+from consent_service.ledger import evidence, sealer
 from consent_service.ledger.seal import Payload
 from consent_service.statements import CHANNELS, LEAVING_REASONS, SHOWN
 from consent_service.subscribers import STATUSES
@@ -83,12 +83,14 @@ def overview() -> ResponseReturnValue:
         counts = subscribers.counts(connection)
         stale = subscribers.stale(connection, service().controller.purpose_version)
         overdue = retention.overdue(connection, services.now())
+        unsealed = sealer.is_late(connection, services.now())
     return render_template(
         "console/overview.html",
         lanes=lanes,
         counts=counts,
         stale=stale,
         overdue=overdue,
+        unsealed=unsealed,
         forwards=service().forwards,
         now=services.now(),
         groups=GROUPS,

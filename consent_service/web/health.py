@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from consent_service import database, retention
 from consent_service import service as services
 from consent_service.delivery import outbox
+from consent_service.ledger import sealer
 from consent_service.service import Service
 from consent_service.web.visitor import service
 
@@ -23,7 +24,7 @@ def alive() -> ResponseReturnValue:
 
 @health.get("/readyz")
 def ready() -> ResponseReturnValue:
-    """200 when the database answers, its tables fit, no message is 15 minutes late and no erasure days; else 503."""
+    """200 when the database answers, its tables fit, nothing is 15 minutes late and no erasure days; else 503."""
     try:
         found = _state(service())
     except SQLAlchemyError:
@@ -37,6 +38,7 @@ def _state(current: Service) -> dict[str, object]:
             return {"database": "ok", "migrations": "pending", "ready": False}
         lanes = outbox.lane_states(connection)
         overdue = retention.overdue(connection, services.now())
+        unsealed = sealer.is_late(connection, services.now())
     now = services.now()
     delivered = [lane for lane in lanes if lane.lane == outbox.MAIL or current.forwards]
     is_moving = not any(lane.is_late(now) for lane in delivered)
@@ -47,5 +49,6 @@ def _state(current: Service) -> dict[str, object]:
         # In whole minutes: to the second it would tell a stranger whether the address they just typed has a mail due.
         "oldest_undone_min": int(oldest.total_seconds() // 60),
         "erasures": "late" if overdue else "ok",
-        "ready": is_moving and not overdue,
+        "seal": "late" if unsealed else "ok",
+        "ready": is_moving and not overdue and not unsealed,
     }

@@ -28,7 +28,7 @@ def show(held: PersonalData, back: str) -> str:
         held=held,
         back=back,
         numbers=held.numbers,
-        proved=data_requests.proved(held, verifier),
+        proved=data_requests.proved(held, service().verifiers),
         statuses=STATUSES,
         doors=DOORS,
         shown=SHOWN,

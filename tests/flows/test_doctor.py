@@ -12,11 +12,12 @@ from sqlalchemy import text
 from consent_service import config
 from consent_service import service as services
 from consent_service.language import HELSINKI
-from tests.actors import Visitor
+from consent_service.ledger.anchors import Anchor
+from tests.actors import Staff, Visitor, fi
 from tests.processes import run, variables
 from tests.servers.smtp import MailServer
 
-PARTS = ["ActiveCampaign", "clock", "database", "keys", "mail", "outbox", "retention", "settings", "statement"]
+PARTS = ["ActiveCampaign", "clock", "database", "keys", "log", "mail", "outbox", "retention", "settings", "statement"]
 
 
 @pytest.fixture
@@ -238,6 +239,49 @@ def test_messages_that_nobody_delivers(examine, sqlite_house):
     wrong, found = examine()
     assert wrong == ["outbox"]
     assert found["outbox"].endswith("Start: consent-service relay")
+
+
+# The log
+
+
+def test_consents_that_nobody_seals(examine, sqlite_house):
+    with time_machine.travel(services.now() - timedelta(minutes=16)):
+        Visitor(sqlite_house).becomes_active()
+    wrong, found = examine()
+    assert wrong == ["log"]
+    assert found["log"].endswith("consent-service seal says why")
+    heidi = Staff(sqlite_house)
+    heidi.log_in()
+    assert (
+        fi("Consents have not been sealed for over 15 minutes.")
+        in sqlite_house.get("/staff/?lang=fi", heidi.http).words
+    )
+    answer = sqlite_house.get("/readyz")
+    assert (answer.status, answer.answer.json()["seal"]) == (503, "late")
+    sqlite_house.service.seal()
+    assert examine()[0] == []
+    assert sqlite_house.get("/readyz").status == 200
+
+
+def test_checkpoints_that_are_gone_or_ahead_of_the_database(examine, sqlite_house):
+    house = sqlite_house
+    Visitor(house).subscribe()
+    house.service.seal()
+    with house.service.transaction() as connection:
+        connection.execute(text("DELETE FROM checkpoint"))
+        connection.execute(text("UPDATE consent_event SET log_index = NULL"))
+        connection.execute(text("DELETE FROM log_tile"))
+    assert examine()[0] == [], "nothing is signed here, so there is nothing to hold against the file"
+    house.service.anchors.append(Anchor(house.service.signer.sign(9, bytes(32)), services.now()))
+    with house.service.transaction() as connection:
+        connection.execute(text("INSERT INTO checkpoint VALUES (1, x'00', x'00', '2026-11-24 10:00:00', NULL)"))
+    wrong, found = examine()
+    assert wrong == ["log"]
+    assert "an older one was put back" in found["log"]
+    house.service.anchors.path.unlink()
+    wrong, found = examine()
+    assert wrong == ["log"]
+    assert "is missing" in found["log"]
 
 
 def test_several_faults_are_all_named(examine, mail, contacts):

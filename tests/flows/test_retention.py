@@ -130,6 +130,7 @@ def test_an_overdue_person_alarms_staff_and_operators(sqlite_house, clock, tmp_p
     aino = Visitor(sqlite_house).becomes_active()
     aino.leave()
     sqlite_house.deliver()
+    sqlite_house.service.seal()
     on(clock, 359)
     assert sqlite_house.get("/readyz").status == 200
     on(clock, 361)

@@ -78,3 +78,21 @@ def test_asking_for_the_link_is_as_silent(addresses):
         for state in STATES
     }
     assert set(pages.values()) == {pages["new"]}
+
+
+def log_size(house):
+    return house.service.verifiers.check(house.get("/log/checkpoint").answer.content).size
+
+
+def test_the_log_grows_alike_and_whoever_reads_its_size_learns_nothing(addresses):
+    house, found = addresses
+    house.deliver()
+    house.service.seal()
+    grown = {}
+    for state in STATES:
+        before = log_size(house)
+        Visitor(house, found[state][0]).subscribe()
+        house.deliver()
+        house.service.seal()
+        grown[state] = log_size(house) - before
+    assert set(grown.values()) == {2}, grown

@@ -85,7 +85,9 @@ async function readNote(note, { name, keyId, key }) {
   ensure(origin, "this is no checkpoint");
   ensure(origin === name, "the checkpoint is of another log");
   const body = encoder.encode(`${origin}\n${size}\n${root}\n`);
-  const signatures = lines.trim().split("\n").map((line) => line.split(" "))
+  const signed = lines.trim().split("\n");
+  ensure(signed.length <= 16, "the checkpoint has too many signatures");
+  const signatures = signed.map((line) => line.split(" "))
     .map(([, signer, content]) => [signer, fromBase64(content)])
     .filter(([signer, content]) => signer === name && same(content.slice(0, 4), keyId));
   ensure(signatures.length, "no signature on the checkpoint is by this key");
@@ -109,6 +111,8 @@ async function check(bytes, keyText) {
   const extra = parse(fromBase64(encoded), "the receipt's opening");
   ensure(Object.keys(extra).join() === "core,leaf,texts,v" && extra.v === 1, "the receipt is of an unknown version");
   ensure(Object.keys(extra.core).join() === "blind,payload", "the opening is not as it was made");
+  ensure(/^[0-9a-f]{64}$/.test(extra.core.blind), "the blind is not 32 bytes");
+  ensure(Object.values(extra.texts).every((text) => typeof text === "string"), "a text is no text");
   const leafBytes = encoder.encode(extra.leaf), leaf = parse(leafBytes, "the leaf");
   ensure(Object.keys(leaf).join() === "c,id,t,v" && leaf.v === 1, "the leaf is of an unknown version");
   const path = lines.split("\n").slice(0, -1).map(fromBase64);
