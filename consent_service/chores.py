@@ -11,27 +11,31 @@ from datetime import date, datetime, time, timedelta
 import structlog
 from sqlalchemy import Connection, select, update
 
-from consent_service import database, erasure, retention
+from consent_service import database, erasure, restoration, retention
 from consent_service import service as services
 from consent_service.database import insert_if_absent, insert_or_replace
 from consent_service.delivery import departures, outbox
 from consent_service.delivery.letters import ANCHOR
 from consent_service.delivery.timestamps import StampRefused
-from consent_service.erasure import Note
 from consent_service.erasures_file import ErasuresFile
 from consent_service.language import HELSINKI
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.sealer import SealRefused
 from consent_service.models import daily_run
+from consent_service.restoration import Note
 from consent_service.retention import Rule
 from consent_service.service import Service
 
 SLICE = 200
 STAMP_PAUSE = timedelta(hours=1)
 NOON = time(12, tzinfo=HELSINKI)
-PURGE, STAMP = "purge", "stamp"
+PURGE, TIDY, STAMP = "purge", "tidy", "stamp"
 
 log = structlog.get_logger()
+
+
+class PurgeIncomplete(Exception):
+    """Something whose time is up is still there; what and how often is in the log of the process."""
 
 
 class Chores:
@@ -50,6 +54,7 @@ class Chores:
             self._seal,
             self._copy_erasures,
             self._settle,
+            self._tidy_daily,
             self._wipe,
             self._stamp_daily,
         )
@@ -58,7 +63,7 @@ class Chores:
                 return
             try:
                 piece()
-            except (SealRefused, StampRefused) as refused:
+            except (SealRefused, StampRefused, PurgeIncomplete) as refused:
                 log.error("chore refused", chore=piece.__name__.strip("_"), reason=str(refused))
             except Exception as error:
                 log.error("chore stumbled", chore=piece.__name__.strip("_"), error=type(error).__name__)
@@ -74,7 +79,16 @@ class Chores:
         with self._service.transaction() as connection:
             if _is_first(connection, PURGE, day):
                 outbox.enqueue(connection, outbox.MAIL, ANCHOR, services.now())
-        tidy(self._service)
+
+    def _tidy_daily(self) -> None:
+        """After the day's purge; if the database is in use, again the next time."""
+        purged = _done_on(self._service, PURGE)
+        if purged <= _done_on(self._service, TIDY):
+            return
+        if not tidy(self._service):
+            self._has_traces = True
+        with self._service.transaction() as connection:
+            insert_or_replace(connection, daily_run, ["name"], {"name": TIDY, "done_on": purged})
 
     def _seal(self) -> None:
         if found := self._service.seal():
@@ -114,46 +128,64 @@ class Chores:
 def purge(service: Service) -> Iterator[tuple[Rule, int]]:
     """End what is due, slice by slice, each in a transaction of its own, and yield the rule and number of each slice.
 
-    At the end, emptied leaves are listed in the sealed log.
+    At the end, emptied leaves are listed in the sealed log. Raises PurgeIncomplete when a rule could not be carried
+    out, after all the others have been.
     """
+    failed = []
     for rule in retention.RULES:
-        ended = SLICE
-        while ended == SLICE:
-            with service.transaction() as connection:
-                ended = retention.purge_due(connection, _occasion(service), rule, SLICE)
-            if ended:
-                yield rule, ended
+        try:
+            yield from _end(service, rule)
+        except Exception as error:
+            log.error("rule not carried out", rule=rule.key, error=type(error).__name__)
+            failed.append(rule.key)
     listed = erasure.BATCH
     while listed == erasure.BATCH:
         with service.transaction() as connection:
             listed = erasure.record_leaves(connection, _occasion(service))
+    if failed:
+        raise PurgeIncomplete(f"not everything whose time is up could be ended: {', '.join(failed)}")
 
 
-def tidy(service: Service) -> None:
-    """After a purge: keep the erasures outside the database, and leave no traces of what was erased in its file."""
+def _end(service: Service, rule: Rule) -> Iterator[tuple[Rule, int]]:
+    ended = SLICE
+    while ended == SLICE:
+        with service.transaction() as connection:
+            ended = retention.purge_due(connection, _occasion(service), rule, SLICE)
+        if ended:
+            yield rule, ended
+
+
+def tidy(service: Service) -> bool:
+    """After a purge: keep the erasures outside the database, those whose time is up no longer, and leave no traces.
+
+    False when traces are left in the log of changes because somebody is reading it.
+    """
     while copy_erasures(service) == SLICE:
         pass
-    database.scrub(service.engine)
+    _file(service).forget(_oldest())
+    return database.scrub(service.engine)
 
 
 def copy_erasures(service: Service) -> int:
     """Keep new erasures outside the database, so that a restored older one can be told; returns how many."""
     with service.transaction() as connection:
-        notes = erasure.uncopied(connection, SLICE)
+        notes = restoration.uncopied(connection, SLICE)
         if notes:
             _file(service).append(notes)
-            erasure.copied(connection, notes, services.now())
+            restoration.copied(connection, notes, services.now())
     return len(notes)
 
 
 def repeat_erasures(service: Service) -> int:
-    """Erase again whom an older database brought back, before anything is served or sent; returns how many."""
-    oldest = services.now() - (retention.BY_KEY["erasure"].after or timedelta(0))
-    kept = [note for note in _file(service).read() if note.erased_at > oldest or note.address_hash]
+    """Erase again whom an older database brought back, before anything is served or sent; returns how many.
+
+    Raises LineUnreadable when the file cannot be relied on.
+    """
+    kept = [note for one in _file(service).read() if (note := restoration.left_of(one, _oldest()))]
     again = 0
     for first in range(0, len(kept), SLICE):
         with service.reading() as connection:
-            forgotten = erasure.unknown(connection, kept[first : first + SLICE])
+            forgotten = restoration.forgotten(connection, kept[first : first + SLICE])
         for note in forgotten:
             again += _repeat(service, note)
     if again:
@@ -163,11 +195,16 @@ def repeat_erasures(service: Service) -> int:
 
 def _repeat(service: Service, note: Note) -> bool:
     with service.transaction() as connection:
-        return erasure.repeat(connection, _occasion(service, "restore"), note)
+        return restoration.repeat(connection, _occasion(service, "restore"), note)
 
 
 def _occasion(service: Service, door: str = "relay") -> Occasion:
     return Occasion(services.now(), "relay", door, service.vault, forwards=service.forwards)
+
+
+def _oldest() -> datetime:
+    """How old an erasure may be that is still to be remembered."""
+    return services.now() - (retention.BY_KEY["erasure"].after or timedelta(0))
 
 
 def _file(service: Service) -> ErasuresFile:

@@ -19,6 +19,7 @@ from consent_service.ledger.checkpoint import CheckpointRefused
 from consent_service.ledger.proof import ReceiptRefused
 from consent_service.ledger.sealer import SealRefused
 from consent_service.ledger.vault import VaultRefused
+from consent_service.line_file import LineUnreadable
 from consent_service.service import Service
 
 PATIENCE_S = 60
@@ -29,6 +30,8 @@ REFUSALS = (
     CheckpointRefused,
     ReceiptRefused,
     SealRefused,
+    LineUnreadable,
+    chores.PurgeIncomplete,
 )
 
 

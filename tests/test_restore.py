@@ -12,9 +12,10 @@ from sqlalchemy import delete
 from consent_service import chores
 from consent_service import erasure as erasing
 from consent_service import service as services
-from consent_service.erasure import Note
 from consent_service.erasures_file import ErasuresFile
+from consent_service.line_file import LineUnreadable
 from consent_service.models import departure, erasure, subscriber, suppression
+from consent_service.restoration import Note
 from tests.actors import Visitor
 from tests.processes import running
 
@@ -111,13 +112,55 @@ def test_an_erasure_older_than_its_note_may_become_is_not_counted_again(sqlite_h
     assert sqlite_house.rows(erasure) == []
 
 
+def test_of_an_old_erasure_only_the_objection_comes_back_and_only_once(sqlite_house):
+    old = Note("a" * 36, "person", services.now() - timedelta(days=3 * 365 + 2), "b" * 64)
+    ErasuresFile(sqlite_house.service.folder / "erasures.jsonl").append([old])
+    chores.repeat_erasures(sqlite_house.service)
+    assert sqlite_house.rows(erasure) == []
+    [objection] = sqlite_house.rows(suppression)
+    assert (objection.address_hash, objection.reason, objection.until) == ("b" * 64, "objected", None)
+    before = sqlite_house.everything()
+    chores.repeat_erasures(sqlite_house.service)
+    assert sqlite_house.everything() == before
+
+
+def test_after_three_years_the_file_tells_of_nobody_any_more_but_of_objections(sqlite_house):
+    file, now = ErasuresFile(sqlite_house.service.folder / "erasures.jsonl"), services.now()
+    long_ago = now - timedelta(days=3 * 365 + 2)
+    old, objected = Note("a" * 36, "person", long_ago, None), Note("b" * 36, "person", long_ago, "b" * 64)
+    young = Note("c" * 36, "passive", now - timedelta(days=3 * 365), None)
+    file.append([old, objected, young])
+    for _ in range(2):
+        sqlite_house.do_chores()
+        assert list(file.read()) == [Note(None, "person", long_ago, "b" * 64), young]
+        assert file.path.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in file.path.parent.iterdir()].count(file.path.name) == 1
+
+
+def test_a_damaged_line_is_refused_and_not_skipped(file):
+    """Whoever stood in it would stay."""
+    file.append([note(1), note(2), note(3)])
+    lines = file.path.read_bytes().splitlines(keepends=True)
+    for damaged in (
+        b"\x00\xff\n",
+        b"\n",
+        b"{}\n",
+        b"[]\n",
+        lines[1][40:],
+        lines[1].replace(b"erased_at", b"erased_on"),
+    ):
+        file.path.write_bytes(lines[0] + damaged + lines[2])
+        with pytest.raises(LineUnreadable, match=r"erasures\.jsonl: .*bring the file back from a copy"):
+            list(file.read())
+
+
 def test_the_file_holds_no_address_and_no_name_and_only_its_owner_reads_it(sqlite_house):
     aino = Visitor(sqlite_house, "kanarialintu@example.com", "Kanariainen", "Lintukoto").becomes_active()
     sqlite_house.object(aino.email)
     sqlite_house.erase(aino.email)
     sqlite_house.do_chores()
     path = sqlite_house.service.folder / "erasures.jsonl"
-    [line] = [json.loads(line) for line in path.read_text().splitlines() if line]
+    [line] = [json.loads(line) for line in path.read_text().splitlines()]
     assert set(line) == {"subscriber", "rule", "erased_at", "address_hash"}
     assert line["address_hash"] == sqlite_house.service.vault.address_hash(aino.key)
     assert "kanaria" not in path.read_text().lower()

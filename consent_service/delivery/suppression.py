@@ -3,6 +3,7 @@
 Checked at every intake. Must never store a readable address.
 """
 
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -39,6 +40,12 @@ def object_for_good(connection: Connection, keys: Vault, email_key: str, now: da
 def object_again(connection: Connection, address_hash: str, at: datetime) -> None:
     """Keep an objection of which only the hash is left, after an older database came back."""
     _put_hash(connection, address_hash, Suppressed("objected", at, None))
+
+
+def objected(connection: Connection, hashes: Sequence[str]) -> Set[str]:
+    """Return those of some addresses' hashes whose owners have objected."""
+    mine = select(suppression.c.address_hash).where(suppression.c.address_hash.in_(hashes))
+    return set(connection.execute(mine.where(suppression.c.reason == "objected")).scalars())
 
 
 def lift_declined(connection: Connection, keys: Vault, email_key: str) -> None:

@@ -16,7 +16,7 @@ from consent_service import service as services
 from consent_service.asks import LinkDead
 from consent_service.delivery import suppression
 from consent_service.delivery.letters import STAYS
-from consent_service.erasure import BY_PERSON, Held
+from consent_service.erasure import BY_PERSON
 from consent_service.language import mark
 from consent_service.ledger import receipt
 from consent_service.statements import CHANNELS, LEAVING_REASONS
@@ -245,9 +245,9 @@ def erase(token: str) -> ResponseReturnValue:
             if not erasure.is_done(connection, service().tokens.read_my_data(token).subscriber_id):
                 raise
             return render_template("my_data/erased.html")
-        result = erasure.erase(connection, occasion("subscriber", "my-data"), person.id, BY_PERSON, tell=True)
-    if isinstance(result, Held):
-        return render_template("my_data/held.html", token=token, hold=result), 409
+        held = erasure.erase(connection, occasion("subscriber", "my-data"), person.id, BY_PERSON, tell=True)
+    if held is not None:
+        return render_template("my_data/held.html", token=token, hold=held), 409
     return render_template("my_data/erased.html")
 
 

@@ -14,7 +14,7 @@ from wtforms import SelectField, StringField
 from wtforms.validators import InputRequired, ValidationError
 
 from consent_service import erasure, people, subscribers
-from consent_service.erasure import BY_PERSON, Held, Unknown
+from consent_service.erasure import BY_PERSON
 from consent_service.language import mark
 from consent_service.ledger.evidence import Occasion
 from consent_service.web.pages import link_to
@@ -114,11 +114,9 @@ def erase(subscriber_id: Any) -> ResponseReturnValue:
         return _page("console/erase.html", person, form), 400
     why = form.why.data
     with service().transaction() as connection:
-        result = erasure.erase(connection, _occasion(), person.id, why, tell=why == BY_PERSON)
-    if isinstance(result, Held):
+        held = erasure.erase(connection, _occasion(), person.id, why, tell=why == BY_PERSON)
+    if held is not None:
         return _page("console/erase.html", _person(subscriber_id), form), 409
-    if isinstance(result, Unknown):
-        abort(404)
     return redirect(link_to("console.list_subscribers", did="erased"))
 
 
