@@ -13,7 +13,9 @@ from sqlalchemy import event
 from consent_service import corrections, statements, subscriptions
 from consent_service import service as services
 from consent_service.asks import LinkDead
+from consent_service.chores import Chores
 from consent_service.delivery import outbox
+from consent_service.delivery.letters import ANCHOR
 from consent_service.delivery.outbox import Relay
 from consent_service.language import language
 from consent_service.ledger.evidence import Occasion
@@ -133,3 +135,9 @@ def test_a_page_shows_one_moment_whatever_is_committed_while_it_is_gathered(hous
         with something_meanwhile(house, act, after):
             assert house.get(link).status == 200, (act, after)
     assert house.get(link).status == 404
+
+
+def test_relays_that_purge_at_once_send_one_checkpoint_a_day(house):
+    relays = [Chores(house.service, threading.Event()) for _ in range(3)]
+    at_once(*[relay.run for relay in relays])
+    assert [message.kind for message in house.messages()] == [ANCHOR]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import structlog
 import time_machine
-from sqlalchemy import update
+from sqlalchemy import delete, insert, update
 
 from consent_service import chores, privacy_check, retention
 from consent_service import erasure as erasing
@@ -17,6 +17,7 @@ from consent_service.ledger import evidence
 from consent_service.models import (
     allowance,
     consent_event,
+    daily_run,
     erased_leaf,
     erasure,
     outbox_message,
@@ -47,6 +48,10 @@ def batches(house):
     """Which leaves the sealed events say were emptied, and by which rule, one list for each event."""
     plain = [json.loads(row.core_plain)["payload"] for row in house.rows(consent_event) if row.core_plain]
     return [[(leaf["id"], leaf["rule"]) for leaf in one["leaves"]] for one in plain if one["kind"] == "erased"]
+
+
+def done_on(house):
+    return {row.name: row.done_on for row in house.rows(daily_run)}
 
 
 def about_people(house):
@@ -295,11 +300,40 @@ def test_the_trouble_of_one_chore_is_not_anothers(sqlite_house, clock, tmp_path)
     with structlog.testing.capture_logs() as said:
         Chores(house.service, threading.Event()).run()
     troubled = {entry["chore"] for entry in said if entry["log_level"] == "error"}
-    assert troubled >= {"copy_erasures"}
+    assert troubled >= {"copy_erasures", "tidy_daily"}
     assert house.count(subscriber) == 0
+    assert "tidy" not in done_on(house)
     (tmp_path / "var").unlink()
     house.do_chores()
     assert [note.copied_at is not None for note in house.rows(erasure)] == [True]
+    assert done_on(house)["tidy"] == done_on(house)["purge"], "the file is written anew as soon as it can be"
+
+
+def test_a_rule_that_cannot_be_carried_out_stops_no_other_and_is_tried_again(sqlite_house, clock):
+    house, aino, eero = sqlite_house, Visitor(sqlite_house), Visitor(sqlite_house, "eero@example.com")
+    aino.becomes_active().leave()
+    eero.becomes_active()
+    house.do_chores()
+    person = house.person(aino.email)
+    with house.service.transaction() as connection:  # as if they had been erased before, which nothing foresees
+        connection.execute(insert(erasure).values(subscriber_id=person.id, rule="person", erased_at=START))
+    on(clock, 352)
+    marked = done_on(house)
+    with structlog.testing.capture_logs() as said:
+        Chores(house.service, threading.Event()).run()
+    told = [(one["event"], one.get("rule") or one["reason"]) for one in said if one["log_level"] == "error"]
+    assert told == [
+        ("rule not carried out", "passive"),
+        ("chore refused", "not everything whose time is up could be ended: passive"),
+    ]
+    assert house.person(aino.email) is not None
+    assert not any(event.tech for event in house.story(eero.email)), "the rules after it are carried out"
+    assert done_on(house) == marked
+    with house.service.transaction() as connection:
+        connection.execute(delete(erasure))
+    house.do_chores()
+    assert house.person(aino.email) is None
+    assert done_on(house) != marked
 
 
 def test_a_relay_that_is_told_to_stop_begins_no_other_chore(sqlite_house, clock):
