@@ -79,7 +79,7 @@ def without_idle_gap(connection: Connection, address: Address, allowed: Sequence
 def spend(
     connection: Connection, occasion: Occasion, act: str, address: Address, allowed: Sequence[Window]
 ) -> datetime:
-    """Count one `ask`, `leave`, `data` or `move` of an address; the first time it is allowed, now or later."""
+    """Count one `ask`, `leave`, `data`, `move` or `name` of an address; the first time it is allowed, now or later."""
     return allowance.spend(connection, _key(occasion, act, address), allowed, occasion.now, _who(occasion, address))
 
 

@@ -5,6 +5,7 @@ until then nothing changes. ActiveCampaign is told of either (GDPR article 19). 
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
@@ -23,26 +24,33 @@ from consent_service.models import confirmation, subscriber
 from consent_service.people import Address
 from consent_service.statements import ShownText, Terms
 
+NAME_CHANGES = (Window(5, timedelta(days=1)),)
+
 
 class AddressTaken(Exception):
     """The new address has become somebody else's, or has a subscription of its own; nothing changed."""
 
 
 def correct_name(
-    connection: Connection, occasion: Occasion, subscriber_id: str, first_name: str, last_name: str
-) -> None:
-    """Give a person the name they say is theirs; the same name again changes nothing."""
-    person = asks.lock_person(connection, subscriber_id)
-    if person is None or (person.first_name, person.last_name) == (first_name, last_name):
-        return
-    names: Payload = {"first_name": first_name, "last_name": last_name}
-    evidence.append(connection, occasion, person.id, names | {"kind": "corrected"})
-    asks.change_person(connection, person.id, **names)
-    # Confirming takes the name out of the ask: the one that waits must not bring the old name back.
-    waiting = confirmation.c.id == person.open_confirmation_id
-    connection.execute(update(confirmation).where(waiting).values(**names))
-    if person.status == "active":
-        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, "sync", occasion.now, subscriber_id=person.id)
+    connection: Connection,
+    occasion: Occasion,
+    subscriber_id: str,
+    first_name: str,
+    last_name: str,
+    allowed: Sequence[Window] = NAME_CHANGES,
+) -> datetime | None:
+    """Give a person the name they say is theirs; when that was too often, from when on they may change it again.
+
+    The same name again changes nothing. Every change leaves entries in the log for good and a call to ActiveCampaign.
+    """
+    seen = connection.execute(select(subscriber).where(subscriber.c.id == subscriber_id)).one_or_none()
+    if seen is None or (seen.first_name, seen.last_name) == (first_name, last_name):
+        return None
+    free_at = asks.spend(connection, occasion, "name", asks.address_of(seen), allowed)
+    if free_at > occasion.now:
+        return free_at
+    _rename(connection, occasion, subscriber_id, first_name, last_name)
+    return None
 
 
 def request_move(
@@ -106,6 +114,20 @@ def forget_move(connection: Connection, person: Row[Any]) -> bool:
     waiting = (confirmation.c.id == person.open_confirmation_id, confirmation.c.email.is_not(None))
     nothing = {"email": None, "email_key": None}
     return connection.execute(update(confirmation).where(*waiting).values(**nothing)).rowcount == 1
+
+
+def _rename(connection: Connection, occasion: Occasion, subscriber_id: str, first_name: str, last_name: str) -> None:
+    person = asks.lock_person(connection, subscriber_id)
+    if person is None or (person.first_name, person.last_name) == (first_name, last_name):
+        return
+    names: Payload = {"first_name": first_name, "last_name": last_name}
+    evidence.append(connection, occasion, person.id, names | {"kind": "corrected"})
+    asks.change_person(connection, person.id, **names)
+    # Confirming takes the name out of the ask: the one that waits must not bring the old name back.
+    waiting = confirmation.c.id == person.open_confirmation_id
+    connection.execute(update(confirmation).where(waiting).values(**names))
+    if person.status == "active":
+        outbox.enqueue_once(connection, outbox.ACTIVECAMPAIGN, "sync", occasion.now, person.id)
 
 
 def _write_down(connection: Connection, occasion: Occasion, person: Row[Any], address: Address, terms: Terms) -> str:

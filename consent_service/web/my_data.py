@@ -4,6 +4,7 @@ GET shows, POST acts, and every act ends on a page that says what happened and w
 is the same whether or not it is known. The link in the mail is the proof; no cookie is. Contains no rule.
 """
 
+import math
 from typing import Any
 
 from flask import Blueprint, Response, abort, g, render_template, request
@@ -40,6 +41,8 @@ from consent_service.web.visitor import occasion, service, too_often
 my_data = Blueprint("my_data", __name__, url_prefix="/my-data")
 
 SAME_ADDRESS = mark("This is the address you have now. Write the new one.")
+
+NAMES_SPENT = mark("You have corrected your name several times today. Try again tomorrow.")
 
 
 class NameForm(FlaskForm):
@@ -118,12 +121,19 @@ def show_name(token: str) -> ResponseReturnValue:
 def correct_name(token: str) -> ResponseReturnValue:
     """Set the name right."""
     form = NameForm()
-    with service().transaction() as connection:
+    with service().reading() as connection:
         person = _person(connection, token)
-        if not form.validate():
-            return render_template("my_data/name.html", token=token, form=form), 400
-        first_name, last_name = form.first_name.data, form.last_name.data
-        corrections.correct_name(connection, occasion("subscriber", "my-data"), person.id, first_name, last_name)
+    if not form.validate():
+        return render_template("my_data/name.html", token=token, form=form), 400
+    if wait := too_often("my-data"):
+        return too_many(wait)
+    with service().transaction() as connection:
+        by_person, names = occasion("subscriber", "my-data"), (form.first_name.data, form.last_name.data)
+        free_at = corrections.correct_name(connection, by_person, _person(connection, token).id, *names)
+    if free_at is not None:
+        form.first_name.errors = [NAMES_SPENT]
+        wait_s = math.ceil((free_at - by_person.now).total_seconds())
+        return render_template("my_data/name.html", token=token, form=form), 429, {"Retry-After": str(wait_s)}
     return render_template("my_data/name_done.html", token=token, form=form, is_active=person.status == "active")
 
 
@@ -180,6 +190,8 @@ def stop(token: str) -> ResponseReturnValue:
 @my_data.get("/<token>/download")
 def download(token: str) -> ResponseReturnValue:
     """Everything in one file to take along."""
+    if wait := too_often("my-data-file"):
+        return too_many(wait)
     with service().snapshot() as connection:
         person, keys = _person(connection, token), service().vault
         held = data_requests.gather(connection, keys, person.id, services.now(), with_receipts=True) or abort(404)
@@ -202,6 +214,8 @@ def download_receipt(token: str) -> ResponseReturnValue:
 @my_data.get("/<token>/evidence")
 def show_evidence(token: str) -> ResponseReturnValue:
     """What can be proved of the person's consent, made for paper."""
+    if wait := too_often("my-data-file"):
+        return too_many(wait)
     with service().snapshot() as connection:
         held = sheet.gather(connection, _person(connection, token).id) or abort(404)
     return sheet.show(held, link_to("my_data.show", token=token))

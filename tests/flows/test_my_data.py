@@ -263,6 +263,31 @@ def test_a_name_corrected_before_confirming_is_the_one_that_is_confirmed(house):
     assert house.contacts.contacts[aino.email].first_name == "Anni"
 
 
+def test_five_names_a_day_are_enough_and_one_update_tells_activecampaign_of_them_all(house, aino):
+    aino.my_data()
+    form = house.get(aino.link("my-data").replace("?", "/name?"))
+    before, names = len(house.messages()), [f"Aino {letter}" for letter in "ABCDEFG"]
+    pages = [form.press(SAVE, first_name=name) for name in names]
+    assert [page.status for page in pages] == [200] * 5 + [429] * 2
+    assert "Aino G" in pages[-1].html, "what was written is not lost"
+    assert int(pages[-1].answer.headers["Retry-After"]) > 0
+    assert house.kinds(aino.email).count("corrected") == 5
+    assert len(house.messages()) == before + 1
+    house.deliver()
+    assert house.person(aino.email).first_name == house.contacts.contacts[aino.email].first_name == "Aino E"
+
+
+def test_a_network_may_read_and_correct_so_often_and_no_oftener(open_house, tmp_path):
+    house = open_house(f"sqlite:///{tmp_path}/c.db", limit_ip="2/10 minutes")
+    aino = Visitor(house).becomes_active()
+    aino.my_data()
+    link = aino.link("my-data")
+    tries = [house.get(link.replace("?", f"{place}?")).status for place in ("/evidence", "/download") * 2]
+    assert tries == [200, 200, 429, 429]
+    form = house.get(link.replace("?", "/name?"))
+    assert [form.press(SAVE, first_name=name).status for name in ("A", "B")] == [200, 429]
+
+
 # Stopping
 
 
