@@ -134,9 +134,9 @@ def mail_link(connection: Connection, now: datetime, subscriber_id: str, confirm
 
 
 def find(connection: Connection, confirmation_id: str) -> tuple[Row[Any], Row[Any]]:
-    """Return an ask and its person for showing only; raises LinkDead."""
+    """Return an ask and its person for showing only; raises LinkDead, also when another address was asked by it."""
     ask = connection.execute(select(confirmation).where(confirmation.c.id == confirmation_id)).one_or_none()
-    if ask is None:
+    if ask is None or _is_to_former_address(connection, ask):
         raise LinkDead
     person = connection.execute(select(subscriber).where(subscriber.c.id == ask.subscriber_id)).one_or_none()
     if person is None:  # erased between the two
@@ -194,6 +194,13 @@ def asked_address(ask: Row[Any], person: Row[Any]) -> Address:
 def address_of(person: Row[Any]) -> Address:
     """Return a stored person's address in all its forms."""
     return people.stored_address(person.email, person.email_key)
+
+
+def _is_to_former_address(connection: Connection, ask: Row[Any]) -> bool:
+    """Whether the person has moved since: whoever reads the old mailbox has no say over the new one."""
+    moved = (confirmation.c.subscriber_id == ask.subscriber_id, confirmation.c.source == MOVE)
+    since = select(confirmation.c.id).where(*moved, confirmation.c.id != ask.id, confirmation.c.used_at > ask.asked_at)
+    return connection.execute(since.limit(1)).first() is not None
 
 
 def _staff_values(staff: StaffRequest | None) -> Payload:

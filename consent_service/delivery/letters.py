@@ -123,11 +123,13 @@ class Letters:
         ask = connection.execute(select(confirmation).where(confirmation.c.id == message.confirmation_id)).one_or_none()
         if ask is None or person.open_confirmation_id != ask.id or ask.expires_at <= now:
             return Nothing()
-        recipient = ask.email or person.email  # an ask with an address is about that address
+        recipient, key = (ask.email, ask.email_key) if ask.email else (person.email, person.email_key)
         free_at = allowance.free_at(connection, SERVICE, self.global_limit, now)
         if free_at > now:
             self._tell_owner(connection, now)
             return Hold(free_at, "the service's own limit of confirmation mails is reached")
+        if suppression.find(connection, self.vault, key, now):  # refused since, while the mail waited
+            return Nothing()
         language = languages.language(ask.language)
         url = f"{self.public_url}/confirm/{self.tokens.for_confirmation(ask.id)}?lang={language.code}"
         values = {

@@ -113,6 +113,29 @@ def test_no_name_and_no_old_address_goes_to_a_mailbox_that_has_not_confirmed(hou
     assert aino.email not in page.html
 
 
+def test_the_old_mailbox_has_no_say_over_the_new_one(house, new):
+    aino = Visitor(house)
+    for _ in range(2):
+        aino.subscribe()
+        house.deliver()
+    unanswered, answered = (next(link for link in mail.links if "/confirm/" in link) for mail in aino.mails())
+    aino.confirm()
+    aino.move_to(NEW)
+    house.deliver()
+    confirm(house, new)
+    house.deliver()
+    house.get(new.link("unsubscribe")).press(LEAVE)
+    house.deliver()
+    form = {"csrf_token": house.get("/subscribe?lang=fi").form(fi("Subscribe")).fields["csrf_token"]}
+    before, mails = house.everything(), len(new.mails())
+    for link in (unanswered, answered):
+        assert house.post(link.replace("?", "/again?"), form).status == 404
+        assert house.post(link.replace("?", "/decline?")).status == 404
+        assert house.get(link).status == 404
+    house.deliver()
+    assert (house.everything(), len(new.mails())) == (before, mails)
+
+
 # Whose address it is
 
 
@@ -173,6 +196,22 @@ def test_an_address_that_must_not_be_written_to_gets_nothing(house, aino):
     assert aino.move_to(eero.email).status == 200
     house.deliver()
     assert len(eero.mails()) == mails
+
+
+def test_who_refuses_while_a_mail_is_held_back_does_not_get_it(open_house, tmp_path):
+    house = open_house(f"sqlite:///{tmp_path}/c.db", limit_global="3/hour")
+    people, new = (
+        [Visitor(house, f"{name}@example.com").becomes_active() for name in ("aino", "eero")],
+        Visitor(house, NEW),
+    )
+    for person in people:
+        person.move_to(NEW)
+        house.deliver()
+    assert len(new.mails()) == 1
+    new.decline()
+    with time_machine.travel(services.now() + timedelta(minutes=61), tick=True):
+        house.deliver()
+    assert len(new.mails()) == 1
 
 
 def test_the_address_one_has_is_said_beside_the_field_and_so_is_a_wrong_one(house, aino):
