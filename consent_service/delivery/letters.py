@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cache
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -29,6 +29,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault
 from consent_service.models import confirmation, subscriber
+from consent_service.privacy import Kept
 from consent_service.statements import ConsentText, ShownText
 from consent_service.tokens import Tokens
 
@@ -40,23 +41,7 @@ CONFIRMATION, ALREADY, WELCOME = "confirmation", "already", "welcome"
 UNSUBSCRIBE_LINK, OWNER_HELD, ANCHOR = "unsubscribe_link", "owner_held", "anchor"
 MY_DATA_LINK, ADDRESS_ASKED, ADDRESS_CHANGED = "my_data_link", "address_asked", "address_changed"
 LIST_MAIL = (ALREADY, WELCOME)
-STAYS = ("leaf", "erasure", "allowance")  # whoever was erased; what was refused or objected to comes on top
-
-
-class Kept(Protocol):
-    """One line of the retention table, in message ids: what is kept, how long and why."""
-
-    @property
-    def what(self) -> str:
-        """What is kept."""
-
-    @property
-    def period(self) -> str:
-        """How long."""
-
-    @property
-    def why(self) -> str:
-        """What for."""
+STAYS = ("leaf", "erasure", "allowance")
 
 
 @dataclass(frozen=True)
@@ -197,11 +182,9 @@ class Letters:
         leaving = departures.find(connection, message.departure_id)
         if leaving is None:
             return Nothing()
-        refused = suppression.find(connection, self.vault, leaving.email_key, now)
-        stays = [refused.reason, *STAYS] if refused else STAYS
         values = {
             "there": departures.deletion(connection, leaving),
-            "stays": [self.kept[key] for key in stays],
+            "stays": [self.kept[key] for key in staying(connection, self.vault, leaving.email_key, now)],
         }
         return self._write(message, leaving.email, languages.language(leaving.language), values)
 
@@ -255,6 +238,12 @@ class Letters:
             whole = common | {"subject": subject, "why": str(content.why), "content": body}
             bodies.append(templates.get_template(f"letter.{shape}.jinja").render(whole))
         return subject, bodies[0], bodies[1]
+
+
+def staying(connection: Connection, keys: Vault, email_key: str, now: datetime) -> list[str]:
+    """Return the retention rules of what stays of somebody erased; their own no comes first."""
+    refused = suppression.find(connection, keys, email_key, now)
+    return [refused.reason, *STAYS] if refused else [*STAYS]
 
 
 def _agreed_text(connection: Connection, sha256_of_text: str) -> ConsentText:

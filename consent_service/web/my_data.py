@@ -15,8 +15,7 @@ from sqlalchemy import Connection, Row
 from consent_service import asks, corrections, data_package, data_requests, erasure, retention, subscriptions
 from consent_service import service as services
 from consent_service.asks import LinkDead
-from consent_service.delivery import suppression
-from consent_service.delivery.letters import STAYS
+from consent_service.delivery import letters
 from consent_service.erasure import BY_PERSON
 from consent_service.language import mark
 from consent_service.ledger import receipt
@@ -243,9 +242,8 @@ def show_erase(token: str) -> ResponseReturnValue:
     """What erasing means, what stays, and the button."""
     with service().reading() as connection:
         person = _person(connection, token)
-        refused = suppression.find(connection, service().vault, person.email_key, services.now())
-    keys = [refused.reason, *STAYS] if refused else STAYS
-    stays = [rule for key in keys for rule in retention.RULES if rule.key == key]
+        keys = letters.staying(connection, service().vault, person.email_key, services.now())
+    stays = [retention.BY_KEY[key] for key in keys]
     return render_template("my_data/erase.html", token=token, held=person, stays=stays)
 
 
