@@ -7,6 +7,7 @@ words that were shown, the consent record, and checksums of it all. Asks no data
 import csv
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -29,7 +30,8 @@ from consent_service.ledger.checkpoint import Verifier
 from consent_service.privacy import OMBUDSMAN_PAGE
 from consent_service.statements import CHANNELS, DOORS, LEAVING_REASONS, SHOWN
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# Where a formula may begin: at the start, and after whatever some spreadsheet takes for the end of a cell.
+FORMULA = re.compile(r"(?:^|(?<=[;,\t\r\n]))(?=\s*[=+\-@]|[\t\r])")
 MESSAGES = {
     "confirmation": mark("the message to confirm"),
     "welcome": mark("the receipt of your subscription"),
@@ -123,7 +125,7 @@ def _tables(held: PersonalData) -> dict[str, list[dict[str, Any]]]:
 def _csv(rows: list[dict[str, Any]]) -> bytes:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
-    writer = csv.writer(text)
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL)
     writer.writerow(columns)
     writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
     return text.getvalue().encode("utf-8-sig")  # without the mark, spreadsheets take ä for two letters
@@ -133,7 +135,7 @@ def _cell(value: Any) -> str:
     """A value as text that no spreadsheet takes for a formula, whatever somebody once typed as their name."""
     plain = "" if value is None else _plain(value)
     text = plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False, default=_plain)
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA) else text
+    return FORMULA.sub("'", text)
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

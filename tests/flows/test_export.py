@@ -17,6 +17,9 @@ from tests.processes import run, variables
 FORMULA = '=HYPERLINK("https://spam.example")'
 
 
+PIECES = "x;=cmd|'/c calc'!A1;y, +1; -2"
+
+
 @pytest.fixture
 def aino(house):
     return Visitor(house, last=FORMULA).becomes_active()
@@ -100,6 +103,16 @@ def test_no_spreadsheet_takes_a_name_for_a_formula(house, aino):
             assert content.startswith(b"\xef\xbb\xbf"), "or spreadsheets take it for another alphabet"
             assert not [cell for row in rows(content) for cell in row.values() if cell.startswith(("=", "+", "-", "@"))]
     assert json.loads(files["tiedot.json"])["person"]["last_name"] == FORMULA, "other programs get the name as it is"
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_no_spreadsheet_finds_a_formula_in_the_middle_of_a_name_either(house, separator):
+    eero = Visitor(house, "eero@example.com", last=PIECES).becomes_active()
+    files = opened(download(eero))
+    for name in (name for name in files if name.endswith(".csv")):
+        lines = csv.reader(io.StringIO(files[name].decode("utf-8-sig"), newline=""), delimiter=separator)
+        assert not [cell for line in lines for cell in line if cell.lstrip().startswith(("=", "+", "-", "@"))], name
+    assert all(line.startswith(b'"') for line in files["henkilo.csv"].removeprefix(b"\xef\xbb\xbf").splitlines())
 
 
 def test_the_readable_file_needs_nothing_but_itself(house, aino):
