@@ -24,6 +24,7 @@ from consent_service.people import Address
 from consent_service.statements import Terms
 
 LINK_LIFETIME = timedelta(days=7)
+TO_THE_KNOWN = ("data", "leave", "name")  # what only people we know get a mail or an entry for
 ASK_GAP = Window(1, timedelta(minutes=5))
 
 
@@ -216,7 +217,9 @@ def _staff_values(staff: StaffRequest | None) -> Payload:
 
 
 def _key(occasion: Occasion, act: str, address: Address) -> str:
-    return f"{act}:{occasion.vault.address_hash(address.folded)}"
+    # A stranger who types a spelling that nobody has must not use up what those may ask whom we know.
+    form = address.key if act in TO_THE_KNOWN else address.folded
+    return f"{act}:{occasion.vault.address_hash(form)}"
 
 
 def _who(occasion: Occasion, address: Address) -> str:

@@ -80,6 +80,18 @@ def test_a_subscriber_cannot_be_flooded_either(open_house, database_url, clock):
     assert len(aino.mails()) == mails + 2
 
 
+@pytest.mark.parametrize(("path", "kind"), [("/my-data", "my-data"), ("/unsubscribe", "unsubscribe")])
+def test_an_address_of_ones_own_with_a_tag_takes_no_mail_from_anybody(open_house, tmp_path, clock, path, kind):
+    house = open_house(f"sqlite:///{tmp_path}/c.db", limit_address="3/24 hours;6/30 days")
+    aino = Visitor(house).becomes_active()
+    mails = len(aino.mails())
+    for email in ("aino+zz@example.com", "a.ino@example.com", aino.email):
+        house.get(f"{path}?lang=fi").press(fi("Send me the link"), email=email)
+    house.deliver()
+    assert len(aino.mails()) == mails + 1
+    assert aino.link(kind) in aino.newest().links
+
+
 def test_over_the_services_limit_the_queue_is_held_and_the_owner_told(open_house, database_url, clock):
     house = open_house(database_url, limit_global="3/hour;5/day")
     people = [Visitor(house, f"p{number}@example.com") for number in range(7)]
