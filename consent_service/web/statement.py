@@ -22,6 +22,7 @@ statement = Blueprint("statement", __name__)
 
 # A page of ours with its words, an address on the web, or one of mail; a full stop after it ends the sentence.
 LINK = re.compile(r"\[([^\]]+)\]\((/[a-z-]+)\)|(https://\S+[^\s.,;])|([^\s@,:()]+@[^\s@,:()]+\.[a-z]+)")
+VERSION = re.compile(r"[0-9a-f]{64}")
 HEADINGS = {"# ": "title", "## ": "heading", "### ": "small"}
 
 
@@ -76,6 +77,8 @@ def _shown(connection: Connection) -> ShownText:
     version = request.args.get("version")
     if version is None:
         return service().privacy_text(g.language)
+    if not VERSION.fullmatch(version):
+        abort(404)
     kept = _today().get(version) or evidence.kept_text(connection, version)
     if kept is None or kept.kind != privacy.KIND:
         abort(404)

@@ -178,13 +178,13 @@ def test_each_language_keeps_its_own_and_only_what_somebody_was_asked_under(hous
         assert row.content == plain(house, f"lang={row.language}")
 
 
-def test_a_made_up_version_and_a_text_of_another_kind_are_pages_not_found(sqlite_house):
-    aino = Visitor(sqlite_house)
+def test_a_made_up_version_and_a_text_of_another_kind_are_pages_not_found(house):
+    aino = Visitor(house)
     aino.subscribe()
-    consent = sqlite_house.story(aino.email)[0].core["texts"]["consent"]
+    consent = house.story(aino.email)[0].core["texts"]["consent"]
     for version in (consent, "0" * 64, "", "x" * 5000, "'; --", "%00"):
         for path in ("/privacy", "/privacy.txt"):
-            assert sqlite_house.get(f"{path}?version={version}").status == 404, version
+            assert house.get(f"{path}?version={version}").status == 404, version
 
 
 def test_staff_see_the_old_texts_byte_for_byte_after_everything_has_changed(house):
