@@ -34,8 +34,12 @@ def start(
 
 
 def delete_by_address(connection: Connection, subscriber_id: str, email: str, now: datetime) -> None:
-    """Have a contact deleted that was left behind under an address, unless it is somebody else's by now."""
-    if connection.execute(select(subscriber.c.id).where(subscriber.c.email_key == email.lower())).first():
+    """Have a contact deleted that was left behind under an address, unless somebody else is known there by it by now.
+
+    Who only was asked at the address is not: that anybody can bring about with the form.
+    """
+    known_there = (subscriber.c.email_key == email.lower(), subscriber.c.active_since.is_not(None))
+    if connection.execute(select(subscriber.c.id).where(*known_there)).first():
         return
     values = {"subscriber_id": subscriber_id, "email": email, "email_key": email.lower()}
     leaving = _insert(connection, now, values | {"language": "fi", "is_told": False})

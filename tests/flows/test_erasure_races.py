@@ -132,6 +132,18 @@ def test_a_contact_left_behind_under_a_former_address_goes_too(sqlite_house, clo
     assert [note.there_answer for note in house.rows(erasure)] == ["deleted"]
 
 
+def test_a_form_filled_in_with_the_former_address_does_not_keep_the_contact_there(sqlite_house, clock):
+    house, aino = sqlite_house, Visitor(sqlite_house).becomes_active()
+    house.contacts.add(NEW, status=SUBSCRIBED)
+    move(house, aino)
+    forward_until_done(house, clock)
+    aino.subscribe()
+    house.erase(NEW)
+    finish(house, clock)
+    assert house.contacts.contacts == {}
+    assert house.status(aino.email) == "pending"
+
+
 def test_whoever_has_the_former_address_by_now_keeps_their_contact(sqlite_house, clock):
     house, aino = sqlite_house, Visitor(sqlite_house).becomes_active()
     move(house, aino)
