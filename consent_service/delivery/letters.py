@@ -153,7 +153,7 @@ class Letters:
         if done is None:
             return Nothing()
         language = languages.language(person.language)
-        values = {"new_email": done.core["email"], "changed_at": language.moment(done.at)}
+        values = {"changed_at": language.moment(done.at)}  # not the new address: the old mailbox may be lost
         return self._write(message, str(done.core["replaces"]), language, values)
 
     def _my_data_url(self, person: Row[Any]) -> str:
