@@ -159,10 +159,17 @@ class PersonalData:
 
 
 def request_link(connection: Connection, occasion: Occasion, address: Address, allowed: Sequence[Window]) -> None:
-    """Mail the link to the person's own page to an address, if it is known; whoever asks learns nothing by it."""
+    """Mail the link to the person's own page to an address, if it is known; whoever asks learns nothing by it.
+
+    Who said that they did not ask, and never was a subscriber, was promised that no message comes.
+    """
     free_at = asks.spend(connection, occasion, "data", address, allowed)
-    person = connection.execute(select(subscriber.c.id).where(subscriber.c.email_key == address.key)).one_or_none()
-    if person is not None and free_at <= occasion.now:
+    mine = select(subscriber.c.id, subscriber.c.status).where(subscriber.c.email_key == address.key)
+    person = connection.execute(mine).one_or_none()
+    refused = suppression.find(connection, occasion.vault, address.key, occasion.now)
+    if person is None or (person.status == "pending" and refused is not None and refused.reason == "declined"):
+        return
+    if free_at <= occasion.now:
         outbox.enqueue(connection, outbox.MAIL, MY_DATA_LINK, occasion.now, subscriber_id=person.id)
 
 
