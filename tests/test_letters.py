@@ -48,6 +48,8 @@ WHY = {
     "welcome": "You get this message because you confirmed your subscription.",
     "already": "You get this message because somebody, most likely you, wrote this address into our form.",
     "unsubscribe_link": "You get this message because a link was asked for on our page for this address.",
+    "my_data_link": "You get this message because a link was asked for on our page for this address.",
+    "move": "You get this message because this address was given on our page as somebody's new one.",
     "owner_held": "You get this message because your address is the one by which this service reaches its owner.",
 }
 KINDS = list(WHY)
@@ -71,6 +73,11 @@ class Post:
         self.letters["already"] = self.arrived(self.aino)
         self.press(f"{PUBLIC_URL}/unsubscribe?lang={self.code}", "Send me the link", email=self.aino.email)
         self.letters["unsubscribe_link"] = self.arrived(self.aino)
+        self.press(f"{PUBLIC_URL}/my-data?lang={self.code}", "Send me the link", email=self.aino.email)
+        self.letters["my_data_link"] = self.arrived(self.aino)
+        form = self.aino.link("my-data").replace("?", "/address?")
+        self.press(form, "Send the confirmation message", email="uusi@example.org")
+        self.letters["move"] = self.arrived(Visitor(self.house, "uusi@example.org"))
         heidi = Staff(self.house)
         heidi.log_in()
         heidi.add(self.staff_person.email, language=self.code, occasion="valmennuspäivä & <i>kahvit</i>")
@@ -96,7 +103,7 @@ class Post:
 @pytest.fixture(scope="module", params=["fi", "sv", "en"])
 def post(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("post")
-    given = {"public_url": PUBLIC_URL, "mail_from": SENDER, "limit_global": "2/day"}
+    given = {"public_url": PUBLIC_URL, "mail_from": SENDER, "limit_global": "3/day"}
     with ExitStack() as stack:
         mail, contacts = stack.enter_context(MailServer()), stack.enter_context(ActiveCampaign())
         contacts.rate_limit = None
@@ -151,6 +158,8 @@ def test_subjects_and_words_are_those_of_the_language(post):
         "already": say("You already subscribe to %(possessive)s newsletter", possessive=possessive),
         "unsubscribe_link": say("Your link for leaving %(possessive)s newsletter", possessive=possessive),
         "owner_held": language("fi").say("Confirmation mails are being held back"),
+        "my_data_link": say("Your link to the data we hold about you"),
+        "move": say("Confirm your new address for %(possessive)s newsletter", possessive=possessive),
     }
 
 
@@ -223,9 +232,9 @@ def test_only_links_to_us_and_no_resources(letter):
 
 
 def test_nothing_a_visitor_typed_goes_to_an_address_that_is_not_confirmed(post):
-    for kind in ("confirmation", "staff"):
+    for kind in ("confirmation", "staff", "move"):
         whole = post.letters[kind].text + post.letters[kind].html + str(post.letters[kind].message["Subject"])
-        for typed in ("spam.example", "Liisa", "Mäkelä", "ÖÖÖ", "Eero", "Niemi"):
+        for typed in ("spam.example", "Liisa", "Mäkelä", "Makela", "ÖÖÖ", "Eero", "Niemi"):
             assert typed not in whole
     assert "valmennuspäivä & <i>kahvit</i>" in post.letters["staff"].text, "what staff wrote is shown as they wrote it"
 

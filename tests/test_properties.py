@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from sqlalchemy import func, select
 
-from consent_service import database, erasure, statements, subscriptions
+from consent_service import corrections, database, erasure, statements, subscriptions
 from consent_service.asks import Ask, LinkDead, LinkExpired, StaffRequest
 from consent_service.delivery import departures
 from consent_service.delivery.outbox import Relay, relay_once
@@ -75,6 +75,7 @@ class Lives(RuleBasedStateMachine):
         )  # fmt: skip
         self.now, self.crash_after, self.relays, self.stumbles = BEGINNING, None, 0, 0
         self.channels = self.service.channels(CallBudget(self.transaction, self.clock, lambda _: False))
+        self.ends = {"aino": "com", "eero": "com"}  # where each person's mailbox is: they move between two
         self.ever_confirmed, self.acknowledged, self.dead_links = set(), set(), set()
 
     # --- the world around the walk
@@ -109,7 +110,7 @@ class Lives(RuleBasedStateMachine):
             self.crash_after = None
 
     def address(self, name):
-        return read_address(f"{name}.{self.number}@example.com")
+        return read_address(f"{name}.{self.number}@example.{self.ends[name]}")
 
     def occasion(self, actor="subscriber"):
         return Occasion(self.clock(), actor, "link", self.service.vault, {"ip": "192.0.2.0/24"})
@@ -200,6 +201,32 @@ class Lives(RuleBasedStateMachine):
             return
         with self.crashing(crash), self.transaction() as connection:
             erasure.erase(connection, self.occasion(), person.id, "person", tell=tell)
+
+    @rule(name=PEOPLE, first=st.sampled_from(("Aino", "Eero", "Anni")))
+    def correct_name(self, name, first):
+        if (person := self.person(name)) is not None:
+            with self.transaction() as connection:
+                corrections.correct_name(connection, self.occasion(), person.id, first, "Mäki")
+            assert self.person(name).first_name == first
+
+    @rule(name=PEOPLE, crash=CRASH)
+    def move(self, name, crash):
+        if (person := self.person(name)) is None or person.status != "active":
+            return
+        here, there = self.ends[name], {"com": "org", "org": "com"}[self.ends[name]]
+        self.ends[name] = there
+        new, terms = self.address(name), self.service.terms(FINNISH)
+        with self.transaction() as connection:
+            corrections.request_move(connection, self.occasion(), person.id, new, terms, ())
+        self.relay_works()
+        page = statements.confirm(FINNISH, self.service.consent_text(FINNISH), is_move=True)
+        with self.crashing(crash), contextlib.suppress(LinkDead), self.transaction() as connection:
+            subscriptions.confirm(connection, self.occasion(), (self.mailed(name) or [""])[-1], page)
+        if self.person(name) is None:
+            self.ends[name] = here
+        else:
+            assert self.person(name).id == person.id
+            self.ever_confirmed.add(new.email)
 
     # --- what the relay does, and how it dies
 
@@ -315,9 +342,9 @@ class Lives(RuleBasedStateMachine):
             people = connection.execute(select(subscriber)).all()
             expired = confirmation.c.expires_at <= self.now
             late = set(connection.execute(select(confirmation.c.id).where(expired)).scalars())
-        mine = {email for email in self.world.contacts.contacts if f".{self.number}@" in email}
-        assert mine <= {person.email for person in people if person.active_since}, (
-            "whoever was erased is gone there too"
+        known = {email for email in self.world.contacts.contacts if f".{self.number}@" in email}
+        assert known <= {person.email for person in people if person.active_since}, (
+            "whoever was erased is gone there too, and nobody is there twice"
         )
         for person in people:
             there = self.world.contacts.status_of(person.email)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consent_service.tokens import FormTokenExpired, ShownForm, TokenRefused, Tokens
+from consent_service.tokens import FormTokenExpired, MyDataLink, MyDataLinkExpired, ShownForm, TokenRefused, Tokens
 
 OLD, NEW, OTHER = (
     "an old key of the service 1234567890",
@@ -18,6 +18,7 @@ OLD, NEW, OTHER = (
 )
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 STATEMENT = sha256(b"the text").hexdigest()
+MARK = "0123456789abcdef"
 
 
 class Clock:
@@ -69,8 +70,13 @@ def test_the_signature_is_hmac_sha256_under_a_key_made_for_the_purpose(tokens):
 
 
 def test_no_token_opens_for_another_purpose(tokens):
-    made = [tokens.for_confirmation("id"), tokens.for_unsubscribing("id"), tokens.for_form(STATEMENT, "fi")]
-    readers = [tokens.read_confirmation, tokens.read_unsubscribing, tokens.read_form]
+    made = [
+        tokens.for_confirmation("id"),
+        tokens.for_unsubscribing("id"),
+        tokens.for_form(STATEMENT, "fi"),
+        tokens.for_my_data("id", MARK),
+    ]
+    readers = [tokens.read_confirmation, tokens.read_unsubscribing, tokens.read_form, tokens.read_my_data]
     for number, token in enumerate(made):
         for other, read in enumerate(readers):
             if number != other:
@@ -95,14 +101,14 @@ def test_any_character_changed_cut_or_added_is_refused(tokens):
 @given(st.text(st.characters(), max_size=200) | st.binary(max_size=200).map(lambda raw: raw.decode("latin-1")))
 def test_whatever_stands_in_a_link_is_refused_and_nothing_worse(text):
     tokens = Tokens([NEW])
-    for read in (tokens.read_confirmation, tokens.read_unsubscribing, tokens.read_form):
+    for read in (tokens.read_confirmation, tokens.read_unsubscribing, tokens.read_form, tokens.read_my_data):
         with pytest.raises(TokenRefused):
             read(text)
 
 
 @pytest.mark.parametrize("text", ["\ud800", "\udfff.\ud800", "\x00", "ä.ö", ".", "..", "." * 10_000, "eyJ" * 10_000])
 def test_odd_texts_are_refused_too(tokens, text):
-    for read in (tokens.read_confirmation, tokens.read_unsubscribing, tokens.read_form):
+    for read in (tokens.read_confirmation, tokens.read_unsubscribing, tokens.read_form, tokens.read_my_data):
         with pytest.raises(TokenRefused):
             read(text)
 
@@ -148,3 +154,27 @@ def test_two_forms_shown_at_once_are_alike_and_later_ones_are_not(tokens, clock)
     assert tokens.for_form(STATEMENT, "fi") == token
     clock.now += timedelta(milliseconds=1)
     assert tokens.for_form(STATEMENT, "fi") != token
+
+
+def test_a_link_to_the_own_page_works_for_an_hour_and_then_still_says_whose_it_was(tokens, clock):
+    token, link = tokens.for_my_data("an id", MARK), MyDataLink("an id", MARK, START + timedelta(hours=1))
+    clock.now += timedelta(hours=1)
+    assert tokens.read_my_data(token) == link
+    clock.now += timedelta(milliseconds=1)
+    with pytest.raises(MyDataLinkExpired) as expired:
+        tokens.read_my_data(token)
+    assert expired.value.link == link
+    assert "an id" not in str(expired.value), "what is logged of it names nobody"
+
+
+def test_a_link_to_the_own_page_from_tomorrow_is_refused(tokens, clock):
+    token = tokens.for_my_data("an id", MARK)
+    clock.now -= timedelta(minutes=6)
+    with pytest.raises(TokenRefused):
+        tokens.read_my_data(token)
+
+
+@pytest.mark.parametrize("content", [["an id"], "an id", ["an id", MARK, "soon"], ["an id", MARK, 10**20], {}, None])
+def test_what_a_key_of_ours_signed_in_another_form_is_refused(tokens, content):
+    with pytest.raises(TokenRefused):
+        tokens.read_my_data(tokens._my_data.dumps(content))
