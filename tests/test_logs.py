@@ -15,6 +15,7 @@ from tests.household import DATA_KEY, NO_ACTIVECAMPAIGN, SECRET
 from tests.processes import running
 from tests.servers.smtp import MailServer
 
+MOVED = "muuttanut.kanerva@example.org"
 ADDRESS, OTHER, STAFF = (
     "Kanerva.Salamyhka@example.com",
     "poisoned.parsley@example.com",
@@ -69,7 +70,7 @@ def visitor(house, email, first=NAMES[0], last=NAMES[1]):
 
 def everything_happens(house):
     """The whole run; returns the secrets that came up on the way."""
-    seen = {*NAMES, ADDRESS, OTHER, STAFF, OCCASION, WRONG_PASSWORD, MAIL_PASSWORD, Staff.PASSWORD, NETWORK}
+    seen = {*NAMES, ADDRESS, OTHER, MOVED, STAFF, OCCASION, WRONG_PASSWORD, MAIL_PASSWORD, Staff.PASSWORD, NETWORK}
     seen |= {SECRET, DATA_KEY, house.contacts.token}
     kanerva = visitor(house, ADDRESS)
     assert kanerva.subscribe(email=f"{ADDRESS}, {OTHER}").status == 400
@@ -92,6 +93,13 @@ def everything_happens(house):
     leave = kanerva.link("unsubscribe")
     seen |= {link.split("/")[-1].partition("?")[0] for link in (confirm, leave)}
     assert house.get("/unsubscribe").press(fi("Send me the link"), email=ADDRESS).status == 200
+    assert kanerva.my_data().status == 200
+    assert kanerva.move_to(MOVED).status == 200
+    house.deliver()
+    for place in ("/download", "/evidence", "/nothing", "x"):
+        house.get(kanerva.link("my-data").replace("?", f"{place}?"))
+    mailbox = visitor(house, MOVED)
+    seen |= {link.split("/")[-1].partition("?")[0] for link in (kanerva.link("my-data"), mailbox.link("confirm"))}
     assert kanerva.leave().status == 200
 
     parsley = visitor(house, OTHER)

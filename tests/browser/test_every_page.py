@@ -6,10 +6,12 @@ from playwright.sync_api import Page
 
 from consent_service.language import CODES
 from tests.browser.guest import Guest
+from tests.browser.own_page import OWN
 from tests.browser.places import CONSOLE, LETTERS, PUBLIC, Place
 
 pytestmark = pytest.mark.browser
 
+OPEN = PUBLIC + OWN
 NARROW, WIDE = 320, 1280
 LARGE_TEXT_PX = {True: 320, False: 640}  # public pages bear 200 % text on a phone, the console on half a screen
 AXE = Axe().axe_script
@@ -45,17 +47,17 @@ def here(places, codes=CODES):
     ]
 
 
-@pytest.mark.parametrize(("place", "code"), here(PUBLIC) + here(CONSOLE, ["fi", "sv"]))
+@pytest.mark.parametrize(("place", "code"), here(OPEN) + here(CONSOLE, ["fi", "sv"]))
 def test_every_state_of_every_page(visit, tab, houses, place: Place, code):
     guest = visit(tab, houses[place.house], code)
     place.go(guest)
     it_is_one_calm_page(guest, place)
-    nothing_sticks_out(guest, place in PUBLIC)
+    nothing_sticks_out(guest, place in OPEN)
     if code == "fi":
         everybody_can_use_it(guest, NARROW, "light")
         everybody_can_use_it(guest, WIDE, "dark")
         the_focus_is_seen(tab)
-    elif place in PUBLIC:
+    elif place in OPEN:
         everybody_can_use_it(guest, NARROW, "light")
     assert guest.complaints == []
     assert guest.strays == []
