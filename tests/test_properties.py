@@ -321,6 +321,7 @@ class Lives(RuleBasedStateMachine):
 
     def teardown(self):
         self.world.contacts.clear_faults()
+        self.world.mail.clear_faults()  # else what one walk left over would fall upon a later one
         for channel in (*self.channels, self.channels[0]):  # who was erased is written to after ActiveCampaign
             for _ in range(400):
                 if self.step(channel) is None:
