@@ -9,7 +9,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
@@ -26,7 +26,7 @@ from consent_service.consent_record import Place
 from consent_service.data_requests import PersonalData
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger import seal
-from consent_service.ledger.checkpoint import Verifier
+from consent_service.ledger.checkpoint import Verifier, Verifiers
 from consent_service.privacy import OMBUDSMAN_PAGE
 from consent_service.statements import CHANNELS, DOORS, LEAVING_REASONS, SHOWN
 
@@ -48,10 +48,10 @@ STYLES = ("style.css", "sheet.css")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the file comes from: who keeps the data, and what the receipts of its log are checked with."""
+    """Where the file comes from: who keeps the data, and the keys its receipts are checked with, newest first."""
 
     place: Place
-    verifier: Verifier
+    log_keys: Sequence[Verifier]
 
 
 def package(held: PersonalData, origin: Origin) -> bytes:
@@ -78,7 +78,7 @@ def _files(held: PersonalData, origin: Origin) -> Iterable[tuple[str, bytes]]:
     for table, rows in _tables(held).items():
         yield f"{table}.csv", _csv(rows)
     yield "consent-record.jsonld", _json(consent_record.compose(held, origin.place))
-    yield "receipts/log-key.txt", f"{origin.verifier}\n".encode()
+    yield "receipts/log-key.txt", "".join(f"{key}\n" for key in origin.log_keys).encode()
     for event_id, receipt in held.receipts.items():
         yield f"receipts/{event_id}.tlog-proof", receipt
     for text in held.texts:
@@ -159,9 +159,9 @@ def _page(held: PersonalData, origin: Origin) -> str:
             language=language,
             ombudsman=OMBUDSMAN_PAGE[language.code],
             public_url=origin.place.public_url,
-            log_key=str(origin.verifier),
+            log_key=str(origin.log_keys[0]),
             numbers=held.numbers,
-            proved=data_requests.proved(held, origin.verifier),
+            proved=data_requests.proved(held, Verifiers(origin.log_keys)),
             doors=DOORS,
             shown=SHOWN,
             messages=MESSAGES,

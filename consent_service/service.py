@@ -136,7 +136,8 @@ class Service:
 
     def origin(self) -> Origin:
         """Where a person's data comes from, as it is said in the file they get."""
-        return Origin(Place(self.controller, self.settings.public_url), self.signer.verifier)
+        keys = [Signer.named_after_key(key).verifier for key in self.settings.log_key]
+        return Origin(Place(self.controller, self.settings.public_url), keys)
 
     def seal(self) -> Checkpoint | None:
         """Seal what waits and keep the checkpoint outside the database too; raises SealRefused."""

@@ -11,6 +11,7 @@ import pytest
 
 from consent_service.language import language
 from consent_service.ledger import proof
+from consent_service.ledger.checkpoint import Verifier
 from tests.actors import Staff, Visitor, fi
 from tests.processes import run, variables
 
@@ -63,7 +64,7 @@ def test_the_file_holds_everything_and_its_checksums_hold(house, aino):
 def test_every_sealed_event_has_a_receipt_that_is_checked_with_the_key_beside_it(house, aino):
     house.service.seal()
     files = opened(download(aino))
-    verifier = proof.Verifier.read(files["receipts/log-key.txt"].decode().strip())
+    verifier = Verifier.read(files["receipts/log-key.txt"].decode().strip())
     found = {}
     for name, content in files.items():
         if name.endswith(".tlog-proof"):
