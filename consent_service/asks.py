@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from consent_service import people, statements
 from consent_service.delivery import allowance, outbox
@@ -180,6 +180,18 @@ def agreed_version(connection: Connection, person: Row[Any]) -> int | None:
         return None
     basis = select(confirmation.c.purpose_version).where(confirmation.c.used_event_id == person.basis_event_id)
     return int(connection.execute(basis).scalar_one())
+
+
+def said_yes(connection: Connection, subscriber_ids: Sequence[str]) -> dict[str, datetime]:
+    """Return when whoever is active said yes, and when whoever is only being asked was asked; others are left out."""
+    basis, ask = confirmation.alias(), confirmation.alias()
+    rows = connection.execute(
+        select(subscriber.c.id, func.coalesce(basis.c.used_at, ask.c.asked_at))
+        .join(basis, basis.c.used_event_id == subscriber.c.basis_event_id, isouter=True)
+        .join(ask, ask.c.id == subscriber.c.open_confirmation_id, isouter=True)
+        .where(subscriber.c.id.in_(subscriber_ids))
+    ).all()
+    return {subscriber_id: yes_at for subscriber_id, yes_at in rows if yes_at is not None}
 
 
 def is_confirmed(ask: Row[Any], person: Row[Any]) -> bool:

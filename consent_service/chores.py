@@ -1,7 +1,7 @@
-"""What the relay does besides delivering: seal the log, keep erasures outside the database, purge once a day, tidy up.
+"""What the relay does besides delivering: seal the log, keep notes outside the database, purge once a day, tidy up.
 
-Each piece is a transaction of its own, or several, and the trouble of one is not another's. Also brings erasures back
-that an older database has forgotten. Logs how many, never whom. Must not hold a rule.
+Each piece is a transaction of its own, or several, and the trouble of one is not another's. Also lets hold again what
+an older database has forgotten. Logs how many, never whom. Must not hold a rule.
 """
 
 import threading
@@ -17,11 +17,11 @@ from consent_service.database import insert_if_absent, insert_or_replace
 from consent_service.delivery import departures, outbox
 from consent_service.delivery.letters import ANCHOR
 from consent_service.delivery.timestamps import StampRefused
-from consent_service.erasures_file import ErasuresFile
 from consent_service.language import HELSINKI
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.sealer import SealRefused
 from consent_service.models import daily_run
+from consent_service.notes_file import NotesFile
 from consent_service.restoration import Note
 from consent_service.retention import Rule
 from consent_service.service import Service
@@ -52,7 +52,7 @@ class Chores:
         pieces: tuple[Callable[[], None], ...] = (
             self._purge_daily,
             self._seal,
-            self._copy_erasures,
+            self._copy_notes,
             self._settle,
             self._tidy_daily,
             self._wipe,
@@ -108,10 +108,10 @@ class Chores:
         with self._service.transaction() as connection:
             insert_or_replace(connection, daily_run, ["name"], {"name": STAMP, "done_on": today})
 
-    def _copy_erasures(self) -> None:
-        if copied := copy_erasures(self._service):
+    def _copy_notes(self) -> None:
+        if copied := copy_notes(self._service):
             self._has_traces = True
-            log.info("erasures copied", rows=copied)
+            log.info("notes copied", rows=copied)
 
     def _settle(self) -> None:
         with self._service.transaction() as connection:
@@ -156,18 +156,18 @@ def _end(service: Service, rule: Rule) -> Iterator[tuple[Rule, int]]:
 
 
 def tidy(service: Service) -> bool:
-    """After a purge: keep the erasures outside the database, those whose time is up no longer, and leave no traces.
+    """After a purge: keep the notes outside the database, those whose time is up no longer, and leave no traces.
 
     False when traces are left in the log of changes because somebody is reading it.
     """
-    while copy_erasures(service) == SLICE:
+    while copy_notes(service) >= SLICE:
         pass
-    _file(service).forget(_oldest())
+    _file(service).forget(services.now())
     return database.scrub(service.engine)
 
 
-def copy_erasures(service: Service) -> int:
-    """Keep new erasures outside the database, so that a restored older one can be told; returns how many."""
+def copy_notes(service: Service) -> int:
+    """Keep new notes outside the database, so that a restored older one can be told of them; returns how many."""
     with service.transaction() as connection:
         notes = restoration.uncopied(connection, SLICE)
         if notes:
@@ -176,12 +176,12 @@ def copy_erasures(service: Service) -> int:
     return len(notes)
 
 
-def repeat_erasures(service: Service) -> int:
-    """Erase again whom an older database brought back, before anything is served or sent; returns how many.
+def repeat_notes(service: Service) -> int:
+    """Let hold again what an older database forgot, before anything is served or sent; returns for how many people.
 
     Raises LineUnreadable when the file cannot be relied on.
     """
-    kept = [note for one in _file(service).read() if (note := restoration.left_of(one, _oldest()))]
+    kept = [note for one in _file(service).read() if (note := restoration.left_of(one, services.now()))]
     again = 0
     for first in range(0, len(kept), SLICE):
         with service.reading() as connection:
@@ -189,7 +189,7 @@ def repeat_erasures(service: Service) -> int:
         for note in forgotten:
             again += _repeat(service, note)
     if again:
-        log.warning("an older database came back; erased again", people=again)
+        log.warning("an older database came back; erased or stopped again", people=again)
     return again
 
 
@@ -202,13 +202,8 @@ def _occasion(service: Service, door: str = "relay") -> Occasion:
     return Occasion(services.now(), "relay", door, service.vault, forwards=service.forwards)
 
 
-def _oldest() -> datetime:
-    """How old an erasure may be that is still to be remembered."""
-    return services.now() - (retention.BY_KEY["erasure"].after or timedelta(0))
-
-
-def _file(service: Service) -> ErasuresFile:
-    return ErasuresFile(service.folder / "erasures.jsonl")
+def _file(service: Service) -> NotesFile:
+    return NotesFile(service.folder / "notes.jsonl")
 
 
 def _done_on(service: Service, name: str) -> str:

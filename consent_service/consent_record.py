@@ -184,7 +184,7 @@ def _status(held: PersonalData, event: HeldEvent, state: str) -> dict[str, Any]:
         "@type": [state, "dpv:ExpressedConsent"] if is_given else [state],
         "dpv:isIndicatedBy": _person(held),
         "dpv:hasIndicationMethod": _how(event),
-        "dpv:isIndicatedAtTime": seal.timestamp(event.at),
+        "dpv:isIndicatedAtTime": event.core.get("since") or seal.timestamp(event.at),
         "dpv:hasDuration": waiting if state == ASKED else lasting,
         "log:event": event.id,
         "log:leafHash": base64.b64encode(event.leaf_hash).decode(),

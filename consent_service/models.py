@@ -238,6 +238,17 @@ suppression = Table(
     CheckConstraint("reason IN ('declined', 'objected')", name="reason_known"),
 )
 
+# A withdrawal or an objection until it is kept outside the database too, where an older one can be told of it.
+refusal = Table(
+    "refusal",
+    metadata,
+    Column("subscriber_id", String(36), primary_key=True),
+    Column("said_at", UtcDateTime, primary_key=True),
+    Column("kind", String(10), nullable=False),
+    Column("address_hash", String(64)),
+    CheckConstraint("(kind = 'objected') = (address_hash IS NOT NULL)", name="objection_has_address"),
+)
+
 # What an erasure leaves: that it happened and why, and the leaves it emptied until a sealed event lists them.
 erasure = Table(
     "erasure",

@@ -1,75 +1,105 @@
-"""What an older database brings back: which erasures it has forgotten, and doing them again.
+"""What an older database brings back: erasures, withdrawals and objections it has forgotten, and doing them again.
 
-A note of each erasure is kept outside the database. Names nobody; the hash of an address is in it only when its
-owner objected, and then it outlives the rest. Must not commit, read a clock or know where notes are kept.
+A note of each is kept outside the database. Names nobody; the hash of an address is in it only when its owner
+objected, and then it outlives the rest. Must not commit, read a clock or know where notes are kept.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
+from consent_service import asks, retention, subscriptions
 from consent_service import erasure as erasing
 from consent_service.database import insert_if_absent
 from consent_service.delivery import suppression
 from consent_service.ledger.evidence import Occasion
-from consent_service.models import erasure
+from consent_service.models import erasure, refusal
+
+ERASED = "erased"
 
 
 @dataclass(frozen=True)
 class Note:
-    """One erasure as it is kept outside the database; when nobody is named any more, an objection is left of it."""
+    """What is kept of an erasure and its rule, or of a refusal (`withdrawn`, `objected`), which has none.
+
+    When nobody is named any more, an objection is left of it.
+    """
 
     subscriber_id: str | None
-    rule: str
-    erased_at: datetime
+    rule: str | None
+    at: datetime
     address_hash: str | None
+    kind: str = ERASED
 
 
 def uncopied(connection: Connection, limit: int) -> Sequence[Note]:
-    """Return erasures that are not kept outside the database yet, the oldest first."""
-    rows = connection.execute(
-        select(erasure).where(erasure.c.copied_at.is_(None)).order_by(erasure.c.erased_at).limit(limit)
-    ).all()
-    return [Note(row.subscriber_id, row.rule, row.erased_at, row.address_hash) for row in rows]
+    """Return erasures, and as many refusals, that are not kept outside the database yet, the oldest first."""
+    erased = select(erasure).where(erasure.c.copied_at.is_(None)).order_by(erasure.c.erased_at).limit(limit)
+    refused = select(refusal).order_by(refusal.c.said_at, refusal.c.subscriber_id).limit(limit)
+    return [
+        *(
+            Note(row.subscriber_id, None, row.said_at, row.address_hash, row.kind)
+            for row in connection.execute(refused)
+        ),
+        *(Note(row.subscriber_id, row.rule, row.erased_at, row.address_hash) for row in connection.execute(erased)),
+    ]
 
 
 def copied(connection: Connection, notes: Sequence[Note], now: datetime) -> None:
-    """Note that these erasures are kept outside the database."""
-    ids = [note.subscriber_id for note in notes]
+    """Note that these are kept outside the database."""
+    ids = [note.subscriber_id for note in notes if note.kind == ERASED]
     connection.execute(update(erasure).where(erasure.c.subscriber_id.in_(ids)).values(copied_at=now))
+    for note in notes:
+        mine = (refusal.c.subscriber_id == note.subscriber_id, refusal.c.said_at == note.at)
+        connection.execute(delete(refusal).where(*mine))
 
 
 def forgotten(connection: Connection, notes: Sequence[Note]) -> Sequence[Note]:
-    """Return the erasures and objections of which the database knows nothing: it is older than they are."""
+    """Return the notes of which the database knows nothing: it is older than they are."""
     ids = [note.subscriber_id for note in notes if note.subscriber_id]
     known = set(connection.execute(select(erasure.c.subscriber_id).where(erasure.c.subscriber_id.in_(ids))).scalars())
     objected = suppression.objected(connection, [note.address_hash for note in notes if note.address_hash])
+    said_yes = asks.said_yes(connection, ids)
 
     def is_forgotten(note: Note) -> bool:
-        objection_is = note.address_hash is not None and note.address_hash not in objected
-        return objection_is or (note.subscriber_id is not None and note.subscriber_id not in known)
+        if note.kind != ERASED and note.subscriber_id in said_yes:
+            return said_yes[note.subscriber_id] < note.at  # a newer yes is the last word
+        is_gone = note.kind != ERASED or note.subscriber_id is None or note.subscriber_id in known
+        return not is_gone or (note.address_hash is not None and note.address_hash not in objected)
 
     return [note for note in notes if is_forgotten(note)]
 
 
 def repeat(connection: Connection, occasion: Occasion, note: Note) -> bool:
-    """Erase again whom an older database brought back, and keep their objection; False when there was nobody."""
+    """Let a note hold again, before anything else is done; False when there was nobody whom it changes."""
+    act = _erase_again if note.kind == ERASED else _stop_again
+    was_there = note.subscriber_id is not None and act(connection, occasion, note.subscriber_id, note)
     if note.address_hash is not None:
-        suppression.object_again(connection, note.address_hash, note.erased_at)
-    if note.subscriber_id is None:
-        return False
-    was_there = erasing.erase_whatever_holds(connection, occasion, note.subscriber_id, note.rule)
-    record = {"rule": note.rule, "erased_at": note.erased_at, "address_hash": note.address_hash}
-    insert_if_absent(connection, erasure, record | {"subscriber_id": note.subscriber_id})
-    known = update(erasure).where(erasure.c.subscriber_id == note.subscriber_id)
+        suppression.object_again(connection, note.address_hash, note.at)
+    return was_there
+
+
+def left_of(note: Note, now: datetime) -> Note | None:
+    """Return what is left of a note when its time is up: its objection, which names nobody, or nothing.
+
+    A withdrawal is remembered until the person is erased for it, which leaves a note of its own.
+    """
+    lasting = retention.BY_KEY["erasure" if note.kind == ERASED else "passive"].after or timedelta(0)
+    if note.at > now - lasting or note.subscriber_id is None:
+        return note
+    return replace(note, subscriber_id=None) if note.address_hash else None
+
+
+def _erase_again(connection: Connection, occasion: Occasion, subscriber_id: str, note: Note) -> bool:
+    was_there = erasing.erase_whatever_holds(connection, occasion, subscriber_id, str(note.rule))
+    record = {"rule": note.rule, "erased_at": note.at, "address_hash": note.address_hash}
+    insert_if_absent(connection, erasure, record | {"subscriber_id": subscriber_id})
+    known = update(erasure).where(erasure.c.subscriber_id == subscriber_id)
     connection.execute(known.values(record | {"copied_at": occasion.now}))
     return was_there
 
 
-def left_of(note: Note, oldest: datetime) -> Note | None:
-    """Return what is left of a note when its time is up: its objection, which names nobody, or nothing."""
-    if note.erased_at > oldest or note.subscriber_id is None:
-        return note
-    return Note(None, note.rule, note.erased_at, note.address_hash) if note.address_hash else None
+def _stop_again(connection: Connection, occasion: Occasion, subscriber_id: str, note: Note) -> bool:
+    return subscriptions.repeat(connection, occasion, subscriber_id, note.kind, note.at)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from consent_service import asks, corrections
 from consent_service.asks import Ask, LinkDead, LinkExpired
@@ -21,10 +21,10 @@ from consent_service.delivery import outbox, suppression
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.moves import MOVE
 from consent_service.delivery.suppression import Suppressed
-from consent_service.ledger import evidence
+from consent_service.ledger import evidence, seal
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
-from consent_service.models import confirmation, subscriber
+from consent_service.models import confirmation, refusal, subscriber
 from consent_service.people import Address
 from consent_service.statements import LEAVING_REASONS, ShownText, Terms
 
@@ -139,8 +139,7 @@ def unsubscribe(connection: Connection, occasion: Occasion, subscriber_id: str) 
     person = asks.lock_person(connection, subscriber_id)
     if person is None or (person.status != "active" and person.open_confirmation_id is None):
         return
-    left = evidence.append(connection, occasion, person.id, {"kind": "withdrawn"})
-    _stop(connection, occasion, person, left.at)
+    _refuse(connection, occasion, person, "withdrawn")
 
 
 def object_for_good(connection: Connection, occasion: Occasion, subscriber_id: str) -> None:
@@ -148,9 +147,25 @@ def object_for_good(connection: Connection, occasion: Occasion, subscriber_id: s
     person = asks.lock_person(connection, subscriber_id)
     if person is None or _has_objected(connection, occasion, person):
         return
-    objected = evidence.append(connection, occasion, person.id, {"kind": "objected"})
     suppression.object_for_good(connection, occasion.vault, person.email_key, occasion.now)
-    _stop(connection, occasion, person, objected.at)
+    _refuse(connection, occasion, person, "objected", occasion.vault.address_hash(person.email_key))
+
+
+def repeat(connection: Connection, occasion: Occasion, subscriber_id: str, kind: str, said_at: datetime) -> bool:
+    """Stop again somebody whose `withdrawn` or `objected` an older database forgot; False when there was nothing to do.
+
+    They have been passive since they said it. Whoever said yes later than that stays what they are.
+    """
+    person = asks.lock_person(connection, subscriber_id)
+    if person is None:
+        return False
+    yes_at = asks.said_yes(connection, [person.id]).get(person.id)
+    is_done = kind == "withdrawn" or _has_objected(connection, occasion, person)
+    if (yes_at is None and is_done) or (yes_at is not None and yes_at > said_at):
+        return False
+    evidence.append(connection, occasion, person.id, {"kind": kind, "since": seal.timestamp(said_at)})
+    _stop(connection, occasion, person, said_at)
+    return True
 
 
 def explain(connection: Connection, occasion: Occasion, subscriber_id: str, reason: str) -> None:
@@ -192,6 +207,15 @@ def _ask(connection: Connection, occasion: Occasion, ask: Ask, source: str, allo
 def _left_out(result: Requested) -> int:
     """How many events this answer leaves out: an ask has one, and the mail to follow another."""
     return {Asked: 0, AlreadyActive: 1}.get(type(result), 2)
+
+
+def _refuse(
+    connection: Connection, occasion: Occasion, person: Row[Any], kind: str, address_hash: str | None = None
+) -> None:
+    said = evidence.append(connection, occasion, person.id, {"kind": kind})
+    told = {"subscriber_id": person.id, "said_at": said.at, "kind": kind, "address_hash": address_hash}
+    connection.execute(insert(refusal).values(**told))
+    _stop(connection, occasion, person, said.at)
 
 
 def _stop(connection: Connection, occasion: Occasion, person: Row[Any], at: datetime) -> None:

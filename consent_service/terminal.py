@@ -65,13 +65,13 @@ def load_service() -> Service:
 def await_database(service: Service) -> None:
     """Migrate as soon as the database answers: after a power cut it may come up later than we do.
 
-    Whom an older database brought back is erased again before anything is served or sent.
+    What an older database forgot holds again before anything is served or sent.
     """
     end = time.monotonic() + PATIENCE_S
     while True:
         try:
             database.upgrade(service.engine)
-            chores.repeat_erasures(service)
+            chores.repeat_notes(service)
             return
         except OperationalError:
             if time.monotonic() > end:

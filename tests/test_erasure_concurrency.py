@@ -27,7 +27,7 @@ def test_two_purges_at_once_erase_everybody_once_and_list_every_leaf_once(house)
         return sum(rows for rule, rows in chores.purge(house.service) if rule.key == "unconfirmed")
 
     assert sum(at_once(purge, purge)) == 250
-    chores.copy_erasures(house.service)
+    chores.copy_notes(house.service)
     assert list(chores.purge(house.service)) == []
     told = [json.loads(row.core_plain)["payload"] for row in house.rows(consent_event) if row.core_plain]
     listed = [leaf["id"] for one in told for leaf in one["leaves"]]

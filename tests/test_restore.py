@@ -1,8 +1,6 @@
 """An old backup comes back: who was erased since then is erased again before anything is served or sent."""
 
 import json
-import shutil
-import sqlite3
 from datetime import timedelta
 
 import pytest
@@ -12,35 +10,22 @@ from sqlalchemy import delete
 from consent_service import chores
 from consent_service import erasure as erasing
 from consent_service import service as services
-from consent_service.erasures_file import ErasuresFile
 from consent_service.line_file import LineUnreadable
-from consent_service.models import departure, erasure, subscriber, suppression
+from consent_service.models import departure, erasure, refusal, subscriber, suppression
+from consent_service.notes_file import NotesFile
 from consent_service.restoration import Note
 from tests.actors import Visitor
+from tests.backup import backup, restore
 from tests.processes import running
 
 
 @pytest.fixture
 def file(tmp_path):
-    return ErasuresFile(tmp_path / "var" / "erasures.jsonl")
+    return NotesFile(tmp_path / "var" / "notes.jsonl")
 
 
 def note(number, address_hash=None):
     return Note(f"{number:036}", "person", services.now(), address_hash)
-
-
-def backup(folder):
-    """Copy the database as an operator does while it runs."""
-    with sqlite3.connect(folder / "consent.db") as source, sqlite3.connect(folder / "backup.db") as target:
-        source.backup(target)
-    source.close()
-    target.close()
-
-
-def restore(folder):
-    for leftover in folder.glob("consent.db*"):
-        leftover.unlink()
-    shutil.copy(folder / "backup.db", folder / "consent.db")
 
 
 def test_who_was_erased_since_the_backup_is_gone_before_the_first_answer(tmp_path, mail, contacts):
@@ -85,13 +70,28 @@ def test_repeating_is_done_once_and_the_record_tells_the_first_time(house):
     aino = Visitor(house).becomes_active()
     erased_at = services.now()
     person = house.person(aino.email)
-    ErasuresFile(house.service.folder / "erasures.jsonl").append([Note(person.id, "passive", erased_at, None)])
+    NotesFile(house.service.folder / "notes.jsonl").append([Note(person.id, "passive", erased_at, None)])
     with time_machine.travel(erased_at + timedelta(days=3), tick=False):
-        assert chores.repeat_erasures(house.service) == 1
-        assert chores.repeat_erasures(house.service) == 0
+        assert chores.repeat_notes(house.service) == 1
+        assert chores.repeat_notes(house.service) == 0
     [kept] = house.rows(erasure)
     assert (kept.rule, kept.erased_at, kept.copied_at is not None) == ("passive", erased_at, True)
     assert house.count(subscriber) == 0
+
+
+def test_on_either_database_a_refusal_is_copied_once_and_repeated_once(house):
+    aino, eero, onni = (Visitor(house, f"{name}@example.com").becomes_active() for name in ("aino", "eero", "onni"))
+    aino.leave()
+    house.object(eero.email)
+    house.do_chores()
+    file = NotesFile(house.service.folder / "notes.jsonl")
+    assert ([one.kind for one in file.read()], house.rows(refusal)) == (["withdrawn", "objected"], [])
+    house.do_chores()
+    assert len(list(file.read())) == 2
+    file.append([Note(house.person(onni.email).id, None, services.now(), None, "withdrawn")])
+    assert [chores.repeat_notes(house.service) for _ in range(2)] == [1, 0]
+    assert [house.status(one.email) for one in (aino, eero, onni)] == ["passive"] * 3
+    assert house.kinds(onni.email).count("withdrawn") == 1
 
 
 def test_a_legal_hold_in_the_old_backup_does_not_bring_the_person_back(sqlite_house):
@@ -100,32 +100,32 @@ def test_a_legal_hold_in_the_old_backup_does_not_bring_the_person_back(sqlite_ho
     with house.service.transaction() as connection:
         erasing.hold(connection, house.occasion(), house.person(aino.email).id, "claim")
     kept = Note(house.person(aino.email).id, "person", services.now(), None)
-    ErasuresFile(house.service.folder / "erasures.jsonl").append([kept])
-    assert chores.repeat_erasures(house.service) == 1
+    NotesFile(house.service.folder / "notes.jsonl").append([kept])
+    assert chores.repeat_notes(house.service) == 1
     assert house.count(subscriber) == 0
 
 
 def test_an_erasure_older_than_its_note_may_become_is_not_counted_again(sqlite_house):
     old = Note("a" * 36, "person", services.now() - timedelta(days=3 * 365 + 2), None)
-    ErasuresFile(sqlite_house.service.folder / "erasures.jsonl").append([old])
-    assert chores.repeat_erasures(sqlite_house.service) == 0
+    NotesFile(sqlite_house.service.folder / "notes.jsonl").append([old])
+    assert chores.repeat_notes(sqlite_house.service) == 0
     assert sqlite_house.rows(erasure) == []
 
 
 def test_of_an_old_erasure_only_the_objection_comes_back_and_only_once(sqlite_house):
     old = Note("a" * 36, "person", services.now() - timedelta(days=3 * 365 + 2), "b" * 64)
-    ErasuresFile(sqlite_house.service.folder / "erasures.jsonl").append([old])
-    chores.repeat_erasures(sqlite_house.service)
+    NotesFile(sqlite_house.service.folder / "notes.jsonl").append([old])
+    chores.repeat_notes(sqlite_house.service)
     assert sqlite_house.rows(erasure) == []
     [objection] = sqlite_house.rows(suppression)
     assert (objection.address_hash, objection.reason, objection.until) == ("b" * 64, "objected", None)
     before = sqlite_house.everything()
-    chores.repeat_erasures(sqlite_house.service)
+    chores.repeat_notes(sqlite_house.service)
     assert sqlite_house.everything() == before
 
 
 def test_after_three_years_the_file_tells_of_nobody_any_more_but_of_objections(sqlite_house):
-    file, now = ErasuresFile(sqlite_house.service.folder / "erasures.jsonl"), services.now()
+    file, now = NotesFile(sqlite_house.service.folder / "notes.jsonl"), services.now()
     long_ago = now - timedelta(days=3 * 365 + 2)
     old, objected = Note("a" * 36, "person", long_ago, None), Note("b" * 36, "person", long_ago, "b" * 64)
     young = Note("c" * 36, "passive", now - timedelta(days=3 * 365), None)
@@ -147,10 +147,10 @@ def test_a_damaged_line_is_refused_and_not_skipped(file):
         b"{}\n",
         b"[]\n",
         lines[1][40:],
-        lines[1].replace(b"erased_at", b"erased_on"),
+        lines[1].replace(b'at"', b'on"'),
     ):
         file.path.write_bytes(lines[0] + damaged + lines[2])
-        with pytest.raises(LineUnreadable, match=r"erasures\.jsonl: .*bring the file back from a copy"):
+        with pytest.raises(LineUnreadable, match=r"notes\.jsonl: .*bring the file back from a copy"):
             list(file.read())
 
 
@@ -159,10 +159,12 @@ def test_the_file_holds_no_address_and_no_name_and_only_its_owner_reads_it(sqlit
     sqlite_house.object(aino.email)
     sqlite_house.erase(aino.email)
     sqlite_house.do_chores()
-    path = sqlite_house.service.folder / "erasures.jsonl"
-    [line] = [json.loads(line) for line in path.read_text().splitlines()]
-    assert set(line) == {"subscriber", "rule", "erased_at", "address_hash"}
-    assert line["address_hash"] == sqlite_house.service.vault.address_hash(aino.key)
+    path = sqlite_house.service.folder / "notes.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["kind"] for line in lines] == ["objected", "erased"]
+    for line in lines:
+        assert set(line) == {"kind", "subscriber", "rule", "at", "address_hash"}
+        assert line["address_hash"] == sqlite_house.service.vault.address_hash(aino.key)
     assert "kanaria" not in path.read_text().lower()
     assert path.stat().st_mode & 0o777 == 0o600
 
@@ -185,11 +187,11 @@ def test_the_same_erasure_twice_in_the_file_is_one(sqlite_house):
     Visitor(house).becomes_active()
     house.erase("aino@example.com")
     house.do_chores()
-    kept = list(ErasuresFile(house.service.folder / "erasures.jsonl").read())
-    ErasuresFile(house.service.folder / "erasures.jsonl").append(kept)
+    kept = list(NotesFile(house.service.folder / "notes.jsonl").read())
+    NotesFile(house.service.folder / "notes.jsonl").append(kept)
     with house.service.transaction() as connection:
         connection.execute(delete(erasure))
-    chores.repeat_erasures(house.service)
+    chores.repeat_notes(house.service)
     assert house.count(erasure) == 1
 
 

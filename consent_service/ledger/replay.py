@@ -47,7 +47,8 @@ def person(events: Sequence[Event]) -> dict[str, object]:
         elif core["kind"] in ("withdrawn", "objected"):
             state["open_confirmation_id"] = None
             if state["status"] == "active":
-                state |= {"status": "passive", "passive_since": at, "basis_event_id": None, "left_reason": None}
+                since = datetime.fromisoformat(str(core.get("since") or core["at"]))  # repeated after a restore
+                state |= {"status": "passive", "passive_since": since, "basis_event_id": None, "left_reason": None}
         elif core["kind"] == "explained":
             state["left_reason"] = core["reason"]
         elif core["kind"] == "held":

@@ -300,7 +300,7 @@ def test_the_trouble_of_one_chore_is_not_anothers(sqlite_house, clock, tmp_path)
     with structlog.testing.capture_logs() as said:
         Chores(house.service, threading.Event()).run()
     troubled = {entry["chore"] for entry in said if entry["log_level"] == "error"}
-    assert troubled >= {"copy_erasures", "tidy_daily"}
+    assert troubled >= {"copy_notes", "tidy_daily"}
     assert house.count(subscriber) == 0
     assert "tidy" not in done_on(house)
     (tmp_path / "var").unlink()

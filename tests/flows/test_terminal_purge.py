@@ -77,17 +77,17 @@ def test_a_purge_that_cannot_work_says_so(house, purge, tmp_path):
 
 @pytest.mark.parametrize("command", ["purge", "web", "relay"])
 def test_nothing_is_served_sent_or_purged_while_the_list_of_erasures_cannot_be_read(sqlite_house, tmp_path, command):
-    (tmp_path / "var" / "erasures.jsonl").mkdir(parents=True)
+    (tmp_path / "var" / "notes.jsonl").mkdir(parents=True)
     done = run(tmp_path, command, given=variables(sqlite_house.settings))
     assert (done.returncode, done.stdout) == (1, "")
     [line] = done.stderr.splitlines()
-    assert "erasures.jsonl" in line
+    assert "notes.jsonl" in line
 
 
 def test_nothing_is_served_while_a_line_of_the_list_of_erasures_is_damaged(sqlite_house, tmp_path):
     (tmp_path / "var").mkdir(exist_ok=True)
-    (tmp_path / "var" / "erasures.jsonl").write_text("?\n")
+    (tmp_path / "var" / "notes.jsonl").write_text("?\n")
     done = run(tmp_path, "web", given=variables(sqlite_house.settings))
     assert (done.returncode, done.stdout) == (1, "")
     [line] = done.stderr.splitlines()
-    assert "erasures.jsonl: line 1 cannot be read" in line
+    assert "notes.jsonl: line 1 cannot be read" in line

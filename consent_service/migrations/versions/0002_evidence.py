@@ -1,4 +1,4 @@
-"""The sealed log, erasure, legal hold, and the change of an address."""
+"""The sealed log, erasure, legal hold, the change of an address, and what must outlive a restored backup."""
 
 from typing import Any
 
@@ -59,6 +59,7 @@ def upgrade() -> None:
     """
     _log()
     _erasure()
+    _refusal()
     _add("subscriber", "hold_reason", sa.String(length=200))
     _add(
         "subscriber",
@@ -136,6 +137,18 @@ def _erasure() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_departure"),
     )
     op.create_index("ix_departure_email_key", "departure", ["email_key"])
+
+
+def _refusal() -> None:
+    op.create_table(
+        "refusal",
+        sa.Column("subscriber_id", sa.String(length=36), nullable=False),
+        sa.Column("said_at", MOMENT, nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("address_hash", sa.String(length=64)),
+        sa.CheckConstraint("(kind = 'objected') = (address_hash IS NOT NULL)", name="ck_refusal_objection_has_address"),
+        sa.PrimaryKeyConstraint("subscriber_id", "said_at", name="pk_refusal"),
+    )
 
 
 def _confirmation() -> None:
