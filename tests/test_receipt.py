@@ -11,12 +11,22 @@ from consent_service.ledger import merkle, proof, receipt, seal, sealer
 from consent_service.ledger.checkpoint import Signer
 from consent_service.ledger.proof import ReceiptRefused
 from tests.actors import Visitor
+from tests.household import household
+from tests.servers.activecampaign import ActiveCampaign
+from tests.servers.smtp import MailServer
 
 
-@pytest.fixture
-def sealed(sqlite_house):
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory):
     """A household with some events sealed in two goes, and the receipt of a confirmation in the middle."""
-    house = sqlite_house
+    folder = tmp_path_factory.mktemp("receipts")
+    with MailServer() as mail, ActiveCampaign() as contacts:
+        contacts.rate_limit = None
+        with household(folder, f"sqlite:///{folder}/c.db", mail, contacts) as house:
+            yield _sealed(house)
+
+
+def _sealed(house):
     people = [Visitor(house, f"p{number}@example.com").becomes_active() for number in range(3)]
     house.service.seal()
     Visitor(house, "late@example.com").subscribe()

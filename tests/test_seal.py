@@ -127,7 +127,7 @@ def test_what_is_stored_opens_to_what_its_leaf_commits_to(house, aino):
     key = house.service.vault.unwrap(wrapped, person.id)
     previous = None
     for row, event in zip(rows, house.story(aino.email), strict=True):
-        core = evidence._open(key, row.id, "core", row.core_sealed)
+        core = evidence.opened(key, row.id, "core", row.core_sealed)
         committed = hmac.new(core.blind, b"consent-log/v1/core\x00" + rfc8785.dumps(event.core), sha256).digest()
         text = urlsafe_b64encode(committed).decode().rstrip("=")
         assert row.leaf.startswith(f'{{"c":["{text}","'.encode())

@@ -57,8 +57,6 @@ def test_every_state_of_every_page(visit, tab, houses, place: Place, code):
         everybody_can_use_it(guest, NARROW, "light")
         everybody_can_use_it(guest, WIDE, "dark")
         the_focus_is_seen(tab)
-    elif place in OPEN:
-        everybody_can_use_it(guest, NARROW, "light")
     assert guest.complaints == []
     assert guest.strays == []
     assert place in CONSOLE or guest.cookies == []
