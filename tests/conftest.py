@@ -33,8 +33,6 @@ ON_BOTH = {
 def pytest_collection_modifyitems(items):
     """Put the PostgreSQL half of the stories that only read and write as others do behind `make soak`."""
     for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("browser"))  # one browser and one set of households for them all
         parameters = getattr(item, "callspec", None)
         if parameters and "postgresql" in parameters.params.values() and item.path.stem not in ON_BOTH:
             item.add_marker(pytest.mark.soak)
