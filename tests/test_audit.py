@@ -20,7 +20,6 @@ from consent_service.models import (
     consent_event,
     log_tile,
     shown_text,
-    subscriber,
 )
 from consent_service.people import read_address
 from consent_service.service import Service
@@ -291,16 +290,16 @@ def test_on_the_command_line_it_tells_in_words_and_in_json_and_by_its_exit_code(
 
 @pytest.mark.soak
 def test_an_untouched_log_of_100_000_events_is_clean(sqlite_house):
-    people, each, names = 10_000, 10, {"first_name": "Aino", "last_name": "Mäkelä", "language": "fi"}
-    row = names | {"status": "pending", "asked_at": services.now(), "open_confirmation_id": "0" * 32}
-    told = names | {"kind": "requested", "confirmation": "0" * 32}
+    people, each, vault = 10_000, 10, sqlite_house.service.vault
+    terms = sqlite_house.service.terms(language("fi"))
     with sqlite_house.service.transaction() as connection:
         for number in range(people):
-            person, email = f"{number:036}", f"{number}@example.com"
-            connection.execute(insert(subscriber).values(id=person, email=email, email_key=email, **row))
-            for _ in range(each):
-                occasion = Occasion(services.now(), "visitor", "form", sqlite_house.service.vault)
-                evidence.append(connection, occasion, person, told | {"email": email})
+            occasion = Occasion(services.now(), "visitor", "form", vault)
+            address = read_address(f"p{number}@example.com")
+            ask = Ask(address=address, first_name="Aino", last_name="Mäkelä", language="fi", terms=terms)
+            person = subscriptions.request(connection, occasion, ask, ()).subscriber_id
+            for _ in range(each - 1):
+                evidence.append(connection, Occasion(services.now(), "relay", "relay", vault), person, {"kind": "sent"})
     sqlite_house.service.seal()
     assert sqlite_house.count() == people * each
     assert findings(sqlite_house) == []
