@@ -101,9 +101,7 @@ class Chores:
             return
         if services.now() < self._stamp_after:
             return
-        self._stamp_after = (
-            services.now() + STAMP_PAUSE
-        )  # unless it is done now: an authority is not asked all day long
+        self._stamp_after = services.now() + STAMP_PAUSE  # one that fails is not asked all day long
         self._service.stamp()
         with self._service.transaction() as connection:
             insert_or_replace(connection, daily_run, ["name"], {"name": STAMP, "done_on": today})
@@ -122,7 +120,6 @@ class Chores:
     def _wipe(self) -> None:
         if self._has_traces and database.empty_log(self._service.engine):
             self._has_traces = False
-        self._stamp_after = services.now()
 
 
 def purge(service: Service) -> Iterator[tuple[Rule, int]]:

@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
+import time_machine
 
+from consent_service import service as services
 from consent_service.chores import Chores
 from consent_service.delivery import timestamps
 from consent_service.delivery.timestamps import StampRefused
@@ -104,3 +106,21 @@ def test_the_relay_has_one_checkpoint_a_day_stamped_and_mails_one_to_the_owner(o
     [mail] = house.mail.to(house.service.controller.contact_email)
     for line in newest.note.decode().strip().split("\n"):
         assert line in mail.text
+
+
+def test_an_authority_that_fails_is_asked_again_after_an_hour_and_not_before(open_house, tmp_path, authority):
+    given = {"tsa_url": authority.url, "tsa_root_file": authority.root}
+    house = open_house(f"sqlite:///{tmp_path}/consent.db", **given)
+    Visitor(house).becomes_active()
+    authority.answer, before = (500, b""), len(authority.asked)
+    with time_machine.travel(services.now(), tick=False) as clock:
+        chores = Chores(house.service, threading.Event())
+        for _ in range(3):
+            chores.run()
+        assert len(authority.asked) == before + 1
+        authority.answer = None
+        clock.shift(timedelta(hours=1))
+        chores.run()
+        assert len(authority.asked) == before + 2
+    with house.service.reading() as connection:
+        assert sealer.newest(connection).timestamp_token is not None
