@@ -15,7 +15,7 @@ from consent_service import asks
 from consent_service.asks import Ask
 from consent_service.delivery import outbox, suppression
 from consent_service.delivery.allowance import Window
-from consent_service.delivery.letters import ADDRESS_ASKED, ADDRESS_CHANGED, WELCOME
+from consent_service.delivery.letters import ADDRESS_ASKED, ADDRESS_CHANGED, ALREADY, WELCOME
 from consent_service.delivery.moves import MOVE, READDRESS
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
@@ -154,4 +154,5 @@ def _write_to_new(
     if owner is None:
         asks.mail_link(connection, occasion.now, person.id, confirmation_id)
     elif owner.status == "active":
-        outbox.enqueue(connection, outbox.MAIL, "already", occasion.now, subscriber_id=owner.id)
+        told = {"subscriber_id": owner.id, "confirmation_id": confirmation_id}
+        outbox.enqueue(connection, outbox.MAIL, ALREADY, occasion.now, **told)

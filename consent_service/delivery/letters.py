@@ -84,7 +84,7 @@ class Letters:
 
     def record(self, connection: Connection, message: Message, letter: Letter, sent: Delivered, now: datetime) -> None:
         """Append the evidence that a confirmation was handed over (GDPR article 7(1))."""
-        if message.kind == ALREADY:
+        if message.kind == ALREADY and message.confirmation_id is None:  # answers a form, not a change of address
             evidence.append_filler(connection, Occasion(now, "relay", "relay", self.vault))
         if message.kind != CONFIRMATION or message.subscriber_id is None:
             return
