@@ -28,15 +28,16 @@ from tests.servers.port import LoopbackPort
 from tests.servers.smtp import MailServer
 
 SCRIPT = Path(sys.executable).with_name("consent-service")
+OURS_TOO = ("HOST", "PORT", "MAKELEVEL", "MAKEFLAGS", "MFLAGS")  # `make test` hands the latter down
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.command"])
 PATIENCE_S = 60  # a machine full of tests may take its time
 
 
 def environment(given: dict[str, str] | None = None) -> dict[str, str]:
-    """The environment of this test, without any settings of ours but those given; warnings are errors there too."""
+    """The environment of a terminal, with no settings of ours but those given; warnings are errors there too."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CONSENT_")}
-    return {name: value for name, value in kept.items() if name not in ("HOST", "PORT")} | {
+    return {name: value for name, value in kept.items() if name not in OURS_TOO} | {
         "PYTHONWARNINGS": "error",
         **(given or {}),
     }
