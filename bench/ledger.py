@@ -12,17 +12,22 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Row, insert, select
 
-from consent_service import database
+from consent_service import database, people, subscriptions
+from consent_service.asks import Ask
 from consent_service.ledger import audit, evidence, merkle, seal, sealer, tiles
 from consent_service.ledger.anchors import Anchors
 from consent_service.ledger.checkpoint import Signer
 from consent_service.ledger.evidence import Occasion
+from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault
-from consent_service.models import checkpoint, consent_event, subscriber
+from consent_service.models import checkpoint, consent_event
+from consent_service.statements import ShownText, Terms
+from consent_service.subscriptions import Asked
 
 APPENDED = 2000
 LARGE = 1_000_000
@@ -31,14 +36,12 @@ AUDITED = 100_000
 EVENTS_EACH = 4
 SIGNER = Signer("bench.example/consent-log", bytes(32))
 VAULT = Vault([bytes(32)])
-NAMES = {"first_name": "Aino", "last_name": "Mäkelä", "language": "fi"}
-ASK = "0" * 32
-CORE = NAMES | {
-    "kind": "requested",
-    "confirmation": ASK,
-    "email": "aino@example.com",
-    "texts": {"consent": "0" * 64},
-    "source": "form",
+TERMS = Terms(ShownText("consent", "fi", b"Yes, please."), ShownText("privacy", "fi", b"What we do with it."), 1)
+CORE: Payload = {
+    "kind": "sent",
+    "confirmation": "0" * 32,
+    "letter": "0" * 64,
+    "texts": {"consent": TERMS.consent.sha256},
 }
 TECH = {"ip": "192.0.2.0/24", "user_agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}
 
@@ -55,13 +58,15 @@ def appending(folder: Path) -> None:
     """One durable transaction an event, beside a sealer, against bare inserts of rows of the same size."""
     engine, anchors = _open(folder)
     with database.transaction(engine) as connection:
-        _add_people(connection, 1)
-    bare = _per_second(lambda: _insert_bare(engine), APPENDED)
-    alone = _per_second(lambda: _append(engine), APPENDED)
+        person = _ask(connection, 1)
+        sample = evidence.append(connection, _occasion(), person, CORE).id
+        row = connection.execute(select(consent_event).where(consent_event.c.id == sample)).one()
+    bare = _per_second(lambda: _insert_bare(engine, row), APPENDED)
+    alone = _per_second(lambda: _append(engine, person), APPENDED)
     stop = threading.Event()
     sealing = threading.Thread(target=_seal_until, args=(engine, anchors, stop))
     sealing.start()
-    beside = _per_second(lambda: _append(engine), APPENDED)
+    beside = _per_second(lambda: _append(engine, person), APPENDED)
     stop.set()
     sealing.join()
     _say("bare inserts of the same size", f"{bare:,.0f} a second")
@@ -81,15 +86,18 @@ def auditing(folder: Path) -> None:
     """The whole audit, and that it is silent."""
     engine, anchors = _open(folder)
     with database.transaction(engine) as connection:
-        people = _add_people(connection, AUDITED // EVENTS_EACH)
-        with click.progressbar(people, label=f"Writing {AUDITED:,} events", file=sys.stderr) as bar:
-            for person in bar:
-                for _ in range(EVENTS_EACH):
-                    _append_event(connection, person)
+        numbers = range(AUDITED // EVENTS_EACH)
+        with click.progressbar(numbers, label=f"Writing {AUDITED:,} events", file=sys.stderr) as bar:
+            for number in bar:
+                person = _ask(connection, number)
+                for _ in range(EVENTS_EACH - 1):
+                    evidence.append(connection, _occasion(), person, CORE)
         sealer.seal(connection, SIGNER, anchors, _now())
+    with database.transaction(engine) as connection:
+        sealer.anchor(connection, SIGNER, anchors)
     began = time.perf_counter()
     with database.snapshot(engine) as connection:
-        findings = audit.audit(connection, VAULT, SIGNER.verifier, [], _now())
+        findings = audit.audit(connection, VAULT, SIGNER.verifier, [*anchors.all()], _now())
     took = time.perf_counter() - began
     _say(f"audit of {AUDITED:,} events", f"{AUDITED / took:,.0f} events a second, {len(findings)} findings")
 
@@ -138,22 +146,17 @@ def _insert_events(connection: Connection, number: int, start: int | None) -> li
     return [row["leaf_hash"] for row in rows]
 
 
-def _append(engine: database.Engine) -> None:
+def _append(engine: database.Engine, person: str) -> None:
     with database.transaction(engine) as connection:
-        person = connection.execute(select(subscriber.c.id)).scalar_one()
-        _append_event(connection, person)
+        evidence.append(connection, _occasion(), person, CORE)
 
 
-def _append_event(connection: Connection, person: str) -> None:
-    told = CORE | {"email": f"{person}@example.com"}
-    evidence.append(connection, Occasion(_now(), "visitor", "form", VAULT, TECH), person, told)
-
-
-def _insert_bare(engine: database.Engine) -> None:
-    same_size = {"leaf": bytes(190), "leaf_hash": secrets.token_bytes(32)}
-    same_size |= {"core_sealed": bytes(620), "tech_sealed": bytes(240)}
+def _insert_bare(engine: database.Engine, like: Row[Any]) -> None:
+    """One row with as many bytes in it as a real event has."""
+    same_size = {name: bytes(len(getattr(like, name))) for name in ("leaf", "core_sealed", "tech_sealed")}
+    same_size |= {"id": secrets.token_hex(16), "leaf_hash": secrets.token_bytes(32)}
     with database.transaction(engine) as connection:
-        connection.execute(insert(consent_event).values(id=secrets.token_hex(16), recorded_at=_now(), **same_size))
+        connection.execute(insert(consent_event).values(recorded_at=_now(), **same_size))
 
 
 def _seal_until(engine: database.Engine, anchors: Anchors, stop: threading.Event) -> None:
@@ -162,13 +165,17 @@ def _seal_until(engine: database.Engine, anchors: Anchors, stop: threading.Event
             sealer.seal(connection, SIGNER, anchors, _now())
 
 
-def _add_people(connection: Connection, number: int) -> list[str]:
-    ids = [f"{count:036}" for count in range(number)]
-    same = NAMES | {"status": "pending", "asked_at": _now(), "open_confirmation_id": ASK}
-    connection.execute(
-        insert(subscriber), [same | {"id": one, "email": f"{one}@example.com", "email_key": one} for one in ids]
-    )
-    return ids
+def _ask(connection: Connection, number: int) -> str:
+    """Let somebody subscribe, and return their id."""
+    address = people.read_address(f"p{number}@example.com")
+    ask = Ask(address=address, first_name="Aino", last_name="Mäkelä", language="fi", terms=TERMS)
+    asked = subscriptions.request(connection, _occasion(), ask, ())
+    assert isinstance(asked, Asked)
+    return asked.subscriber_id
+
+
+def _occasion() -> Occasion:
+    return Occasion(_now(), "visitor", "form", VAULT, TECH)
 
 
 def _open(folder: Path) -> tuple[database.Engine, Anchors]:
