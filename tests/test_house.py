@@ -65,7 +65,7 @@ ROWS = [
     {"chores"},
     {"relay", "doctor"},
     {"web.visitor", "web.forms", "web.messages"},
-    {"web.accounts", "web.pages", "web.health"},
+    {"web.accounts", "web.pages", "web.health", "web.rendered"},
     {"web.public", "web.development", "web.evidence", "web.statement", "web.sheet"},
     {"web.my_data", "web.rights"},
     {"web.console"},

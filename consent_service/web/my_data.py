@@ -24,16 +24,15 @@ from consent_service.tokens import MyDataLinkExpired
 from consent_service.web import sheet
 from consent_service.web.evidence import hand_over
 from consent_service.web.forms import NameField
-from consent_service.web.pages import link_to
-from consent_service.web.public import (
+from consent_service.web.pages import link_to, too_many
+from consent_service.web.public import left_page
+from consent_service.web.rendered import (
     TOO_OLD,
     AddressForm,
     consent_and_token,
     is_robot,
-    left_page,
     shown_form,
     shown_terms,
-    too_many,
 )
 from consent_service.web.visitor import occasion, service, too_often
 

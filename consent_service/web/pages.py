@@ -5,6 +5,7 @@ from email.utils import parseaddr
 from typing import Any
 
 from flask import Blueprint, Flask, Response, g, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
 from consent_service import language as languages
@@ -66,6 +67,12 @@ def error(status: int) -> tuple[str, int]:
     """An error page in plain words, with a reference that finds the log line."""
     title, advice = ERRORS.get(status, ERRORS[400 if status < 500 else 500])
     return render_template("public/error.html", title=title, advice=advice, reference=g.get("request_id")), status
+
+
+def too_many(wait_s: int) -> ResponseReturnValue:
+    """What somebody sees whose network has asked too often, and how long they have to wait."""
+    minutes = -(-wait_s // 60)
+    return render_template("public/too_many.html", minutes=minutes), 429, {"Retry-After": str(wait_s)}
 
 
 def dead_link() -> tuple[str, int]:

@@ -5,15 +5,13 @@ No cookies: what stands in for one is a signed token that proves which text the 
 """
 
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy import Connection, Row
-from wtforms import BooleanField, HiddenField, RadioField, StringField
+from wtforms import BooleanField, RadioField, StringField
 from wtforms.validators import InputRequired
 
 from consent_service import asks, statements, subscriptions
@@ -21,28 +19,25 @@ from consent_service import service as services
 from consent_service.asks import Ask, LinkExpired
 from consent_service.corrections import AddressTaken
 from consent_service.delivery.moves import MOVE
-from consent_service.language import CODES, language, mark
+from consent_service.language import mark
 from consent_service.ledger import evidence
-from consent_service.statements import LEAVING_REASONS, ConsentText, Terms
+from consent_service.statements import LEAVING_REASONS, ConsentText
 from consent_service.subscriptions import AlreadyActive, OverLimit
-from consent_service.tokens import FormTokenExpired, ShownForm, TokenRefused
+from consent_service.tokens import ShownForm
 from consent_service.web.forms import AddressField, NameField
+from consent_service.web.pages import too_many
+from consent_service.web.rendered import (
+    TOO_OLD,
+    AddressForm,
+    RenderedForm,
+    consent_and_token,
+    is_robot,
+    shown_form,
+    shown_terms,
+)
 from consent_service.web.visitor import occasion, service, too_often
 
 public = Blueprint("public", __name__)
-
-TOO_OLD = mark("The form had been open for too long. Check what you wrote and send it again.")
-
-
-class RenderedForm(FlaskForm):
-    """A form that carries its render token, which proves the text shown and stands in for the CSRF cookie."""
-
-    class Meta:
-        """No session, so no CSRF cookie; `csrf_token` is ours."""
-
-        csrf = False
-
-    csrf_token = HiddenField()
 
 
 class SubscribeForm(RenderedForm):
@@ -53,12 +48,6 @@ class SubscribeForm(RenderedForm):
     email = AddressField()
     consent = BooleanField(validators=[InputRequired(mark("Tick the box if you want the newsletter."))])
     website = StringField()
-
-
-class AddressForm(RenderedForm):
-    """One address, to which a link is mailed."""
-
-    email = AddressField()
 
 
 class ReasonForm(FlaskForm):
@@ -282,18 +271,6 @@ def left_page(token: str, trouble: str | None = None, again_trouble: str | None 
     )
 
 
-def too_many(wait_s: int) -> ResponseReturnValue:
-    """What somebody sees whose network has asked too often, and how long they have to wait."""
-    minutes = -(-wait_s // 60)
-    return render_template("public/too_many.html", minutes=minutes), 429, {"Retry-After": str(wait_s)}
-
-
-def consent_and_token() -> dict[str, Any]:
-    """Today's consent text, with the render token of a form that shows it."""
-    consent = service().consent_text(g.language)
-    return {"consent": consent, "form_token": service().tokens.for_form(consent.shown.sha256, consent.language)}
-
-
 def _ask_again(subscriber_id: str, door: str, show_again: Callable[[str], ResponseReturnValue]) -> ResponseReturnValue:
     shown, _ = shown_form(RenderedForm())
     if shown is None:
@@ -311,34 +288,9 @@ def _ask_again(subscriber_id: str, door: str, show_again: Callable[[str], Respon
     return render_template("public/sent_again.html", too_soon=too_soon, until=until)
 
 
-def shown_form(form: RenderedForm) -> tuple[ShownForm | None, str | None]:
-    """What the form showed, or None and what to tell the visitor."""
-    try:
-        shown = service().tokens.read_form(form.csrf_token.data or "")
-    except (TokenRefused, FormTokenExpired):
-        return None, TOO_OLD
-    return (shown, None) if shown.language in CODES else (None, TOO_OLD)
-
-
-def shown_terms(connection: Connection, shown: ShownForm) -> Terms | None:
-    """Today's terms with the text in the render token: today's, or one kept from before, if its purpose is today's."""
-    today = service().terms(language(shown.language))
-    if today.consent.sha256 == shown.statement:
-        return today
-    if not asks.was_asked_on(connection, shown.statement, today.purpose_version):
-        return None
-    kept = evidence.kept_text(connection, shown.statement)
-    return replace(today, consent=kept) if kept else None
-
-
 def _asked_text(connection: Connection, ask: Row[Any]) -> ConsentText:
     """The text a person was asked with, which is what they confirm, whatever the text of today is."""
     kept = evidence.kept_text(connection, ask.statement_sha256)
     if kept is None:
         raise asks.LinkDead
     return statements.kept_consent(kept)
-
-
-def is_robot(shown: ShownForm) -> bool:
-    """Whether a form came back faster than anybody can fill it in."""
-    return services.now() - shown.shown_at < timedelta(seconds=service().settings.form_min_s)

@@ -1,0 +1,73 @@
+"""Forms that prove which text they showed: a signed token in the page stands in for the CSRF cookie.
+
+What came back is believed only as far as the token goes: which words were shown, in which language, and when. Contains
+no page and no rule.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from flask import g
+from flask_wtf import FlaskForm
+from sqlalchemy import Connection
+from wtforms import HiddenField
+
+from consent_service import asks
+from consent_service import service as services
+from consent_service.language import CODES, language, mark
+from consent_service.ledger import evidence
+from consent_service.statements import Terms
+from consent_service.tokens import FormTokenExpired, ShownForm, TokenRefused
+from consent_service.web.forms import AddressField
+from consent_service.web.visitor import service
+
+TOO_OLD = mark("The form had been open for too long. Check what you wrote and send it again.")
+
+
+class RenderedForm(FlaskForm):
+    """A form that carries its render token, which proves the text shown and stands in for the CSRF cookie."""
+
+    class Meta:
+        """No session, so no CSRF cookie; `csrf_token` is ours."""
+
+        csrf = False
+
+    csrf_token = HiddenField()
+
+
+class AddressForm(RenderedForm):
+    """One address, to which a link is mailed."""
+
+    email = AddressField()
+
+
+def consent_and_token() -> dict[str, Any]:
+    """Today's consent text, with the render token of a form that shows it."""
+    consent = service().consent_text(g.language)
+    return {"consent": consent, "form_token": service().tokens.for_form(consent.shown.sha256, consent.language)}
+
+
+def shown_form(form: RenderedForm) -> tuple[ShownForm | None, str | None]:
+    """What the form showed, or None and what to tell the visitor."""
+    try:
+        shown = service().tokens.read_form(form.csrf_token.data or "")
+    except (TokenRefused, FormTokenExpired):
+        return None, TOO_OLD
+    return (shown, None) if shown.language in CODES else (None, TOO_OLD)
+
+
+def shown_terms(connection: Connection, shown: ShownForm) -> Terms | None:
+    """Today's terms with the text in the render token: today's, or one kept from before, if its purpose is today's."""
+    today = service().terms(language(shown.language))
+    if today.consent.sha256 == shown.statement:
+        return today
+    if not asks.was_asked_on(connection, shown.statement, today.purpose_version):
+        return None
+    kept = evidence.kept_text(connection, shown.statement)
+    return replace(today, consent=kept) if kept else None
+
+
+def is_robot(shown: ShownForm) -> bool:
+    """Whether a form came back faster than anybody can fill it in."""
+    return services.now() - shown.shown_at < timedelta(seconds=service().settings.form_min_s)
