@@ -15,7 +15,7 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from consent_service import config, database, erasure, relay, subscriptions
+from consent_service import config, erasure, relay, subscriptions
 from consent_service import service as services
 from consent_service.chores import Chores
 from consent_service.config import Settings
@@ -27,6 +27,7 @@ from consent_service.models import confirmation, consent_event, metadata, outbox
 from consent_service.people import read_address
 from consent_service.service import Service
 from consent_service.web import accounts, create_app
+from tests import prepared
 from tests.page import Page
 from tests.servers.activecampaign import ActiveCampaign
 from tests.servers.smtp import MailServer
@@ -109,7 +110,7 @@ class Household:
 
     def add_staff(self, email: str, name: str, password: str) -> None:
         with self.app.app_context(), self.service.transaction() as connection:
-            accounts.add(connection, read_address(email), name, accounts.password_hash(password), services.now())
+            accounts.add(connection, read_address(email), name, prepared.password_hash(password), services.now())
 
     def person(self, email: str):
         with self.service.reading() as connection:
@@ -191,8 +192,9 @@ def household(
     url = f"http://127.0.0.1:{server.server_port}"
     wanted = wanted.model_copy(update={"public_url": given.get("public_url", url)})
     service = Service(wanted, controller, folder / "var")
-    database.upgrade(service.engine)
+    prepared.migrate(service)
     server.app = create_app(service)
+    prepared.compile_once(server.app)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     house = Household(service, server.app, mail, contacts, url)
