@@ -27,22 +27,26 @@ def cluster(folder: Path) -> Iterator[str]:
     programs, data, port = binaries(), folder / "data", _free_port()
     assert programs is not None
     folder.mkdir(parents=True)
-    _run([programs / "initdb", "-D", data, "-U", "tests", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"], folder)
+    user = _own(folder)
+    _run(user, [programs / "initdb", "-D", data, "-U", "tests", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"])
     start = f"{OPTIONS} -p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
-    _run([programs / "pg_ctl", "-D", data, "-o", start, "-l", folder / "log", "-w", "start"], folder)
+    _run(user, [programs / "pg_ctl", "-D", data, "-o", start, "-l", folder / "log", "-w", "start"])
     try:
         yield f"postgresql://tests@127.0.0.1:{port}/postgres"
     finally:
-        _run([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"], folder)
+        _run(user, [programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"])
 
 
-def _run(command: list[object], folder: Path) -> None:
-    user = None
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        user = "postgres"
-        owner = pwd.getpwnam(user)
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, owner.pw_uid, owner.pw_gid)
+def _own(folder: Path) -> str | None:
+    """Give the folder to the user whom the cluster runs as, and name them: PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    owner = pwd.getpwnam("postgres")
+    os.chown(folder, owner.pw_uid, owner.pw_gid)
+    return owner.pw_name
+
+
+def _run(user: str | None, command: list[object]) -> None:
     subprocess.run([str(part) for part in command], check=True, capture_output=True, user=user, cwd="/")
 
 
