@@ -9,7 +9,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
@@ -26,7 +26,7 @@ from consent_service.consent_record import Place
 from consent_service.data_requests import PersonalData
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger import seal
-from consent_service.ledger.checkpoint import Verifier, Verifiers
+from consent_service.ledger.checkpoint import Verifiers
 from consent_service.privacy import OMBUDSMAN_PAGE
 from consent_service.statements import CHANNELS, DOORS, LEAVING_REASONS, SHOWN
 
@@ -51,7 +51,7 @@ class Origin:
     """Where the file comes from: who keeps the data, and the keys its receipts are checked with, newest first."""
 
     place: Place
-    log_keys: Sequence[Verifier]
+    verifiers: Verifiers
 
 
 def package(held: PersonalData, origin: Origin) -> bytes:
@@ -78,7 +78,7 @@ def _files(held: PersonalData, origin: Origin) -> Iterable[tuple[str, bytes]]:
     for table, rows in _tables(held).items():
         yield f"{table}.csv", _csv(rows)
     yield "consent-record.jsonld", _json(consent_record.compose(held, origin.place))
-    yield "receipts/log-key.txt", "".join(f"{key}\n" for key in origin.log_keys).encode()
+    yield "receipts/log-key.txt", "".join(f"{key}\n" for key in origin.verifiers.known).encode()
     for event_id, receipt in held.receipts.items():
         yield f"receipts/{event_id}.tlog-proof", receipt
     for text in held.texts:
@@ -159,9 +159,9 @@ def _page(held: PersonalData, origin: Origin) -> str:
             language=language,
             ombudsman=OMBUDSMAN_PAGE[language.code],
             public_url=origin.place.public_url,
-            log_key=str(origin.log_keys[0]),
+            log_key=str(origin.verifiers.known[0]),
             numbers=held.numbers,
-            proved=data_requests.proved(held, Verifiers(origin.log_keys)),
+            proved=data_requests.proved(held, origin.verifiers),
             doors=DOORS,
             shown=SHOWN,
             messages=MESSAGES,

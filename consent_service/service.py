@@ -136,8 +136,7 @@ class Service:
 
     def origin(self) -> Origin:
         """Where a person's data comes from, as it is said in the file they get."""
-        keys = [Signer.named_after_key(key).verifier for key in self.settings.log_key]
-        return Origin(Place(self.controller, self.settings.public_url), keys)
+        return Origin(Place(self.controller, self.settings.public_url), self.verifiers)
 
     def seal(self) -> Checkpoint | None:
         """Seal what waits and keep the checkpoint outside the database too; raises SealRefused."""

@@ -104,6 +104,16 @@ def sqlite_house(open_house, tmp_path):
     return open_house(f"sqlite:///{tmp_path}/consent.db")
 
 
+@pytest.fixture(scope="module")
+def standing_house(tmp_path_factory):
+    """One household on SQLite for a whole file of tests, for those that do not mind what others did in it."""
+    folder = tmp_path_factory.mktemp("standing")
+    with MailServer() as mail, ActiveCampaign() as contacts:
+        contacts.rate_limit = None
+        with household(folder, f"sqlite:///{folder}/consent.db", mail, contacts) as house:
+            yield house
+
+
 def _create(url: str, name: str, template: str = "template0") -> None:
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

@@ -30,8 +30,8 @@ from tests.tampering import at, change, findings, flipped, lived_in, names, of
 
 
 @pytest.fixture
-def house(house):
-    return lived_in(house)
+def house(open_house, database_url, tmp_path):
+    return lived_in(open_house, database_url, tmp_path)
 
 
 def test_an_untouched_ledger_is_clean(house):

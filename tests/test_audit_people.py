@@ -19,8 +19,8 @@ from tests.tampering import Undone, at, audited, change, findings, flipped, ids_
 
 
 @pytest.fixture
-def house(house):
-    return lived_in(house)
+def house(open_house, database_url, tmp_path):
+    return lived_in(open_house, database_url, tmp_path)
 
 
 def test_an_edited_payload_is_named(house):

@@ -58,8 +58,8 @@ def links(house):
         (415, "POST", "/unsubscribe/x", [("Content-Type", "application/xml"), ("Content-Length", "0")]),
     ],
 )
-def test_what_cannot_be_served_is_said_in_the_visitors_language(sqlite_house, code, status, method, path, headers):
-    found, answer = raw(sqlite_house, method, path, [*headers, ("Accept-Language", code)])
+def test_what_cannot_be_served_is_said_in_the_visitors_language(standing_house, code, status, method, path, headers):
+    found, answer = raw(standing_house, method, path, [*headers, ("Accept-Language", code)])
     assert found == status
     title, advice = ERRORS[status]
     say = language(code).say
@@ -73,29 +73,29 @@ def test_what_cannot_be_served_is_said_in_the_visitors_language(sqlite_house, co
     ]
 
 
-def test_an_error_page_has_a_reference_of_its_own(sqlite_house):
-    answers = {raw(sqlite_house, "GET", "/no/such/page")[1].partition("\r\n\r\n")[2] for _ in range(3)}
+def test_an_error_page_has_a_reference_of_its_own(standing_house):
+    answers = {raw(standing_house, "GET", "/no/such/page")[1].partition("\r\n\r\n")[2] for _ in range(3)}
     assert len(answers) == 3
 
 
-def test_a_body_of_64_kib_is_read_but_not_hundreds_of_fields(house):
+def test_a_body_of_64_kib_is_read_but_not_hundreds_of_fields(standing_house):
     room = LIMIT - len(b"first_name=")
-    assert post(house, "/subscribe", b"first_name=" + b"A" * room)[0] == 400
+    assert post(standing_house, "/subscribe", b"first_name=" + b"A" * room)[0] == 400
     part = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n'
-    assert post(house, "/subscribe", part * 60 + b"--x--\r\n", "multipart/form-data; boundary=x")[0] == 413
-    assert house.get("/subscribe").status == 200
+    assert post(standing_house, "/subscribe", part * 60 + b"--x--\r\n", "multipart/form-data; boundary=x")[0] == 413
+    assert standing_house.get("/subscribe").status == 200
 
 
 @pytest.mark.parametrize("field", ["email", "first_name", "consent", "csrf_token", "website", "anything"])
-def test_a_field_sent_twice_is_refused_whichever_it_is(house, field):
-    token = house.get("/subscribe").forms[0].fields["csrf_token"]
+def test_a_field_sent_twice_is_refused_whichever_it_is(standing_house, field):
+    token = standing_house.get("/subscribe").forms[0].fields["csrf_token"]
     fields = {"csrf_token": token, "first_name": "A", "last_name": "B", "email": "a@example.com", "consent": "yes"}
-    before = house.everything()
+    before = standing_house.everything()
     twice = [*fields.items(), (field, fields.get(field, "x")), (field, "b@example.com")]
-    page = house.post("/subscribe", twice)
+    page = standing_house.post("/subscribe", twice)
     assert page.status == 400
     assert language("fi").say(ERRORS[400][0]) in page.title
-    assert house.everything() == before
+    assert standing_house.everything() == before
 
 
 def test_a_field_sent_twice_leaves_links_untouched_too(house, links):
@@ -166,15 +166,15 @@ def test_names_come_back_escaped_or_refused_and_reach_the_database_whole(house, 
         "{{'zq'*3}}",
     ],
 )
-def test_odd_links_are_dead_links(house, kind, token):
+def test_odd_links_are_dead_links(standing_house, kind, token):
     safe = quote(token, safe="%/{}*.'")
     for method in ("GET", "POST", "HEAD"):
-        status, answer = raw(house, method, f"/{kind}/{safe}", [("Content-Length", "0")])
+        status, answer = raw(standing_house, method, f"/{kind}/{safe}", [("Content-Length", "0")])
         assert status == 404
         assert "zqzqzq" not in answer.partition("\r\n\r\n")[2], "no template is made from a link"
         assert "X:y" not in answer.partition("\r\n\r\n")[0]
     for act in ("decline", "again", "undo", "reason"):
-        assert raw(house, "POST", f"/{kind}/{safe}/{act}", [("Content-Length", "0")])[0] == 404
+        assert raw(standing_house, "POST", f"/{kind}/{safe}/{act}", [("Content-Length", "0")])[0] == 404
 
 
 @pytest.mark.parametrize(
@@ -193,9 +193,9 @@ def test_odd_links_are_dead_links(house, kind, token):
         [("If-None-Match", "\xff"), ("Range", "bytes=0-1"), ("Content-Length", "0")],
     ],
 )
-def test_odd_headers_are_no_trouble(sqlite_house, headers):
-    assert 400 <= raw(sqlite_house, "POST", "/subscribe", headers)[0] < 500
-    assert raw(sqlite_house, "GET", "/subscribe", headers)[0] in (200, 206)
+def test_odd_headers_are_no_trouble(standing_house, headers):
+    assert 400 <= raw(standing_house, "POST", "/subscribe", headers)[0] < 500
+    assert raw(standing_house, "GET", "/subscribe", headers)[0] in (200, 206)
 
 
 def test_a_browser_with_an_odd_name_can_still_subscribe(house):

@@ -70,9 +70,9 @@ def collect(house) -> dict[str, Page]:
 LINK_PAGES = ["confirm", "expired", "confirmed", "declined", "sent again", "leave", "left", "one click", "explained"]
 
 
-@pytest.fixture
-def pages(sqlite_house):
-    return collect(sqlite_house)
+@pytest.fixture(scope="module")
+def pages(standing_house):
+    return collect(standing_house)
 
 
 def test_every_page_has_the_headers_that_protect_it(pages):
@@ -131,13 +131,13 @@ def test_no_template_of_a_page_holds_inline_style_script_or_handler():
         assert found == [], file.name  # a script may only come from a file of ours
 
 
-def test_assets_are_typed_and_may_be_kept(sqlite_house):
+def test_assets_are_typed_and_may_be_kept(standing_house):
     for path, kind in (
         ("/brand.css", "text/css"),
         ("/static/style.css", "text/css"),
         ("/static/icon.svg", "image/svg+xml"),
     ):
-        head = sqlite_house.get(path).answer.headers
+        head = standing_house.get(path).answer.headers
         assert head["Content-Type"].startswith(kind)
         assert head["X-Content-Type-Options"] == "nosniff"
         assert head["Cache-Control"] != "no-store"
@@ -171,8 +171,8 @@ def test_a_false_host_reaches_neither_page_nor_mail(house):
 
 
 @pytest.mark.parametrize("path", ["/confirm//x", "/staff"])
-def test_a_false_host_reaches_no_redirect(sqlite_house, path):
-    answer = sqlite_house.get(path, headers={"Host": "evil.example"}, allow_redirects=False).answer
+def test_a_false_host_reaches_no_redirect(standing_house, path):
+    answer = standing_house.get(path, headers={"Host": "evil.example"}, allow_redirects=False).answer
     assert "evil.example" not in answer.headers.get("Location", "") + answer.text
 
 
@@ -231,8 +231,8 @@ def test_https_is_believed_from_a_trusted_proxy_only(open_house, tmp_path):
 
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("path", ["/subscribe", "/unsubscribe", "/confirm/forged", "/no/such"])
-def test_the_parameter_chooses_the_language_and_the_links_keep_it(sqlite_house, code, path):
-    page = sqlite_house.get(f"{path}?lang={code}", headers={"Accept-Language": "en, fi;q=0.5, sv;q=0.1"})
+def test_the_parameter_chooses_the_language_and_the_links_keep_it(standing_house, code, path):
+    page = standing_house.get(f"{path}?lang={code}", headers={"Accept-Language": "en, fi;q=0.5, sv;q=0.1"})
     assert f'<html lang="{code}">' in page.html
     assert page.answer.headers["Content-Language"] == code
     assert language(code).say("Privacy statement") in page.words
@@ -259,8 +259,8 @@ def test_the_parameter_chooses_the_language_and_the_links_keep_it(sqlite_house, 
         ("", "x-" * 2000, "fi"),
     ],
 )
-def test_else_the_browser_else_finnish(sqlite_house, asked, accepted, code):
-    page = sqlite_house.get(f"/subscribe{asked}", headers={"Accept-Language": accepted.encode("latin-1")})
+def test_else_the_browser_else_finnish(standing_house, asked, accepted, code):
+    page = standing_house.get(f"/subscribe{asked}", headers={"Accept-Language": accepted.encode("latin-1")})
     assert (page.status, page.answer.headers["Content-Language"]) == (200, code)
     assert "<script" not in page.html
 
@@ -268,11 +268,11 @@ def test_else_the_browser_else_finnish(sqlite_house, asked, accepted, code):
 # Looking without opening
 
 
-def test_head_is_get_without_its_body(pages, sqlite_house):
+def test_head_is_get_without_its_body(pages, standing_house):
     paths = ["/subscribe", "/unsubscribe", pages["confirm"].answer.url, pages["leave"].answer.url, "/confirm/x", "/x"]
-    http = sqlite_house.http
+    http = standing_house.http
     for path in paths:
-        address = path if path.startswith("http") else sqlite_house.url + path
+        address = path if path.startswith("http") else standing_house.url + path
         got, head = http.get(address, timeout=20), http.head(address, timeout=20)
         assert (head.status_code, head.content) == (got.status_code, b"")
         assert {**head.headers, "Date": "", "Content-Length": ""} == {**got.headers, "Date": "", "Content-Length": ""}

@@ -211,15 +211,19 @@ class SmtpMail:
         return self._server
 
     def _connect(self) -> smtplib.SMTP:
-        host, context = self._parts.hostname or "", ssl.create_default_context()
+        host = self._parts.hostname or ""
         if self._parts.scheme == "smtps":
             port = self._parts.port or TLS_PORT
-            return self._log_in(_TimedTls(self._left_s, host, port, timeout=TIMEOUT_S, context=context))
+            return self._log_in(
+                _TimedTls(self._left_s, host, port, timeout=TIMEOUT_S, context=ssl.create_default_context())
+            )
         server = _Timed(self._left_s, host, self._parts.port or SUBMISSION_PORT, timeout=TIMEOUT_S)
         try:
             server.ehlo()
             if self._must_encrypt or server.has_extn("starttls"):
-                server.starttls(context=context)  # raises when not offered: a required encryption is never skipped
+                server.starttls(
+                    context=ssl.create_default_context()
+                )  # raises when not offered: a required encryption is never skipped
         except Exception:
             server.close()
             raise

@@ -116,6 +116,7 @@ class Verifiers:
     """Checks checkpoints with every key a log has had; each key is a log of its own name."""
 
     def __init__(self, known: Sequence[Verifier]):
+        self.known = tuple(known)  # newest first
         self._by_origin = {verifier.origin: verifier for verifier in known}
 
     def check(self, note: bytes) -> Checkpoint:

@@ -10,8 +10,9 @@ from playwright.sync_api import sync_playwright
 from tests.browser.guest import Guest
 from tests.browser.houses import Houses
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "/usr/bin/chromium", "google-chrome"))), None)
-NO_CHROMIUM = "Chromium is not installed (apt install chromium): NO page was opened in a browser"
+NAMES = ("chromium-headless-shell", "chromium", "google-chrome")  # the first opens a page in half the time
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+NO_CHROMIUM = "Chromium is not installed (apt install chromium-headless-shell): NO page was opened in a browser"
 QUIETLY = [
     "--no-sandbox",
     "--disable-gpu",

@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -34,7 +35,7 @@ class Received:
     data: bytes
     at: float
 
-    @property
+    @cached_property
     def message(self) -> EmailMessage:
         """The parsed mail."""
         return message_from_bytes(self.data, policy=policy.default)
@@ -49,7 +50,7 @@ class Received:
         """The HTML part, decoded; empty when there is none."""
         return self._part("html")
 
-    @property
+    @cached_property
     def links(self) -> list[str]:
         """The addresses in the plain text part, without the punctuation of the sentence around them."""
         return [found.rstrip(".,;:!?)]'") for found in LINK.findall(self.text)]
