@@ -9,6 +9,7 @@ import base64
 import binascii
 import contextlib
 import os
+import re
 import secrets
 import tomllib
 from email.utils import getaddresses
@@ -60,6 +61,7 @@ class Settings(BaseSettings):
     activecampaign_url: str = ""
     activecampaign_token: str = ""
     activecampaign_list_id: int | None = None
+    activecampaign_webhook_secret: str = ""
     redis_url: str = ""
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     controller_file: Path | None = None
@@ -166,6 +168,16 @@ class Settings(BaseSettings):
         if value and not (parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and loopback))):
             raise ValueError("write the account's https address, like https://account.api-us1.com")
         return value.rstrip("/").removesuffix("/api/3")
+
+    @field_validator("activecampaign_webhook_secret")
+    @classmethod
+    def _unguessable(cls, value: str) -> str:
+        if value and not (len(value) >= SHORTEST_SECRET and re.fullmatch(r"[A-Za-z0-9_-]+", value)):
+            raise ValueError(
+                f"it needs at least {SHORTEST_SECRET} letters and digits, as a part of an address; "
+                "make one with: openssl rand -hex 32"
+            )
+        return value
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -36,6 +36,8 @@ HOW = {
     "withdrawn one-click": "the mail program's own button (RFC 8058)",
     "withdrawn link": "the link at the end of a newsletter",
     "withdrawn my-data": "the person's own page",
+    "withdrawn activecampaign": "the unsubscribe link of the newsletter system, or its staff",
+    "bounced activecampaign": "the mailbox refused the newsletter",
 }
 
 
@@ -171,7 +173,7 @@ def _state(kind: str, *, is_given: bool, was_given: bool) -> str | None:
             return RENEWED if was_given else GIVEN
         case "declined":
             return None if is_given else REFUSED  # of somebody subscribed it is a stranger who refuses a new address
-        case "withdrawn" | "objected":
+        case "withdrawn" | "bounced" | "objected":
             return WITHDRAWN if is_given else REFUSED
     return None
 

@@ -41,6 +41,7 @@ MESSAGES = {
     "address_asked": mark("that another address was asked for"),
     "address_changed": mark("that your address was changed"),
     "sync": mark("update at ActiveCampaign"),
+    "look": mark("look at your status at ActiveCampaign"),
     "readdress": mark("change of address at ActiveCampaign"),
 }
 STYLES = ("style.css", "sheet.css")

@@ -77,6 +77,12 @@ def _activecampaign(service: Service) -> Finding:
     trouble = service.account(Unpaced()).check()
     if trouble:
         return Finding("ActiveCampaign", "wrong", f"{trouble}; check CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID")
+    if not service.settings.activecampaign_webhook_secret:
+        return Finding(
+            "ActiveCampaign",
+            "note",
+            "address, key and list are right; set CONSENT_ACTIVECAMPAIGN_WEBHOOK_SECRET to hear of who leaves there",
+        )
     return Finding("ActiveCampaign", "good", "address, key and list are right")
 
 

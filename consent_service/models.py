@@ -79,6 +79,7 @@ subscriber = Table(
     Column("open_confirmation_id", String(32)),
     Column("contact_id", String(20)),
     Column("forwarded_at", UtcDateTime),
+    Column("forwarded_event_id", String(32)),  # the basis that ActiveCampaign has taken over
     Column("left_reason", String(20)),
     Column("hold_reason", String(200)),
     Column("held_since", UtcDateTime),
@@ -97,6 +98,7 @@ subscriber = Table(
     Index(None, "status", "asked_at"),
     Index(None, "asked_at", "id"),
     Index(None, "status", "passive_since"),
+    Index(None, "contact_id"),
 )
 
 confirmation = Table(

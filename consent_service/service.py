@@ -13,13 +13,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from consent_service import asks, database, privacy, retention, statements
+from consent_service import asks, database, privacy, retention, statements, subscriptions
 from consent_service.config import VAR, Settings
 from consent_service.consent_record import Place
 from consent_service.controller import Controller
 from consent_service.data_package import Origin
 from consent_service.delivery import allowance, forwarding, outbox, timestamps
-from consent_service.delivery.activecampaign import Account
+from consent_service.delivery.activecampaign import Account, Membership
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.letters import Letters
 from consent_service.delivery.mail import FolderMail, SmtpMail
@@ -29,6 +29,7 @@ from consent_service.language import Language
 from consent_service.ledger import sealer
 from consent_service.ledger.anchors import Anchors
 from consent_service.ledger.checkpoint import Checkpoint, Signer, Verifiers
+from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.vault import Vault
 from consent_service.privacy import Sources
 from consent_service.statements import ConsentText, ShownText, Terms
@@ -169,6 +170,10 @@ class Service:
             raise ValueError("ActiveCampaign is not configured")
         return Account(given.activecampaign_url, given.activecampaign_token, given.activecampaign_list_id, budget)
 
+    def _left_there(self, connection: Connection, subscriber_id: str, found: Membership, at: datetime) -> None:
+        occasion = Occasion(at, "activecampaign", subscriptions.THERE, self.vault)
+        subscriptions.leave_there(connection, occasion, subscriber_id, found)
+
     def channels(self, budget: CallBudget) -> list[Channel]:
         """The lanes that can be delivered, each with its channel."""
         mailer = self.mailer()
@@ -180,7 +185,7 @@ class Service:
             outbox.ACTIVECAMPAIGN,
             partial(forwarding.load, self.vault),
             account.deliver,
-            forwarding.record,
+            partial(forwarding.record, self._left_there),
             account.close,
             mend=forwarding.mend,
         )

@@ -26,6 +26,7 @@ DOORS = {
     "confirm-link": mark("a link in an e-mail"),
     "one-click": mark("the button of the mail program"),
     "my-data": mark("the person's own page"),
+    "activecampaign": mark("ActiveCampaign, where the newsletter leaves from"),
     "console": mark("the staff pages"),
     "terminal": mark("the command line of the service"),
     "relay": mark("the service itself"),

@@ -18,6 +18,7 @@ from consent_service import asks, corrections
 from consent_service.asks import Ask, LinkDead, LinkExpired
 from consent_service.database import insert_if_absent
 from consent_service.delivery import outbox, suppression
+from consent_service.delivery.activecampaign import BOUNCED, Membership
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.moves import MOVE
 from consent_service.delivery.suppression import Suppressed
@@ -27,6 +28,8 @@ from consent_service.ledger.seal import Payload
 from consent_service.models import confirmation, refusal, subscriber
 from consent_service.people import Address
 from consent_service.statements import LEAVING_REASONS, ShownText, Terms
+
+THERE = "activecampaign"  # the door of what somebody did or said at ActiveCampaign
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,18 @@ def unsubscribe(connection: Connection, occasion: Occasion, subscriber_id: str) 
     person = asks.lock_person(connection, subscriber_id)
     if person is None or (person.status != "active" and person.open_confirmation_id is None):
         return
-    _refuse(connection, occasion, person, "withdrawn")
+    _refuse(connection, occasion, person, {"kind": "withdrawn"})
+
+
+def leave_there(connection: Connection, occasion: Occasion, subscriber_id: str, found: Membership) -> None:
+    """Take what ActiveCampaign told of somebody active: they unsubscribed there, or their mailbox refused the mail."""
+    person = asks.lock_person(connection, subscriber_id)
+    if person is None or person.status != "active":
+        return
+    left_at = seal.timestamp(found.left_at) if found.left_at else None
+    told: Payload = {"left_there_at": left_at, "campaign": found.campaign, "reason_there": found.reason}
+    kind = "bounced" if found.status == BOUNCED else "withdrawn"
+    _refuse(connection, occasion, person, {"kind": kind, **{name: value for name, value in told.items() if value}})
 
 
 def object_for_good(connection: Connection, occasion: Occasion, subscriber_id: str) -> None:
@@ -148,7 +162,7 @@ def object_for_good(connection: Connection, occasion: Occasion, subscriber_id: s
     if person is None or _has_objected(connection, occasion, person):
         return
     suppression.object_for_good(connection, occasion.vault, person.email_key, occasion.now)
-    _refuse(connection, occasion, person, "objected", occasion.vault.address_hash(person.email_key))
+    _refuse(connection, occasion, person, {"kind": "objected"}, occasion.vault.address_hash(person.email_key))
 
 
 def repeat(connection: Connection, occasion: Occasion, subscriber_id: str, kind: str, said_at: datetime) -> bool:
@@ -160,7 +174,7 @@ def repeat(connection: Connection, occasion: Occasion, subscriber_id: str, kind:
     if person is None:
         return False
     yes_at = asks.said_yes(connection, [person.id]).get(person.id)
-    is_done = kind == "withdrawn" or _has_objected(connection, occasion, person)
+    is_done = kind != "objected" or _has_objected(connection, occasion, person)
     if (yes_at is None and is_done) or (yes_at is not None and yes_at > said_at):
         return False
     evidence.append(connection, occasion, person.id, {"kind": kind, "since": seal.timestamp(said_at)})
@@ -210,10 +224,10 @@ def _left_out(result: Requested) -> int:
 
 
 def _refuse(
-    connection: Connection, occasion: Occasion, person: Row[Any], kind: str, address_hash: str | None = None
+    connection: Connection, occasion: Occasion, person: Row[Any], core: Payload, address_hash: str | None = None
 ) -> None:
-    said = evidence.append(connection, occasion, person.id, {"kind": kind})
-    told = {"subscriber_id": person.id, "said_at": said.at, "kind": kind, "address_hash": address_hash}
+    said = evidence.append(connection, occasion, person.id, core)
+    told = {"subscriber_id": person.id, "said_at": said.at, "kind": core["kind"], "address_hash": address_hash}
     connection.execute(insert(refusal).values(**told))
     _stop(connection, occasion, person, said.at)
 
@@ -225,7 +239,8 @@ def _stop(connection: Connection, occasion: Occasion, person: Row[Any], at: date
         asks.change_person(
             connection, person.id, status="passive", passive_since=at, basis_event_id=None, left_reason=None
         )
-        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, "sync", occasion.now, subscriber_id=person.id)
+        if occasion.door != THERE:  # what was said there need not be told there
+            outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, "sync", occasion.now, subscriber_id=person.id)
 
 
 def _has_objected(connection: Connection, occasion: Occasion, person: Row[Any]) -> bool:

@@ -66,7 +66,7 @@ ROWS = [
     {"relay", "doctor"},
     {"web.visitor", "web.forms", "web.messages"},
     {"web.accounts", "web.pages", "web.health", "web.rendered"},
-    {"web.public", "web.development", "web.evidence", "web.statement", "web.sheet"},
+    {"web.public", "web.development", "web.evidence", "web.statement", "web.sheet", "web.webhooks"},
     {"web.my_data", "web.rights"},
     {"web.console"},
     {"web"},
@@ -77,6 +77,7 @@ ROWS = [
 WITH_FLASK = {"cli"} | {room for row in ROWS for room in row if room.startswith("web")}
 OPEN_TO_ALL = {
     "root", "static", "pages.brand", "health.alive", "health.ready", "security.login", "security.static",
+    "webhooks.take_hint",
     "statement.show", "statement.show_text", "development.mailbox", "development.mail", "development.mail_html",
 }  # fmt: skip
 BEHIND_LOGIN_BY_FLASK_SECURITY = {"security.logout", "security.verify"}

@@ -24,6 +24,7 @@ ADDRESS, OTHER, STAFF = (
 NAMES = ("Kanervatar", "Salamyhkänen")
 OCCASION, WRONG_PASSWORD, MAIL_PASSWORD = "kirsikkamessut Porissa", "hukkasanasana", "postisanasana"
 NETWORK = "203.0.113.77"
+HOOK = "koukkusana-0123456789-abcdefghijklmnop"
 PRODUCTION = {
     "mode": "production",
     "public_url": "https://tilaus.keinuma.example",
@@ -35,7 +36,7 @@ PRODUCTION = {
 def house(request, tmp_path, contacts):
     contacts.token = "avain-activecampaigniin-1234"
     with MailServer(auth=("keinuma", MAIL_PASSWORD)) as mail:
-        given = {"trusted_proxies": 1, **request.param}
+        given = {"trusted_proxies": 1, "activecampaign_webhook_secret": HOOK, **request.param}
         with running(tmp_path, f"sqlite:///{tmp_path}/c.db", mail, contacts, **given) as house:
             yield house
 
@@ -71,7 +72,7 @@ def visitor(house, email, first=NAMES[0], last=NAMES[1]):
 def everything_happens(house):
     """The whole run; returns the secrets that came up on the way."""
     seen = {*NAMES, ADDRESS, OTHER, MOVED, STAFF, OCCASION, WRONG_PASSWORD, MAIL_PASSWORD, Staff.PASSWORD, NETWORK}
-    seen |= {SECRET, DATA_KEY, house.contacts.token}
+    seen |= {SECRET, DATA_KEY, house.contacts.token, HOOK}
     kanerva = visitor(house, ADDRESS)
     assert kanerva.subscribe(email=f"{ADDRESS}, {OTHER}").status == 400
     assert kanerva.subscribe(first_name=f"{NAMES[0]}\x00").status == 400
@@ -102,6 +103,11 @@ def everything_happens(house):
         house.get(kanerva.link("my-data").replace("?", f"{place}?"))
     mailbox = visitor(house, MOVED)
     seen |= {link.split("/")[-1].partition("?")[0] for link in (kanerva.link("my-data"), mailbox.link("confirm"))}
+    hint = {"type": "unsubscribe", "contact[id]": "1", "contact[email]": ADDRESS, "contact[phone]": "+358401234567"}
+    assert house.post(f"/webhooks/activecampaign/{HOOK}", hint).status == 204
+    assert house.post(f"/webhooks/activecampaign/{HOOK}x", hint).status == 404
+    seen |= {"+358401234567"}
+    house.deliver()
     assert kanerva.leave().status == 200
 
     parsley = visitor(house, OTHER)

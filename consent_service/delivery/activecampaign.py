@@ -19,7 +19,10 @@ from consent_service.delivery.pacing import CallBudget, Unpaced
 
 TIMEOUT_S = 10
 LARGEST_ANSWER = 1024 * 1024
-SUBSCRIBED, UNSUBSCRIBED = 1, 2
+SUBSCRIBED, UNSUBSCRIBED, BOUNCED = 1, 2, 3
+LEFT = (UNSUBSCRIBED, BOUNCED)
+LONGEST_REASON = 200
+CLOCKS_DIFFER = timedelta(seconds=5)  # nobody gets a newsletter and leaves it sooner after confirming
 RESUBSCRIBE_SOURCE = 4  # documented for a contact that left and comes back with a fresh confirmation
 SEARCH_AGAIN = timedelta(minutes=10)
 LONGEST_WISH = timedelta(days=1)  # a slip of theirs in `Retry-After` must not stop forwarding for years
@@ -43,6 +46,45 @@ class ContactState:
     contact_id: str | None
     was_forwarded: bool
     former_email: str | None = None
+    basis: "Basis | None" = None
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The confirmation that makes somebody active: its event, its time, and whether it was taken over there."""
+
+    event_id: str
+    confirmed_at: datetime
+    is_forwarded: bool
+
+    def is_outdated_by(self, found: "Membership") -> bool:
+        """Whether somebody left there after this confirmation, as far as can be told."""
+        is_later = found.left_at is not None and found.left_at - self.confirmed_at > CLOCKS_DIFFER
+        return found.status in LEFT and (self.is_forwarded or is_later)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A contact whose status there has to be read, because something there said that it changed."""
+
+    contact: ContactState
+
+
+@dataclass(frozen=True)
+class Membership:
+    """What a contact's place on the list says: its status, and of one who left when, from which campaign and why."""
+
+    status: int | None = None
+    left_at: datetime | None = None
+    campaign: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Seen(Delivered):
+    """The contact's place on the list was read and not changed."""
+
+    membership: Membership = Membership()
 
 
 @dataclass(frozen=True)
@@ -73,11 +115,16 @@ class Account:
         self._http.trust_env = False  # neither a proxy nor a .netrc of the machine gets to see the key
         self._http.headers.update({"Api-Token": token, "Accept": "application/json"})
 
-    def deliver(self, contact: ContactState | Leaving) -> Outcome:
-        """Bring the contact in line or delete it; returns Delivered with its id there, Retry or Rejected."""
+    def deliver(self, contact: ContactState | Leaving | Look) -> Outcome:
+        """Bring the contact in line, delete it or look at it; returns Delivered with its id there, Retry or Rejected.
+
+        Who left there is not put back on the list without a newer confirmation: then the answer is Seen.
+        """
         try:
             if isinstance(contact, Leaving):
                 return self._delete(contact)
+            if isinstance(contact, Look):
+                return self._look(contact.contact)
             if contact.former_email:
                 contact = self._readdress(contact, contact.former_email)
             return self._subscribe(contact) if contact.is_active else self._unsubscribe(contact)
@@ -116,6 +163,11 @@ class Account:
 
     def _subscribe(self, contact: ContactState) -> Outcome:
         contact_id = self._sync(contact)
+        if contact.basis and contact.was_forwarded:  # who left there since is not put back
+            found = self._membership(contact_id)
+            is_in_line = contact.basis.is_forwarded and found.status == SUBSCRIBED
+            if is_in_line or contact.basis.is_outdated_by(found):
+                return Seen(contact_id=contact_id, membership=found)
         status = self._set_status(contact_id, SUBSCRIBED, sourceid=RESUBSCRIBE_SOURCE)
         if status == SUBSCRIBED:
             return Delivered(contact_id=contact_id)
@@ -132,6 +184,12 @@ class Account:
         if self._set_status(contact_id, UNSUBSCRIBED) == UNSUBSCRIBED:
             return Delivered(contact_id=contact_id)
         return Retry("ActiveCampaign did not take the contact off the list")
+
+    def _look(self, contact: ContactState) -> Outcome:
+        contact_id = contact.contact_id or self._find(contact.email)
+        if contact_id is None:
+            return Delivered(NOT_THERE)
+        return Seen(contact_id=contact_id, membership=self._membership(contact_id))
 
     def _delete(self, leaving: Leaving) -> Outcome:
         was_there = bool(leaving.contact_id and self._remove(leaving.contact_id))
@@ -173,15 +231,17 @@ class Account:
         if code == 404:
             return None
         answered = _number(_part(body, "contactList").get("status"))
-        return answered if answered is not None else self._read_status(contact_id)
+        return answered if answered is not None else self._membership(contact_id).status
 
-    def _read_status(self, contact_id: str) -> int | None:
-        _, body = self._call("GET", f"contacts/{quote(contact_id, safe='')}/contactLists")
+    def _membership(self, contact_id: str) -> Membership:
+        code, body = self._call("GET", f"contacts/{quote(contact_id, safe='')}/contactLists")
         rows = body.get("contactLists") if isinstance(body, dict) else None
-        for row in rows if isinstance(rows, list) else []:
+        if not isinstance(rows, list) and code != 404:
+            raise _Ended(Retry("ActiveCampaign's answer to a question about the list cannot be read"))
+        for row in rows or []:
             if isinstance(row, dict) and str(row.get("list")) == str(self._list_id):
-                return _number(row.get("status"))
-        return None
+                return _as_membership(row)
+        return Membership()
 
     def _call(self, method: str, path: str, body: object = None, *, is_taken: bool = False) -> tuple[int, Any]:
         """Return the status and the parsed body, None when it cannot be read; but for 2xx and 404 anything ends.
@@ -235,6 +295,25 @@ def _is_of(found: object, email: str) -> bool:
     if not isinstance(found, dict) or not re.fullmatch(r"[0-9]{1,20}", str(found.get("id"))):
         return False
     return str(found.get("email", "")).lower() == email.lower()
+
+
+def _as_membership(row: dict[str, Any]) -> Membership:
+    campaign, reason = str(row.get("campaign") or ""), str(row.get("unsubreason") or "")
+    return Membership(
+        _number(row.get("status")),
+        _moment(str(row.get("udate") or "")),
+        campaign if re.fullmatch(r"[1-9][0-9]{0,19}", campaign) else "",
+        "".join(filter(str.isprintable, reason))[:LONGEST_REASON],
+    )
+
+
+def _moment(text: str) -> datetime | None:
+    """A time with its offset; None for any other, since a time of no known place is none."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def _number(value: object) -> int | None:

@@ -4,23 +4,34 @@ Nobody who never confirmed is ever named there. Somebody who left is taken off t
 forwarded from here, since the company may have known them before. Must not talk to the network.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Row, or_, select, update
 
 from consent_service.delivery import departures, moves, outbox
-from consent_service.delivery.activecampaign import ContactState, Leaving
+from consent_service.delivery.activecampaign import (
+    SUBSCRIBED,
+    Basis,
+    ContactState,
+    Leaving,
+    Look,
+    Membership,
+    Seen,
+)
 from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
 from consent_service.ledger.vault import Vault
-from consent_service.models import subscriber
+from consent_service.models import confirmation, subscriber
 
+SYNC, LOOK = "sync", "look"
 LOOK_AGAIN = timedelta(minutes=1)
 SEARCH_SETTLES = timedelta(minutes=10)  # how soon a search there finds a new contact is written nowhere
 
 
 def load(
     keys: Vault, connection: Connection, message: Message, now: datetime
-) -> ContactState | Leaving | Hold | Nothing:
+) -> ContactState | Leaving | Look | Hold | Nothing:
     """Return the state of the message's person as it is now, or Nothing when they are not to be known there."""
     if message.kind == departures.DELETE:
         return _leaving(connection, message, now)
@@ -31,41 +42,97 @@ def load(
         return Nothing()
     if departures.is_awaited(connection, person.email_key):
         return Hold(now + LOOK_AGAIN, "an earlier contact with this address has to be deleted there first")
-    was_forwarded = person.forwarded_at is not None
-    if person.status == "active" and not was_forwarded:
+    if message.kind == LOOK:
+        return Look(_state(keys, connection, person))
+    state = _state(keys, connection, person)
+    if state.is_active and not state.was_forwarded:
         connection.execute(update(subscriber).where(subscriber.c.id == person.id).values(forwarded_at=now))
+    return state
+
+
+def look_at(connection: Connection, contact_id: str, email: str, now: datetime) -> bool:
+    """Have a contact looked at of which something there said that it changed; False when it is nobody known there."""
+    told = or_(subscriber.c.contact_id == contact_id, subscriber.c.email_key == email.lower())
+    found = connection.execute(select(subscriber.c.id).where(told, subscriber.c.active_since.is_not(None))).scalars()
+    people = found.all()
+    for person_id in people:
+        outbox.enqueue_once(connection, outbox.ACTIVECAMPAIGN, LOOK, now, person_id)
+    return bool(people)
+
+
+Left = Callable[[Connection, str, Membership, datetime], None]
+
+
+def record(
+    left: Left,
+    connection: Connection,
+    message: Message,
+    sent: ContactState | Leaving | Look,
+    answer: Delivered,
+    now: datetime,
+) -> None:
+    """Keep the id the contact has there, or that it is gone; who took over its address need not wait any longer.
+
+    `left(connection, subscriber_id, membership, now)` is told of somebody who left there and confirmed nothing since.
+    """
+    if isinstance(sent, Leaving):
+        departures.deleted_there(connection, str(message.departure_id), answer.answer, now)
+        _sync_owner(connection, sent.email, now)
+        return
+    state = sent.contact if isinstance(sent, Look) else sent
+    learnt: dict[str, object] = {"contact_id": answer.contact_id}
+    if isinstance(answer, Seen):
+        _read_there(left, connection, str(message.subscriber_id), state, answer.membership, now)
+    elif state.basis and state.is_active and not isinstance(sent, Look):
+        learnt["forwarded_event_id"] = state.basis.event_id
+    connection.execute(update(subscriber).where(subscriber.c.id == message.subscriber_id).values(**learnt))
+
+
+def mend(connection: Connection, message: Message, sent: ContactState | Leaving | Look, now: datetime) -> None:
+    """Make up for a call that may take effect late: bring whoever has the address in line, or delete the contact."""
+    if isinstance(sent, Look):  # it changed nothing there, and whoever took it over looks again
+        return
+    person = connection.execute(select(subscriber).where(subscriber.c.id == message.subscriber_id)).one_or_none()
+    if person is not None:
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, SYNC, now, subscriber_id=person.id)
+    has_address = person is not None and person.email_key == sent.email.lower()
+    if not has_address and not _sync_owner(connection, sent.email, now) and isinstance(sent, ContactState):
+        departures.delete_by_address(connection, str(message.subscriber_id), sent.email, now)
+
+
+def _state(keys: Vault, connection: Connection, person: Row[Any]) -> ContactState:
     return ContactState(
         person.email,
         person.first_name,
         person.last_name,
         person.status == "active",
         person.contact_id,
-        was_forwarded,
+        person.forwarded_at is not None,
         moves.unheard_address(connection, keys, person),
+        _basis(connection, person),
     )
 
 
-def record(
-    connection: Connection, message: Message, sent: ContactState | Leaving, answer: Delivered, now: datetime
+def _basis(connection: Connection, person: Row[Any]) -> Basis | None:
+    if person.basis_event_id is None:
+        return None
+    mine = confirmation.c.used_event_id == person.basis_event_id
+    confirmed_at: datetime = connection.execute(select(confirmation.c.used_at).where(mine)).scalar_one()
+    return Basis(person.basis_event_id, confirmed_at, person.forwarded_event_id == person.basis_event_id)
+
+
+def _read_there(
+    left: Left, connection: Connection, subscriber_id: str, seen: ContactState, found: Membership, now: datetime
 ) -> None:
-    """Keep the id the contact has there, or that it is gone; who took over its address need not wait any longer."""
-    if isinstance(sent, Leaving):
-        departures.deleted_there(connection, str(message.departure_id), answer.answer, now)
-        _sync_owner(connection, sent.email, now)
+    """Take less permission from there, never more: who left there leaves here unless they have confirmed since."""
+    mine = subscriber.c.id == subscriber_id
+    person = connection.execute(select(subscriber).where(mine).with_for_update()).one_or_none()
+    if person is None:
         return
-    connection.execute(
-        update(subscriber).where(subscriber.c.id == message.subscriber_id).values(contact_id=answer.contact_id)
-    )
-
-
-def mend(connection: Connection, message: Message, sent: ContactState | Leaving, now: datetime) -> None:
-    """Make up for a call that may take effect late: bring whoever has the address in line, or delete the contact."""
-    person = connection.execute(select(subscriber).where(subscriber.c.id == message.subscriber_id)).one_or_none()
-    if person is not None:
-        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, "sync", now, subscriber_id=person.id)
-    has_address = person is not None and person.email_key == sent.email.lower()
-    if not has_address and not _sync_owner(connection, sent.email, now) and isinstance(sent, ContactState):
-        departures.delete_by_address(connection, str(message.subscriber_id), sent.email, now)
+    if found.status == SUBSCRIBED and person.status != "active":
+        outbox.enqueue_once(connection, outbox.ACTIVECAMPAIGN, SYNC, now, subscriber_id)
+    elif seen.basis and seen.basis.event_id == person.basis_event_id and seen.basis.is_outdated_by(found):
+        left(connection, subscriber_id, found, now)
 
 
 def _leaving(connection: Connection, message: Message, now: datetime) -> Leaving | Nothing:
@@ -80,5 +147,5 @@ def _sync_owner(connection: Connection, email: str, now: datetime) -> bool:
     owner = connection.execute(select(subscriber).where(subscriber.c.email_key == email.lower())).one_or_none()
     if owner is None or owner.active_since is None:
         return False
-    outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, "sync", now, subscriber_id=owner.id)
+    outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, SYNC, now, subscriber_id=owner.id)
     return True

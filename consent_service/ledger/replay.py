@@ -20,6 +20,7 @@ ASKED = (
     "purpose", "purpose_version", "source", "first_name", "last_name", "language",
     "staff_id", "staff_name", "channel", "occasion", "occasion_on",
 )  # fmt: skip
+STOPPED = ("withdrawn", "bounced", "objected")
 NAMES = ("first_name", "last_name")
 ANSWERED = ("used_at", "used_event_id", "declined_at")
 
@@ -44,7 +45,7 @@ def person(events: Sequence[Event]) -> dict[str, object]:
             state |= {name: core[name] for name in ("first_name", "last_name")}
         elif core["kind"] in ("declined", "cancelled"):
             state["open_confirmation_id"] = None
-        elif core["kind"] in ("withdrawn", "objected"):
+        elif core["kind"] in STOPPED:
             state["open_confirmation_id"] = None
             if state["status"] == "active":
                 since = datetime.fromisoformat(str(core.get("since") or core["at"]))  # repeated after a restore
@@ -75,6 +76,6 @@ def asks(events: Sequence[Event]) -> dict[str, dict[str, object]]:
             answered |= {"used_at": at, "used_event_id": event.id}
         elif core["kind"] == "declined":
             answered |= {"declined_at": at}
-        if core["kind"] in ("confirmed", "declined", "cancelled", "withdrawn", "objected"):
+        if core["kind"] in ("confirmed", "declined", "cancelled", *STOPPED):
             open_ask = {}
     return found

@@ -29,6 +29,7 @@ from consent_service.web.my_data import my_data
 from consent_service.web.public import public
 from consent_service.web.statement import statement
 from consent_service.web.visitor import RateLimit
+from consent_service.web.webhooks import webhooks
 
 LARGEST_BODY = 64 * 1024
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -57,7 +58,7 @@ def create_app(service: Service) -> Flask:
     accounts.install(app, service)
     _protect_staff_forms(app)
     pages.install(app)
-    doors = (public, my_data, statement, evidence, console, health)
+    doors = (public, my_data, statement, evidence, console, webhooks, health)
     for door in (*doors, *([development] if service.settings.is_development else [])):
         app.register_blueprint(door)
     app.add_url_rule("/", "root", lambda: redirect(pages.link_to("public.show_subscribe")))
@@ -112,7 +113,7 @@ def _check_form() -> ResponseReturnValue | None:
         return pages.error(415)
     if request.headers.get("Sec-Fetch-Site") == "cross-site" and request.endpoint != "public.unsubscribe":
         return pages.error(400)  # another site made the visitor's browser send it; one-click alone comes from elsewhere
-    if any(len(values) > 1 for _, values in request.form.lists()):
+    if request.blueprint != "webhooks" and any(len(values) > 1 for _, values in request.form.lists()):
         return pages.error(400)
     return None
 

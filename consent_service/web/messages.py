@@ -19,6 +19,7 @@ KINDS = {
     "owner_held": mark("Notice to the owner"),
     "anchor": mark("The day's checkpoint to the owner"),
     "sync": mark("Update to ActiveCampaign"),
+    "look": mark("A look at the status at ActiveCampaign"),
     "readdress": mark("New address to ActiveCampaign"),
     "delete": mark("Deletion at ActiveCampaign"),
 }

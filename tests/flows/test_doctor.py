@@ -18,6 +18,7 @@ from tests.processes import run, variables
 from tests.servers.smtp import MailServer
 
 PARTS = ["ActiveCampaign", "clock", "database", "keys", "log", "mail", "outbox", "retention", "settings", "statement"]
+HOOK = "webhook-secret-0123456789-abcdefghij"
 
 
 @pytest.fixture
@@ -27,6 +28,7 @@ def given(sqlite_house):
         "CONSENT_MODE": "production",
         "CONSENT_PUBLIC_URL": "https://tilaus.keinuma.example",
         "CONSENT_CONTROLLER_FILE": str(config.EXAMPLE_CONTROLLER),
+        "CONSENT_ACTIVECAMPAIGN_WEBHOOK_SECRET": HOOK,
     }
     return variables(sqlite_house.settings) | production
 
@@ -60,6 +62,13 @@ def test_all_is_well(examine, given, tmp_path, sqlite_house):
     assert done.returncode == 0
     assert all(re.fullmatch(r"✓ \w+: .+", line) for line in done.stdout.splitlines())
     assert len(done.stdout.splitlines()) == len(PARTS)
+
+
+def test_without_a_webhook_nobody_is_heard_of_there(examine):
+    wrong, found = examine(CONSENT_ACTIVECAMPAIGN_WEBHOOK_SECRET="")
+    assert wrong == []
+    assert found["ActiveCampaign"].startswith("note: ")
+    assert "CONSENT_ACTIVECAMPAIGN_WEBHOOK_SECRET" in found["ActiveCampaign"]
 
 
 def test_a_first_try_is_told_what_is_not_set_up_but_not_scolded(tmp_path):

@@ -7,7 +7,7 @@ run the same story both ways.
 import copy
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Literal
@@ -28,6 +28,7 @@ class Contact:
     phone: str = ""
     lists: dict[int, int] = field(default_factory=dict)
     sources: dict[int, int] = field(default_factory=dict)
+    left_at: dict[int, str] = field(default_factory=dict)
     fields: dict[str, str] = field(default_factory=dict)
     created_at: float = field(default_factory=time.monotonic)
     cdate: str = field(default_factory=lambda: datetime.now(ACCOUNT_ZONE).isoformat(timespec="seconds"))
@@ -44,6 +45,7 @@ class Account:
         self.search_delay_s = 0.0
         self.empty_filter_returns_everybody = True
         self.ignores_email_filter = False
+        self.clock: Callable[[], datetime] = lambda: datetime.now(ACCOUNT_ZONE)
         self.changed = threading.Condition()
         self._known: dict[str, Contact] = {}
         self._history: list[tuple[str, int]] = []
@@ -137,6 +139,8 @@ class Account:
         """Set a status and note the change, if it is one."""
         if list_id == self.list_id and contact.lists.get(list_id) != status:
             self._history.append((contact.email.lower(), status))
+        if status == UNSUBSCRIBED:
+            contact.left_at[list_id] = self.clock().astimezone(ACCOUNT_ZONE).isoformat(timespec="seconds")
         contact.lists[list_id] = status
         self.changed.notify_all()
 

@@ -71,7 +71,7 @@ def membership_object(contact: Contact, number: int) -> dict[str, Any]:
         "form": None,
         "seriesid": "0",
         "sdate": contact.cdate if status == SUBSCRIBED else None,
-        "udate": contact.cdate if status == UNSUBSCRIBED else None,
+        "udate": contact.left_at.get(number) if status == UNSUBSCRIBED else None,
         "status": str(status),
         "responder": "1",
         "sync": "0",
