@@ -110,9 +110,9 @@ def test_a_hint_that_comes_before_the_id_is_known_is_found_by_its_address(house,
     assert house.status(aino.email) == "passive"
 
 
-@pytest.mark.parametrize(
-    ("fields", "status"),
-    [
+def test_what_is_no_hint_for_us_stores_nothing(house, aino):
+    before = house.everything()
+    for fields, status in (
         ({"type": ""}, 400),
         ({"contact[id]": "1 OR 1"}, 400),
         ({"contact[id]": "9" * 30}, 400),
@@ -120,24 +120,21 @@ def test_a_hint_that_comes_before_the_id_is_known_is_found_by_its_address(house,
         ({"type": "contact_tag_added"}, 204),
         ({"list": "2"}, 204),
         ({"contact[id]": "4711", "contact[email]": "nobody@example.com"}, 204),
-    ],
-)
-def test_what_is_no_hint_for_us_stores_nothing(house, aino, fields, status):
-    before = house.everything()
-    assert hint(house, fields=fields).status_code == status
+    ):
+        assert hint(house, fields=fields).status_code == status, fields
     assert house.everything() == before
 
 
-@pytest.mark.parametrize("secret", ["", "x", SECRET[:-1], SECRET + "x", "%00", "ä", SECRET.upper()])
-def test_without_the_secret_there_is_no_such_page(house, aino, secret):
+def test_without_the_secret_there_is_no_such_page(house, aino):
     before = house.everything()
-    assert hint(house, place=f"/webhooks/activecampaign/{secret}").status_code == 404
+    for secret in ("", "x", SECRET[:-1], SECRET + "x", "%00", "ä", SECRET.upper()):
+        assert hint(house, place=f"/webhooks/activecampaign/{secret}").status_code == 404, secret
     assert house.everything() == before
 
 
 @pytest.mark.parametrize("secret", ["", "None", "0"])
-def test_a_secret_that_was_never_set_matches_nothing(sqlite_house, secret):
-    assert hint(sqlite_house, place=f"/webhooks/activecampaign/{secret}").status_code == 404
+def test_a_secret_that_was_never_set_matches_nothing(standing_house, secret):
+    assert hint(standing_house, place=f"/webhooks/activecampaign/{secret}").status_code == 404
 
 
 def test_too_large_a_hint_is_refused(house, aino):
