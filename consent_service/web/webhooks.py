@@ -31,8 +31,9 @@ def take_hint(secret: str) -> ResponseReturnValue:
     if not told.get("type") or not CONTACT_ID.fullmatch(told.get("contact[id]", "")):
         abort(400)
     if told["type"] in CHANGES_CONSENT and _is_about_our_list(told):
+        email = "".join(filter(str.isprintable, told.get("contact[email]", "")))
         with service().transaction() as connection:
-            forwarding.look_at(connection, told["contact[id]"], told.get("contact[email]", ""), services.now())
+            forwarding.look_at(connection, told["contact[id]"], email, services.now())
     return "", 204
 
 

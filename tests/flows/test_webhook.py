@@ -116,6 +116,7 @@ def test_what_is_no_hint_for_us_stores_nothing(house, aino):
         ({"type": ""}, 400),
         ({"contact[id]": "1 OR 1"}, 400),
         ({"contact[id]": "9" * 30}, 400),
+        ({"contact[email]": "nobody@example.com\0", "contact[id]": "4711"}, 204),
         ({"type": "open"}, 204),
         ({"type": "contact_tag_added"}, 204),
         ({"list": "2"}, 204),
