@@ -11,27 +11,16 @@ from consent_service.ledger import merkle, proof, receipt, seal, sealer
 from consent_service.ledger.checkpoint import Signer
 from consent_service.ledger.proof import ReceiptRefused
 from tests.actors import Visitor
-from tests.household import household
-from tests.servers.activecampaign import ActiveCampaign
-from tests.servers.smtp import MailServer
 
 
 @pytest.fixture(scope="module")
-def sealed(tmp_path_factory):
+def sealed(standing_house):
     """A household with some events sealed in two goes, and the receipt of a confirmation in the middle."""
-    folder = tmp_path_factory.mktemp("receipts")
-    with MailServer() as mail, ActiveCampaign() as contacts:
-        contacts.rate_limit = None
-        with household(folder, f"sqlite:///{folder}/c.db", mail, contacts) as house:
-            yield _sealed(house)
-
-
-def _sealed(house):
-    people = [Visitor(house, f"p{number}@example.com").becomes_active() for number in range(3)]
-    house.service.seal()
-    Visitor(house, "late@example.com").subscribe()
-    house.service.seal()
-    return house, receipt_of(house, people[1].email)
+    people = [Visitor(standing_house, f"p{number}@example.com").becomes_active() for number in range(3)]
+    standing_house.service.seal()
+    Visitor(standing_house, "late@example.com").subscribe()
+    standing_house.service.seal()
+    return standing_house, receipt_of(standing_house, people[1].email)
 
 
 def receipt_of(house, email):
