@@ -22,7 +22,7 @@ ERASED = "erased"
 
 @dataclass(frozen=True)
 class Note:
-    """What is kept of an erasure and its rule, or of a refusal (`withdrawn`, `objected`), which has none.
+    """What is kept of an erasure and its rule, or of a refusal (`withdrawn`, `bounced`, `objected`), which has none.
 
     When nobody is named any more, an objection is left of it.
     """

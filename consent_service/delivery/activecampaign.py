@@ -32,6 +32,30 @@ REFUSED_FOR_GOOD = (400, 405, 413, 415, 422)
 
 
 @dataclass(frozen=True)
+class Membership:
+    """What a contact's place on the list says: its status, and of one who left when, from which campaign and why."""
+
+    status: int | None = None
+    left_at: datetime | None = None
+    campaign: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The confirmation that makes somebody active: its event, its time, and whether it was taken over there."""
+
+    event_id: str
+    confirmed_at: datetime
+    is_forwarded: bool
+
+    def is_outdated_by(self, found: Membership) -> bool:
+        """Whether somebody left there after this confirmation, as far as can be told."""
+        is_later = found.left_at is not None and found.left_at - self.confirmed_at > CLOCKS_DIFFER
+        return found.status in LEFT and (self.is_forwarded or is_later)
+
+
+@dataclass(frozen=True)
 class ContactState:
     """What a contact there has to look like: active on the list, or unsubscribed from it.
 
@@ -46,21 +70,7 @@ class ContactState:
     contact_id: str | None
     was_forwarded: bool
     former_email: str | None = None
-    basis: "Basis | None" = None
-
-
-@dataclass(frozen=True)
-class Basis:
-    """The confirmation that makes somebody active: its event, its time, and whether it was taken over there."""
-
-    event_id: str
-    confirmed_at: datetime
-    is_forwarded: bool
-
-    def is_outdated_by(self, found: "Membership") -> bool:
-        """Whether somebody left there after this confirmation, as far as can be told."""
-        is_later = found.left_at is not None and found.left_at - self.confirmed_at > CLOCKS_DIFFER
-        return found.status in LEFT and (self.is_forwarded or is_later)
+    basis: Basis | None = None
 
 
 @dataclass(frozen=True)
@@ -68,16 +78,6 @@ class Look:
     """A contact whose status there has to be read, because something there said that it changed."""
 
     contact: ContactState
-
-
-@dataclass(frozen=True)
-class Membership:
-    """What a contact's place on the list says: its status, and of one who left when, from which campaign and why."""
-
-    status: int | None = None
-    left_at: datetime | None = None
-    campaign: str = ""
-    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -42,22 +42,20 @@ def load(
         return Nothing()
     if departures.is_awaited(connection, person.email_key):
         return Hold(now + LOOK_AGAIN, "an earlier contact with this address has to be deleted there first")
-    if message.kind == LOOK:
-        return Look(_state(keys, connection, person))
     state = _state(keys, connection, person)
+    if message.kind == LOOK:
+        return Look(state)
     if state.is_active and not state.was_forwarded:
         connection.execute(update(subscriber).where(subscriber.c.id == person.id).values(forwarded_at=now))
     return state
 
 
-def look_at(connection: Connection, contact_id: str, email: str, now: datetime) -> bool:
-    """Have a contact looked at of which something there said that it changed; False when it is nobody known there."""
+def look_at(connection: Connection, contact_id: str, email: str, now: datetime) -> None:
+    """Have a contact looked at of which something there said that it changed; nobody when it is not known here."""
     told = or_(subscriber.c.contact_id == contact_id, subscriber.c.email_key == email.lower())
-    found = connection.execute(select(subscriber.c.id).where(told, subscriber.c.active_since.is_not(None))).scalars()
-    people = found.all()
-    for person_id in people:
+    known = select(subscriber.c.id).where(told, subscriber.c.active_since.is_not(None))
+    for person_id in connection.execute(known).scalars().all():
         outbox.enqueue_once(connection, outbox.ACTIVECAMPAIGN, LOOK, now, person_id)
-    return bool(people)
 
 
 Left = Callable[[Connection, str, Membership, datetime], None]

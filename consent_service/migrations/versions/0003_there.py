@@ -21,8 +21,3 @@ def upgrade() -> None:
     op.add_column("subscriber", sa.Column("forwarded_event_id", sa.String(length=32)))
     op.execute(TAKEN_OVER)
     op.create_index("ix_subscriber_contact_id", "subscriber", ["contact_id"])
-
-
-def downgrade() -> None:
-    """Going back would forget what was taken over; restore a backup instead."""
-    raise NotImplementedError
