@@ -158,11 +158,11 @@ class Running(Household):
         self.wait_for(lambda: not any(self._is_due(message) for message in self.messages()), "nothing is due")
         return []
 
-    def wait_for(self, holds, what: str) -> None:
+    def wait_for(self, holds, what: str, patience_s: float = PATIENCE_S) -> None:
         """Wait until something holds, or fail and say what the processes said."""
-        end = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + patience_s
         while not holds():
-            assert time.monotonic() < end, f"not in {PATIENCE_S} s: {what}\n{self.said}"
+            assert time.monotonic() < end, f"not in {patience_s} s: {what}\n{self.said}"
             assert self.web_process.runs, f"web has ended\n{self.said}"
             time.sleep(0.05)
 
