@@ -19,8 +19,10 @@ from consent_service.consent_record import Place
 from consent_service.controller import Controller
 from consent_service.data_package import Origin
 from consent_service.delivery import allowance, forwarding, outbox, timestamps
-from consent_service.delivery.activecampaign import Account, Membership
+from consent_service.delivery.activecampaign import Account
 from consent_service.delivery.allowance import Window
+from consent_service.delivery.calls import Calls
+from consent_service.delivery.contacts import Membership
 from consent_service.delivery.letters import Letters
 from consent_service.delivery.mail import FolderMail, SmtpMail
 from consent_service.delivery.outbox import Channel
@@ -168,7 +170,8 @@ class Service:
         given = self.settings
         if given.activecampaign_list_id is None:
             raise ValueError("ActiveCampaign is not configured")
-        return Account(given.activecampaign_url, given.activecampaign_token, given.activecampaign_list_id, budget)
+        calls = Calls(given.activecampaign_url, given.activecampaign_token, budget)
+        return Account(calls, given.activecampaign_list_id)
 
     def _left_there(self, connection: Connection, subscriber_id: str, found: Membership, at: datetime) -> None:
         occasion = Occasion(at, "activecampaign", subscriptions.THERE, self.vault)

@@ -18,8 +18,8 @@ from consent_service import asks, corrections
 from consent_service.asks import Ask, LinkDead, LinkExpired
 from consent_service.database import insert_if_absent
 from consent_service.delivery import outbox, suppression
-from consent_service.delivery.activecampaign import BOUNCED, Membership
 from consent_service.delivery.allowance import Window
+from consent_service.delivery.contacts import BOUNCED, Membership
 from consent_service.delivery.moves import MOVE
 from consent_service.delivery.suppression import Suppressed
 from consent_service.ledger import evidence, seal

@@ -46,6 +46,7 @@ ROWS = [
     {"ledger.tiles"},
     {"ledger.evidence", "delivery.suppression", "delivery.allowance"},
     {"delivery.outbox", "delivery.pacing", "ledger.sealer"},
+    {"delivery.calls", "delivery.contacts"},
     {"ledger.receipt", "ledger.replay"},
     {"ledger.findings"},
     {"ledger.audit_people"},

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from consent_service.delivery import outbox
-from consent_service.delivery.activecampaign import DELETED
+from consent_service.delivery.contacts import DELETED
 from consent_service.models import departure, erasure, outbox_message, subscriber
 
 DELETE, ERASED = "delete", "erased"

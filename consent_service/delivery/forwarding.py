@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, or_, select, update
 
 from consent_service.delivery import departures, moves, outbox
-from consent_service.delivery.activecampaign import (
+from consent_service.delivery.contacts import (
     SUBSCRIBED,
     Basis,
     ContactState,

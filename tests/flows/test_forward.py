@@ -10,7 +10,7 @@ import time_machine
 
 from consent_service import service as services
 from consent_service.delivery import outbox
-from consent_service.delivery.activecampaign import ContactState
+from consent_service.delivery.contacts import ContactState
 from consent_service.delivery.outbox import Delivered, Rejected, Retry
 from consent_service.delivery.pacing import CallBudget
 from consent_service.service import Service

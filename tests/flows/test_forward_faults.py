@@ -13,7 +13,9 @@ import pytest
 import time_machine
 
 from consent_service import service as services
-from consent_service.delivery.activecampaign import Account, ContactState
+from consent_service.delivery.activecampaign import Account
+from consent_service.delivery.calls import Calls
+from consent_service.delivery.contacts import ContactState
 from consent_service.delivery.outbox import Delivered
 from consent_service.delivery.pacing import CallBudget
 from consent_service.relay import Lane
@@ -188,10 +190,8 @@ def test_two_relays_together_make_at_most_four_calls_a_second(house):
     others = [Service(house.settings, CONTROLLER) for _ in range(2)]
     accounts = [
         Account(
-            house.contacts.url,
-            house.contacts.token,
+            Calls(house.contacts.url, house.contacts.token, CallBudget(other.transaction, services.now, time.sleep)),
             house.contacts.list_id,
-            CallBudget(other.transaction, services.now, time.sleep),
         )
         for other in others
     ]

@@ -10,7 +10,7 @@ import time_machine
 
 from consent_service import service as services
 from consent_service.delivery import outbox
-from consent_service.delivery.activecampaign import Membership, Seen
+from consent_service.delivery.contacts import Membership, Seen
 from tests.actors import Visitor, fi
 from tests.processes import running
 from tests.tampering import findings

@@ -1,0 +1,123 @@
+"""Calls to ActiveCampaign's API v3: each takes its turn, goes out, and ends as data or as an outcome for the outbox.
+
+An answer is believed only as far as it can be read. There is no idempotency key over there: whoever calls again must
+be right also when the call before took effect and only its answer was lost. Must not know what a call is for.
+"""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, NoReturn
+
+import requests
+
+from consent_service.delivery.outbox import Hold, Outcome, Rejected, Retry
+from consent_service.delivery.pacing import CallBudget, Unpaced
+
+TIMEOUT_S = 10
+LARGEST_ANSWER = 1024 * 1024
+LONGEST_WISH = timedelta(days=1)  # a slip of theirs in `Retry-After` must not stop forwarding for years
+TAKEN = "duplicate"
+REFUSED_FOR_GOOD = (400, 405, 413, 415, 422)
+
+
+class Ended(Exception):
+    """A call that brought nothing to go on with; `outcome` says what the outbox is to make of it."""
+
+    def __init__(self, outcome: Outcome):
+        self.outcome = outcome
+
+
+class Calls:
+    """The line to one account: base address without `/api/3`, key, and the call budget that all relays share."""
+
+    def __init__(self, url: str, token: str, budget: CallBudget | Unpaced):
+        self._base = f"{url}/api/3"
+        self._budget = budget
+        self._http = requests.Session()
+        self._http.trust_env = False  # neither a proxy nor a .netrc of the machine gets to see the key
+        self._http.headers.update({"Api-Token": token, "Accept": "application/json"})
+
+    def close(self) -> None:
+        """Close the connection kept open."""
+        self._http.close()
+
+    def call(self, method: str, path: str, body: object = None, *, is_taken: bool = False) -> tuple[int, Any]:
+        """Return the status and the parsed body, None when it cannot be read.
+
+        Anything but 2xx and 404 raises Ended. With `is_taken` also the 422 comes back that says that another contact
+        has the address.
+        """
+        if not self._budget.take_turn():
+            raise Ended(Hold(self._budget.now(), "the relay was stopped before its turn to call"))
+        try:
+            with self._http.request(
+                method, f"{self._base}/{path}", json=body, timeout=TIMEOUT_S, allow_redirects=False, stream=True
+            ) as answer:
+                content = _read(answer)
+        except requests.RequestException as error:
+            raise Ended(Retry(f"ActiveCampaign: {type(error).__name__}", peer_down=True)) from None
+        except (ValueError, RecursionError):  # not JSON, or JSON that nobody in their right mind sends
+            content = None
+        is_expected = is_taken and answer.status_code == 422 and _error_code(content) == TAKEN
+        if not (200 <= answer.status_code < 300 or answer.status_code == 404 or is_expected):
+            self._end(answer, content)
+        return answer.status_code, content
+
+    def _end(self, answer: requests.Response, content: object) -> NoReturn:
+        code = _error_code(content)
+        reason = f"ActiveCampaign answered {answer.status_code}" + (f" ({code})" if code else "")
+        if answer.status_code in REFUSED_FOR_GOOD:
+            raise Ended(Rejected(reason))
+        wish = _wish(answer.headers.get("Retry-After", ""), self._budget.now())
+        if wish is not None:
+            self._budget.rest(wish)
+        raise Ended(Retry(reason, after=wish, peer_down=True))
+
+
+def part(body: object, name: str) -> dict[str, Any]:
+    """Return the object an answer wraps under a name; empty when there is none."""
+    part = body.get(name) if isinstance(body, dict) else None
+    return part if isinstance(part, dict) else {}
+
+
+def rows(body: object, name: str) -> list[Any]:
+    """Return the list an answer holds under a name; raises Ended when there is none."""
+    found = body.get(name) if isinstance(body, dict) else None
+    if not isinstance(found, list):
+        raise Ended(Retry(f"ActiveCampaign's answer about {name} cannot be read"))
+    return found
+
+
+def number(value: object) -> int | None:
+    """Return a small number, given as text or number; None for anything else."""
+    return int(value) if isinstance(value, (int, str)) and re.fullmatch(r"[0-9]{1,4}", str(value)) else None
+
+
+def _read(answer: requests.Response) -> Any:
+    """The parsed body; raises ValueError for one that is no JSON or larger than any honest answer."""
+    content = b""
+    for piece in answer.iter_content(64 * 1024):
+        content += piece
+        if len(content) > LARGEST_ANSWER:
+            raise ValueError("too large")
+    return json.loads(content)
+
+
+def _wish(after: str, now: datetime) -> timedelta | None:
+    """How long a `Retry-After` asks us to wait, given in seconds or as a date (RFC 9110 section 10.2.3)."""
+    if re.fullmatch(r"[0-9]+", after):
+        return min(timedelta(seconds=int(after[:9])), LONGEST_WISH)
+    try:
+        until = parsedate_to_datetime(after)
+    except (ValueError, OverflowError):
+        return None
+    return min(max(until.replace(tzinfo=until.tzinfo or UTC) - now, timedelta(0)), LONGEST_WISH)
+
+
+def _error_code(content: object) -> str:
+    errors = content.get("errors") if isinstance(content, dict) else None
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    code = str(first.get("code", ""))
+    return code if re.fullmatch(r"[a-z_]{1,40}", code) else ""  # a title could hold the address

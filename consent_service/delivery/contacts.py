@@ -1,0 +1,82 @@
+"""What is said of one contact between the tables here and ActiveCampaign, in plain values.
+
+The statuses are those of a contact on the list there. Must not talk to the database or the network.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from consent_service.delivery.outbox import Delivered
+
+SUBSCRIBED, UNSUBSCRIBED, BOUNCED = 1, 2, 3
+LEFT = (UNSUBSCRIBED, BOUNCED)
+DELETED, NOT_THERE = "deleted", "no such contact there"
+CLOCKS_DIFFER = timedelta(seconds=5)  # nobody gets a newsletter and leaves it sooner after confirming
+
+
+@dataclass(frozen=True)
+class Membership:
+    """What a contact's place on the list says: its status, and of one who left when, from which campaign and why."""
+
+    status: int | None = None
+    left_at: datetime | None = None
+    campaign: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The confirmation that makes somebody active: its event, its time, and whether it was taken over there."""
+
+    event_id: str
+    confirmed_at: datetime
+    is_forwarded: bool
+
+    def is_outdated_by(self, found: Membership) -> bool:
+        """Whether somebody left there after this confirmation, as far as can be told."""
+        is_later = found.left_at is not None and found.left_at - self.confirmed_at > CLOCKS_DIFFER
+        return found.status in LEFT and (self.is_forwarded or is_later)
+
+
+@dataclass(frozen=True)
+class ContactState:
+    """What a contact there has to look like: active on the list, or unsubscribed from it.
+
+    `contact_id` is the id its last answer named; `was_forwarded` without one means that an answer may have been lost.
+    `former_email` is the address it still has there, when the person has moved to another one since.
+    """
+
+    email: str
+    first_name: str
+    last_name: str
+    is_active: bool
+    contact_id: str | None
+    was_forwarded: bool
+    former_email: str | None = None
+    basis: Basis | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """A contact whose status there has to be read, because something there said that it changed."""
+
+    contact: ContactState
+
+
+@dataclass(frozen=True)
+class Seen(Delivered):
+    """The contact's place on the list was read and not changed."""
+
+    membership: Membership = Membership()
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """A contact that has to be deleted there: by its id, and by its address as long as a search finds one.
+
+    `is_settled` says that enough time has passed for a search that finds nobody to be believed.
+    """
+
+    email: str
+    contact_id: str | None
+    is_settled: bool
