@@ -20,7 +20,10 @@ from .port import LOOPBACK, LoopbackPort
 
 __all__ = ["ActiveCampaign", "Call", "Contact"]
 
-CallName = Literal["sync", "create", "contactLists", "read", "search", "update", "delete", "lists", "account", "any"]
+CallName = Literal[
+    "sync", "create", "contactLists", "read", "search", "update", "delete", "lists", "account",
+    "fields", "fieldRels", "webhooks", "any",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class ActiveCampaign(Account):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        self.webhooks.wait_sent()
         assert self._port is not None
         self._port.release()
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Literal
 
+from .activecampaign_webhooks import OF_STATUS, By, Webhooks
+
 ACCOUNT_ZONE = timezone(timedelta(hours=-5))
 RESUBSCRIBED_BY_PERSON = 4
 SUBSCRIBED, UNSUBSCRIBED = 1, 2
@@ -34,6 +36,23 @@ class Contact:
     cdate: str = field(default_factory=lambda: datetime.now(ACCOUNT_ZONE).isoformat(timespec="seconds"))
 
 
+@dataclass
+class CustomField:
+    """A custom field; `relids` are the lists it is shown for, "0" being all."""
+
+    id: str
+    title: str
+    type: str
+    perstag: str
+    visible: str = "1"
+    relids: list[str] = field(default_factory=list)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether anybody sees it."""
+        return bool(self.relids)
+
+
 class Account:
     """The state of one account, what its people do there by hand, and how it decides where the real one is unknown."""
 
@@ -45,6 +64,10 @@ class Account:
         self.search_delay_s = 0.0
         self.empty_filter_returns_everybody = True
         self.ignores_email_filter = False
+        self.ignores_field_filters = False
+        self.unknown_field: Literal["ignored", "refused"] = "ignored"
+        self.fields: dict[str, CustomField] = {}
+        self.webhooks = Webhooks()
         self.clock: Callable[[], datetime] = lambda: datetime.now(ACCOUNT_ZONE)
         self.changed = threading.Condition()
         self._known: dict[str, Contact] = {}
@@ -73,24 +96,32 @@ class Account:
 
     # Somebody acts there by hand
 
-    def add(self, email: str, *, first_name: str = "", last_name: str = "", status: int | None = None) -> Contact:
+    def add(
+        self, email: str, *, first_name: str = "", last_name: str = "", status: int | None = None, by: By = "admin"
+    ) -> Contact:
         """Somebody adds a contact there, perhaps on the list; return a copy."""
         with self.changed:
             contact = self.put(email)
             contact.first_name, contact.last_name = first_name, last_name
             if status is not None:
-                self.put_status(contact, self.list_id, status)
+                self.put_status(contact, self.list_id, status, by)
             return copy.deepcopy(contact)
 
-    def set_status(self, email: str, status: int) -> None:
+    def set_status(self, email: str, status: int, by: By = "admin") -> None:
         """Somebody changes the status of a known contact on `list_id`."""
         with self.changed:
-            self.put_status(self._known[email.lower()], self.list_id, status)
+            self.put_status(self._known[email.lower()], self.list_id, status, by)
 
     def remove(self, email: str) -> None:
-        """Somebody deletes a known contact."""
+        """Somebody deletes a known contact; no webhook tells of it."""
         with self.changed:
             self.drop(self._known[email.lower()])
+
+    def put_field(self, title: str, perstag: str, kind: str = "text", *, visible: str = "1") -> CustomField:
+        """Make a custom field, shown nowhere yet."""
+        made = CustomField(str(len(self.fields) + 1), title, kind, perstag, visible)
+        self.fields[made.id] = made
+        return made
 
     # For the answers; the caller holds `changed`
 
@@ -135,14 +166,31 @@ class Account:
         self.put_status(contact, list_id, status)
         return status
 
-    def put_status(self, contact: Contact, list_id: int, status: int) -> None:
-        """Set a status and note the change, if it is one."""
-        if list_id == self.list_id and contact.lists.get(list_id) != status:
+    def put_status(self, contact: Contact, list_id: int, status: int, by: By = "api") -> None:
+        """Set a status, note the change, if it is one, and tell of it."""
+        is_change = contact.lists.get(list_id) != status
+        if list_id == self.list_id and is_change:
             self._history.append((contact.email.lower(), status))
         if status == UNSUBSCRIBED:
             contact.left_at[list_id] = self.clock().astimezone(ACCOUNT_ZONE).isoformat(timespec="seconds")
         contact.lists[list_id] = status
+        if is_change and status in OF_STATUS:
+            self.tell(OF_STATUS[status], contact, by, list_id)
         self.changed.notify_all()
+
+    def tell(self, kind: str, contact: Contact, by: By, list_id: int = 0) -> None:
+        """Let the webhooks know that something happened to a contact."""
+        about = {
+            "contact[id]": contact.id,
+            "contact[email]": contact.email,
+            "contact[first_name]": contact.first_name,
+            "contact[last_name]": contact.last_name,
+            "contact[phone]": contact.phone,
+            "contact[ip]": "127.0.0.1",
+            "contact[tags]": "",
+        }
+        values = {f"contact[fields][{number}]": value for number, value in contact.fields.items()}
+        self.webhooks.tell(kind, by, list_id, about | values, self.clock().astimezone(ACCOUNT_ZONE))
 
     def _spelt(self, email: str) -> str:
         return email.lower() if self.email_case == "lowered" else email

@@ -12,6 +12,15 @@ from urllib.parse import parse_qs, urlsplit
 
 from .activecampaign_account import Account, Contact
 from .activecampaign_search import search
+from .activecampaign_setup import (
+    fields,
+    make_field,
+    make_relation,
+    make_webhook,
+    one_webhook,
+    unknown_fields,
+    webhooks,
+)
 from .activecampaign_shapes import (
     Answer,
     contact_object,
@@ -76,9 +85,11 @@ def sync(account: Account, asked: Asked) -> Answer:
     sent = asked.part("contact")
     if not _is_email(sent):
         return invalid_email()
+    if refusal := unknown_fields(account, sent):
+        return refusal
     known = account.find(sent["email"])
     contact = known or account.put(sent["email"])
-    _overwrite(contact, sent)
+    _overwrite(account, contact, sent)
     shape = contact_object(contact) if known else short_contact_object(contact)
     return Answer(200 if known else 201, {"fieldValues": echoed_fields(contact, sent), "contact": shape})
 
@@ -114,9 +125,11 @@ def update(account: Account, asked: Asked) -> Answer:
         return invalid_email()
     if "email" in sent and account.find(sent["email"]) not in (None, contact):
         return duplicate()
+    if refusal := unknown_fields(account, sent):
+        return refusal
     if "email" in sent:
         account.rename(contact, sent["email"])
-    _overwrite(contact, sent)
+    _overwrite(account, contact, sent)
     return Answer(200, {"fieldValues": echoed_fields(contact, sent), "contact": contact_object(contact)})
 
 
@@ -220,6 +233,14 @@ ROUTES = [
         ("POST", r"contactLists", "contactLists", contact_lists),
         ("GET", r"lists", "lists", lists),
         ("GET", r"lists/(\d+)", "lists", one_list),
+        ("GET", r"fields", "fields", fields),
+        ("POST", r"fields", "fields", make_field),
+        ("POST", r"fieldRels", "fieldRels", make_relation),
+        ("GET", r"webhooks", "webhooks", webhooks),
+        ("POST", r"webhooks", "webhooks", make_webhook),
+        ("GET", r"webhooks/(\d+)", "webhooks", one_webhook),
+        ("PUT", r"webhooks/(\d+)", "webhooks", one_webhook),
+        ("DELETE", r"webhooks/(\d+)", "webhooks", one_webhook),
         ("GET", r"users/me", "account", me),
         ("GET", r"", "account", root),
     )
@@ -254,10 +275,12 @@ def _is_email(sent: dict[str, Any]) -> bool:
     return isinstance(sent.get("email"), str) and EMAIL.fullmatch(sent["email"]) is not None
 
 
-def _overwrite(contact: Contact, sent: dict[str, Any]) -> None:
+def _overwrite(account: Account, contact: Contact, sent: dict[str, Any]) -> None:
     """Take what was sent, an empty name too; what was left out stays."""
     for name, attribute in NAMES.items():
         if name in sent:
             setattr(contact, attribute, sent[name] or "")
     for one in sent.get("fieldValues") or []:
-        contact.fields[str(one["field"])] = str(one["value"])
+        if str(one["field"]) in account.fields:
+            contact.fields[str(one["field"])] = str(one["value"])
+    account.tell("update", contact, "api")

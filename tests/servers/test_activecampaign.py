@@ -63,10 +63,11 @@ class TestContacts:
         assert account.contacts[ANNA].first_name == ""
 
     def test_field_values_are_echoed_with_numbers(self, account: ActiveCampaign, api: Api) -> None:
-        sent = {"email": ANNA, "fieldValues": [{"field": "3", "value": "fi"}]}
+        account.put_field("Language", "LANGUAGE")
+        sent = {"email": ANNA, "fieldValues": [{"field": "1", "value": "fi"}]}
         answer = api("POST", "contact/sync", json={"contact": sent}).json()
-        assert answer["fieldValues"] == [{"contact": 1, "field": 3, "value": "fi", "owner": 1}]
-        assert account.contacts[ANNA].fields == {"3": "fi"}
+        assert answer["fieldValues"] == [{"contact": 1, "field": 1, "value": "fi", "owner": 1}]
+        assert account.contacts[ANNA].fields == {"1": "fi"}
 
     def test_invalid_and_duplicate_addresses(self, account: ActiveCampaign, api: Api) -> None:
         refused = api.sync("anna at example")
