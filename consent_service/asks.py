@@ -49,7 +49,10 @@ class StaffRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """One request for permission: whom, in which language, and on which terms; `staff` when staff were asked."""
+    """One request for permission: whom, in which language, and on which terms; `staff` when staff were asked.
+
+    `batch_id` when their address comes from an earlier list.
+    """
 
     address: Address
     first_name: str
@@ -57,6 +60,7 @@ class Ask:
     language: str
     terms: Terms
     staff: StaffRequest | None = None
+    batch_id: str | None = None
 
 
 def address_windows(limit: str) -> tuple[Window, ...]:
@@ -92,7 +96,7 @@ def forgive(connection: Connection, occasion: Occasion, address: Address) -> Non
 
 def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask: Ask, source: str) -> str:
     """Make this the person's open ask and return its id; nothing else of theirs changes."""
-    confirmation_id, staff = secrets.token_hex(16), _staff_values(ask.staff)
+    confirmation_id, extra = secrets.token_hex(16), _staff_values(ask.staff) | _batch_values(ask)
     consent = evidence.keep_text(connection, occasion, ask.terms.consent)
     privacy = evidence.keep_text(connection, occasion, ask.terms.privacy)
     names: Payload = {"first_name": ask.first_name, "last_name": ask.last_name, "language": ask.language}
@@ -107,7 +111,7 @@ def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask
     # An address that nobody has confirmed may be a stranger's: it must not stay in evidence that is kept for years.
     whose: Payload = {} if source == MOVE else {"email": person.email}
     new_address = {"email": ask.address.email, "email_key": ask.address.key} if source == MOVE else {}
-    asked = evidence.append(connection, occasion, person.id, core | whose | names | staff)
+    asked = evidence.append(connection, occasion, person.id, core | whose | names | extra)
     connection.execute(
         insert(confirmation).values(
             id=confirmation_id,
@@ -119,7 +123,7 @@ def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask
             asked_at=asked.at,
             expires_at=asked.at + LINK_LIFETIME,
             **names,
-            **staff,
+            **extra,
             **new_address,
         )
     )
@@ -226,6 +230,10 @@ def _staff_values(staff: StaffRequest | None) -> Payload:
         "occasion": staff.occasion,
         "occasion_on": staff.asked_on.isoformat(),
     }
+
+
+def _batch_values(ask: Ask) -> Payload:
+    return {"import_batch_id": ask.batch_id} if ask.batch_id else {}
 
 
 def _key(occasion: Occasion, act: str, address: Address) -> str:

@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 import structlog
 from sqlalchemy import Connection, select, update
 
-from consent_service import database, erasure, restoration, retention
+from consent_service import database, erasure, imports, restoration, retention
 from consent_service import service as services
 from consent_service.database import insert_if_absent, insert_or_replace
 from consent_service.delivery import departures, outbox
@@ -27,6 +27,7 @@ from consent_service.retention import Rule
 from consent_service.service import Service
 
 SLICE = 200
+INVITED_AT_ONCE = 5
 STAMP_PAUSE = timedelta(hours=1)
 NOON = time(12, tzinfo=HELSINKI)
 PURGE, TIDY, STAMP = "purge", "tidy", "stamp"
@@ -54,6 +55,7 @@ class Chores:
             self._seal,
             self._copy_notes,
             self._settle,
+            self._invite,
             self._tidy_daily,
             self._wipe,
             self._stamp_daily,
@@ -117,6 +119,14 @@ class Chores:
                 self._has_traces = True
                 log.info("departures over", rows=over)
 
+    def _invite(self) -> None:
+        """Ask a few of those who came over without proof of their permission."""
+        asked = 0
+        while asked < INVITED_AT_ONCE and not self._stop.is_set() and invite_next(self._service):
+            asked += 1
+        if asked:
+            log.info("asked for permission", people=asked)
+
     def _wipe(self) -> None:
         if self._has_traces and database.empty_log(self._service.engine):
             self._has_traces = False
@@ -135,10 +145,7 @@ def purge(service: Service) -> Iterator[tuple[Rule, int]]:
         except Exception as error:
             log.error("rule not carried out", rule=rule.key, error=type(error).__name__)
             failed.append(rule.key)
-    listed = erasure.BATCH
-    while listed == erasure.BATCH:
-        with service.transaction() as connection:
-            listed = erasure.record_leaves(connection, _occasion(service))
+    list_leaves(service)
     if failed:
         raise PurgeIncomplete(f"not everything whose time is up could be ended: {', '.join(failed)}")
 
@@ -150,6 +157,21 @@ def _end(service: Service, rule: Rule) -> Iterator[tuple[Rule, int]]:
             ended = retention.purge_due(connection, _occasion(service), rule, SLICE)
         if ended:
             yield rule, ended
+
+
+def list_leaves(service: Service) -> None:
+    """List emptied leaves in the sealed log."""
+    listed = erasure.BATCH
+    while listed == erasure.BATCH:
+        with service.transaction() as connection:
+            listed = erasure.record_leaves(connection, _occasion(service))
+
+
+def invite_next(service: Service) -> bool:
+    """Ask the next one of those who came over without proof of their permission; False when nobody is to be now."""
+    with service.transaction() as connection:
+        allowed = service.letters.global_limit
+        return imports.invite_next(connection, _occasion(service), service.terms_in, allowed)
 
 
 def tidy(service: Service) -> bool:

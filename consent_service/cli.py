@@ -23,6 +23,7 @@ from consent_service import (
     data_requests,
     database,
     doctor,
+    import_command,
     language,
     relay,
     retention,
@@ -261,6 +262,9 @@ def disable_staff(email: str) -> None:
         if not accounts.disable(connection, terminal.read_address(email)):
             terminal.stop("There is no account with this address. See: consent-service staff list")
     click.echo("Disabled.")
+
+
+cli.add_command(import_command.imports_group)
 
 
 @cli.group("subscriber", cls=AppGroup)

@@ -26,12 +26,15 @@ CONTEXT = PACKAGE / "web" / "static" / "consent-record-context.jsonld"
 CONTROLLER = "#controller"
 RIGHTS = ("A7-3", "A15", "A16", "A17", "A18", "A20", "A21", "A77")
 ASKED, GIVEN, RENEWED = "dpv:ConsentRequested", "dpv:ConsentGiven", "dpv:RenewedConsentGiven"
+UNKNOWN = "dpv:ConsentUnknown"
 REFUSED, WITHDRAWN = "dpv:ConsentRefused", "dpv:ConsentWithdrawn"
 HOW = {
     "requested form": "the form on the controller's web site",
     "requested staff": "a request to the controller's staff",
     "requested link": "a link in a message of the controller",
     "requested my-data": "the person's own page",
+    "requested import": "a question of the controller to somebody on an earlier list",
+    "imported import": "a claim of the controller about a permission given before this service; nothing was shown",
     "confirmed link": "a press of the button behind the mailed link",
     "withdrawn one-click": "the mail program's own button (RFC 8058)",
     "withdrawn link": "the link at the end of a newsletter",
@@ -160,8 +163,8 @@ def _states(held: PersonalData) -> Iterator[dict[str, Any]]:
         state = _state(str(event.core["kind"]), is_given=is_given, was_given=was_given)
         if state is not None:
             yield _status(held, event, state)
-            is_given = state in (GIVEN, RENEWED) or (is_given and state == ASKED)
-            was_given |= is_given
+            is_given = state in (GIVEN, RENEWED, UNKNOWN) or (is_given and state == ASKED)
+            was_given |= is_given and state != UNKNOWN
 
 
 def _state(kind: str, *, is_given: bool, was_given: bool) -> str | None:
@@ -169,6 +172,8 @@ def _state(kind: str, *, is_given: bool, was_given: bool) -> str | None:
     match kind:
         case "requested":
             return ASKED
+        case "imported":
+            return UNKNOWN
         case "confirmed":
             return RENEWED if was_given else GIVEN
         case "declined":

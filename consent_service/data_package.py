@@ -28,7 +28,7 @@ from consent_service.language import HELSINKI, mark
 from consent_service.ledger import seal
 from consent_service.ledger.checkpoint import Verifiers
 from consent_service.privacy import OMBUDSMAN_PAGE
-from consent_service.statements import CHANNELS, DOORS, LEAVING_REASONS, SHOWN
+from consent_service.statements import CHANNELS, CLAIMS, DOORS, LEAVING_REASONS, ORIGINS, SHOWN
 
 # Where a formula may begin: at the start, and after whatever some spreadsheet takes for the end of a cell.
 FORMULA = re.compile(r"(?:^|(?<=[;,\t\r\n]))(?=\s*[=+\-@]|[\t\r])")
@@ -169,6 +169,8 @@ def _page(held: PersonalData, origin: Origin) -> str:
             rules=retention.RULES,
             channels=CHANNELS,
             reasons=LEAVING_REASONS,
+            claims=CLAIMS,
+            origins=ORIGINS,
             style=Markup(f":root {{ --accent: {controller.accent}; }}\n{styles}"),  # noqa: S704 - files of ours
         )
     )

@@ -136,7 +136,14 @@ class PersonalData:
     @property
     def agreed(self) -> HeldAsk | None:
         """The ask that the person said yes to last, whether or not they have left since."""
-        return max((ask for ask in self.asks if ask.used_at), key=attrgetter("used_at"), default=None)
+        claimed = {event.id for event in self.events if event.core["kind"] == "imported"}
+        answered = (ask for ask in self.asks if ask.used_at and ask.used_event_id not in claimed)
+        return max(answered, key=attrgetter("used_at"), default=None)
+
+    @property
+    def imported(self) -> HeldEvent | None:
+        """The event by which the person was brought over from an earlier list, if they were."""
+        return next((event for event in self.events if event.core["kind"] == "imported"), None)
 
     @property
     def first_ask(self) -> HeldAsk | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from consent_service import asks
+from consent_service import asks, import_rows
 from consent_service.delivery import departures, moves, suppression
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
@@ -20,6 +20,7 @@ BATCH = 5000
 
 
 BY_PERSON = "person"  # the rule of an erasure that nobody but the person asked for
+IMPORT_UNDONE = "import_undone"  # of somebody brought over from an earlier list by mistake: there before us, they stay
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def record_leaves(connection: Connection, occasion: Occasion) -> int:
 
 def _erase(connection: Connection, occasion: Occasion, person: Row[Any], rule: str, *, tell: bool) -> None:
     surely_there = person.forwarded_at is not None or person.contact_id is not None
-    told_there = surely_there or (person.active_since is not None and occasion.forwards)
+    told_there = rule != IMPORT_UNDONE and (surely_there or (person.active_since is not None and occasion.forwards))
     if told_there or tell:
         departures.start(connection, person, occasion.now, told_there=told_there, waits=occasion.forwards, told=tell)
     for former in moves.former_addresses(connection, occasion.vault, person.id) if told_there else ():
@@ -103,6 +104,7 @@ def _erase(connection: Connection, occasion: Occasion, person: Row[Any], rule: s
     refused = suppression.find(connection, occasion.vault, person.email_key, occasion.now)
     is_objection = refused is not None and refused.reason == "objected"
     _empty_leaves(connection, occasion, person.id, rule)
+    import_rows.forget(connection, person.email_key)
     connection.execute(delete(subscriber).where(subscriber.c.id == person.id))  # takes its key, asks and messages along
     record = {
         "subscriber_id": person.id,

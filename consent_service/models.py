@@ -125,12 +125,44 @@ confirmation = Table(
     Column("used_at", UtcDateTime),
     Column("used_event_id", ForeignKey("consent_event.id"), unique=True),
     Column("declined_at", UtcDateTime),
+    Column("import_batch_id", ForeignKey("import_batch.id"), index=True),
     CheckConstraint("(used_at IS NULL) = (used_event_id IS NULL)", name="use_has_event"),
     CheckConstraint("source IN ('form', 'staff', 'link', 'my-data', 'api', 'import')", name="source_known"),
     CheckConstraint("(email IS NULL) = (email_key IS NULL)", name="new_address_is_whole"),
     CheckConstraint("source <> 'staff' OR (staff_id IS NOT NULL AND channel IS NOT NULL)", name="staff_says_how"),
     CheckConstraint("used_at IS NULL OR declined_at IS NULL", name="one_answer"),
     UniqueConstraint("subscriber_id", "used_event_id", name="uq_confirmation_subscriber_id_used_event_id"),
+)
+
+import_batch = Table(
+    "import_batch",
+    metadata,
+    Column("id", String(8), primary_key=True),
+    Column("source", String(20), nullable=False),
+    Column("grade", String(20), nullable=False),
+    Column("imported_by", String(100), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("undone_at", UtcDateTime),
+    Column("imported", Integer, nullable=False, server_default="0"),
+    Column("waiting", Integer, nullable=False, server_default="0"),
+    Column("skipped", Integer, nullable=False, server_default="0"),
+    CheckConstraint("source IN ('file', 'activecampaign')", name="source_known"),
+)
+
+# Somebody on an earlier list whose permission nobody can prove: no subscriber, until they are asked.
+import_row = Table(
+    "import_row",
+    metadata,
+    Column("id", Count, primary_key=True, autoincrement=True),
+    Column("batch_id", ForeignKey("import_batch.id"), nullable=False, index=True),
+    Column("email", String(320), nullable=False),
+    Column("email_key", String(320), nullable=False, unique=True),
+    Column("first_name", String(100), nullable=False),
+    Column("last_name", String(100), nullable=False),
+    Column("language", String(2), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False, index=True),
+    Column("invited_at", UtcDateTime, index=True),
 )
 
 consent_event = Table(

@@ -116,6 +116,10 @@ def _in_short(language: Language, controller: Controller) -> list[str]:
             "You get %(possessive)s newsletter only if you asked for it and confirmed it from your own e-mail.",
             possessive=possessive,
         ),
+        say(
+            "If you were on an earlier newsletter list of ours, you get it on the permission you gave then, or we ask "
+            "you first."
+        ),
         say("For that we keep your name, your e-mail address and the proof of your consent."),
         say(
             "You can stop at any time with the link at the end of every newsletter. We then erase your data within a "
@@ -124,7 +128,7 @@ def _in_short(language: Language, controller: Controller) -> list[str]:
         say("You may see, correct, take with you and have erased what we know about you: [My data](/my-data)."),
     ]
     if others:
-        points.insert(2, say("Your data is also handled by: %(others)s.", others=others))
+        points.insert(3, say("Your data is also handled by: %(others)s.", others=others))
     return [SECTION + say("In short"), _list(points)]
 
 
@@ -151,6 +155,10 @@ def _what(language: Language, evidence_ip: str) -> list[str]:
         say("What you were asked, in which words and when, when you confirmed it, and when you left."),
         say("Why you left, if you told us."),
         say("If you asked one of us to add you: who that was, and when and on what occasion you asked."),
+        say(
+            "If you were on an earlier newsletter list of ours: who brought your address over, from where and when, "
+            "and what was known of your permission."
+        ),
         say(TECHNICAL[evidence_ip]),
     ]
     return [

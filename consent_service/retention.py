@@ -14,7 +14,15 @@ from sqlalchemy import Column, Connection, delete, func, select, update
 from consent_service import erasure as erasing
 from consent_service.language import mark
 from consent_service.ledger.evidence import Occasion
-from consent_service.models import allowance, confirmation, consent_event, erasure, outbox_message, subscriber
+from consent_service.models import (
+    allowance,
+    confirmation,
+    consent_event,
+    erasure,
+    import_row,
+    outbox_message,
+    subscriber,
+)
 from consent_service.models import suppression as suppressed
 
 ALARM = timedelta(days=360)  # nobody may stay passive for a year: then something has kept the purge from its work
@@ -85,6 +93,11 @@ def _is_unconfirmed_address(now: datetime, after: timedelta) -> Any:
     return confirmation.c.email.is_not(None) & (confirmation.c.asked_at <= now - after)
 
 
+def _has_waited(now: datetime, after: timedelta) -> Any:
+    """Since they were brought over, or since it was decided to ask them: that is done a few at a time."""
+    return func.coalesce(import_row.c.invited_at, import_row.c.created_at) <= now - after
+
+
 def _has_been_passive(now: datetime, after: timedelta) -> Any:
     """Long enough; an open ask does not put the end off, or backups would keep the person for over a year."""
     return (subscriber.c.status == "passive") & (subscriber.c.passive_since <= now - after) & _is_free()
@@ -136,6 +149,14 @@ RULES = (
         mark("It waits for your answer. Without one there is no reason to keep it."),
         timedelta(days=14),
         end=End(subscriber.c.id, _is_unconfirmed, _erase),
+    ),
+    Rule(
+        "import_row",
+        mark("Name and address from an earlier list of ours, if nobody can prove that you agreed to be on it"),
+        mark("until we ask you, and at most 90 days"),
+        mark("To ask you whether you want the newsletter. Until you say yes you get none."),
+        timedelta(days=90),
+        end=End(import_row.c.id, _has_waited, _delete(import_row.c.id)),
     ),
     Rule(
         "new_address",

@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 from consent_service import asks, database, privacy, retention, statements, subscriptions
+from consent_service import language as languages
 from consent_service.config import VAR, Settings
 from consent_service.consent_record import Place
 from consent_service.controller import Controller
@@ -136,6 +137,10 @@ class Service:
         """What a person who is asked today is asked on."""
         consent = self.consent_text(language).shown
         return Terms(consent, self.privacy_text(language), self.controller.purpose_version)
+
+    def terms_in(self, code: str) -> Terms:
+        """The same in a language known by its code."""
+        return self.terms(languages.language(code))
 
     def origin(self) -> Origin:
         """Where a person's data comes from, as it is said in the file they get."""

@@ -10,6 +10,7 @@ from consent_service.controller import Controller
 from consent_service.language import Language, mark
 
 PURPOSE = "newsletter"
+IMPORT = "import"  # the kind of text that was never shown: what was claimed of somebody on an earlier list
 CHANNELS = {
     "meeting": mark("a meeting"),
     "phone": mark("a phone call"),
@@ -36,7 +37,14 @@ SHOWN = {
     "privacy": mark("The privacy statement of that time"),
     "mail": mark("The confirmation message"),
     "confirm": mark("The confirmation page"),
+    IMPORT: mark("What was claimed when the subscription was brought over"),
 }
+CLAIMS = {
+    "double-opt-in": mark("a subscription confirmed elsewhere with a link in a message (double opt-in)"),
+    "paper-form": mark("a signed paper form"),
+    "customer": mark("a customer relationship"),
+}
+ORIGINS = {"activecampaign": mark("from ActiveCampaign"), "file": mark("from a file")}
 LEAVING_REASONS = {
     "too_many": mark("There were too many messages"),
     "not_for_me": mark("The content was not for me"),
@@ -47,7 +55,7 @@ LEAVING_REASONS = {
 
 @dataclass(frozen=True)
 class ShownText:
-    """The exact bytes (UTF-8) of a text, its kind (`consent`, `confirm`, `mail`, `privacy`), its language."""
+    """The exact bytes (UTF-8) of a text, its kind (`consent`, `confirm`, `mail`, `privacy`, `import`), its language."""
 
     kind: str
     language: str
@@ -110,3 +118,21 @@ def confirm(language: Language, asked: ConsentText, *, is_move: bool = False) ->
         title, button = language.say("Confirm your new address"), language.say("Confirm the address")
     content = f"{title}\n\n{asked.sentence}\n\n[{button}]\n\n{asked.privacy}\n"
     return ShownText("confirm", language.code, content.encode())
+
+
+def imported(language: Language, controller: Controller, origin: str, grade: str) -> ShownText:
+    """Return what the evidence of somebody brought over from an earlier list rests on: a claim, and no text shown."""
+    say = language.say
+    paragraphs = [
+        say(
+            "This subscription was brought over to %(name)s's new newsletter service from an earlier list.",
+            name=controller.name,
+        ),
+        say("Where it comes from: %(origin)s.", origin=say(ORIGINS[origin])),
+        say("What is claimed: %(claim)s.", claim=say(CLAIMS[grade])),
+        say(
+            "That is the word of whoever brought the list over. This service has shown the subscriber no text, and "
+            "nothing has been confirmed to it."
+        ),
+    ]
+    return ShownText(IMPORT, language.code, ("\n\n".join(paragraphs) + "\n").encode())

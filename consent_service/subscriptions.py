@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from consent_service import asks, corrections
+from consent_service import asks, corrections, import_rows
 from consent_service.asks import Ask, LinkDead, LinkExpired
 from consent_service.database import insert_if_absent
 from consent_service.delivery import outbox, suppression
@@ -29,6 +29,7 @@ from consent_service.models import confirmation, refusal, subscriber
 from consent_service.people import Address
 from consent_service.statements import LEAVING_REASONS, ShownText, Terms
 
+IMPORTED = "import"  # the source of an ask to somebody on an earlier list
 THERE = "activecampaign"  # the door of what somebody did or said at ActiveCampaign
 
 
@@ -74,6 +75,14 @@ def add_by_staff(connection: Connection, occasion: Occasion, ask: Ask, allowed: 
     if ask.staff is None:
         raise ValueError("staff must say how the person asked")
     return _ask(connection, occasion, ask, "staff", allowed)
+
+
+def invite(connection: Connection, occasion: Occasion, ask: Ask) -> Requested | None:
+    """Ask somebody on an earlier list for the permission nobody can prove; None when they are known here by now."""
+    known = select(subscriber.c.id).where(subscriber.c.email_key == ask.address.key)
+    if connection.execute(known).first() is not None:
+        return None
+    return _ask(connection, occasion, ask, IMPORTED, ())
 
 
 def ask_again(
@@ -287,4 +296,5 @@ def _person(connection: Connection, occasion: Occasion, ask: Ask) -> Row[Any]:
         insert_if_absent(connection, subscriber, values)
         person = connection.execute(known).one_or_none()
         if person is not None:
+            import_rows.forget(connection, person.email_key)  # they need not be asked any more
             return person

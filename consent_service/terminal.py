@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from consent_service import chores, config, database, people
 from consent_service import log as logs
+from consent_service.import_file import FileRefused
 from consent_service.ledger.checkpoint import CheckpointRefused
 from consent_service.ledger.proof import ReceiptRefused
 from consent_service.ledger.sealer import SealRefused
@@ -32,6 +33,7 @@ REFUSALS = (
     SealRefused,
     LineUnreadable,
     chores.PurgeIncomplete,
+    FileRefused,
 )
 
 

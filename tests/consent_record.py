@@ -108,6 +108,7 @@ class Status(Part):
         Literal[
             "dpv:ConsentRequested",
             "dpv:ConsentGiven",
+            "dpv:ConsentUnknown",
             "dpv:RenewedConsentGiven",
             "dpv:ConsentRefused",
             "dpv:ConsentWithdrawn",
@@ -139,7 +140,7 @@ class ConsentRecord(Part):
     law: list[Literal["legal-eu:law-GDPR"]] = key("dpv:hasApplicableLaw", min_length=1)
     authority: Authority = key("dpv:hasAuthority")
     processes: list[Process] = key("dpv:hasProcess", min_length=1)
-    notices: list[Notice] = key("dpv:hasNotice", min_length=1)
+    notices: list[Notice] = key("dpv:hasNotice")
     controls: list[Control] = key("dpv:hasConsentControl", min_length=1)
     rights: list[Text] = key("dpv:hasRight", min_length=8)
     states: list[Status] = key("dpv:hasConsentStatus", min_length=1)

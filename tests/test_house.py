@@ -26,6 +26,8 @@ ROOMS = {
     "config": {"controller"},
     "language": set(),
     "people": set(),
+    "import_file": set(),
+    "import_claims": {"import_file", "people"},
     "tokens": set(),
     "ledger.vault": set(),
     "ledger.seal": set(),
@@ -44,7 +46,7 @@ ROOMS = {
 }
 ROWS = [
     {"ledger.tiles"},
-    {"ledger.evidence", "delivery.suppression", "delivery.allowance"},
+    {"ledger.evidence", "delivery.suppression", "delivery.allowance", "import_rows"},
     {"delivery.outbox", "delivery.pacing", "ledger.sealer"},
     {"delivery.calls", "delivery.contacts"},
     {"ledger.receipt", "ledger.replay"},
@@ -57,7 +59,7 @@ ROWS = [
     {"asks"},
     {"erasure", "corrections"},
     {"subscriptions", "subscribers", "retention"},
-    {"restoration"},
+    {"restoration", "imports"},
     {"notes_file"},
     {"data_requests"},
     {"consent_record"},
@@ -73,6 +75,7 @@ ROWS = [
     {"web"},
     {"web.server"},
     {"terminal"},
+    {"import_command"},
     {"cli"},
 ]
 WITH_FLASK = {"cli"} | {room for row in ROWS for room in row if room.startswith("web")}
@@ -167,6 +170,9 @@ def test_use_cases_never_commit_and_never_read_a_clock():
         "retention",
         "erasure",
         "restoration",
+        "imports",
+        "import_rows",
+        "import_claims",
         "ledger/evidence",
         "delivery/suppression",
         "delivery/allowance",

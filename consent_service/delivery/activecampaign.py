@@ -84,12 +84,15 @@ class Account:
 
     def _subscribe(self, contact: ContactState) -> Outcome:
         contact_id = self._sync(contact)
-        if contact.basis and contact.was_forwarded:  # who left there since is not put back
+        is_imported = contact.basis is not None and contact.basis.is_imported
+        if contact.basis and (contact.was_forwarded or is_imported):  # who left there since is not put back
             found = self._membership(contact_id)
             is_in_line = contact.basis.is_forwarded and found.status == SUBSCRIBED
             if is_in_line or contact.basis.is_outdated_by(found):
                 return Seen(contact_id=contact_id, membership=found)
-        status = self._set_status(contact_id, SUBSCRIBED, sourceid=RESUBSCRIBE_SOURCE)
+        # Whoever was only imported has made no new wish by which the account could let them come back.
+        source = {} if is_imported else {"sourceid": RESUBSCRIBE_SOURCE}
+        status = self._set_status(contact_id, SUBSCRIBED, **source)
         if status == SUBSCRIBED:
             return Delivered(contact_id=contact_id)
         return Retry("ActiveCampaign did not take the contact onto the list")
@@ -129,7 +132,8 @@ class Account:
 
     def _sync(self, contact: ContactState) -> str:
         names = {"firstName": contact.first_name, "lastName": contact.last_name}
-        _, body = self._calls.call("POST", "contact/sync", {"contact": {"email": contact.email} | names})
+        known = {name: value for name, value in names.items() if value}  # an empty one would blank the name there
+        _, body = self._calls.call("POST", "contact/sync", {"contact": {"email": contact.email} | known})
         found = part(body, "contact")
         if not _is_of(found, contact.email):
             raise Ended(Retry("ActiveCampaign's answer to contact/sync names another contact or none"))

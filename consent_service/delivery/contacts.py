@@ -26,16 +26,20 @@ class Membership:
 
 @dataclass(frozen=True)
 class Basis:
-    """The confirmation that makes somebody active: its event, its time, and whether it was taken over there."""
+    """The confirmation that makes somebody active: its event, its time, and whether it was taken over there.
+
+    `is_imported` says that nobody confirmed: the person comes from an earlier list, which may be behind.
+    """
 
     event_id: str
     confirmed_at: datetime
     is_forwarded: bool
+    is_imported: bool = False
 
     def is_outdated_by(self, found: Membership) -> bool:
         """Whether somebody left there after this confirmation, as far as can be told."""
         is_later = found.left_at is not None and found.left_at - self.confirmed_at > CLOCKS_DIFFER
-        return found.status in LEFT and (self.is_forwarded or is_later)
+        return found.status in LEFT and (self.is_forwarded or self.is_imported or is_later)
 
 
 @dataclass(frozen=True)

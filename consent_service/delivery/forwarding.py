@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, or_, select, update
 
+from consent_service import statements
 from consent_service.delivery import departures, moves, outbox
 from consent_service.delivery.contacts import (
     SUBSCRIBED,
@@ -22,7 +23,7 @@ from consent_service.delivery.contacts import (
 )
 from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
 from consent_service.ledger.vault import Vault
-from consent_service.models import confirmation, subscriber
+from consent_service.models import confirmation, shown_text, subscriber
 
 SYNC, LOOK = "sync", "look"
 LOOK_AGAIN = timedelta(minutes=1)
@@ -115,8 +116,10 @@ def _basis(connection: Connection, person: Row[Any]) -> Basis | None:
     if person.basis_event_id is None:
         return None
     mine = confirmation.c.used_event_id == person.basis_event_id
-    confirmed_at: datetime = connection.execute(select(confirmation.c.used_at).where(mine)).scalar_one()
-    return Basis(person.basis_event_id, confirmed_at, person.forwarded_event_id == person.basis_event_id)
+    agreed = select(confirmation.c.used_at, shown_text.c.kind).join(shown_text).where(mine)
+    confirmed_at, kind = connection.execute(agreed).one()
+    is_forwarded = person.forwarded_event_id == person.basis_event_id
+    return Basis(person.basis_event_id, confirmed_at, is_forwarded, is_imported=kind == statements.IMPORT)
 
 
 def _read_there(

@@ -18,7 +18,7 @@ COLUMNS = (
 
 ASKED = (
     "purpose", "purpose_version", "source", "first_name", "last_name", "language",
-    "staff_id", "staff_name", "channel", "occasion", "occasion_on",
+    "staff_id", "staff_name", "channel", "occasion", "occasion_on", "import_batch_id",
 )  # fmt: skip
 STOPPED = ("withdrawn", "bounced", "objected")
 NAMES = ("first_name", "last_name")
@@ -35,6 +35,9 @@ def person(events: Sequence[Event]) -> dict[str, object]:
                 state |= {"status": "pending", "email": core["email"]}
                 state |= {name: core[name] for name in ("first_name", "last_name", "language")}
             state["open_confirmation_id"] = core["confirmation"]
+        elif core["kind"] == "imported":  # only ever somebody's first event
+            state |= {name: core[name] for name in ("first_name", "last_name", "language", "email")}
+            state |= {"status": "active", "active_since": at, "basis_event_id": event.id}
         elif core["kind"] == "confirmed":
             state |= {name: core[name] for name in ("first_name", "last_name", "language")}
             if "replaces" not in core:  # who moves to another address has been active all the while
@@ -70,6 +73,10 @@ def asks(events: Sequence[Event]) -> dict[str, dict[str, object]]:
             told: dict[str, object] = {name: core.get(name) for name in ASKED}
             told |= {"asked_at": at, "statement_sha256": core["texts"]["consent"]} | dict.fromkeys(ANSWERED)
             open_ask = found[core["confirmation"]] = told
+        elif core["kind"] == "imported":
+            claimed: dict[str, object] = {name: core.get(name) for name in ASKED}
+            claimed |= {"asked_at": at, "statement_sha256": core["texts"]["import"]} | dict.fromkeys(ANSWERED)
+            found[core["confirmation"]] = claimed | {"used_at": at, "used_event_id": event.id}
         elif core["kind"] == "corrected":
             open_ask |= {name: core[name] for name in NAMES}
         elif core["kind"] == "confirmed":

@@ -22,7 +22,7 @@ from consent_service.delivery.suppression import Suppressed
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger import evidence, sealer
 from consent_service.ledger.seal import Payload
-from consent_service.statements import CHANNELS, LEAVING_REASONS, SHOWN
+from consent_service.statements import CHANNELS, CLAIMS, LEAVING_REASONS, ORIGINS, SHOWN
 from consent_service.subscribers import STATUSES
 from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
 from consent_service.web import sheet
@@ -164,6 +164,8 @@ def show_subscriber(subscriber_id: Any) -> ResponseReturnValue:
         channels=CHANNELS,
         languages=LANGUAGES,
         reasons=LEAVING_REASONS,
+        claims=CLAIMS,
+        origins=ORIGINS,
         text_names=SHOWN,
         was_added="added" in request.args,
         did=request.args.get("did"),

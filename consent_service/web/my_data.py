@@ -19,7 +19,7 @@ from consent_service.delivery import letters
 from consent_service.erasure import BY_PERSON
 from consent_service.language import mark
 from consent_service.ledger import receipt
-from consent_service.statements import CHANNELS, LEAVING_REASONS
+from consent_service.statements import CHANNELS, CLAIMS, LEAVING_REASONS, ORIGINS
 from consent_service.tokens import MyDataLinkExpired
 from consent_service.web import sheet
 from consent_service.web.evidence import hand_over
@@ -92,6 +92,8 @@ def show(token: str) -> ResponseReturnValue:
         rules=retention.RULES,
         channels=CHANNELS,
         reasons=LEAVING_REASONS,
+        claims=CLAIMS,
+        origins=ORIGINS,
     )
 
 

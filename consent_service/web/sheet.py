@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from consent_service import data_requests
 from consent_service import service as services
 from consent_service.data_requests import PersonalData
-from consent_service.statements import CHANNELS, DOORS, LEAVING_REASONS, SHOWN
+from consent_service.statements import CHANNELS, CLAIMS, DOORS, LEAVING_REASONS, ORIGINS, SHOWN
 from consent_service.subscribers import STATUSES
 from consent_service.web.visitor import service
 
@@ -34,6 +34,8 @@ def show(held: PersonalData, back: str) -> str:
         shown=SHOWN,
         channels=CHANNELS,
         reasons=LEAVING_REASONS,
+        claims=CLAIMS,
+        origins=ORIGINS,
         public_url=service().settings.public_url,
         log_key=str(verifier),
     )

@@ -1,0 +1,219 @@
+"""The command `import`: brings the subscribers of an earlier list over, shows what would happen, and takes it back.
+
+Works in slices, each a transaction of its own: killed in the middle and run again, it goes on with the rest, since
+whoever is known already is passed over. Says rows by their number, never by an address. Contains no rule.
+"""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy import Row
+
+from consent_service import chores, database, import_claims, import_file, import_rows, imports, language, terminal
+from consent_service import service as services
+from consent_service.import_claims import Claim
+from consent_service.import_file import Line
+from consent_service.imports import REASONS, Batch, Outcome
+from consent_service.language import HELSINKI
+from consent_service.ledger.evidence import Occasion
+from consent_service.service import Service
+
+SLICE = 100
+LARGEST_FILE = 50 * 1024 * 1024
+
+
+@click.group("import")
+def imports_group() -> None:
+    """Bring over the subscribers of an earlier list.
+
+    Whose permission can be proved becomes active; who is known here already stays as they are. Without a grade nobody
+    becomes active: such people wait until they are asked, see: import invite.
+    """
+
+
+def says_what_is_claimed(command: Any) -> Any:
+    """Give a command the options that say what is claimed of all rows that say nothing themselves."""
+    options = (
+        click.option("--grade", type=click.Choice(list(import_claims.GRADES)), default=import_claims.UNKNOWN,
+                     show_default=True, help="How their permission can be proved."),
+        click.option("--on", "day", help="The day it was given, as 2024-01-31 or 31.1.2024."),
+        click.option("--form-number", default="", help="The number of the paper form."),
+        click.option("--language", "code", type=click.Choice(language.CODES), default="fi", show_default=True),
+        click.option("--staff-name", required=True, help="Who brings the list over; noted in the evidence."),
+        click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing."),
+        click.option("--json", "as_json", is_flag=True, help="Print the report as JSON."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@imports_group.command("file")
+@click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@says_what_is_claimed
+@terminal.fails_clearly
+def bring_file(path: Path, *, dry_run: bool, as_json: bool, **said: Any) -> None:
+    """Bring over the people in a CSV or XLSX file; they go on to ActiveCampaign.
+
+    The first row names the columns: email, first name, last name, language, grade, date, form. Only email is needed.
+    """
+    if path.stat().st_size > LARGEST_FILE:
+        terminal.stop("The file is larger than 50 MB. Split it.")
+    sheet = import_file.read(path.read_bytes())
+    service = terminal.load_service()
+    batch = _batch(service, imports.FILE, said)
+    if sheet.ignored and not as_json:
+        click.echo(f"Columns that are not used: {', '.join(sheet.ignored)}", err=True)
+    slices = [sheet.lines[first : first + SLICE] for first in range(0, len(sheet.lines), SLICE)]
+    with click.progressbar(length=len(sheet.lines), label="Importing", file=sys.stderr) as bar:
+        outcomes = _bring_over(service, batch, iter(slices), bar, dry_run=dry_run)
+    _report(batch, outcomes, dry_run=dry_run, as_json=as_json)
+
+
+@imports_group.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print the batches as JSON.")
+@terminal.fails_clearly
+def list_batches(as_json: bool) -> None:
+    """List what was brought over, newest first."""
+    service = terminal.load_service()
+    database.upgrade(service.engine)
+    with service.reading() as connection:
+        found, waiting = imports.batches(connection), import_rows.waiting(connection)
+    told = [_told(batch, *waiting.get(batch.id, (0, 0))) for batch in found]
+    if as_json:
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        return
+    for one in told:
+        click.echo(
+            f"{one['id']}  {one['started_at'][:16]}  {one['source']}  {one['grade']}  {one['imported_by']}: "
+            f"{one['imported']} imported, {one['skipped']} skipped, {one['still_waiting']} wait to be asked"
+            f"{', undone' if one['undone_at'] else '' if one['finished_at'] else ', not finished: run it again'}"
+        )
+    if not told:
+        click.echo("Nothing was brought over yet. See: consent-service import --help")
+
+
+@imports_group.command("invite")
+@click.argument("batch_id", metavar="BATCH")
+@terminal.fails_clearly
+def invite(batch_id: str) -> None:
+    """Ask those of a batch whose permission nobody can prove, a few at a time, as the limits of mails allow."""
+    service = terminal.load_service()
+    database.upgrade(service.engine)
+    with service.transaction() as connection:
+        _known(imports.find(connection, batch_id))
+        invited = import_rows.invite(connection, batch_id, services.now())
+    click.echo(f"{invited} people will be asked, a few at a time, while the relay runs.")
+
+
+@imports_group.command("undo")
+@click.argument("batch_id", metavar="BATCH")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@terminal.fails_clearly
+def undo(batch_id: str, as_json: bool) -> None:
+    """Erase the people a batch brought here, except those who have done anything since; can be run again."""
+    service = terminal.load_service()
+    database.upgrade(service.engine)
+    with service.transaction() as connection:
+        _known(imports.find(connection, batch_id))
+        waited = imports.begin_undo(connection, _occasion(service), batch_id)
+        ids = imports.members(connection, batch_id)
+    counted = Counter({"waited": waited})
+    with click.progressbar(length=len(ids), label="Undoing", file=sys.stderr) as bar:
+        for first in range(0, len(ids), SLICE):
+            counted += _undo_slice(service, ids[first : first + SLICE])
+            bar.update(len(ids[first : first + SLICE]))
+    chores.list_leaves(service)
+    told = {name: counted[name] for name in (imports.UNDONE, "waited", imports.ACTED, imports.BUSY)}
+    if as_json:
+        click.echo(json.dumps(told))
+        return
+    click.echo(
+        f"{told['undone']} people erased, and {told['waited']} who waited to be asked. "
+        f"{told['acted']} have done something since, or must be kept, and stay."
+    )
+    if told["busy"]:
+        terminal.stop(f"{told['busy']} are on their way to ActiveCampaign just now. Run this again in a minute.")
+
+
+def _undo_slice(service: Service, ids: Sequence[str]) -> Counter[str]:
+    with service.transaction() as connection:
+        results = [imports.undo(connection, _occasion(service), one) for one in ids]
+    return Counter(filter(None, results))
+
+
+def _batch(service: Service, source: str, said: dict[str, Any]) -> Batch:
+    today = services.now().astimezone(HELSINKI).date()
+    day = import_claims.read_day(said["day"]) if said["day"] else None
+    if said["day"] and (day is None or day > today):
+        terminal.stop("Give the day as 2024-01-31 or 31.1.2024; it must have been.")
+    claim = Claim(said["grade"], day, said["form_number"])
+    return Batch(source, terminal.read_name(said["staff_name"]), claim, said["code"], service.controller, today)
+
+
+def _bring_over(
+    service: Service, batch: Batch, slices: Iterator[Sequence[Line]], bar: Any, *, dry_run: bool
+) -> list[Outcome]:
+    outcomes = []
+    if not dry_run:
+        terminal.await_database(service)
+        with service.transaction() as connection:
+            imports.begin(connection, _occasion(service), batch)
+    for lines in slices:
+        if dry_run:
+            with service.reading() as connection:
+                outcomes += imports.preview(connection, _occasion(service), batch, lines)
+        else:
+            with service.transaction() as connection:
+                outcomes += imports.add(connection, _occasion(service), batch, lines)
+        bar.update(len(lines))
+    if not dry_run:
+        with service.transaction() as connection:
+            imports.finish(connection, batch.id, services.now())
+    return outcomes
+
+
+def _report(batch: Batch, outcomes: Sequence[Outcome], *, dry_run: bool, as_json: bool) -> None:
+    counted = Counter(one.what for one in outcomes)
+    skipped = [one for one in outcomes if one.what in REASONS]
+    told = {"imported": counted[imports.IMPORTED], "waiting": counted[imports.WAITING]}
+    if as_json:
+        rows = [{"row": one.number, "reason": one.what} for one in skipped]
+        batch_id = None if dry_run else batch.id
+        click.echo(json.dumps({"batch": batch_id, "dry_run": dry_run, **told, "skipped": rows}, indent=2))
+        return
+    for one in skipped:
+        click.echo(f"row {one.number}: {REASONS[one.what]}")
+    would = "would be " if dry_run else ""
+    click.echo(
+        f"{told['imported']} {would}imported as active, {told['waiting']} {would}kept until they are asked, "
+        f"{len(skipped)} {would}skipped."
+    )
+    if not dry_run:
+        click.echo(f"This is batch {batch.id}. To take it back: consent-service import undo {batch.id}")
+        if told["waiting"]:
+            click.echo(f"To ask those who wait: consent-service import invite {batch.id}")
+
+
+def _told(batch: Row[Any], waiting: int, invited: int) -> dict[str, Any]:
+    values = {name: _as_text(value) for name, value in batch._mapping.items()}
+    return values | {"still_waiting": waiting, "invited": invited}
+
+
+def _as_text(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _known(batch: Row[Any] | None) -> None:
+    if batch is None:
+        terminal.stop("There is no such batch. See: consent-service import list")
+
+
+def _occasion(service: Service) -> Occasion:
+    return Occasion(services.now(), "terminal", "terminal", service.vault, forwards=service.forwards)
