@@ -22,7 +22,7 @@ __all__ = ["ActiveCampaign", "Call", "Contact"]
 
 CallName = Literal[
     "sync", "create", "contactLists", "read", "search", "update", "delete", "lists", "account",
-    "fields", "fieldRels", "webhooks", "any",
+    "fields", "fieldRels", "webhooks", "bulk", "info", "any",
 ]  # fmt: skip
 
 

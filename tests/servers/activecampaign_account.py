@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Literal
 
+from .activecampaign_imports import Imports, land
 from .activecampaign_webhooks import OF_STATUS, By, Webhooks
 
 ACCOUNT_ZONE = timezone(timedelta(hours=-5))
@@ -68,9 +69,12 @@ class Account:
         self.unknown_field: Literal["ignored", "refused"] = "ignored"
         self.fields: dict[str, CustomField] = {}
         self.webhooks = Webhooks()
+        self.ignored_filters: frozenset[str] = frozenset()
+        self.imports = Imports()
         self.clock: Callable[[], datetime] = lambda: datetime.now(ACCOUNT_ZONE)
         self.changed = threading.Condition()
         self._known: dict[str, Contact] = {}
+        self._by_id: dict[str, Contact] = {}
         self._history: list[tuple[str, int]] = []
         self._last_id = 0
 
@@ -123,6 +127,12 @@ class Account:
         self.fields[made.id] = made
         return made
 
+    def land_imports(self) -> None:
+        """Let the imports that are queued be carried out now."""
+        with self.changed:
+            for queued in self.imports.queue.values():
+                land(self, queued)
+
     # For the answers; the caller holds `changed`
 
     def find(self, email: str) -> Contact | None:
@@ -131,6 +141,9 @@ class Account:
 
     def by_id(self, contact_id: object) -> Contact | None:
         """Return the contact with this id, given as text or number."""
+        found = self._by_id.get(str(contact_id))
+        if found is not None and found.id == str(contact_id):
+            return found
         return next((one for one in self._known.values() if one.id == str(contact_id)), None)
 
     def visible(self) -> list[Contact]:
@@ -142,7 +155,7 @@ class Account:
         """Make a contact; ids are never used twice."""
         self._last_id += 1
         contact = Contact(str(self._last_id), self._spelt(email))
-        self._known[email.lower()] = contact
+        self._known[email.lower()] = self._by_id[contact.id] = contact
         self.changed.notify_all()
         return contact
 
@@ -155,6 +168,7 @@ class Account:
     def drop(self, contact: Contact) -> None:
         """Delete a contact."""
         del self._known[contact.email.lower()]
+        self._by_id.pop(contact.id, None)
         self.changed.notify_all()
 
     def subscribe(self, contact: Contact, list_id: int, status: int, source: int) -> int:

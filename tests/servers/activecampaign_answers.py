@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from .activecampaign_account import Account, Contact
+from .activecampaign_bulk import bulk_import, info
 from .activecampaign_search import search
 from .activecampaign_setup import (
     fields,
@@ -59,9 +60,10 @@ class Asked:
 
     @property
     def query(self) -> dict[str, str]:
-        """The decoded parameters; the last of several with one name counts."""
+        """The decoded parameters; the last of several with one name counts, unless the name says that it is a list."""
         parsed = parse_qs(urlsplit(self.target).query, keep_blank_values=True)
-        return {name: values[-1].strip() for name, values in parsed.items()}
+        several = {name: ",".join(values) for name, values in parsed.items() if name.endswith("[]")}
+        return {name: values[-1].strip() for name, values in parsed.items()} | several
 
     @property
     def body(self) -> Any:
@@ -210,6 +212,14 @@ def _search(account: Account, asked: Asked) -> Answer:
     return search(account, asked.query)
 
 
+def _bulk_import(account: Account, asked: Asked) -> Answer:
+    return bulk_import(account, asked.body, len(asked.raw))
+
+
+def _info(account: Account, asked: Asked) -> Answer:
+    return info(account, asked.query.get("batchId", ""))
+
+
 @dataclass(frozen=True)
 class Route:
     """A method and a path, the name a fault or a test calls it by, and what it does."""
@@ -231,6 +241,8 @@ ROUTES = [
         ("DELETE", r"contacts/(\d+)", "delete", delete),
         ("GET", r"contacts/(\d+)/contactLists", "read", memberships),
         ("POST", r"contactLists", "contactLists", contact_lists),
+        ("POST", r"import/bulk_import", "bulk", _bulk_import),
+        ("GET", r"import/info", "info", _info),
         ("GET", r"lists", "lists", lists),
         ("GET", r"lists/(\d+)", "lists", one_list),
         ("GET", r"fields", "fields", fields),
