@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from consent_service import database, privacy, privacy_check, retention
 from consent_service import service as services
 from consent_service.delivery import outbox
+from consent_service.delivery.lanes import lane_states
 from consent_service.delivery.mail import FolderMail
 from consent_service.delivery.pacing import Unpaced
 from consent_service.language import CODES, HELSINKI, language
@@ -133,7 +134,7 @@ def _statement(service: Service) -> Finding:
 
 def _queue(service: Service) -> Finding:
     with service.reading() as connection:
-        lanes = outbox.lane_states(connection)
+        lanes = lane_states(connection)
     now = services.now()
     if dead := sum(lane.dead for lane in lanes):
         return Finding("outbox", "wrong", f"{dead} dead letters; look at {service.settings.public_url}/staff/queue")

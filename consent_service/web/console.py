@@ -18,6 +18,7 @@ from consent_service import language as languages
 from consent_service import service as services
 from consent_service.asks import Ask, StaffRequest
 from consent_service.delivery import outbox
+from consent_service.delivery.lanes import lane_states
 from consent_service.delivery.suppression import Suppressed
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger import evidence, sealer
@@ -79,7 +80,7 @@ console.before_request(require_login)
 def overview() -> ResponseReturnValue:
     """Is everything all right?"""
     with service().reading() as connection:
-        lanes = {lane.lane: lane for lane in outbox.lane_states(connection)}
+        lanes = {lane.lane: lane for lane in lane_states(connection)}
         counts = subscribers.counts(connection)
         stale = subscribers.stale(connection, service().controller.purpose_version)
         overdue = retention.overdue(connection, services.now())
@@ -186,7 +187,7 @@ def queue() -> ResponseReturnValue:
     """What waits, and what could not be delivered."""
     with service().reading() as connection:
         waiting, dead = subscribers.waiting_messages(connection), subscribers.dead_messages(connection)
-        lanes = outbox.lane_states(connection)
+        lanes = lane_states(connection)
     return render_template(
         "console/queue.html",
         waiting=waiting,

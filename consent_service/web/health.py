@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from consent_service import database, retention
 from consent_service import service as services
 from consent_service.delivery import outbox
+from consent_service.delivery.lanes import lane_states
 from consent_service.ledger import sealer
 from consent_service.service import Service
 from consent_service.web.visitor import service
@@ -36,7 +37,7 @@ def _state(current: Service) -> dict[str, object]:
     with current.reading() as connection:
         if not database.is_migrated(connection):
             return {"database": "ok", "migrations": "pending", "ready": False}
-        lanes = outbox.lane_states(connection)
+        lanes = lane_states(connection)
         overdue = retention.overdue(connection, services.now())
         unsealed = sealer.is_late(connection, services.now())
     now = services.now()
