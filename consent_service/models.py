@@ -241,6 +241,7 @@ outbox_message = Table(
     Column("subscriber_id", ForeignKey("subscriber.id", ondelete="CASCADE")),
     Column("confirmation_id", ForeignKey("confirmation.id", ondelete="CASCADE")),
     Column("departure_id", ForeignKey("departure.id")),
+    Column("bulk_id", String(64)),  # the bulk import there that carries it, or "alone" when none may
     Column("created_at", UtcDateTime, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -261,6 +262,7 @@ Index(
 )
 Index("ix_outbox_message_subscriber_id", outbox_message.c.subscriber_id, outbox_message.c.lane, outbox_message.c.id)
 Index("ix_outbox_message_dead", outbox_message.c.dead_at)
+Index("ix_outbox_message_bulk_id", outbox_message.c.bulk_id)
 
 suppression = Table(
     "suppression",

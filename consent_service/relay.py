@@ -14,7 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consent_service import service as services
 from consent_service.chores import Chores
-from consent_service.delivery import outbox
+from consent_service.delivery import batches, outbox
+from consent_service.delivery.batches import BatchChannel
 from consent_service.delivery.outbox import Channel, Delivered, Outcome, Relay, Retry
 from consent_service.delivery.pacing import CallBudget
 from consent_service.service import Service
@@ -59,6 +60,7 @@ class Lane:
         self._channel = channel
         self._poll_s = poll_s
         self._failures = 0
+        self._is_busy = False
 
     def run(self, stop: threading.Event) -> None:
         """Deliver what is due, wait, and look again, until `stop` is set."""
@@ -70,8 +72,12 @@ class Lane:
                 stop.wait(1)
 
     def step(self) -> Outcome | None:
-        """Deliver one message, if any is due; once the other side is back, the others need not wait any longer."""
-        outcome = outbox.relay_once(self._relay, self._channel)
+        """Deliver what is due first, together with others when many wait that may go so.
+
+        Once the other side is back, the others need not wait any longer.
+        """
+        outcome = self._batch() or outbox.relay_once(self._relay, self._channel)
+        self._is_busy = outcome is not None
         if isinstance(outcome, Retry) and outcome.peer_down:
             self._failures += 1
         elif isinstance(outcome, Delivered):
@@ -80,6 +86,12 @@ class Lane:
                 with self._relay.transaction() as connection:
                     outbox.hasten(connection, self._channel.lane, self._relay.now())
         return outcome
+
+    def _batch(self) -> Outcome | None:
+        # An idle lane need not ask, and whether the other side is back is tried with one message, not with many.
+        if not self._is_busy or self._failures or not isinstance(self._channel, BatchChannel):
+            return None
+        return batches.relay_batch(self._relay, self._channel)
 
     def rest_s(self, outcome: Outcome | None) -> float:
         """Return how many seconds to wait after an outcome."""

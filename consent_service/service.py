@@ -19,11 +19,13 @@ from consent_service.config import VAR, Settings
 from consent_service.consent_record import Place
 from consent_service.controller import Controller
 from consent_service.data_package import Origin
-from consent_service.delivery import allowance, forwarding, outbox, timestamps
+from consent_service.delivery import allowance, bulk_people, outbox, timestamps
 from consent_service.delivery.activecampaign import Account
 from consent_service.delivery.allowance import Window
+from consent_service.delivery.batches import BatchChannel
+from consent_service.delivery.bulk import Bulk
 from consent_service.delivery.calls import Calls
-from consent_service.delivery.contacts import Membership
+from consent_service.delivery.contacts import BulkLook, Membership
 from consent_service.delivery.letters import Letters
 from consent_service.delivery.mail import FolderMail, SmtpMail
 from consent_service.delivery.outbox import Channel
@@ -172,11 +174,13 @@ class Service:
 
     def account(self, budget: CallBudget | Unpaced) -> Account:
         """A new connection to ActiveCampaign; only when it is configured."""
+        return Account(*self._line(budget))
+
+    def _line(self, budget: CallBudget | Unpaced) -> tuple[Calls, int]:
         given = self.settings
         if given.activecampaign_list_id is None:
             raise ValueError("ActiveCampaign is not configured")
-        calls = Calls(given.activecampaign_url, given.activecampaign_token, budget)
-        return Account(calls, given.activecampaign_list_id)
+        return Calls(given.activecampaign_url, given.activecampaign_token, budget), given.activecampaign_list_id
 
     def _left_there(self, connection: Connection, subscriber_id: str, found: Membership, at: datetime) -> None:
         occasion = Occasion(at, "activecampaign", subscriptions.THERE, self.vault)
@@ -188,16 +192,23 @@ class Service:
         mail = Channel(outbox.MAIL, self.letters.load, mailer.deliver, self.letters.record, mailer.close)
         if not self.forwards:
             return [mail]
-        account = self.account(budget)
-        forward = Channel(
+        return [mail, self._forwarding(budget)]
+
+    def _forwarding(self, budget: CallBudget) -> BatchChannel:
+        calls, list_id = self._line(budget)
+        account, bulk = Account(calls, list_id), Bulk(calls, list_id, budget.for_bulk())
+        return BatchChannel(
             outbox.ACTIVECAMPAIGN,
-            partial(forwarding.load, self.vault),
-            account.deliver,
-            partial(forwarding.record, self._left_there),
+            partial(bulk_people.load, self.vault),
+            lambda parcel: bulk.look(parcel) if isinstance(parcel, BulkLook) else account.deliver(parcel),
+            partial(bulk_people.record, self._left_there),
             account.close,
-            mend=forwarding.mend,
+            mend=bulk_people.mend,
+            may_join=bulk_people.may_join(),
+            load_all=bulk_people.load_all,
+            deliver_all=bulk.deliver,
+            handed=bulk_people.handed,
         )
-        return [mail, forward]
 
 
 def now() -> datetime:

@@ -1,10 +1,18 @@
 """Many people at once: they ask through the use case and not page by page, which would take minutes."""
 
-from collections.abc import Iterable
+import hashlib
+import secrets
+import uuid
+from collections.abc import Iterable, Sequence
 
+from sqlalchemy import bindparam, insert, update
+
+from consent_service import service as services
 from consent_service import subscriptions
 from consent_service.asks import Ask
 from consent_service.language import language
+from consent_service.ledger import evidence
+from consent_service.models import confirmation, consent_event, outbox_message, subscriber
 from consent_service.people import read_address
 from tests.household import Household
 
@@ -20,3 +28,43 @@ def ask(house: Household, emails: Iterable[str]) -> list[str]:
             wish = Ask(address=read_address(email), terms=terms, **names)
             ids.append(subscriptions.request(connection, house.occasion("visitor", "form"), wish, ()).subscriber_id)
     return ids
+
+
+def confirmed(house: Household, emails: Sequence[str]) -> None:
+    """Put people into the tables as if each had just confirmed, with an update that waits to be forwarded.
+
+    Their events hold no evidence, which forwarding does not read.
+    """
+    now, terms = services.now(), house.service.terms(FINNISH)
+    people = [{"person": str(uuid.uuid4()), "event": secrets.token_hex(16), "address": email} for email in emails]
+    names = {"first_name": "Aino", "last_name": "Mäkelä", "language": "fi"}
+    with house.service.transaction() as connection:
+        evidence.keep_text(connection, house.occasion(), terms.consent)
+        connection.execute(insert(subscriber), [_pending(one, now) | names for one in people])
+        connection.execute(insert(consent_event), [_event(one, now) for one in people])
+        text = {"purpose": "newsletter", "statement_sha256": terms.consent.sha256, "source": "form"}
+        connection.execute(insert(confirmation), [_used(one, now) | names | text for one in people])
+        active = {"status": "active", "active_since": now, "basis_event_id": bindparam("event")}
+        connection.execute(update(subscriber).where(subscriber.c.id == bindparam("person")).values(active), people)
+        connection.execute(insert(outbox_message), [_update(one, now) for one in people])
+
+
+def _pending(one, now):
+    address = {"email": one["address"], "email_key": read_address(one["address"]).key}
+    return {"id": one["person"], "status": "pending", "asked_at": now} | address
+
+
+def _event(one, now):
+    leaf = one["event"].encode()
+    digest = hashlib.sha256(leaf).digest()
+    return {"id": one["event"], "subscriber_id": one["person"], "recorded_at": now, "leaf": leaf, "leaf_hash": digest}
+
+
+def _used(one, now):
+    times = {"asked_at": now, "expires_at": now, "used_at": now}
+    return {"id": secrets.token_hex(16), "subscriber_id": one["person"], "used_event_id": one["event"]} | times
+
+
+def _update(one, now):
+    message = {"key": secrets.token_hex(16), "lane": "activecampaign", "kind": "sync", "subscriber_id": one["person"]}
+    return message | {"created_at": now, "due_at": now}

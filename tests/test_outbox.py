@@ -11,6 +11,7 @@ from sqlalchemy import insert
 
 from consent_service import service as services
 from consent_service.delivery import outbox
+from consent_service.delivery.lanes import lane_states
 from consent_service.delivery.outbox import Channel, Delivered, Hold, Nothing, Rejected, Relay, Retry
 from consent_service.models import subscriber
 from consent_service.relay import Lane
@@ -385,7 +386,7 @@ def test_the_state_of_the_lanes_is_told(office):
         office.put()
     office.run()
     with office.house.service.reading() as connection:
-        mail, forward = outbox.lane_states(connection)
+        mail, forward = lane_states(connection)
     assert (mail.lane, mail.undone, mail.dead, mail.oldest_at) == (MAIL, 2, 1, START)
     assert not mail.is_late(START + timedelta(minutes=15))
     assert mail.is_late(START + timedelta(minutes=16, seconds=1))

@@ -43,11 +43,13 @@ class Calls:
         """Close the connection kept open."""
         self._http.close()
 
-    def call(self, method: str, path: str, body: object = None, *, is_taken: bool = False) -> tuple[int, Any]:
+    def call(
+        self, method: str, path: str, body: object = None, *, is_taken: bool = False, is_explained: bool = False
+    ) -> tuple[int, Any]:
         """Return the status and the parsed body, None when it cannot be read.
 
         Anything but 2xx and 404 raises Ended. With `is_taken` also the 422 comes back that says that another contact
-        has the address.
+        has the address, with `is_explained` the 400 by which imports say what is wrong or that it is too much.
         """
         if not self._budget.take_turn():
             raise Ended(Hold(self._budget.now(), "the relay was stopped before its turn to call"))
@@ -61,6 +63,7 @@ class Calls:
         except (ValueError, RecursionError):  # not JSON, or JSON that nobody in their right mind sends
             content = None
         is_expected = is_taken and answer.status_code == 422 and _error_code(content) == TAKEN
+        is_expected |= is_explained and answer.status_code == 400
         if not (200 <= answer.status_code < 300 or answer.status_code == 404 or is_expected):
             self._end(answer, content)
         return answer.status_code, content
@@ -86,7 +89,7 @@ def rows(body: object, name: str) -> list[Any]:
     """Return the list an answer holds under a name; raises Ended when there is none."""
     found = body.get(name) if isinstance(body, dict) else None
     if not isinstance(found, list):
-        raise Ended(Retry(f"ActiveCampaign's answer about {name} cannot be read"))
+        raise Ended(Retry("ActiveCampaign's answer cannot be read"))
     return found
 
 

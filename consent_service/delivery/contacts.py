@@ -3,7 +3,8 @@
 The statuses are those of a contact on the list there. Must not talk to the database or the network.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from consent_service.delivery.outbox import Delivered
@@ -84,3 +85,18 @@ class Leaving:
     email: str
     contact_id: str | None
     is_settled: bool
+
+
+@dataclass(frozen=True)
+class BulkLook:
+    """A bulk import, sent so long ago, of which has to be read how it went."""
+
+    bulk_id: str
+    age: timedelta
+
+
+@dataclass(frozen=True)
+class Carried(Delivered):
+    """Whom a bulk import brought onto the list, as was read there: contact ids by lower-case address."""
+
+    contacts: Mapping[str, str] = field(default_factory=dict)

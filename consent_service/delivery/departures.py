@@ -53,8 +53,12 @@ def find(connection: Connection, departure_id: str | None) -> Row[Any] | None:
 
 def is_awaited(connection: Connection, email_key: str) -> bool:
     """Whether ActiveCampaign has still to delete a contact of somebody erased who had this address."""
-    waits = select(departure.c.id).where(departure.c.email_key == email_key, _has_open_deletion())
-    return connection.execute(waits.limit(1)).first() is not None
+    return bool(connection.execute(select(is_awaited_of(email_key))).scalar_one())
+
+
+def is_awaited_of(email_key: Any) -> Any:
+    """The same as a condition, of an address or a column of them."""
+    return select(departure.c.id).where(departure.c.email_key == email_key, _has_open_deletion()).exists()
 
 
 def deleted_there(connection: Connection, departure_id: str, answer: str, now: datetime) -> None:

@@ -37,6 +37,13 @@ def unheard_address(connection: Connection, keys: Vault, person: Row[Any]) -> st
     return str(event.core["replaces"]) if event else None
 
 
+def is_unheard_of(subscriber_id: Any) -> Any:
+    """Whether a change of address waits that ActiveCampaign has not heard of, as a condition on a column of people."""
+    moved = outbox_message.alias("moved")
+    waiting = (moved.c.subscriber_id == subscriber_id, moved.c.kind == READDRESS, moved.c.done_at.is_(None))
+    return select(moved.c.id).where(*waiting).exists()
+
+
 def former_addresses(connection: Connection, keys: Vault, subscriber_id: str) -> list[str]:
     """Return the addresses a person had before, under which a contact may have been left behind; none if unreadable."""
     moved = (confirmation.c.subscriber_id == subscriber_id, confirmation.c.source == MOVE)

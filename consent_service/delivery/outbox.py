@@ -6,28 +6,28 @@ out; a relay that lost its lease settles nothing. Must not know SMTP, HTTP, or a
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 
 from consent_service.models import outbox_message
 
 LEASE = timedelta(seconds=10)
 TRIES = 12
+ALONE = "alone"  # a message that no bulk import may carry any more
 FIRST_PAUSE_S = 120
-LONGEST_OVERDUE = timedelta(minutes=15)
 
 MAIL = "mail"
 ACTIVECAMPAIGN = "activecampaign"
 LANES = (MAIL, ACTIVECAMPAIGN)
 
 MESSAGE_COLUMNS = (
-    "id", "key", "lane", "kind", "subscriber_id", "confirmation_id", "departure_id", "created_at",
+    "id", "key", "lane", "kind", "subscriber_id", "confirmation_id", "departure_id", "bulk_id", "created_at",
 )  # fmt: skip
 
 log = structlog.get_logger()
@@ -44,6 +44,7 @@ class Message:
     subscriber_id: str | None
     confirmation_id: str | None
     departure_id: str | None
+    bulk_id: str | None
     created_at: datetime
     attempts: int
 
@@ -74,10 +75,14 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Hold:
-    """The message may not leave before a time, through no fault of its own."""
+    """The message may not leave before a time, through no fault of its own.
+
+    `bulk_id` names what carries it meanwhile; it is delivered by itself when the time comes and it still waits.
+    """
 
     until: datetime
     reason: str
+    bulk_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,15 @@ class Nothing:
 
 
 Outcome = Delivered | Retry | Rejected | Hold | Nothing
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try: a claimed message, what was loaded for it, and how it went."""
+
+    message: Message
+    parcel: Any
+    outcome: Outcome
 
 
 @dataclass(frozen=True)
@@ -129,6 +143,7 @@ def enqueue(
     subscriber_id: str | None = None,
     confirmation_id: str | None = None,
     departure_id: str | None = None,
+    bulk_id: str | None = None,
     not_before: datetime | None = None,
 ) -> None:
     """Add a message to the outbox, and wake the person's earlier ones in this lane that wait for another try."""
@@ -142,6 +157,7 @@ def enqueue(
             subscriber_id=subscriber_id,
             confirmation_id=confirmation_id,
             departure_id=departure_id,
+            bulk_id=bulk_id,
             created_at=now,
             due_at=not_before or now,
         )
@@ -154,7 +170,7 @@ def enqueue_once(connection: Connection, lane: str, kind: str, now: datetime, su
     One that a relay has begun may have read the person before this change. The earlier ones are woken either way.
     """
     alike = (outbox_message.c.lane == lane, outbox_message.c.kind == kind, outbox_message.c.claimed_by.is_(None))
-    waits = select(outbox_message.c.id).where(*alike, outbox_message.c.subscriber_id == subscriber_id, _undone())
+    waits = select(outbox_message.c.id).where(*alike, outbox_message.c.subscriber_id == subscriber_id, undone())
     if connection.execute(waits.limit(1)).first() is None:
         enqueue(connection, lane, kind, now, subscriber_id=subscriber_id)
     else:
@@ -169,7 +185,7 @@ def relay_once(relay: Relay, channel: Channel) -> Outcome | None:
         return None
     relay.in_flight.add(message.id)
     try:
-        outcome = _finish(relay, channel, message, *_attempt(relay, channel, message))
+        outcome = _finish(relay, channel, _attempt(relay, channel, message))
     finally:
         relay.in_flight.discard(message.id)
     log.info(
@@ -199,7 +215,7 @@ def hasten(connection: Connection, lane: str, now: datetime) -> None:
     """Make every waiting message of a lane due: its other side is back."""
     connection.execute(
         update(outbox_message)
-        .where(outbox_message.c.lane == lane, _undone(), outbox_message.c.due_at > now)
+        .where(outbox_message.c.lane == lane, undone(), outbox_message.c.due_at > now, ~is_carried())
         .values(due_at=now)
     )
 
@@ -208,7 +224,7 @@ def busy_until(connection: Connection, lane: str, subscriber_id: str, now: datet
     """Return until when a delivery about a person may still be under way in a lane, as far as leases tell."""
     of_person = (outbox_message.c.lane == lane, outbox_message.c.subscriber_id == subscriber_id)
     until: datetime | None = connection.execute(
-        select(func.max(outbox_message.c.claimed_until)).where(*of_person, _undone())
+        select(func.max(outbox_message.c.claimed_until)).where(*of_person, undone())
     ).scalar_one()
     return max(until or now, now)
 
@@ -231,46 +247,13 @@ def retry_dead(connection: Connection, message_id: int, now: datetime) -> bool:
     )
 
 
-@dataclass(frozen=True)
-class LaneState:
-    """How a lane stands: undone and dead messages, when the oldest undone one was written, and the first one due."""
-
-    lane: str
-    undone: int = 0
-    dead: int = 0
-    oldest_at: datetime | None = None
-    due_at: datetime | None = None
-
-    def is_late(self, now: datetime) -> bool:
-        """Whether a message that could leave has been due for over 15 minutes: most likely no relay runs."""
-        return self.due_at is not None and now - self.due_at > LONGEST_OVERDUE
-
-
-def lane_states(connection: Connection) -> list[LaneState]:
-    """Return the state of every lane."""
-    columns = outbox_message.c
-    rows = connection.execute(
-        select(
-            columns.lane,
-            func.count().filter(_undone()).label("undone"),
-            func.count().filter(columns.dead_at.is_not(None)).label("dead"),
-            func.min(columns.created_at).filter(_undone()).label("oldest_at"),
-            func.min(columns.due_at).filter(_undone(), _is_first()).label("due_at"),
-        )
-        .where(columns.done_at.is_(None))
-        .group_by(columns.lane)
-    ).all()
-    found = {row.lane: LaneState(*row) for row in rows}
-    return [found.get(lane, LaneState(lane)) for lane in LANES]
-
-
 def _claim(connection: Connection, relay: Relay, lane: str) -> Message | None:
     now = relay.now()
     row = connection.execute(
         select(outbox_message)
-        .where(outbox_message.c.lane == lane, _undone(), outbox_message.c.due_at <= now)
+        .where(outbox_message.c.lane == lane, undone(), outbox_message.c.due_at <= now)
         .where(or_(outbox_message.c.claimed_until.is_(None), outbox_message.c.claimed_until <= now))
-        .where(_is_first())
+        .where(is_first())
         .order_by(outbox_message.c.due_at, outbox_message.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -281,16 +264,20 @@ def _claim(connection: Connection, relay: Relay, lane: str) -> Message | None:
         spent = {"dead_at": now, "claimed_by": None, "claimed_until": None, "last_error": "tried without an end"}
         connection.execute(update(outbox_message).where(outbox_message.c.id == row.id).values(**spent))
         return None
-    connection.execute(
-        update(outbox_message)
-        .where(outbox_message.c.id == row.id)
-        .values(claimed_by=relay.name, claimed_until=now + LEASE, attempts=row.attempts + 1)
-    )
-    same = {name: getattr(row, name) for name in MESSAGE_COLUMNS}
-    return Message(**same, attempts=row.attempts + 1)
+    [message] = take(connection, relay, [row])
+    return message
 
 
-def _attempt(relay: Relay, channel: Channel, message: Message) -> tuple[Any, Outcome]:
+def take(connection: Connection, relay: Relay, rows: Sequence[Row[Any]]) -> list[Message]:
+    """Claim locked messages for a relay, as one more try of each."""
+    mine = {"claimed_by": relay.name, "claimed_until": relay.now() + LEASE, "attempts": outbox_message.c.attempts + 1}
+    taken = outbox_message.c.id.in_([row.id for row in rows])
+    connection.execute(update(outbox_message).where(taken).values(mine))
+    columns = [({name: getattr(row, name) for name in MESSAGE_COLUMNS}, row.attempts + 1) for row in rows]
+    return [Message(**same, attempts=attempts) for same, attempts in columns]
+
+
+def _attempt(relay: Relay, channel: Channel, message: Message) -> Attempt:
     parcel = None
     try:
         with relay.transaction() as connection:
@@ -299,33 +286,41 @@ def _attempt(relay: Relay, channel: Channel, message: Message) -> tuple[Any, Out
     except Exception as error:  # one poisonous message must not stop the lane; its reason stays visible
         log.error("delivery failed unexpectedly", message=message.id, error=type(error).__name__)
         outcome = Retry(f"unexpected {type(error).__name__}")
-    return parcel, outcome
+    return Attempt(message, parcel, outcome)
 
 
-def _finish(relay: Relay, channel: Channel, message: Message, parcel: Any, outcome: Outcome) -> Outcome:
+def _finish(relay: Relay, channel: Channel, attempt: Attempt) -> Outcome:
     try:
         with relay.transaction() as connection:
-            if not _settle(connection, relay, message, outcome):
-                if channel.mend and parcel is not None and not isinstance(parcel, (Hold, Nothing)):
-                    channel.mend(connection, message, parcel, relay.now())
-            elif isinstance(outcome, Delivered):
-                channel.record(connection, message, parcel, outcome, relay.now())
+            conclude(connection, relay, channel, attempt)
     except Exception as error:  # delivered but not recorded: it counts as a try, or it would be sent for ever
-        log.error("delivery not recorded", message=message.id, error=type(error).__name__)
+        log.error("delivery not recorded", message=attempt.message.id, error=type(error).__name__)
         outcome = Retry(f"delivered, but not recorded: {type(error).__name__}")
         with relay.transaction() as connection:
-            _settle(connection, relay, message, outcome)
-    return outcome
+            settle(connection, relay, attempt.message, outcome)
+        return outcome
+    return attempt.outcome
 
 
-def _settle(connection: Connection, relay: Relay, message: Message, outcome: Outcome) -> bool:
+def conclude(connection: Connection, relay: Relay, channel: Channel, attempt: Attempt) -> None:
+    """Settle a try and keep what was answered; or make up for one whose message is another relay's by now."""
+    message, parcel, outcome = attempt.message, attempt.parcel, attempt.outcome
+    if not settle(connection, relay, message, outcome):
+        if channel.mend and parcel is not None and not isinstance(parcel, (Hold, Nothing)):
+            channel.mend(connection, message, parcel, relay.now())
+    elif isinstance(outcome, Delivered):
+        channel.record(connection, message, parcel, outcome, relay.now())
+
+
+def settle(connection: Connection, relay: Relay, message: Message, outcome: Outcome) -> bool:
+    """Note how a try went; False when the message is not this relay's any more."""
     now = relay.now()
     free = {"claimed_by": None, "claimed_until": None}
     mine = and_(
         outbox_message.c.id == message.id,
         outbox_message.c.claimed_by == relay.name,
         outbox_message.c.attempts == message.attempts,
-        _undone(),
+        undone(),
     )
     values = free | _verdict(message, outcome, now, relay.jitter())
     return connection.execute(update(outbox_message).where(mine).values(**values)).rowcount == 1
@@ -335,8 +330,9 @@ def _verdict(message: Message, outcome: Outcome, now: datetime, jitter: float) -
     match outcome:
         case Delivered() | Nothing():
             return {"done_at": now, "last_error": None}
-        case Hold(until=until, reason=reason):
-            return {"due_at": until, "last_error": reason, "attempts": message.attempts - 1}
+        case Hold(until=until, reason=reason, bulk_id=bulk_id):
+            waits = {"due_at": until, "last_error": reason, "attempts": message.attempts - 1}
+            return waits | ({"bulk_id": bulk_id} if bulk_id else {})
         case Rejected(reason=reason):
             return {"dead_at": now, "last_error": reason}
         case Retry(reason=reason) if message.attempts >= TRIES:
@@ -350,7 +346,7 @@ def pause(attempts: int, jitter: float) -> timedelta:
     return timedelta(seconds=FIRST_PAUSE_S * 2 ** (attempts - 1) * (0.5 + jitter / 2))
 
 
-def _is_first() -> Any:
+def is_first() -> Any:
     """Whether no earlier message of the same person waits in the lane."""
     earlier = outbox_message.alias("earlier")
     waiting = select(earlier.c.id).where(
@@ -363,10 +359,16 @@ def _is_first() -> Any:
     return ~waiting.exists()
 
 
-def _undone() -> Any:
+def is_carried() -> Any:
+    """Whether something carries the message that tells later how it went; until then nothing has to be hurried."""
+    return func.coalesce(outbox_message.c.bulk_id, ALONE) != ALONE
+
+
+def undone() -> Any:
+    """Whether a message is neither done nor dead."""
     return outbox_message.c.done_at.is_(None) & outbox_message.c.dead_at.is_(None)
 
 
 def _waiting(lane: str, subscriber_id: str, now: datetime) -> tuple[Any, ...]:
     of_person = (outbox_message.c.lane == lane, outbox_message.c.subscriber_id == subscriber_id)
-    return (*of_person, _undone(), outbox_message.c.due_at > now)
+    return (*of_person, undone(), outbox_message.c.due_at > now)

@@ -5,7 +5,7 @@ Five calls a second are allowed there for everybody together (its rate limit pag
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, select, update
@@ -15,6 +15,8 @@ from consent_service.models import call_budget
 
 GAP = timedelta(milliseconds=250)
 NAME = "activecampaign"
+BULK = "activecampaign bulk"
+BULK_GAP = timedelta(milliseconds=600)  # a hundred a minute are allowed (reference of bulk-import-contacts)
 
 
 @dataclass(frozen=True)
@@ -24,20 +26,36 @@ class CallBudget:
     transaction: Callable[[], AbstractContextManager[Connection]]
     now: Callable[[], datetime]
     sleep: Callable[[float], bool]
+    name: str = NAME
+    gap: timedelta = GAP
+
+    def for_bulk(self) -> "CallBudget":
+        """The budget of bulk imports, each of which takes its turn as a call too."""
+        return replace(self, name=BULK, gap=BULK_GAP)
 
     def take_turn(self) -> bool:
         """Reserve the next call and wait until its time has come; False when the wait was cut short: do not call."""
         with self.transaction() as connection:
             now = self.now()
-            at = max(_next_at(connection, now), now)
-            _set_next(connection, at + GAP)
+            at = max(self._next_at(connection, now), now)
+            self._set_next(connection, at + self.gap)
         return at <= now or not self.sleep((at - now).total_seconds())
 
     def rest(self, span: timedelta) -> None:
         """Let nobody call for a while, because the other side said so (RFC 9110 section 10.2.3)."""
         with self.transaction() as connection:
             until = self.now() + span
-            _set_next(connection, max(_next_at(connection, until), until))
+            self._set_next(connection, max(self._next_at(connection, until), until))
+
+    def _next_at(self, connection: Connection, first: datetime) -> datetime:
+        insert_if_absent(connection, call_budget, {"name": self.name, "next_at": first})
+        at: datetime = connection.execute(
+            select(call_budget.c.next_at).where(call_budget.c.name == self.name).with_for_update()
+        ).scalar_one()
+        return at
+
+    def _set_next(self, connection: Connection, at: datetime) -> None:
+        connection.execute(update(call_budget).where(call_budget.c.name == self.name).values(next_at=at))
 
 
 class Unpaced:
@@ -54,15 +72,3 @@ class Unpaced:
 
     def rest(self, span: timedelta) -> None:
         """Nothing follows that could be held back."""
-
-
-def _next_at(connection: Connection, first: datetime) -> datetime:
-    insert_if_absent(connection, call_budget, {"name": NAME, "next_at": first})
-    at: datetime = connection.execute(
-        select(call_budget.c.next_at).where(call_budget.c.name == NAME).with_for_update()
-    ).scalar_one()
-    return at
-
-
-def _set_next(connection: Connection, at: datetime) -> None:
-    connection.execute(update(call_budget).where(call_budget.c.name == NAME).values(next_at=at))

@@ -22,6 +22,7 @@ KINDS = {
     "look": mark("A look at the status at ActiveCampaign"),
     "readdress": mark("New address to ActiveCampaign"),
     "delete": mark("Deletion at ActiveCampaign"),
+    "bulk": mark("Result of a bulk import at ActiveCampaign"),
 }
 UNREADABLE = mark("ActiveCampaign's answer could not be understood.")
 LIST_UNTOUCHED = mark("ActiveCampaign did not change the list as it was asked to.")
@@ -36,11 +37,17 @@ REASONS = {
     r"ActiveCampaign: (?P<error>\w+)": mark("No connection to ActiveCampaign (%(error)s)."),
     r"ActiveCampaign answered (?P<code>\d+( \(.*\))?)": mark("ActiveCampaign answered with an error: %(code)s."),
     r"ActiveCampaign did not take the .+ the list": LIST_UNTOUCHED,
-    r"ActiveCampaign's answer to .+": UNREADABLE,
+    r"ActiveCampaign's answer .+": UNREADABLE,
     r"ActiveCampaign's search did not look for the address": UNREADABLE,
     r"not found yet; a contact just made may be found later": mark(
         "ActiveCampaign does not find the contact yet; one that has just been made may be found later."
     ),
+    r"ActiveCampaign has not finished the import": mark("ActiveCampaign has not finished a bulk import yet."),
+    r"ActiveCampaign takes no more imports for a minute": mark(
+        "ActiveCampaign takes no more bulk imports for a minute."
+    ),
+    r"the bulk import does not take it": mark("A bulk import did not take this, so it is sent by itself."),
+    r"changed before it could leave": mark("The person changed before this could leave; it is read anew."),
     r"an earlier contact with this address has to be deleted there first": mark(
         "ActiveCampaign has to delete an earlier contact with this address first."
     ),

@@ -1,0 +1,110 @@
+"""Between the tables and the bulk import: who may go along in one, and who is in line at ActiveCampaign after it.
+
+May go along: who is active here and was never taken over there. Everybody else needs what only single calls do. Must
+not talk to the network.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, bindparam, select, update
+
+from consent_service.delivery import departures, forwarding, moves, outbox
+from consent_service.delivery.bulk import FIRST_LOOK
+from consent_service.delivery.contacts import BulkLook, Carried, ContactState
+from consent_service.delivery.forwarding import Left
+from consent_service.delivery.outbox import Delivered, Hold, Message, Outcome
+from consent_service.ledger.vault import Vault
+from consent_service.models import outbox_message, subscriber
+
+BULK = "bulk"
+
+
+def may_join() -> ColumnElement[bool]:
+    """Whether a message is an update of somebody who may go along."""
+    theirs = select(subscriber.c.id).where(subscriber.c.id == outbox_message.c.subscriber_id, *_never_taken_over())
+    joins: ColumnElement[bool] = (outbox_message.c.kind == forwarding.SYNC) & theirs.exists()
+    return joins
+
+
+def load_all(connection: Connection, messages: Sequence[Message], now: datetime) -> dict[int, ContactState]:
+    """Return what the contacts have to look like, by message; those left out who may not go along any more."""
+    mine = subscriber.c.id.in_([message.subscriber_id for message in messages])
+    people = connection.execute(
+        select(subscriber).where(mine, *_never_taken_over()).order_by(subscriber.c.id).with_for_update()
+    ).all()
+    first = (subscriber.c.id.in_([person.id for person in people]), subscriber.c.forwarded_at.is_(None))
+    connection.execute(update(subscriber).where(*first).values(forwarded_at=now))
+    states = {person.id: _state(person) for person in people}
+    return {one.id: states[one.subscriber_id] for one in messages if one.subscriber_id in states}
+
+
+def handed(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """Have it looked up soon how the imports went that carry messages now."""
+    carriers = {one.bulk_id for one in outcomes if isinstance(one, Hold) and one.bulk_id}
+    for bulk_id in sorted(carriers - {outbox.ALONE}):
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, BULK, now, bulk_id=bulk_id, not_before=now + FIRST_LOOK)
+
+
+def load(keys: Vault, connection: Connection, message: Message, now: datetime) -> Any:
+    """Return the import to look at, or what `forwarding.load` does."""
+    if message.kind == BULK:
+        return BulkLook(str(message.bulk_id), now - message.created_at)
+    return forwarding.load(keys, connection, message, now)
+
+
+def record(left: Left, connection: Connection, message: Message, sent: Any, answer: Delivered, now: datetime) -> None:
+    """Note who is in line there after an import, and let the others it carried go alone; or `forwarding.record`."""
+    if not isinstance(answer, Carried):
+        forwarding.record(left, connection, message, sent, answer, now)
+        return
+    # People first and in the order of their ids, as every change of one locks them before their messages.
+    there = subscriber.c.email_key.in_(list(answer.contacts))
+    people = connection.execute(select(subscriber).where(there).order_by(subscriber.c.id).with_for_update()).all()
+    active = [person.id for person in people if person.status == "active"]
+    done = _settle(connection, str(message.bulk_id), active, now)
+    ids = {person.id: answer.contacts[person.email_key] for person in people if person.id in done}
+    _take_over(connection, ids)
+    for person in people:  # whom the import brought there too late
+        if person.status != "active" and person.active_since is not None:
+            outbox.enqueue_once(connection, outbox.ACTIVECAMPAIGN, forwarding.SYNC, now, person.id)
+
+
+def mend(connection: Connection, message: Message, sent: Any, now: datetime) -> None:
+    """Do as `forwarding.mend`; a look at an import changes nothing there, and whoever took it over looks again."""
+    if not isinstance(sent, BulkLook):
+        forwarding.mend(connection, message, sent, now)
+
+
+def _never_taken_over() -> tuple[Any, ...]:
+    return (
+        subscriber.c.status == "active",
+        subscriber.c.contact_id.is_(None),
+        subscriber.c.forwarded_event_id.is_(None),
+        ~moves.is_unheard_of(subscriber.c.id),
+        ~departures.is_awaited_of(subscriber.c.email_key),
+    )
+
+
+def _state(person: Any) -> ContactState:
+    names = (person.email, person.first_name, person.last_name)
+    return ContactState(*names, is_active=True, contact_id=None, was_forwarded=True)
+
+
+def _settle(connection: Connection, bulk_id: str, people: Sequence[str], now: datetime) -> set[str]:
+    """End the messages of people an import carried all the way, free the others, and return whose were ended."""
+    columns = outbox_message.c
+    carried = (columns.bulk_id == bulk_id, columns.subscriber_id.is_not(None), outbox.undone())
+    mine = update(outbox_message).where(*carried, columns.claimed_by.is_(None))
+    arrived = mine.where(columns.subscriber_id.in_(people)).values(done_at=now, last_error=None)
+    done = connection.execute(arrived.returning(columns.subscriber_id)).scalars().all()
+    connection.execute(mine.values(due_at=now, bulk_id=outbox.ALONE))
+    return {str(one) for one in done}
+
+
+def _take_over(connection: Connection, contacts: dict[str, str]) -> None:
+    taken = update(subscriber).where(subscriber.c.id == bindparam("person"))
+    values = taken.values(contact_id=bindparam("contact"), forwarded_event_id=subscriber.c.basis_event_id)
+    if contacts:
+        connection.execute(values, [{"person": person, "contact": there} for person, there in contacts.items()])
