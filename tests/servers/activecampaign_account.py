@@ -180,15 +180,15 @@ class Account:
         self.put_status(contact, list_id, status)
         return status
 
-    def put_status(self, contact: Contact, list_id: int, status: int, by: By = "api") -> None:
-        """Set a status, note the change, if it is one, and tell of it."""
+    def put_status(self, contact: Contact, list_id: int, status: int, by: By | None = "api") -> None:
+        """Set a status, note the change, if it is one, and tell of it; an import, which is nobody, is not told of."""
         is_change = contact.lists.get(list_id) != status
         if list_id == self.list_id and is_change:
             self._history.append((contact.email.lower(), status))
         if status == UNSUBSCRIBED:
             contact.left_at[list_id] = self.clock().astimezone(ACCOUNT_ZONE).isoformat(timespec="seconds")
         contact.lists[list_id] = status
-        if is_change and status in OF_STATUS:
+        if is_change and by and status in OF_STATUS:
             self.tell(OF_STATUS[status], contact, by, list_id)
         self.changed.notify_all()
 

@@ -75,5 +75,5 @@ def _take(account: "Account", one: dict[str, Any]) -> "Contact":
     for each in one.get("subscribe") or []:
         number = int(each["listid"])
         if contact.lists.get(number) not in NEVER_AGAIN and contact.email.lower() not in account.imports.lying:
-            account.put_status(contact, number, SUBSCRIBED)
+            account.put_status(contact, number, SUBSCRIBED, by=None)
     return contact
