@@ -24,6 +24,7 @@ from consent_service import (
     database,
     doctor,
     import_command,
+    import_rows,
     language,
     relay,
     retention,
@@ -175,6 +176,9 @@ def export(email: str, path: Path) -> None:
     address, service = terminal.read_address(email), terminal.load_service()
     with service.snapshot() as connection:
         held = data_requests.find(connection, service.vault, address, services.now())
+        waits = import_rows.find(connection, address.key)
+    if held is None and waits is not None:
+        terminal.stop(f"Only a row of batch {waits.batch_id} is held; it waits to be asked. /my-data mails all of it.")
     if held is None:
         terminal.stop("Nothing is held about this address.")
     try:

@@ -13,11 +13,11 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Row, select
 
-from consent_service import asks
+from consent_service import asks, import_rows
 from consent_service.asks import LinkDead
 from consent_service.delivery import outbox, suppression
 from consent_service.delivery.allowance import Window
-from consent_service.delivery.letters import CONFIRMATION, MY_DATA_LINK
+from consent_service.delivery.letters import CONFIRMATION, LIST_DATA, MY_DATA_LINK
 from consent_service.delivery.moves import MOVE
 from consent_service.delivery.suppression import Suppressed
 from consent_service.ledger import evidence, proof, receipt
@@ -174,10 +174,19 @@ def request_link(connection: Connection, occasion: Occasion, address: Address, a
     mine = select(subscriber.c.id, subscriber.c.status).where(subscriber.c.email_key == address.key)
     person = connection.execute(mine).one_or_none()
     refused = suppression.find(connection, occasion.vault, address.key, occasion.now)
+    if person is None and free_at <= occasion.now:
+        _tell_waiting(connection, occasion.now, address)
     if person is None or (person.status == "pending" and refused is not None and refused.reason == "declined"):
         return
     if free_at <= occasion.now:
         outbox.enqueue(connection, outbox.MAIL, MY_DATA_LINK, occasion.now, subscriber_id=person.id)
+
+
+def _tell_waiting(connection: Connection, now: datetime, address: Address) -> None:
+    """Mail somebody on an earlier list, who has not been asked yet and has no page, what is held of them."""
+    waits = import_rows.find(connection, address.key)
+    if waits is not None:
+        outbox.enqueue(connection, outbox.MAIL, LIST_DATA, now, import_row_id=waits.id)
 
 
 def find_person(connection: Connection, keys: Vault, link: MyDataLink) -> Row[Any]:

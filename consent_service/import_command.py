@@ -17,6 +17,7 @@ from sqlalchemy import Row
 
 from consent_service import chores, database, import_claims, import_file, import_rows, imports, language, terminal
 from consent_service import service as services
+from consent_service.delivery import suppression
 from consent_service.import_claims import Claim
 from consent_service.import_file import Line
 from consent_service.imports import REASONS, Batch, Outcome
@@ -110,6 +111,23 @@ def invite(batch_id: str) -> None:
         _known(imports.find(connection, batch_id))
         invited = import_rows.invite(connection, batch_id, services.now())
     click.echo(f"{invited} people will be asked, a few at a time, while the relay runs.")
+
+
+@imports_group.command("forget")
+@click.argument("email", metavar="ADDRESS")
+@click.option("--objects", is_flag=True, help="They want no marketing ever again: never ask them, whoever brings them.")
+@terminal.fails_clearly
+def forget(email: str, *, objects: bool) -> None:
+    """Erase somebody who only waits to be asked, at their wish."""
+    address, service = terminal.read_address(email), terminal.load_service()
+    database.upgrade(service.engine)
+    with service.transaction() as connection:
+        waited = import_rows.forget(connection, address.key)
+        if waited and objects:
+            suppression.object_for_good(connection, service.vault, address.key, services.now())
+    if not waited:
+        terminal.stop("Nobody with this address waits to be asked.")
+    click.echo("Erased, and never asked again." if objects else "Erased.")
 
 
 @imports_group.command("undo")

@@ -4,13 +4,14 @@ Their row is all there is of them. It goes when they are asked, when they come b
 and when its time is up. Must not ask anybody.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
 
 from consent_service.database import insert_if_absent
-from consent_service.models import import_row
+from consent_service.models import import_row, outbox_message
 
 
 def keep(connection: Connection, batch_id: str, person: Mapping[str, str], now: datetime) -> bool:
@@ -23,19 +24,24 @@ def waits(connection: Connection, email_key: str) -> bool:
     return connection.execute(select(import_row.c.id).where(import_row.c.email_key == email_key)).first() is not None
 
 
-def find(connection: Connection, email_key: str) -> Row[tuple[object, ...]] | None:
+def find(connection: Connection, email_key: str) -> Row[Any] | None:
     """Return what is kept of somebody who waits, or None."""
     return connection.execute(select(import_row).where(import_row.c.email_key == email_key)).one_or_none()
 
 
-def forget(connection: Connection, email_key: str) -> None:
-    """Forget somebody who waits: they came by themselves, declined, or are erased."""
-    connection.execute(delete(import_row).where(import_row.c.email_key == email_key))
+def forget(connection: Connection, email_key: str) -> bool:
+    """Forget somebody who waits: they came by themselves, or want to be erased; False when nobody waited."""
+    return _end(connection, import_row.c.email_key == email_key) > 0
+
+
+def forget_overdue(connection: Connection, ids: Sequence[int]) -> None:
+    """Forget those whose time is up."""
+    _end(connection, import_row.c.id.in_(ids))
 
 
 def forget_batch(connection: Connection, batch_id: str) -> int:
     """Forget all of a batch who wait, and return how many they were."""
-    return connection.execute(delete(import_row).where(import_row.c.batch_id == batch_id)).rowcount
+    return _end(connection, import_row.c.batch_id == batch_id)
 
 
 def invite(connection: Connection, batch_id: str, now: datetime) -> int:
@@ -44,7 +50,7 @@ def invite(connection: Connection, batch_id: str, now: datetime) -> int:
     return connection.execute(update(import_row).where(*mine).values(invited_at=now)).rowcount
 
 
-def take_invited(connection: Connection) -> Row[tuple[object, ...]] | None:
+def take_invited(connection: Connection) -> Row[Any] | None:
     """Take the next one to be asked out of those who wait; None when nobody is to be."""
     invited = select(import_row).where(import_row.c.invited_at.is_not(None)).order_by(import_row.c.id).limit(1)
     person = connection.execute(invited.with_for_update(skip_locked=True)).one_or_none()
@@ -58,3 +64,10 @@ def waiting(connection: Connection) -> dict[str, tuple[int, int]]:
     counted = select(import_row.c.batch_id, func.count(), func.count(import_row.c.invited_at))
     rows = connection.execute(counted.group_by(import_row.c.batch_id)).all()
     return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def _end(connection: Connection, which: ColumnElement[bool]) -> int:
+    """Delete rows with the messages that are about them, which do not outlive them."""
+    ids = select(import_row.c.id).where(which)
+    connection.execute(delete(outbox_message).where(outbox_message.c.import_row_id.in_(ids)))
+    return connection.execute(delete(import_row).where(which)).rowcount

@@ -141,7 +141,7 @@ def undo(connection: Connection, occasion: Occasion, subscriber_id: str) -> str 
         return None
     if not all(map(_is_ours, evidence.story(connection, occasion.vault, person.id))):
         return ACTED
-    if outbox.busy_until(connection, outbox.ACTIVECAMPAIGN, person.id, occasion.now) > occasion.now:
+    if _is_on_the_way(connection, occasion, person):
         return BUSY
     return ACTED if erasure.erase(connection, occasion, person.id, IMPORT_UNDONE, tell=False) else UNDONE
 
@@ -158,7 +158,7 @@ def invite_next(
         return False
     if allowance.free_at(connection, INVITATIONS, half, occasion.now) > occasion.now:
         return False
-    waiting: Any = import_rows.take_invited(connection)
+    waiting = import_rows.take_invited(connection)
     if waiting is None:
         return False
     ask = Ask(
@@ -282,6 +282,14 @@ def _names(person: Candidate) -> dict[str, str]:
 def _status(connection: Connection, email_key: str) -> str | None:
     status = select(subscriber.c.status).where(subscriber.c.email_key == email_key)
     return connection.execute(status).scalar_one_or_none()
+
+
+def _is_on_the_way(connection: Connection, occasion: Occasion, person: Row[Any]) -> bool:
+    """Whether an update of somebody may be taking effect at ActiveCampaign without its answer being known here."""
+    if outbox.busy_until(connection, outbox.ACTIVECAMPAIGN, person.id, occasion.now) > occasion.now:
+        return True
+    has_begun = person.forwarded_at is not None and person.contact_id is None
+    return has_begun and outbox.waits(connection, outbox.ACTIVECAMPAIGN, person.id)
 
 
 def _is_ours(event: evidence.Event) -> bool:

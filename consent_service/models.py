@@ -242,6 +242,7 @@ outbox_message = Table(
     Column("confirmation_id", ForeignKey("confirmation.id", ondelete="CASCADE")),
     Column("departure_id", ForeignKey("departure.id")),
     Column("bulk_id", String(64)),  # the bulk import there that carries it, or "alone" when none may
+    Column("import_row_id", Count, ForeignKey("import_row.id"), index=True),
     Column("created_at", UtcDateTime, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),

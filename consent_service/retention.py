@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, delete, func, select, update
 
 from consent_service import erasure as erasing
+from consent_service import import_rows
 from consent_service.language import mark
 from consent_service.ledger.evidence import Occasion
 from consent_service.models import (
@@ -120,6 +121,10 @@ def _forget_address(connection: Connection, occasion: Occasion, rule: str, keys:
     connection.execute(update(confirmation).where(confirmation.c.id.in_(keys)).values(**forgotten))
 
 
+def _forget_waiting(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
+    import_rows.forget_overdue(connection, keys)
+
+
 def _close_tech(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
     connection.execute(update(consent_event).where(consent_event.c.id.in_(keys)).values(tech_sealed=None))
 
@@ -156,7 +161,7 @@ RULES = (
         mark("until we ask you, and at most 90 days"),
         mark("To ask you whether you want the newsletter. Until you say yes you get none."),
         timedelta(days=90),
-        end=End(import_row.c.id, _has_waited, _delete(import_row.c.id)),
+        end=End(import_row.c.id, _has_waited, _forget_waiting),
     ),
     Rule(
         "new_address",

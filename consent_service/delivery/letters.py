@@ -28,7 +28,7 @@ from consent_service.ledger import evidence, sealer
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault
-from consent_service.models import confirmation, subscriber
+from consent_service.models import confirmation, import_row, subscriber
 from consent_service.privacy import Kept
 from consent_service.statements import ConsentText, ShownText
 from consent_service.tokens import Tokens
@@ -39,7 +39,8 @@ ANCHOR_AGE = timedelta(hours=36)
 ONCE_A_DAY = (Window(1, timedelta(days=1)),)
 CONFIRMATION, ALREADY, WELCOME = "confirmation", "already", "welcome"
 UNSUBSCRIBE_LINK, OWNER_HELD, ANCHOR = "unsubscribe_link", "owner_held", "anchor"
-MY_DATA_LINK, ADDRESS_ASKED, ADDRESS_CHANGED = "my_data_link", "address_asked", "address_changed"
+MY_DATA_LINK, LIST_DATA = "my_data_link", "list_data"
+ADDRESS_ASKED, ADDRESS_CHANGED = "address_asked", "address_changed"
 LIST_MAIL = (ALREADY, WELCOME)
 STAYS = ("leaf", "erasure", "allowance")
 
@@ -67,6 +68,8 @@ class Letters:
             return self._anchor(connection, message, now)
         if message.kind == departures.ERASED:
             return self._to_erased(connection, message, now)
+        if message.kind == LIST_DATA:
+            return self._to_waiting(connection, message)
         person = connection.execute(select(subscriber).where(subscriber.c.id == message.subscriber_id)).one_or_none()
         if person is None:
             return Nothing()
@@ -138,6 +141,20 @@ class Letters:
     def _own_page(self, message: Message, person: Row[Any]) -> Letter:
         language = languages.language(person.language)
         return self._write(message, person.email, language, {"my_data_url": self._my_data_url(person)})
+
+    def _to_waiting(self, connection: Connection, message: Message) -> Letter | Nothing:
+        """All that is held of somebody on an earlier list who has not been asked yet (GDPR article 15)."""
+        waits = connection.execute(select(import_row).where(import_row.c.id == message.import_row_id)).one_or_none()
+        if waits is None:
+            return Nothing()
+        language = languages.language(waits.language)
+        values = {
+            "email": waits.email,
+            "full_name": f"{waits.first_name} {waits.last_name}".strip(),
+            "since": language.moment(waits.created_at),
+            "kept": self.kept["import_row"],
+        }
+        return self._write(message, waits.email, language, values)
 
     def _move_asked(self, connection: Connection, message: Message, person: Row[Any]) -> Letter | Nothing:
         ask = connection.execute(select(confirmation).where(confirmation.c.id == message.confirmation_id)).one_or_none()

@@ -27,7 +27,8 @@ ACTIVECAMPAIGN = "activecampaign"
 LANES = (MAIL, ACTIVECAMPAIGN)
 
 MESSAGE_COLUMNS = (
-    "id", "key", "lane", "kind", "subscriber_id", "confirmation_id", "departure_id", "bulk_id", "created_at",
+    "id", "key", "lane", "kind", "subscriber_id", "confirmation_id", "departure_id",
+    "bulk_id", "import_row_id", "created_at",
 )  # fmt: skip
 
 log = structlog.get_logger()
@@ -45,6 +46,7 @@ class Message:
     confirmation_id: str | None
     departure_id: str | None
     bulk_id: str | None
+    import_row_id: int | None
     created_at: datetime
     attempts: int
 
@@ -144,6 +146,7 @@ def enqueue(
     confirmation_id: str | None = None,
     departure_id: str | None = None,
     bulk_id: str | None = None,
+    import_row_id: int | None = None,
     not_before: datetime | None = None,
 ) -> None:
     """Add a message to the outbox, and wake the person's earlier ones in this lane that wait for another try."""
@@ -158,6 +161,7 @@ def enqueue(
             confirmation_id=confirmation_id,
             departure_id=departure_id,
             bulk_id=bulk_id,
+            import_row_id=import_row_id,
             created_at=now,
             due_at=not_before or now,
         )
@@ -227,6 +231,12 @@ def busy_until(connection: Connection, lane: str, subscriber_id: str, now: datet
         select(func.max(outbox_message.c.claimed_until)).where(*of_person, undone())
     ).scalar_one()
     return max(until or now, now)
+
+
+def waits(connection: Connection, lane: str, subscriber_id: str) -> bool:
+    """Whether anything about a person is still to be delivered in a lane."""
+    mine = (outbox_message.c.lane == lane, outbox_message.c.subscriber_id == subscriber_id, undone())
+    return connection.execute(select(outbox_message.c.id).where(*mine).limit(1)).first() is not None
 
 
 def set_aside(connection: Connection, message_id: int, now: datetime) -> bool:

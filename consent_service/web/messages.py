@@ -13,6 +13,7 @@ KINDS = {
     "already": mark("“You already subscribe”"),
     "unsubscribe_link": mark("Unsubscribe link"),
     "my_data_link": mark("Link to one's own data"),
+    "list_data": mark("What is held of somebody on an earlier list"),
     "address_asked": mark("Notice of a new address"),
     "address_changed": mark("Notice to the former address"),
     "erased": mark("Answer about an erasure"),

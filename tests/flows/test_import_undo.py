@@ -11,7 +11,7 @@ from consent_service import service as services
 from consent_service.delivery import suppression
 from consent_service.delivery.outbox import ACTIVECAMPAIGN
 from consent_service.models import consent_event, erasure, import_batch, import_row, subscriber
-from tests.actors import CONFIRM, Visitor
+from tests.actors import CONFIRM, Visitor, fi
 from tests.processes import run, variables
 from tests.tampering import findings
 
@@ -180,3 +180,20 @@ def test_people_who_came_by_themselves_are_not_asked(house, bring, terminal):
     house.do_chores()
     assert house.count(import_row) == 0
     assert (house.person("objects@asked.example"), house.count(consent_event)) == (None, before)
+
+
+def test_who_waits_may_ask_what_is_held_and_have_it_erased(house, bring, terminal, tmp_path):
+    bring("email,first name,language\ncurious@asked.example,Aino,sv\nquiet@asked.example,,fi\n")
+    curious, before = Visitor(house, "curious@asked.example"), house.count(consent_event)
+    house.get("/my-data?lang=fi", house.http).press(fi("Send me the link"), email=curious.email)
+    house.deliver()
+    assert "Det här är allt vi har om dig" in curious.newest().text
+    assert "Aino" in curious.newest().text
+    assert house.count(consent_event) == before, "the log tells nobody who is on the list"
+    done = run(tmp_path, "export", curious.email, "--to", "x.zip", given=variables(house.settings))
+    assert (done.returncode, "it waits to be asked" in done.stderr) == (1, True)
+    assert terminal("forget", curious.email, "--objects").stdout == "Erased, and never asked again.\n"
+    assert terminal("forget", "quiet@asked.example").stdout == "Erased.\n"
+    assert (house.count(import_row), terminal("forget", curious.email).returncode) == (0, 1)
+    bring("email,grade\ncurious@asked.example,customer\nquiet@asked.example,customer\n")
+    assert (house.person(curious.email), house.status("quiet@asked.example")) == (None, "active")
