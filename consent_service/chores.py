@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 import structlog
 from sqlalchemy import Connection, select, update
 
-from consent_service import database, erasure, imports, restoration, retention
+from consent_service import database, drift, erasure, imports, restoration, retention
 from consent_service import service as services
 from consent_service.database import insert_if_absent, insert_or_replace
 from consent_service.delivery import departures, outbox
@@ -29,8 +29,8 @@ from consent_service.service import Service
 SLICE = 200
 INVITED_AT_ONCE = 5
 STAMP_PAUSE = timedelta(hours=1)
-NOON = time(12, tzinfo=HELSINKI)
-PURGE, TIDY, STAMP = "purge", "tidy", "stamp"
+NOON, NIGHT = time(12, tzinfo=HELSINKI), time(3, tzinfo=HELSINKI)
+PURGE, TIDY, STAMP, RECONCILE = "purge", "tidy", "stamp", "reconcile"
 
 log = structlog.get_logger()
 
@@ -59,6 +59,7 @@ class Chores:
             self._tidy_daily,
             self._wipe,
             self._stamp_daily,
+            self._compare_nightly,
         )
         for piece in pieces:
             if self._stop.is_set():
@@ -71,7 +72,7 @@ class Chores:
                 log.error("chore stumbled", chore=piece.__name__.strip("_"), error=type(error).__name__)
 
     def _purge_daily(self) -> None:
-        day = _last_noon(services.now())
+        day = _newest(NOON, services.now())
         if _done_on(self._service, PURGE) >= day.isoformat():
             return
         for rule, ended in purge(self._service):
@@ -81,6 +82,15 @@ class Chores:
         with self._service.transaction() as connection:
             if _is_first(connection, PURGE, day):
                 outbox.enqueue(connection, outbox.MAIL, ANCHOR, services.now())
+
+    def _compare_nightly(self) -> None:
+        """Have the list at ActiveCampaign compared; a new installation waits for its first night."""
+        night, known = _newest(NIGHT, services.now()), _done_on(self._service, RECONCILE)
+        if not self._service.forwards or known >= night.isoformat():
+            return
+        with self._service.transaction() as connection:
+            if _is_first(connection, RECONCILE, night) and known:
+                drift.begin(connection, services.now(), applies=True, by_hand=False)
 
     def _tidy_daily(self) -> None:
         """After the day's purge; if the database is in use, again the next time."""
@@ -238,7 +248,7 @@ def _is_first(connection: Connection, name: str, day: date) -> bool:
     return connection.execute(update(daily_run).where(*undone).values(done_on=day.isoformat())).rowcount == 1
 
 
-def _last_noon(now: datetime) -> date:
-    """The day of the newest noon in Helsinki that has been."""
+def _newest(hour: time, now: datetime) -> date:
+    """The day of the newest such hour in Helsinki that has been."""
     local = now.astimezone(HELSINKI)
-    return local.date() if local.timetz() >= NOON else local.date() - timedelta(days=1)
+    return local.date() if local.timetz() >= hour else local.date() - timedelta(days=1)

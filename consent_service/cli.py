@@ -40,6 +40,7 @@ from consent_service.ledger import audit, proof
 from consent_service.ledger.checkpoint import Verifier
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import timestamp as seal_time
+from consent_service.reconcile_command import reconcile
 from consent_service.service import Service
 from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
 
@@ -205,6 +206,9 @@ def examine(as_json: bool) -> None:
             click.echo(f"{doctor.MARKS[finding.state]} {finding.part}: {finding.says}")
     if any(finding.state == "wrong" for finding in findings):
         sys.exit(1)
+
+
+cli.add_command(reconcile)
 
 
 @cli.group("staff", cls=AppGroup)

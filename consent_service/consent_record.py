@@ -27,7 +27,7 @@ CONTROLLER = "#controller"
 RIGHTS = ("A7-3", "A15", "A16", "A17", "A18", "A20", "A21", "A77")
 ASKED, GIVEN, RENEWED = "dpv:ConsentRequested", "dpv:ConsentGiven", "dpv:RenewedConsentGiven"
 UNKNOWN = "dpv:ConsentUnknown"
-REFUSED, WITHDRAWN = "dpv:ConsentRefused", "dpv:ConsentWithdrawn"
+REFUSED, WITHDRAWN, REVOKED = "dpv:ConsentRefused", "dpv:ConsentWithdrawn", "dpv:ConsentRevoked"
 HOW = {
     "requested form": "the form on the controller's web site",
     "requested staff": "a request to the controller's staff",
@@ -41,6 +41,7 @@ HOW = {
     "withdrawn my-data": "the person's own page",
     "withdrawn activecampaign": "the unsubscribe link of the newsletter system, or its staff",
     "bounced activecampaign": "the mailbox refused the newsletter",
+    "removed activecampaign": "the contact was gone from the newsletter system's list",
 }
 
 
@@ -180,6 +181,8 @@ def _state(kind: str, *, is_given: bool, was_given: bool) -> str | None:
             return None if is_given else REFUSED  # of somebody subscribed it is a stranger who refuses a new address
         case "withdrawn" | "bounced" | "objected":
             return WITHDRAWN if is_given else REFUSED
+        case "removed":
+            return REVOKED
     return None
 
 

@@ -75,7 +75,7 @@ def _mail(service: Service) -> Finding:
 def _activecampaign(service: Service) -> Finding:
     if not service.forwards:
         return Finding("ActiveCampaign", "note", "not configured; confirmed people wait in the outbox")
-    trouble = service.account(Unpaced()).check()
+    trouble = service.account(service.calls(Unpaced())).check()
     if trouble:
         return Finding("ActiveCampaign", "wrong", f"{trouble}; check CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID")
     if not service.settings.activecampaign_webhook_secret:

@@ -11,10 +11,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from consent_service import asks, import_rows
+from consent_service.database import insert_or_replace
 from consent_service.delivery import departures, moves, suppression
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.models import consent_event, erased_leaf, erasure, subscriber
+from consent_service.models_there import deleted_contact
 
 BATCH = 5000
 
@@ -101,6 +103,8 @@ def _erase(connection: Connection, occasion: Occasion, person: Row[Any], rule: s
         departures.start(connection, person, occasion.now, told_there=told_there, waits=occasion.forwards, told=tell)
     for former in moves.former_addresses(connection, occasion.vault, person.id) if told_there else ():
         departures.delete_by_address(connection, person.id, former, occasion.now)
+    if told_there:
+        _know_again(connection, occasion, person)
     refused = suppression.find(connection, occasion.vault, person.email_key, occasion.now)
     is_objection = refused is not None and refused.reason == "objected"
     _empty_leaves(connection, occasion, person.id, rule)
@@ -113,6 +117,13 @@ def _erase(connection: Connection, occasion: Occasion, person: Row[Any], rule: s
         "address_hash": occasion.vault.address_hash(person.email_key) if is_objection else None,
     }
     connection.execute(insert(erasure).values(**record))
+
+
+def _know_again(connection: Connection, occasion: Occasion, person: Row[Any]) -> None:
+    """Keep how the contact is known again for as long as an administrator there can restore it."""
+    address_hash = occasion.vault.address_hash(person.email_key)
+    values = {"address_hash": address_hash, "contact_id": person.contact_id, "erased_at": occasion.now}
+    insert_or_replace(connection, deleted_contact, ["subscriber_id"], values | {"subscriber_id": person.id})
 
 
 def _empty_leaves(connection: Connection, occasion: Occasion, subscriber_id: str, rule: str) -> None:

@@ -80,6 +80,7 @@ subscriber = Table(
     Column("contact_id", String(20)),
     Column("forwarded_at", UtcDateTime),
     Column("forwarded_event_id", String(32)),  # the basis that ActiveCampaign has taken over
+    Column("seen_in_run", BigInteger),  # the newest comparison that found the person on the list there
     Column("left_reason", String(20)),
     Column("hold_reason", String(200)),
     Column("held_since", UtcDateTime),
@@ -243,6 +244,7 @@ outbox_message = Table(
     Column("departure_id", ForeignKey("departure.id")),
     Column("bulk_id", String(64)),  # the bulk import there that carries it, or "alone" when none may
     Column("import_row_id", Count, ForeignKey("import_row.id"), index=True),
+    Column("contact_id", String(20)),  # of a contact there that is nobody's here
     Column("created_at", UtcDateTime, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -335,11 +337,4 @@ allowance = Table(
     Column("key", String(80), primary_key=True),
     Column("times", JSON, nullable=False),
     Column("asked_at", UtcDateTime, nullable=False),
-)
-
-call_budget = Table(
-    "call_budget",
-    metadata,
-    Column("name", String(20), primary_key=True),
-    Column("next_at", UtcDateTime, nullable=False),
 )

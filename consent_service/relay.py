@@ -1,4 +1,4 @@
-"""The relay: a thread a lane that empties the outbox, one that keeps the leases of what is under way, one for chores.
+"""The relay: a thread a lane that empties the outbox, and one each for the leases, the chores and the comparison.
 
 A lane whose other side is down rests and tries again by itself, longer each time up to a minute; the other lane does
 not notice. Stops after the delivery under way. Must not know what is delivered.
@@ -12,6 +12,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from consent_service import reconcile
 from consent_service import service as services
 from consent_service.chores import Chores
 from consent_service.delivery import batches, outbox
@@ -39,11 +40,13 @@ def run(service: Service, stop: threading.Event) -> None:
         )
         for channel in channels
     ]
-    chores = threading.Thread(target=_chores, args=(service, stop), name="chores")
+    work = [*lanes, threading.Thread(target=_chores, args=(service, stop), name="chores")]
+    if service.forwards:
+        work.append(threading.Thread(target=reconcile.carry_out, args=(service, budget, stop), name="reconcile"))
     log.info("relay started", lanes=[lane.name for lane in lanes])
-    for thread in (heartbeat, chores, *lanes):
+    for thread in (heartbeat, *work):
         thread.start()
-    for thread in (chores, *lanes):
+    for thread in work:
         thread.join()
     ended.set()  # only now: a delivery that was under way kept its lease to its end
     heartbeat.join()

@@ -25,6 +25,7 @@ from consent_service.models import (
     subscriber,
 )
 from consent_service.models import suppression as suppressed
+from consent_service.models_there import deleted_contact, reconcile_run
 
 ALARM = timedelta(days=360)  # nobody may stay passive for a year: then something has kept the purge from its work
 
@@ -192,6 +193,28 @@ RULES = (
         mark("The address of somebody whose data was erased"),
         mark("until ActiveCampaign has deleted the contact and you have our answer, usually within an hour"),
         mark("Without the address neither could be done."),
+    ),
+    Rule(
+        "deleted_contact",
+        mark("The number a deleted contact had at ActiveCampaign, and a code instead of its address"),
+        mark("60 days"),
+        mark("So that we notice when somebody restores the contact there, and have it deleted again."),
+        timedelta(days=60),
+        end=_gone_by(deleted_contact.c.subscriber_id, deleted_contact.c.erased_at),
+    ),
+    Rule(
+        "comparison",
+        mark("What the nightly comparison with ActiveCampaign found, with the number of the contact there"),
+        mark("90 days"),
+        mark("To see that the two agree, and what was put right."),
+        timedelta(days=90),
+        end=_gone_by(reconcile_run.c.id, reconcile_run.c.started_at),
+    ),
+    Rule(
+        "stranger",
+        mark("The address of a contact that is on the list at ActiveCampaign without permission"),
+        mark("until it has been taken off the list there"),
+        mark("So that nobody who subscribes at that moment is taken off."),
     ),
     Rule(
         "allowance",

@@ -27,6 +27,7 @@ from consent_service.delivery.bulk import Bulk
 from consent_service.delivery.calls import Calls
 from consent_service.delivery.contacts import BulkLook, Membership
 from consent_service.delivery.letters import Letters
+from consent_service.delivery.listing import Listing
 from consent_service.delivery.mail import FolderMail, SmtpMail
 from consent_service.delivery.outbox import Channel
 from consent_service.delivery.pacing import CallBudget, Unpaced
@@ -172,15 +173,23 @@ class Service:
         """A new hand-over for letters: the SMTP server, or the folder that development reads mail from."""
         return SmtpMail(self.settings.smtp_url) if self.settings.smtp_url else FolderMail(MAIL_FOLDER)
 
-    def account(self, budget: CallBudget | Unpaced) -> Account:
-        """A new connection to ActiveCampaign; only when it is configured."""
-        return Account(*self._line(budget))
+    def calls(self, budget: CallBudget | Unpaced) -> Calls:
+        """A new line to ActiveCampaign; only when it is configured."""
+        return Calls(self.settings.activecampaign_url, self.settings.activecampaign_token, budget)
 
-    def _line(self, budget: CallBudget | Unpaced) -> tuple[Calls, int]:
-        given = self.settings
-        if given.activecampaign_list_id is None:
+    def account(self, calls: Calls) -> Account:
+        """What is done with single contacts over a line to ActiveCampaign."""
+        return Account(calls, self._list_id)
+
+    def listing(self, calls: Calls) -> Listing:
+        """The whole list, read over a line to ActiveCampaign."""
+        return Listing(calls, self._list_id)
+
+    @property
+    def _list_id(self) -> int:
+        if self.settings.activecampaign_list_id is None:
             raise ValueError("ActiveCampaign is not configured")
-        return Calls(given.activecampaign_url, given.activecampaign_token, budget), given.activecampaign_list_id
+        return self.settings.activecampaign_list_id
 
     def _left_there(self, connection: Connection, subscriber_id: str, found: Membership, at: datetime) -> None:
         occasion = Occasion(at, "activecampaign", subscriptions.THERE, self.vault)
@@ -195,8 +204,8 @@ class Service:
         return [mail, self._forwarding(budget)]
 
     def _forwarding(self, budget: CallBudget) -> BatchChannel:
-        calls, list_id = self._line(budget)
-        account, bulk = Account(calls, list_id), Bulk(calls, list_id, budget.for_bulk())
+        calls = self.calls(budget)
+        account, bulk = self.account(calls), Bulk(calls, self._list_id, budget.for_bulk())
         return BatchChannel(
             outbox.ACTIVECAMPAIGN,
             partial(bulk_people.load, self.vault),

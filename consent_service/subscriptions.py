@@ -19,7 +19,7 @@ from consent_service.asks import Ask, LinkDead, LinkExpired
 from consent_service.database import insert_if_absent
 from consent_service.delivery import outbox, suppression
 from consent_service.delivery.allowance import Window
-from consent_service.delivery.contacts import BOUNCED, Membership
+from consent_service.delivery.contacts import BOUNCED, UNSUBSCRIBED, Membership
 from consent_service.delivery.moves import MOVE
 from consent_service.delivery.suppression import Suppressed
 from consent_service.ledger import evidence, seal
@@ -155,13 +155,13 @@ def unsubscribe(connection: Connection, occasion: Occasion, subscriber_id: str) 
 
 
 def leave_there(connection: Connection, occasion: Occasion, subscriber_id: str, found: Membership) -> None:
-    """Take what ActiveCampaign told of somebody active: they unsubscribed there, or their mailbox refused the mail."""
+    """Take what ActiveCampaign told of somebody active: they unsubscribed, their mailbox refused, or they are gone."""
     person = asks.lock_person(connection, subscriber_id)
     if person is None or person.status != "active":
         return
     left_at = seal.timestamp(found.left_at) if found.left_at else None
     told: Payload = {"left_there_at": left_at, "campaign": found.campaign, "reason_there": found.reason}
-    kind = "bounced" if found.status == BOUNCED else "withdrawn"
+    kind = {UNSUBSCRIBED: "withdrawn", BOUNCED: "bounced"}.get(found.status or 0, "removed")
     _refuse(connection, occasion, person, {"kind": kind, **{name: value for name, value in told.items() if value}})
 
 

@@ -5,11 +5,12 @@ import secrets
 import uuid
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, insert, select, update
 
 from consent_service import service as services
 from consent_service import subscriptions
 from consent_service.asks import Ask
+from consent_service.delivery import forwarding, outbox
 from consent_service.language import language
 from consent_service.ledger import evidence
 from consent_service.models import confirmation, consent_event, outbox_message, subscriber
@@ -68,3 +69,28 @@ def _used(one, now):
 def _update(one, now):
     message = {"key": secrets.token_hex(16), "lane": "activecampaign", "kind": "sync", "subscriber_id": one["person"]}
     return message | {"created_at": now, "due_at": now}
+
+
+def become_active(house: Household, emails: Iterable[str]) -> None:
+    """Let people with these addresses ask and confirm, and be forwarded to ActiveCampaign."""
+    page = house.service.consent_text(FINNISH).shown
+    for subscriber_id in ask(house, emails):
+        with house.service.transaction() as connection:
+            mine = select(confirmation.c.id).where(confirmation.c.subscriber_id == subscriber_id)
+            ask_id = connection.execute(mine).scalar_one()
+            subscriptions.confirm(connection, house.occasion("subscriber", "confirm-link"), ask_id, page)
+    forward(house)
+
+
+def forward(house: Household, at_most: int = 10_000) -> None:
+    """Deliver to ActiveCampaign what is due, and leave the mails."""
+    for _ in range(at_most):
+        if house.lanes[outbox.ACTIVECAMPAIGN].step() is None:
+            return
+
+
+def hear(house: Household, hints: Iterable[tuple[str, str]]) -> None:
+    """Let ActiveCampaign tell that contacts with these numbers and addresses changed, but not over the network."""
+    with house.service.transaction() as connection:
+        for contact_id, email in hints:
+            forwarding.look_at(connection, contact_id, email, services.now())

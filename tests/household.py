@@ -15,7 +15,7 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from consent_service import config, erasure, relay, subscriptions
+from consent_service import config, drift, erasure, relay, subscriptions
 from consent_service import service as services
 from consent_service.chores import Chores
 from consent_service.config import Settings
@@ -25,6 +25,7 @@ from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.models import confirmation, consent_event, metadata, outbox_message, subscriber
 from consent_service.people import read_address
+from consent_service.reconcile import Comparison
 from consent_service.service import Service
 from consent_service.web import accounts, create_app
 from tests import prepared
@@ -50,9 +51,9 @@ class Household:
         self.app = app
         self.service, self.mail, self.contacts, self.url = service, mail, contacts, url
         self.settings = service.settings
-        budget = CallBudget(service.transaction, services.now, lambda seconds: False)
+        self.budget = CallBudget(service.transaction, services.now, lambda seconds: False)
         self.relay = Relay("tests", service.transaction, services.now, random.Random(1).random)
-        self.channels: list[Channel] = service.channels(budget)
+        self.channels: list[Channel] = service.channels(self.budget)
         self.lanes = {channel.lane: relay.Lane(self.relay, channel, 0.01) for channel in self.channels}
 
     def get(self, path: str, http: requests.Session | None = None, **options: object) -> Page:
@@ -86,6 +87,16 @@ class Household:
         with structlog.testing.capture_logs() as said:
             Chores(self.service, threading.Event()).run()
         assert not [entry for entry in said if entry["log_level"] == "error"], said
+
+    def compare(self, *, applies: bool = True, by_hand: bool = True) -> drift.Summary:
+        """Compare with the list at ActiveCampaign once, and return what was found; what follows from it waits."""
+        with self.service.transaction() as connection:
+            assert drift.begin(connection, services.now(), applies=applies, by_hand=by_hand)
+        comparison = Comparison(self.service, self.budget, threading.Event())
+        *_, run = comparison.run()
+        comparison.close()
+        with self.service.reading() as connection:
+            return drift.summary(connection, run.id)
 
     def occasion(self, actor: str = "subscriber", door: str = "link") -> Occasion:
         """An occasion, as a door makes it."""

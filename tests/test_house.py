@@ -42,6 +42,7 @@ ROOMS = {
     "privacy_check": {"controller", "language", "privacy"},
     # tables
     "models": set(),
+    "models_there": {"models"},
     "database": set(),
 }
 ROWS = [
@@ -53,20 +54,27 @@ ROWS = [
     {"ledger.findings"},
     {"ledger.audit_people"},
     {"ledger.audit"},
-    {"delivery.mail", "delivery.activecampaign", "delivery.bulk", "delivery.moves", "delivery.timestamps"},
-    {"delivery.departures"},
+    {
+        "delivery.mail",
+        "delivery.activecampaign",
+        "delivery.bulk",
+        "delivery.listing",
+        "delivery.moves",
+        "delivery.timestamps",
+    },
+    {"delivery.departures", "delivery.strangers"},
     {"delivery.letters", "delivery.forwarding"},
     {"delivery.bulk_people"},
     {"asks"},
     {"erasure", "corrections"},
     {"subscriptions", "subscribers", "retention"},
-    {"restoration", "imports"},
+    {"restoration", "imports", "drift"},
     {"notes_file"},
     {"data_requests"},
     {"consent_record"},
     {"data_package"},
     {"service"},
-    {"chores"},
+    {"chores", "reconcile"},
     {"relay", "doctor"},
     {"web.visitor", "web.forms", "web.messages"},
     {"web.accounts", "web.pages", "web.health", "web.rendered"},
@@ -76,7 +84,7 @@ ROWS = [
     {"web"},
     {"web.server"},
     {"terminal"},
-    {"import_command"},
+    {"import_command", "reconcile_command"},
     {"cli"},
 ]
 WITH_FLASK = {"cli"} | {room for row in ROWS for room in row if room.startswith("web")}

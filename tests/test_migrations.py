@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from consent_service import database
+from consent_service import database, models_there
 from consent_service.models import metadata
 from consent_service.web import accounts
 from tests.actors import Visitor
@@ -26,7 +26,7 @@ def empty_url(request, tmp_path):
 
 
 def test_head_equals_the_models(empty_url):
-    assert accounts.Staff.__table__.metadata is metadata
+    assert accounts.Staff.__table__.metadata is models_there.metadata is metadata
     engine = database.make_engine(empty_url)
     database.upgrade(engine)
     with engine.connect() as connection:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from consent_service.delivery.calls import Calls, Ended, number, part, rows
+from consent_service.delivery.calls import Calls, Ended, id_of, number, part, rows
 from consent_service.delivery.contacts import (
     DELETED,
     NOT_THERE,
@@ -20,7 +20,9 @@ from consent_service.delivery.contacts import (
     Leaving,
     Look,
     Membership,
+    Parcel,
     Seen,
+    Stranger,
 )
 from consent_service.delivery.outbox import Delivered, Outcome, Retry
 
@@ -36,16 +38,19 @@ class Account:
         self._calls = calls
         self._list_id = list_id
 
-    def deliver(self, contact: ContactState | Leaving | Look) -> Outcome:
+    def deliver(self, contact: Parcel) -> Outcome:
         """Bring the contact in line, delete it or look at it; returns Delivered with its id there, Retry or Rejected.
 
         Who left there is not put back on the list without a newer confirmation: then the answer is Seen.
         """
         try:
-            if isinstance(contact, Leaving):
-                return self._delete(contact)
-            if isinstance(contact, Look):
-                return self._look(contact.contact)
+            match contact:
+                case Leaving():
+                    return self._delete(contact)
+                case Stranger():
+                    return self._take_off(contact)
+                case Look():
+                    return self._look(contact.contact)
             if contact.former_email:
                 contact = self._readdress(contact, contact.former_email)
             return self._subscribe(contact) if contact.is_active else self._unsubscribe(contact)
@@ -83,12 +88,13 @@ class Account:
         return replace(contact, contact_id=contact_id)
 
     def _subscribe(self, contact: ContactState) -> Outcome:
+        if contact.basis and contact.basis.is_forwarded and contact.was_forwarded:
+            return self._update(contact)
         contact_id = self._sync(contact)
         is_imported = contact.basis is not None and contact.basis.is_imported
         if contact.basis and (contact.was_forwarded or is_imported):  # who left there since is not put back
             found = self._membership(contact_id)
-            is_in_line = contact.basis.is_forwarded and found.status == SUBSCRIBED
-            if is_in_line or contact.basis.is_outdated_by(found):
+            if contact.basis.is_outdated_by(found):
                 return Seen(contact_id=contact_id, membership=found)
         # Whoever was only imported has made no new wish by which the account could let them come back.
         source = {} if is_imported else {"sourceid": RESUBSCRIBE_SOURCE}
@@ -96,6 +102,14 @@ class Account:
         if status == SUBSCRIBED:
             return Delivered(contact_id=contact_id)
         return Retry("ActiveCampaign did not take the contact onto the list")
+
+    def _update(self, contact: ContactState) -> Outcome:
+        """Bring the names of somebody in line whose confirmation was taken over; their status there is only read."""
+        contact_id = contact.contact_id or self._find(contact.email)
+        found = self._membership(contact_id) if contact_id else Membership()
+        if found.status == SUBSCRIBED:
+            contact_id = self._sync(contact)
+        return Seen(contact_id=contact_id, membership=found)
 
     def _unsubscribe(self, contact: ContactState) -> Outcome:
         if contact.contact_id and self._set_status(contact.contact_id, UNSUBSCRIBED) == UNSUBSCRIBED:
@@ -115,14 +129,22 @@ class Account:
             return Delivered(NOT_THERE)
         return Seen(contact_id=contact_id, membership=self._membership(contact_id))
 
+    def _take_off(self, stranger: Stranger) -> Outcome:
+        if self._membership(stranger.contact_id).status != SUBSCRIBED:
+            return Delivered(NOT_THERE)
+        if self._set_status(stranger.contact_id, UNSUBSCRIBED) in (UNSUBSCRIBED, None):
+            return Delivered()
+        return Retry("ActiveCampaign did not take the contact off the list")
+
     def _delete(self, leaving: Leaving) -> Outcome:
-        was_there = bool(leaving.contact_id and self._remove(leaving.contact_id))
-        contact_id = self._find(leaving.email, strictly=True)
-        if contact_id is not None:  # also what became of a deleted contact that somebody there made again
-            was_there |= self._remove(contact_id)
-        elif leaving.contact_id is None and not leaving.is_settled:
+        known = leaving.contact_id
+        removed = known if known and self._remove(known) else None
+        found = self._find(leaving.email, strictly=True)
+        if found is not None:  # also what became of a deleted contact that somebody there made again
+            removed = found if self._remove(found) else removed
+        elif known is None and not leaving.is_settled:
             return Retry("not found yet; a contact just made may be found later", after=SEARCH_AGAIN)
-        return Delivered(DELETED if was_there else NOT_THERE)
+        return Delivered(DELETED if removed else NOT_THERE, contact_id=removed or known)
 
     def _remove(self, contact_id: str) -> bool:
         code, body = self._calls.call("DELETE", f"contacts/{quote(contact_id, safe='')}")
@@ -164,11 +186,9 @@ class Account:
         return Membership()
 
 
-def _is_of(found: object, email: str) -> bool:
+def _is_of(found: Any, email: str) -> bool:
     """Whether a contact there is the one with this address; how its case is kept there is not known."""
-    if not isinstance(found, dict) or not re.fullmatch(r"[0-9]{1,20}", str(found.get("id"))):
-        return False
-    return str(found.get("email", "")).lower() == email.lower()
+    return id_of(found) is not None and str(found.get("email", "")).lower() == email.lower()
 
 
 def _as_membership(row: dict[str, Any]) -> Membership:

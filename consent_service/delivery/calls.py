@@ -93,6 +93,12 @@ def rows(body: object, name: str) -> list[Any]:
     return found
 
 
+def id_of(contact: object) -> str | None:
+    """Return the id of a contact as text, None for anything that has none."""
+    found = str(contact.get("id")) if isinstance(contact, dict) else ""
+    return found if re.fullmatch(r"[0-9]{1,20}", found) else None
+
+
 def number(value: object) -> int | None:
     """Return a small number, given as text or number; None for anything else."""
     return int(value) if isinstance(value, (int, str)) and re.fullmatch(r"[0-9]{1,4}", str(value)) else None

@@ -100,3 +100,13 @@ class Carried(Delivered):
     """Whom a bulk import brought onto the list, as was read there: contact ids by lower-case address."""
 
     contacts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """A contact on the list there that nobody here gave permission for: it has to be taken off."""
+
+    contact_id: str
+
+
+Parcel = ContactState | Leaving | Look | Stranger

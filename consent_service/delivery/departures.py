@@ -11,7 +11,9 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from consent_service.delivery import outbox
 from consent_service.delivery.contacts import DELETED
+from consent_service.delivery.outbox import Delivered
 from consent_service.models import departure, erasure, outbox_message, subscriber
+from consent_service.models_there import deleted_contact
 
 DELETE, ERASED = "delete", "erased"
 GIVE_UP_TELLING = timedelta(days=30)
@@ -46,6 +48,13 @@ def delete_by_address(connection: Connection, subscriber_id: str, email: str, no
     outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, DELETE, now, departure_id=leaving)
 
 
+def delete_again(connection: Connection, subscriber_id: str, email: str, contact_id: str, now: datetime) -> None:
+    """Have a contact deleted once more that somebody there restored after its owner was erased here."""
+    values = {"subscriber_id": subscriber_id, "email": email, "email_key": email.lower(), "contact_id": contact_id}
+    leaving = _insert(connection, now, values | {"language": "fi", "is_told": False})
+    outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, DELETE, now, departure_id=leaving)
+
+
 def find(connection: Connection, departure_id: str | None) -> Row[Any] | None:
     """Return a departure, or None when it is over."""
     return connection.execute(select(departure).where(departure.c.id == departure_id)).one_or_none()
@@ -61,7 +70,7 @@ def is_awaited_of(email_key: Any) -> Any:
     return select(departure.c.id).where(departure.c.email_key == email_key, _has_open_deletion()).exists()
 
 
-def deleted_there(connection: Connection, departure_id: str, answer: str, now: datetime) -> None:
+def deleted_there(connection: Connection, departure_id: str, answer: Delivered, now: datetime) -> None:
     """Note that ActiveCampaign has deleted the contact, and go on to telling the person."""
     leaving = find(connection, departure_id)
     if leaving is None:
@@ -69,7 +78,10 @@ def deleted_there(connection: Connection, departure_id: str, answer: str, now: d
     # Somebody who moved may have left a second contact behind: one that was found is what they are told.
     better = erasure.c.there_answer.is_distinct_from(DELETED)
     of_person = (erasure.c.subscriber_id == leaving.subscriber_id, better)
-    connection.execute(update(erasure).where(*of_person).values(there_at=now, there_answer=answer))
+    connection.execute(update(erasure).where(*of_person).values(there_at=now, there_answer=answer.answer))
+    if answer.contact_id is not None:
+        gone = update(deleted_contact).where(deleted_contact.c.subscriber_id == leaving.subscriber_id)
+        connection.execute(gone.values(contact_id=answer.contact_id))
     _tell(connection, now, departure.c.id == departure_id)
 
 

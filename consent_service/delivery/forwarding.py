@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, or_, select, update
 
 from consent_service import statements
-from consent_service.delivery import departures, moves, outbox
+from consent_service.database import insert_or_replace
+from consent_service.delivery import departures, moves, outbox, strangers
 from consent_service.delivery.contacts import (
     SUBSCRIBED,
     Basis,
@@ -19,23 +20,26 @@ from consent_service.delivery.contacts import (
     Leaving,
     Look,
     Membership,
+    Parcel,
     Seen,
+    Stranger,
 )
 from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
 from consent_service.ledger.vault import Vault
 from consent_service.models import confirmation, shown_text, subscriber
+from consent_service.models_there import pulse
 
-SYNC, LOOK = "sync", "look"
+SYNC, LOOK, WEBHOOK = "sync", "look", "webhook"
 LOOK_AGAIN = timedelta(minutes=1)
 SEARCH_SETTLES = timedelta(minutes=10)  # how soon a search there finds a new contact is written nowhere
 
 
-def load(
-    keys: Vault, connection: Connection, message: Message, now: datetime
-) -> ContactState | Leaving | Look | Hold | Nothing:
+def load(keys: Vault, connection: Connection, message: Message, now: datetime) -> Parcel | Hold | Nothing:
     """Return the state of the message's person as it is now, or Nothing when they are not to be known there."""
     if message.kind == departures.DELETE:
         return _leaving(connection, message, now)
+    if message.kind == strangers.TAKE_OFF:
+        return strangers.load(connection, message)
     person = connection.execute(
         select(subscriber).where(subscriber.c.id == message.subscriber_id).with_for_update()
     ).one_or_none()
@@ -43,7 +47,9 @@ def load(
         return Nothing()
     if departures.is_awaited(connection, person.email_key):
         return Hold(now + LOOK_AGAIN, "an earlier contact with this address has to be deleted there first")
-    state = _state(keys, connection, person)
+    if strangers.is_awaited(connection, person.email_key):
+        return Hold(now + LOOK_AGAIN, "a contact with this address is being taken off the list there")
+    state = state_of(keys, connection, person)
     if message.kind == LOOK:
         return Look(state)
     if state.is_active and not state.was_forwarded:
@@ -51,55 +57,8 @@ def load(
     return state
 
 
-def look_at(connection: Connection, contact_id: str, email: str, now: datetime) -> None:
-    """Have a contact looked at of which something there said that it changed; nobody when it is not known here."""
-    told = or_(subscriber.c.contact_id == contact_id, subscriber.c.email_key == email.lower())
-    known = select(subscriber.c.id).where(told, subscriber.c.active_since.is_not(None))
-    for person_id in connection.execute(known).scalars().all():
-        outbox.enqueue_once(connection, outbox.ACTIVECAMPAIGN, LOOK, now, person_id)
-
-
-Left = Callable[[Connection, str, Membership, datetime], None]
-
-
-def record(
-    left: Left,
-    connection: Connection,
-    message: Message,
-    sent: ContactState | Leaving | Look,
-    answer: Delivered,
-    now: datetime,
-) -> None:
-    """Keep the id the contact has there, or that it is gone; who took over its address need not wait any longer.
-
-    `left(connection, subscriber_id, membership, now)` is told of somebody who left there and confirmed nothing since.
-    """
-    if isinstance(sent, Leaving):
-        departures.deleted_there(connection, str(message.departure_id), answer.answer, now)
-        _sync_owner(connection, sent.email, now)
-        return
-    state = sent.contact if isinstance(sent, Look) else sent
-    learnt: dict[str, object] = {"contact_id": answer.contact_id}
-    if isinstance(answer, Seen):
-        _read_there(left, connection, str(message.subscriber_id), state, answer.membership, now)
-    elif state.basis and state.is_active and not isinstance(sent, Look):
-        learnt["forwarded_event_id"] = state.basis.event_id
-    connection.execute(update(subscriber).where(subscriber.c.id == message.subscriber_id).values(**learnt))
-
-
-def mend(connection: Connection, message: Message, sent: ContactState | Leaving | Look, now: datetime) -> None:
-    """Make up for a call that may take effect late: bring whoever has the address in line, or delete the contact."""
-    if isinstance(sent, Look):  # it changed nothing there, and whoever took it over looks again
-        return
-    person = connection.execute(select(subscriber).where(subscriber.c.id == message.subscriber_id)).one_or_none()
-    if person is not None:
-        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, SYNC, now, subscriber_id=person.id)
-    has_address = person is not None and person.email_key == sent.email.lower()
-    if not has_address and not _sync_owner(connection, sent.email, now) and isinstance(sent, ContactState):
-        departures.delete_by_address(connection, str(message.subscriber_id), sent.email, now)
-
-
-def _state(keys: Vault, connection: Connection, person: Row[Any]) -> ContactState:
+def state_of(keys: Vault, connection: Connection, person: Row[Any]) -> ContactState:
+    """Return what a person's contact has to look like now."""
     return ContactState(
         person.email,
         person.first_name,
@@ -110,6 +69,62 @@ def _state(keys: Vault, connection: Connection, person: Row[Any]) -> ContactStat
         moves.unheard_address(connection, keys, person),
         _basis(connection, person),
     )
+
+
+def look_at(connection: Connection, contact_id: str, email: str, now: datetime) -> None:
+    """Have a contact looked at of which something there said that it changed; nobody when it is not known here."""
+    insert_or_replace(connection, pulse, ["name"], {"name": WEBHOOK, "at": now})
+    told = or_(subscriber.c.contact_id == contact_id, subscriber.c.email_key == email.lower())
+    known = select(subscriber.c.id).where(told, subscriber.c.active_since.is_not(None))
+    for person_id in connection.execute(known).scalars().all():
+        outbox.enqueue_once(connection, outbox.ACTIVECAMPAIGN, LOOK, now, person_id)
+
+
+def last_hint_at(connection: Connection) -> datetime | None:
+    """Return when ActiveCampaign was last heard of by webhook."""
+    return connection.execute(select(pulse.c.at).where(pulse.c.name == WEBHOOK)).scalar_one_or_none()
+
+
+Left = Callable[[Connection, str, Membership, datetime], None]
+
+
+def record(
+    left: Left,
+    connection: Connection,
+    message: Message,
+    sent: Parcel,
+    answer: Delivered,
+    now: datetime,
+) -> None:
+    """Keep the id the contact has there, or that it is gone; who took over its address need not wait any longer.
+
+    `left(connection, subscriber_id, membership, now)` is told of somebody who left there and confirmed nothing since.
+    """
+    if isinstance(sent, Leaving):
+        departures.deleted_there(connection, str(message.departure_id), answer, now)
+        _sync_owner(connection, sent.email, now)
+        return
+    if isinstance(sent, Stranger):  # nobody's here; the next comparison tells whether it worked
+        return
+    state = sent.contact if isinstance(sent, Look) else sent
+    learnt: dict[str, object] = {"contact_id": answer.contact_id}
+    if isinstance(answer, Seen):
+        _read_there(left, connection, str(message.subscriber_id), state, answer.membership, now)
+    elif state.basis and state.is_active and not isinstance(sent, Look):
+        learnt["forwarded_event_id"] = state.basis.event_id
+    connection.execute(update(subscriber).where(subscriber.c.id == message.subscriber_id).values(**learnt))
+
+
+def mend(connection: Connection, message: Message, sent: Parcel, now: datetime) -> None:
+    """Make up for a call that may take effect late: bring whoever has the address in line, or delete the contact."""
+    if isinstance(sent, (Look, Stranger)):  # whoever took it over looks again, and takes off again
+        return
+    person = connection.execute(select(subscriber).where(subscriber.c.id == message.subscriber_id)).one_or_none()
+    if person is not None:
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, SYNC, now, subscriber_id=person.id)
+    has_address = person is not None and person.email_key == sent.email.lower()
+    if not has_address and not _sync_owner(connection, sent.email, now) and isinstance(sent, ContactState):
+        departures.delete_by_address(connection, str(message.subscriber_id), sent.email, now)
 
 
 def _basis(connection: Connection, person: Row[Any]) -> Basis | None:

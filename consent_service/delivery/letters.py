@@ -29,6 +29,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault
 from consent_service.models import confirmation, import_row, subscriber
+from consent_service.models_there import deleted_contact
 from consent_service.privacy import Kept
 from consent_service.statements import ConsentText, ShownText
 from consent_service.tokens import Tokens
@@ -42,7 +43,7 @@ UNSUBSCRIBE_LINK, OWNER_HELD, ANCHOR = "unsubscribe_link", "owner_held", "anchor
 MY_DATA_LINK, LIST_DATA = "my_data_link", "list_data"
 ADDRESS_ASKED, ADDRESS_CHANGED = "address_asked", "address_changed"
 LIST_MAIL = (ALREADY, WELCOME)
-STAYS = ("leaf", "erasure", "allowance")
+STAYS, DELETED_CONTACT = ("leaf", "erasure", "allowance"), "deleted_contact"
 
 
 @dataclass(frozen=True)
@@ -260,7 +261,16 @@ class Letters:
 def staying(connection: Connection, keys: Vault, email_key: str, now: datetime) -> list[str]:
     """Return the retention rules of what stays of somebody erased; their own no comes first."""
     refused = suppression.find(connection, keys, email_key, now)
-    return [refused.reason, *STAYS] if refused else [*STAYS]
+    refusals = [refused.reason] if refused else []
+    return [*refusals, *STAYS, *([DELETED_CONTACT] if _is_known_there(connection, keys, email_key) else [])]
+
+
+def _is_known_there(connection: Connection, keys: Vault, email_key: str) -> bool:
+    """Whether somebody has a contact at ActiveCampaign, or had one that was deleted with them."""
+    mine = (subscriber.c.email_key == email_key, subscriber.c.active_since.is_not(None))
+    was_mine = deleted_contact.c.address_hash.in_(keys.address_hashes(email_key))
+    known = select(subscriber.c.id).where(*mine).union_all(select(deleted_contact.c.subscriber_id).where(was_mine))
+    return connection.execute(known.limit(1)).first() is not None
 
 
 def _agreed_text(connection: Connection, sha256_of_text: str) -> ConsentText:

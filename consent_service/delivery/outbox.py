@@ -28,7 +28,7 @@ LANES = (MAIL, ACTIVECAMPAIGN)
 
 MESSAGE_COLUMNS = (
     "id", "key", "lane", "kind", "subscriber_id", "confirmation_id", "departure_id",
-    "bulk_id", "import_row_id", "created_at",
+    "bulk_id", "import_row_id", "contact_id", "created_at",
 )  # fmt: skip
 
 log = structlog.get_logger()
@@ -47,6 +47,7 @@ class Message:
     departure_id: str | None
     bulk_id: str | None
     import_row_id: int | None
+    contact_id: str | None
     created_at: datetime
     attempts: int
 
@@ -147,6 +148,7 @@ def enqueue(
     departure_id: str | None = None,
     bulk_id: str | None = None,
     import_row_id: int | None = None,
+    contact_id: str | None = None,
     not_before: datetime | None = None,
 ) -> None:
     """Add a message to the outbox, and wake the person's earlier ones in this lane that wait for another try."""
@@ -162,6 +164,7 @@ def enqueue(
             departure_id=departure_id,
             bulk_id=bulk_id,
             import_row_id=import_row_id,
+            contact_id=contact_id,
             created_at=now,
             due_at=not_before or now,
         )

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, select, update
 
 from consent_service.database import insert_if_absent
-from consent_service.models import call_budget
+from consent_service.models_there import call_budget
 
 GAP = timedelta(milliseconds=250)
 NAME = "activecampaign"

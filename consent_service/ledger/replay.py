@@ -20,7 +20,7 @@ ASKED = (
     "purpose", "purpose_version", "source", "first_name", "last_name", "language",
     "staff_id", "staff_name", "channel", "occasion", "occasion_on", "import_batch_id",
 )  # fmt: skip
-STOPPED = ("withdrawn", "bounced", "objected")
+STOPPED = ("withdrawn", "bounced", "removed", "objected")
 NAMES = ("first_name", "last_name")
 ANSWERED = ("used_at", "used_event_id", "declined_at")
 

@@ -64,7 +64,6 @@ class Account:
         self.email_case: Literal["kept", "lowered"] = "kept"
         self.search_delay_s = 0.0
         self.empty_filter_returns_everybody = True
-        self.ignores_email_filter = False
         self.ignores_field_filters = False
         self.unknown_field: Literal["ignored", "refused"] = "ignored"
         self.fields: dict[str, CustomField] = {}
@@ -120,6 +119,17 @@ class Account:
         """Somebody deletes a known contact; no webhook tells of it."""
         with self.changed:
             self.drop(self._known[email.lower()])
+
+    def restore(self, contact: Contact) -> None:
+        """An administrator gets a deleted contact back, with the number it had."""
+        with self.changed:
+            self._known[contact.email.lower()] = copy.deepcopy(contact)
+            self.changed.notify_all()
+
+    def readdress(self, email: str, new: str) -> None:
+        """Somebody gives a known contact another address."""
+        with self.changed:
+            self.rename(self._known[email.lower()], new)
 
     def put_field(self, title: str, perstag: str, kind: str = "text", *, visible: str = "1") -> CustomField:
         """Make a custom field, shown nowhere yet."""

@@ -32,11 +32,11 @@ FILTERS: dict[str, Callable[[Contact, dict[str, str]], bool]] = {
     "email": lambda contact, query: contact.email.lower() == query["email"].lower(),
     "email_like": lambda contact, query: query["email_like"].lower() in contact.email.lower(),
     "search": lambda contact, query: query["search"].lower() in _searchable(contact),
-    "ids[]": lambda contact, query: contact.id in query["ids[]"].split(","),
     "id_greater": lambda contact, query: int(contact.id) > int(query["id_greater"]),
     "id_less": lambda contact, query: int(contact.id) < int(query["id_less"]),
     "listid": lambda contact, query: int(query["listid"]) in contact.lists,
     "status": _has_status,
+    "ids[]": lambda contact, query: contact.id in query["ids[]"].split(","),
 }
 ORDERS: dict[str, Callable[[Contact], Any]] = {
     "orders[id]": lambda contact: int(contact.id),
@@ -50,8 +50,7 @@ def search(account: Account, query: dict[str, str]) -> Answer:
     unplayed = [name for name in query if NOT_PLAYED.fullmatch(name)]
     if unplayed:
         return message(501, f"this test server does not play {unplayed[0]}")
-    ignored = account.ignored_filters | ({"email"} if account.ignores_email_filter else set())
-    used = [name for name in FILTERS if query.get(name) and name not in ignored]
+    used = [name for name in FILTERS if query.get(name) and name not in account.ignored_filters]
     matches = [one for one in account.visible() if all(FILTERS[name](one, query) for name in used)]
     paging = {"limit", "offset", *ORDERS}
     if not used and query.keys() - paging and not account.empty_filter_returns_everybody:

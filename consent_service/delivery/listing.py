@@ -1,0 +1,75 @@
+"""The list at ActiveCampaign read from end to end: everybody active on it, page by page, in the order of their ids.
+
+A page tells ids and addresses; what a contact's place on the list says beyond that has to be asked of each. An unknown
+filter is ignored over there and everybody comes back, so filter and order are checked before anything is believed.
+Must not query the database.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+from urllib.parse import urlencode
+
+from consent_service.delivery.calls import Calls, Ended, id_of, rows
+from consent_service.delivery.contacts import SUBSCRIBED, UNSUBSCRIBED
+from consent_service.delivery.outbox import Rejected, Retry
+
+PAGE = 100  # the largest the API gives
+
+
+@dataclass(frozen=True)
+class Found:
+    """A contact as a page shows it; one that has a telephone number only has no `email`."""
+
+    contact_id: str
+    email: str
+
+
+class Listing:
+    """Everybody on one list of an account."""
+
+    def __init__(self, calls: Calls, list_id: int):
+        self._calls = calls
+        self._list_id = list_id
+
+    def page(self, after: str) -> list[Found]:
+        """Return the next hundred active contacts with an id above this one, none at the end; raises Ended."""
+        found = self._read(self._on_list(SUBSCRIBED, PAGE, after))
+        ids = [int(after or 0), *(int(one.contact_id) for one in found)]
+        if any(later <= earlier for earlier, later in pairwise(ids)):
+            raise Ended(Rejected("ActiveCampaign does not list contacts in the order asked for"))
+        return found
+
+    def first_page(self) -> list[Found]:
+        """Return the first page once it is seen that the account tells active contacts from others; raises Ended."""
+        found, gone = self.page(""), self._read(self._on_list(UNSUBSCRIBED, 1, ""))
+        if {one.contact_id for one in gone} & {one.contact_id for one in found}:
+            raise Ended(Rejected("ActiveCampaign lists everybody, whatever status is asked for"))
+        return found
+
+    def among(self, ids: Sequence[str]) -> list[Found]:
+        """Return which of at most a hundred contacts exist, whatever list they are on; raises Ended."""
+        asked = urlencode([("limit", str(PAGE)), *(("ids[]", one) for one in ids)])
+        return [one for one in self._read(asked) if one.contact_id in ids]
+
+    def close(self) -> None:
+        """Close the connection kept open."""
+        self._calls.close()
+
+    def _on_list(self, status: int, limit: int, after: str) -> str:
+        wanted = {"listid": str(self._list_id), "status": str(status), "limit": str(limit), "orders[id]": "ASC"}
+        return urlencode(wanted | ({"id_greater": after} if after else {}))
+
+    def _read(self, query: str) -> list[Found]:
+        code, body = self._calls.call("GET", f"contacts?{query}")
+        if code == 404:
+            raise Ended(Retry("ActiveCampaign does not list contacts"))
+        return [_found(one) for one in rows(body, "contacts")]
+
+
+def _found(one: Any) -> Found:
+    contact_id = id_of(one)
+    if contact_id is None:
+        raise Ended(Retry("ActiveCampaign's answer about contacts cannot be read"))
+    return Found(contact_id, str(one.get("email") or ""))

@@ -1,0 +1,60 @@
+"""Contacts active on the list at ActiveCampaign without permission here, until they have been taken off it.
+
+Holds their address meanwhile, so that nobody who confirms at that moment is taken off by what was decided before.
+Must not talk to anybody.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, select
+
+from consent_service.database import insert_or_replace
+from consent_service.delivery import outbox
+from consent_service.delivery.contacts import Stranger
+from consent_service.delivery.outbox import Message, Nothing
+from consent_service.models import outbox_message, subscriber
+from consent_service.models_there import stranger
+
+TAKE_OFF = "take-off"
+
+
+def note(connection: Connection, contact_id: str, email_key: str, now: datetime) -> None:
+    """Keep whose contact may have to be taken off."""
+    values = {"contact_id": contact_id, "email_key": email_key, "found_at": now}
+    insert_or_replace(connection, stranger, ["contact_id"], values)
+
+
+def take_off(connection: Connection, contact_id: str, now: datetime) -> None:
+    """Have a noted contact taken off the list, unless that is under way."""
+    if connection.execute(select(outbox_message.c.id).where(*_open(contact_id)).limit(1)).first() is None:
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, TAKE_OFF, now, contact_id=contact_id)
+
+
+def load(connection: Connection, message: Message) -> Stranger | Nothing:
+    """Return the contact to be taken off, or Nothing when its owner has confirmed meanwhile."""
+    noted = select(stranger.c.email_key).where(stranger.c.contact_id == message.contact_id)
+    email_key = connection.execute(noted).scalar_one_or_none()
+    theirs = (subscriber.c.email_key == email_key) | (subscriber.c.contact_id == message.contact_id)
+    allowed = select(subscriber.c.id).where(subscriber.c.status == "active", theirs)
+    if message.contact_id is None or email_key is None or connection.execute(allowed.limit(1)).first():
+        return Nothing()
+    return Stranger(message.contact_id)
+
+
+def is_awaited(connection: Connection, email_key: str) -> bool:
+    """Whether a contact with this address has still to be taken off the list."""
+    is_open = select(outbox_message.c.id).where(*_open(stranger.c.contact_id)).exists()
+    waits = select(stranger.c.contact_id).where(stranger.c.email_key == email_key, is_open)
+    return connection.execute(waits.limit(1)).first() is not None
+
+
+def forget_settled(connection: Connection) -> None:
+    """Forget the addresses of those who do not wait any longer."""
+    is_open = select(outbox_message.c.id).where(*_open(stranger.c.contact_id)).exists()
+    connection.execute(delete(stranger).where(~is_open))
+
+
+def _open(contact_id: Any) -> tuple[Any, ...]:
+    mine = (outbox_message.c.lane == outbox.ACTIVECAMPAIGN, outbox_message.c.contact_id == contact_id)
+    return (*mine, outbox_message.c.kind == TAKE_OFF, outbox_message.c.done_at.is_(None))

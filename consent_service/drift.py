@@ -1,0 +1,362 @@
+"""What differs between the list at ActiveCampaign and the people here, and what the rules let be done about it.
+
+A run walks the list there page by page, then asks about everybody here whom no page showed. Every page and answer is
+taken in one transaction with how far the run has come, so a run that is killed goes on where it stopped. What is found
+there takes permission away, never gives any. Must not talk to the network.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
+
+from consent_service import import_rows, people, subscriptions
+from consent_service.database import insert_if_absent
+from consent_service.delivery import departures, forwarding, outbox, strangers
+from consent_service.delivery.contacts import BOUNCED, LEFT, SUBSCRIBED, ContactState, Membership
+from consent_service.delivery.listing import PAGE, Found
+from consent_service.ledger.evidence import Occasion
+from consent_service.ledger.vault import Vault
+from consent_service.models import confirmation, import_batch, outbox_message, subscriber
+from consent_service.models_there import deleted_contact, drift, reconcile_run
+
+LIST, PEOPLE, DELETED, SETTLE, DONE, GIVEN_UP = "list", "people", "deleted", "settle", "done", "given up"
+LEFT_THERE, BOUNCED_THERE, MISSING_THERE = "left-there", "bounced-there", "missing-there"
+LEFT_HERE, NOT_FORWARDED, STRANGER = "left-here", "not-forwarded", "stranger"
+RESTORED, OTHER_ADDRESS, TO_BE_ASKED = "restored", "other-address", "to-be-asked"
+KINDS = (
+    LEFT_THERE, BOUNCED_THERE, MISSING_THERE, LEFT_HERE, NOT_FORWARDED, STRANGER, RESTORED, OTHER_ADDRESS,
+    TO_BE_ASKED,
+)  # fmt: skip
+LEASE = timedelta(minutes=1)
+LONGEST_RUN = timedelta(days=1)
+FEW, SHARE = 20, 20  # more than twenty people and a twentieth of the list at once is likelier a slip than people's will
+
+
+class RunLost(Exception):
+    """Another process has taken the run over."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run found: how many of each kind, and how many of them were put right."""
+
+    found: dict[str, int]
+    repaired: dict[str, int]
+
+
+def begin(connection: Connection, now: datetime, *, applies: bool, by_hand: bool) -> bool:
+    """Make a new run, which without `applies` only reports; False when one is under way.
+
+    An unfinished one of the same kind that nobody is at stays the one to go on with.
+    """
+    run = connection.execute(select(reconcile_run).where(reconcile_run.c.is_open)).one_or_none()
+    if run is not None and run.claimed_until is not None and run.claimed_until > now:
+        return False
+    is_same = run is not None and (run.applies, run.by_hand) == (applies, by_hand)
+    if run is not None and is_same and run.started_at > now - LONGEST_RUN:
+        return True
+    if run is not None:
+        give_up(connection, run, now, "another comparison was begun")
+    strangers.forget_settled(connection)
+    values = {"started_at": now, "applies": applies, "by_hand": by_hand, "phase": LIST, "cursor": "", "is_open": True}
+    return insert_if_absent(connection, reconcile_run, values)
+
+
+def waits(connection: Connection, now: datetime) -> bool:
+    """Whether there is a run that is not at its end and that nobody is at."""
+    return connection.execute(select(reconcile_run.c.id).where(*_free(now))).first() is not None
+
+
+def claim(connection: Connection, name: str, now: datetime) -> Row[Any] | None:
+    """Take the run that waits, None when there is none."""
+    return _take(connection, _free(now), name, now)
+
+
+def hold(connection: Connection, run_id: int, name: str, now: datetime) -> Row[Any]:
+    """Keep a run for another minute and return how far it is; raises RunLost when somebody else has it."""
+    mine = (reconcile_run.c.id == run_id, reconcile_run.c.claimed_by == name, reconcile_run.c.is_open)
+    run = _take(connection, mine, name, now)
+    if run is None:
+        raise RunLost
+    return run
+
+
+def let_go(connection: Connection, run_id: int, name: str, trouble: str | None) -> None:
+    """Leave a run to whoever goes on with it, and say what kept it from its end."""
+    mine = (reconcile_run.c.id == run_id, reconcile_run.c.claimed_by == name)
+    free = {"claimed_by": None, "claimed_until": None, "trouble": trouble}
+    connection.execute(update(reconcile_run).where(*mine).values(free))
+
+
+def give_up(connection: Connection, run: Row[Any], now: datetime, trouble: str) -> None:
+    """End a run that is not to be believed, or that another one replaces."""
+    _end(connection, run, GIVEN_UP, now, trouble)
+
+
+def find(connection: Connection, run_id: int) -> Row[Any]:
+    """Return a run."""
+    return connection.execute(select(reconcile_run).where(reconcile_run.c.id == run_id)).one()
+
+
+def take_page(connection: Connection, occasion: Occasion, run: Row[Any], *, page: Sequence[Found], calls: int) -> None:
+    """Hold one page of the list against the people here; an empty page is the end of the list."""
+    if not page:
+        _advance(connection, run, phase=PEOPLE, cursor="", calls=run.calls + calls)
+        _forward_late(connection, occasion, run)
+        return
+    seen = []
+    for one, person in _owners(connection, page):
+        if person is None or person.active_since is None:
+            _unknown(connection, occasion, run, one, person)
+        elif person.status != "active":
+            _left_here(connection, occasion, run, person)
+        else:
+            if person.email_key != people.key_of(one.email):
+                _note(connection, run, OTHER_ADDRESS, subscriber_id=person.id, contact_id=one.contact_id)
+            seen.append(person.id)
+    connection.execute(update(subscriber).where(subscriber.c.id.in_(seen)).values(seen_in_run=run.id))
+    total = {"contacts": run.contacts + len(page), "calls": run.calls + calls}
+    _advance(connection, run, cursor=page[-1].contact_id, **total)
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Somebody active whom no page showed."""
+
+    subscriber_id: str
+    contact: ContactState
+
+
+def unseen(connection: Connection, keys: Vault, run: Row[Any]) -> Unseen | None:
+    """Return the next person who was taken over there and whom no page showed; None after the last."""
+    not_seen = subscriber.c.seen_in_run.is_distinct_from(run.id) & (subscriber.c.id > run.cursor)
+    found = select(subscriber).where(_in_line_before(run), not_seen)
+    person = connection.execute(found.order_by(subscriber.c.id).limit(1)).one_or_none()
+    return Unseen(person.id, forwarding.state_of(keys, connection, person)) if person else None
+
+
+def take_answer(
+    connection: Connection, occasion: Occasion, run: Row[Any], *, asked: Unseen | None, place: Membership
+) -> None:
+    """Take what a contact's place on the list says of somebody whom no page showed; nobody asked is their end."""
+    if asked is None:
+        _advance(connection, run, phase=DELETED, cursor="")
+        return
+    still = (subscriber.c.id == asked.subscriber_id, _in_line_before(run))
+    person = connection.execute(select(subscriber).where(*still).with_for_update()).one_or_none()
+    if person is not None and place.status in LEFT:
+        kind = BOUNCED_THERE if place.status == BOUNCED else LEFT_THERE
+        _note(connection, run, kind, subscriber_id=person.id, contact_id=person.contact_id, is_repaired=run.applies)
+        if run.applies:
+            subscriptions.leave_there(connection, occasion, person.id, place)
+    elif person is not None and place.status != SUBSCRIBED:
+        _note(connection, run, MISSING_THERE, subscriber_id=person.id, contact_id=person.contact_id)
+    _advance(connection, run, cursor=asked.subscriber_id, calls=run.calls + 1)
+
+
+def deleted(connection: Connection, run: Row[Any]) -> Sequence[Row[Any]]:
+    """Return the next hundred contacts that were deleted there and might have been restored."""
+    later = (deleted_contact.c.subscriber_id > run.cursor, deleted_contact.c.contact_id.is_not(None))
+    found = select(deleted_contact).where(*later).order_by(deleted_contact.c.subscriber_id)
+    return connection.execute(found.limit(PAGE)).all()
+
+
+def take_deleted(
+    connection: Connection, occasion: Occasion, run: Row[Any], *, asked: Sequence[Row[Any]], found: Sequence[Found]
+) -> None:
+    """Have those deleted again that somebody there restored; nobody asked is the end of them."""
+    if not asked:
+        _advance(connection, run, phase=SETTLE, cursor="0")
+        return
+    owners = {row.contact_id: row.subscriber_id for row in asked}
+    for one in found:
+        _restored(connection, occasion, run, one, owners[one.contact_id])
+    _advance(connection, run, cursor=asked[-1].subscriber_id, calls=run.calls + 1)
+
+
+def settle(connection: Connection, occasion: Occasion, run: Row[Any]) -> None:
+    """Do to the next hundred who are missing, or are strangers, what may be done now that all are counted."""
+    open_still = (drift.c.run_id == run.id, drift.c.kind.in_((MISSING_THERE, STRANGER)), drift.c.id > int(run.cursor))
+    rows = connection.execute(select(drift).where(*open_still).order_by(drift.c.id).limit(PAGE)).all()
+    if not rows:
+        strangers.forget_settled(connection)
+        _end(connection, run, DONE, occasion.now, None)
+        return
+    may = {kind for kind in (MISSING_THERE, STRANGER) if run.applies and _may(connection, run, kind)}
+    for row in rows:
+        if row.kind in may:
+            _apply(connection, occasion, run, row)
+    _advance(connection, run, cursor=str(rows[-1].id))
+
+
+def runs(connection: Connection, limit: int) -> Sequence[Row[Any]]:
+    """Return the newest runs."""
+    return connection.execute(select(reconcile_run).order_by(reconcile_run.c.id.desc()).limit(limit)).all()
+
+
+def summary(connection: Connection, run_id: int) -> Summary:
+    """Return what a run found, by kind."""
+    counted = select(drift.c.kind, func.count(), func.count().filter(drift.c.is_repaired))
+    rows = connection.execute(counted.where(drift.c.run_id == run_id).group_by(drift.c.kind)).all()
+    return Summary({kind: number for kind, number, _ in rows}, {kind: number for kind, _, number in rows})
+
+
+def findings(connection: Connection, run_id: int, limit: int) -> Sequence[Row[Any]]:
+    """Return the first findings of a run with the names of the people they are about."""
+    names = select(drift, subscriber.c.first_name, subscriber.c.last_name)
+    joined = names.join(subscriber, subscriber.c.id == drift.c.subscriber_id, isouter=True)
+    return connection.execute(joined.where(drift.c.run_id == run_id).order_by(drift.c.id).limit(limit)).all()
+
+
+def _owners(connection: Connection, page: Sequence[Found]) -> list[tuple[Found, Row[Any] | None]]:
+    """Pair each contact with the person of its address, or else with the subscriber who has its number."""
+    keys, ids = [people.key_of(one.email) for one in page], [one.contact_id for one in page]
+    told = or_(subscriber.c.email_key.in_(keys), subscriber.c.contact_id.in_(ids))
+    known = connection.execute(select(subscriber).where(told)).all()
+    by_address = {row.email_key: row for row in known}
+    by_contact = {row.contact_id: row for row in known if row.status == "active"}
+    return [
+        (one, by_address.get(people.key_of(one.email)) or by_contact.get(one.contact_id)) for one in page if one.email
+    ]
+
+
+def _left_here(connection: Connection, occasion: Occasion, run: Row[Any], person: Row[Any]) -> None:
+    if _waits(connection, person.id):  # it is on its way
+        return
+    _note(connection, run, LEFT_HERE, subscriber_id=person.id, contact_id=person.contact_id, is_repaired=run.applies)
+    if run.applies:
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, forwarding.SYNC, occasion.now, subscriber_id=person.id)
+
+
+def _unknown(connection: Connection, occasion: Occasion, run: Row[Any], one: Found, person: Row[Any] | None) -> None:
+    hashes = occasion.vault.address_hashes(people.key_of(one.email))
+    such = or_(deleted_contact.c.contact_id == one.contact_id, deleted_contact.c.address_hash.in_(hashes))
+    owner = connection.execute(select(deleted_contact.c.subscriber_id).where(such).limit(1)).scalar_one_or_none()
+    if person is None and owner is not None:
+        _restored(connection, occasion, run, one, owner)
+        return
+    if _is_asked(connection, people.key_of(one.email), person):
+        _note(connection, run, TO_BE_ASKED, subscriber_id=person.id if person else None, contact_id=one.contact_id)
+        return
+    strangers.note(connection, one.contact_id, people.key_of(one.email), occasion.now)
+    _note(connection, run, STRANGER, subscriber_id=person.id if person else None, contact_id=one.contact_id)
+
+
+def _is_asked(connection: Connection, email_key: str, person: Row[Any] | None) -> bool:
+    """Whether somebody of an earlier list is, or is about to be, asked to confirm: they stay until that is over."""
+    if person is None:
+        return import_rows.waits(connection, email_key)
+    mine = (confirmation.c.id == person.open_confirmation_id, confirmation.c.source == "import")
+    return connection.execute(select(confirmation.c.id).where(*mine)).first() is not None
+
+
+def _restored(connection: Connection, occasion: Occasion, run: Row[Any], one: Found, owner: str) -> None:
+    theirs = select(subscriber.c.id).where(subscriber.c.email_key == people.key_of(one.email))
+    if departures.is_awaited(connection, people.key_of(one.email)) or connection.execute(theirs).first():
+        return
+    known = (drift.c.run_id == run.id, drift.c.kind == RESTORED, drift.c.contact_id == one.contact_id)
+    if connection.execute(select(drift.c.id).where(*known)).first():
+        return
+    _note(connection, run, RESTORED, contact_id=one.contact_id, is_repaired=run.applies)
+    if run.applies:
+        departures.delete_again(connection, owner, one.email, one.contact_id, occasion.now)
+
+
+def _forward_late(connection: Connection, occasion: Occasion, run: Row[Any]) -> None:
+    """Forward whoever has confirmed and waits in no queue, since the message was lost or set aside."""
+    late = subscriber.c.forwarded_event_id.is_distinct_from(subscriber.c.basis_event_id)
+    wanted = (
+        subscriber.c.status == "active",
+        late,
+        subscriber.c.active_since < run.started_at,
+        ~_has_message(),
+    )
+    for person_id in connection.execute(select(subscriber.c.id).where(*wanted)).scalars().all():
+        _note(connection, run, NOT_FORWARDED, subscriber_id=person_id, is_repaired=run.applies)
+        if run.applies:
+            outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, forwarding.SYNC, occasion.now, subscriber_id=person_id)
+
+
+def _may(connection: Connection, run: Row[Any], kind: str) -> bool:
+    """Whether as many as were found may be taken off at once.
+
+    The first run of all, and the first after an import, only reports strangers: somebody may have forgotten to import
+    them. Too many at once need a person who looked.
+    """
+    if kind == STRANGER and not _was_compared_before(connection, run):
+        return False
+    number = summary(connection, run.id).found.get(kind, 0)
+    active = connection.execute(select(func.count()).where(subscriber.c.status == "active")).scalar_one()
+    return bool(run.by_hand or number <= max(FEW, max(active, run.contacts) // SHARE))
+
+
+def _was_compared_before(connection: Connection, run: Row[Any]) -> bool:
+    imported_at = select(func.max(func.coalesce(import_batch.c.finished_at, import_batch.c.started_at)))
+    since = connection.execute(imported_at).scalar_one_or_none()
+    earlier = [reconcile_run.c.id < run.id, reconcile_run.c.phase == DONE]
+    if since is not None:
+        earlier.append(reconcile_run.c.started_at > since)
+    return connection.execute(select(reconcile_run.c.id).where(*earlier).limit(1)).first() is not None
+
+
+def _apply(connection: Connection, occasion: Occasion, run: Row[Any], row: Row[Any]) -> None:
+    if row.kind == STRANGER:
+        strangers.take_off(connection, row.contact_id, occasion.now)
+    else:
+        still = select(subscriber.c.id).where(subscriber.c.id == row.subscriber_id, _in_line_before(run))
+        if connection.execute(still.with_for_update()).first() is None:
+            return
+        subscriptions.leave_there(connection, occasion, row.subscriber_id, Membership())
+    connection.execute(update(drift).where(drift.c.id == row.id).values(is_repaired=True))
+
+
+def _in_line_before(run: Row[Any]) -> Any:
+    """Whether somebody is active by a confirmation from before the run that was taken over there."""
+    taken_over = subscriber.c.forwarded_event_id == subscriber.c.basis_event_id
+    return (subscriber.c.status == "active") & taken_over & (subscriber.c.active_since < run.started_at)
+
+
+def _has_message() -> Any:
+    """Whether something about the person waits to be forwarded, or was given up and waits for staff."""
+    mine = (outbox_message.c.subscriber_id == subscriber.c.id, outbox_message.c.lane == outbox.ACTIVECAMPAIGN)
+    return select(outbox_message.c.id).where(*mine, outbox_message.c.done_at.is_(None)).exists()
+
+
+def _waits(connection: Connection, subscriber_id: str) -> bool:
+    found = select(subscriber.c.id).where(subscriber.c.id == subscriber_id, _has_message())
+    return connection.execute(found).first() is not None
+
+
+def _note(
+    connection: Connection,
+    run: Row[Any],
+    kind: str,
+    *,
+    subscriber_id: str | None = None,
+    contact_id: str | None = None,
+    is_repaired: bool = False,
+) -> None:
+    values = {"subscriber_id": subscriber_id, "contact_id": contact_id, "is_repaired": is_repaired}
+    connection.execute(insert(drift).values(run_id=run.id, kind=kind, **values))
+
+
+def _free(now: datetime) -> tuple[Any, ...]:
+    is_left = or_(reconcile_run.c.claimed_until.is_(None), reconcile_run.c.claimed_until <= now)
+    return (reconcile_run.c.is_open, is_left)
+
+
+def _take(connection: Connection, which: tuple[Any, ...], name: str, now: datetime) -> Row[Any] | None:
+    taken = update(reconcile_run).where(*which).values(claimed_by=name, claimed_until=now + LEASE)
+    return connection.execute(taken.returning(*reconcile_run.c)).one_or_none()
+
+
+def _end(connection: Connection, run: Row[Any], phase: str, now: datetime, trouble: str | None) -> None:
+    free = {"claimed_by": None, "claimed_until": None, "is_open": None}
+    _advance(connection, run, phase=phase, ended_at=now, trouble=trouble, **free)
+
+
+def _advance(connection: Connection, run: Row[Any], **values: object) -> None:
+    connection.execute(update(reconcile_run).where(reconcile_run.c.id == run.id).values(**values))
