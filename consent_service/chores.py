@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select, update
 from consent_service import database, drift, erasure, imports, restoration, retention
 from consent_service import service as services
 from consent_service.database import insert_if_absent, insert_or_replace
-from consent_service.delivery import departures, outbox
+from consent_service.delivery import departures, outbox, own_link, renewal
 from consent_service.delivery.letters import ANCHOR
 from consent_service.delivery.timestamps import StampRefused
 from consent_service.language import HELSINKI
@@ -28,6 +28,7 @@ from consent_service.service import Service
 
 SLICE = 200
 INVITED_AT_ONCE = 5
+FIELD_IS_KNOWN = 2 * own_link.LOOK_AGAIN  # by then a running relay has seen the field
 STAMP_PAUSE = timedelta(hours=1)
 NOON, NIGHT = time(12, tzinfo=HELSINKI), time(3, tzinfo=HELSINKI)
 PURGE, TIDY, STAMP, RECONCILE = "purge", "tidy", "stamp", "reconcile"
@@ -193,6 +194,16 @@ def tidy(service: Service) -> bool:
         pass
     _file(service).forget(services.now())
     return database.scrub(service.engine)
+
+
+def renew_links(service: Service, mark: str) -> Iterator[int]:
+    """Have people's own links brought to ActiveCampaign who have none of this mark there; yields how many at a time."""
+    first_at, queued = services.now() + FIELD_IS_KNOWN, SLICE
+    while queued == SLICE:
+        with service.transaction() as connection:
+            queued = renewal.renew(connection, mark, first_at, services.now(), SLICE)
+        first_at += queued * renewal.PACE
+        yield queued
 
 
 def copy_notes(service: Service) -> int:

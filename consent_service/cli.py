@@ -9,6 +9,7 @@ import secrets
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -192,11 +193,14 @@ def export(email: str, path: Path) -> None:
 
 @cli.command("doctor", with_appcontext=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option("--setup", is_flag=True, help="First make at ActiveCampaign what is missing there; safe to repeat.")
 @terminal.fails_clearly
-def examine(as_json: bool) -> None:
+def examine(as_json: bool, setup: bool) -> None:
     """Check settings, database, mail, ActiveCampaign, keys and clock, and say what to do about what is wrong."""
     try:
-        findings = doctor.examine(terminal.load_service())
+        service = terminal.load_service()
+        findings = [doctor.set_up(service, _show_links)] if setup else []
+        findings += doctor.examine(service)
     except config.SettingsRefused as error:
         findings = [doctor.Finding("settings", "wrong", str(error))]
     if as_json:
@@ -209,6 +213,12 @@ def examine(as_json: bool) -> None:
 
 
 cli.add_command(reconcile)
+
+
+def _show_links(people: int, slices: Iterator[int]) -> None:
+    with click.progressbar(length=people, label="Unsubscribe links", file=sys.stderr) as bar:
+        for queued in slices:
+            bar.update(queued)
 
 
 @cli.group("staff", cls=AppGroup)

@@ -1,19 +1,24 @@
 """The doctor: tries everything the service leans on and says, in one line each, what is wrong and what to do."""
 
 import smtplib
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent_service import database, privacy, privacy_check, retention
+from consent_service import chores, database, privacy, privacy_check, retention
 from consent_service import service as services
-from consent_service.delivery import outbox
+from consent_service.delivery import account_setup, outbox, own_link, renewal
+from consent_service.delivery.account_setup import SetupRefused
+from consent_service.delivery.calls import Ended
 from consent_service.delivery.lanes import lane_states
 from consent_service.delivery.mail import FolderMail
-from consent_service.delivery.pacing import Unpaced
+from consent_service.delivery.outbox import Retry
+from consent_service.delivery.pacing import CallBudget, Unpaced
 from consent_service.language import CODES, HELSINKI, language
 from consent_service.ledger import evidence, sealer
 from consent_service.ledger.checkpoint import CheckpointRefused
@@ -22,6 +27,8 @@ from consent_service.models import consent_event, subject_key
 from consent_service.service import Service
 
 MARKS = {"good": "✓", "note": "•", "wrong": "✗"}
+SET_UP = "run: consent-service doctor --setup"
+LONGEST_WAIT_S = 60
 CLOCK_SKEW = timedelta(minutes=2)
 
 
@@ -36,8 +43,10 @@ class Finding:
 
 def examine(service: Service) -> list[Finding]:
     """Return what every check found; what is merely broken is a finding, not an exception."""
-    findings = [_settings(service), _mail(service), _activecampaign(service)]
-    if (database_state := _database(service)).state != "good":
+    database_state = _database(service)
+    is_usable = database_state.state == "good"
+    findings = [_settings(service), _mail(service), _activecampaign(service, has_database=is_usable)]
+    if not is_usable:
         return [*findings, database_state]
     checks: list[Callable[[Service], Finding]] = [_keys, _clock, _queue, _log, _statement, _retention]
     return [*findings, database_state, *(check(service) for check in checks)]
@@ -72,19 +81,86 @@ def _mail(service: Service) -> Finding:
     return Finding("mail", "good", "the SMTP server answers")
 
 
-def _activecampaign(service: Service) -> Finding:
+def _activecampaign(service: Service, *, has_database: bool) -> Finding:
     if not service.forwards:
         return Finding("ActiveCampaign", "note", "not configured; confirmed people wait in the outbox")
-    trouble = service.account(service.calls(Unpaced())).check()
+    budget = _budget(service) if has_database else Unpaced()
+    with closing(service.calls(budget)) as calls:
+        trouble = service.account(calls).check()
     if trouble:
         return Finding("ActiveCampaign", "wrong", f"{trouble}; check CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID")
+    try:
+        notes = [*_unheard(service), *_lacks(service, budget, has_database=has_database)]
+    except Ended as ended:
+        return Finding("ActiveCampaign", "wrong", f"{ended}, when asked what is set up there; {_advice(ended)}")
+    if notes:
+        return Finding("ActiveCampaign", "note", f"address, key and list are right; {'; '.join(notes)}")
+    return Finding("ActiveCampaign", "good", "address, key and list are right, and all is set up there")
+
+
+def _unheard(service: Service) -> Iterator[str]:
+    """Why nothing is heard from there, where the settings are the reason."""
     if not service.settings.activecampaign_webhook_secret:
-        return Finding(
-            "ActiveCampaign",
-            "note",
-            "address, key and list are right; set CONSENT_ACTIVECAMPAIGN_WEBHOOK_SECRET to hear of who leaves there",
-        )
-    return Finding("ActiveCampaign", "good", "address, key and list are right")
+        yield "set CONSENT_ACTIVECAMPAIGN_WEBHOOK_SECRET to hear of who leaves there"
+    elif not service.wanted_there().hears:
+        yield "CONSENT_PUBLIC_URL has to be https for a webhook, to hear of who leaves there"
+
+
+def _lacks(service: Service, budget: CallBudget | Unpaced, *, has_database: bool) -> Iterator[str]:
+    """What a set-up would do; raises Ended."""
+    with closing(service.calls(budget)) as calls:
+        lacks = account_setup.missing(calls, service.wanted_there())
+        field = own_link.find_field(calls) if has_database and not lacks else None
+    if lacks:
+        yield f"missing there: {', '.join(lacks)}; {SET_UP}"
+    elif field and (people := _without_link(service, service.own_links.mark(field.id))):
+        yield f"{people} people have no unsubscribe link of today there; {SET_UP}"
+
+
+def _without_link(service: Service, mark: str) -> int:
+    with service.reading() as connection:
+        return renewal.lacking(connection, mark)
+
+
+def set_up(service: Service, show: Callable[[int, Iterator[int]], None]) -> Finding:
+    """Make what the account at ActiveCampaign lacks, and have people's own links brought there; safe to repeat.
+
+    `show(people, slices)` goes through the slices in which the people are put into the outbox.
+    """
+    if not service.forwards:
+        return Finding("setup", "wrong", "set CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID first")
+    if (database_state := _database(service)).state != "good":
+        return Finding("setup", "wrong", f"the database: {database_state.says}")
+    done: list[str] = []
+    try:
+        with closing(service.calls(_budget(service))) as calls:
+            for step in account_setup.set_up(calls, service.wanted_there()):
+                done.append(step)  # one by one: what was done before a refusal is said too
+            field = own_link.find_field(calls)
+    except (Ended, SetupRefused) as refused:
+        return Finding("setup", "wrong", "; ".join([*done, f"{refused}; {_advice(refused)}"]))
+    mark = service.own_links.mark(field.id) if field else ""
+    if people := _without_link(service, mark) if field else 0:
+        show(people, chores.renew_links(service, mark))
+        done.append(f"{people} people get their own link there while the relay runs")
+    return Finding("setup", "good", "; ".join(done) or "everything was there already")
+
+
+def _budget(service: Service) -> CallBudget:
+    return CallBudget(service.transaction, services.now, _wait)
+
+
+def _wait(seconds: float) -> bool:
+    """Wait for a turn, unless ActiveCampaign asked for a long pause: then say so instead of standing still."""
+    if seconds > LONGEST_WAIT_S:
+        raise Ended(Retry(f"ActiveCampaign asked for a pause of {seconds:.0f} s"))
+    return threading.Event().wait(seconds)
+
+
+def _advice(refused: Ended | SetupRefused) -> str:
+    if "answered 401" in str(refused) or "answered 403" in str(refused):
+        return f"if it stays so, the user of the key may not manage fields and webhooks there; then {SET_UP}"
+    return f"then {SET_UP}; nothing is made twice"
 
 
 def _database(service: Service) -> Finding:

@@ -81,6 +81,7 @@ subscriber = Table(
     Column("forwarded_at", UtcDateTime),
     Column("forwarded_event_id", String(32)),  # the basis that ActiveCampaign has taken over
     Column("seen_in_run", BigInteger),  # the newest comparison that found the person on the list there
+    Column("forwarded_link", String(40)),  # the field there and the edition of the own link it holds
     Column("left_reason", String(20)),
     Column("hold_reason", String(200)),
     Column("held_since", UtcDateTime),

@@ -20,6 +20,7 @@ from consent_service.consent_record import Place
 from consent_service.controller import Controller
 from consent_service.data_package import Origin
 from consent_service.delivery import allowance, bulk_people, outbox, timestamps
+from consent_service.delivery.account_setup import Wanted
 from consent_service.delivery.activecampaign import Account
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.batches import BatchChannel
@@ -30,6 +31,7 @@ from consent_service.delivery.letters import Letters
 from consent_service.delivery.listing import Listing
 from consent_service.delivery.mail import FolderMail, SmtpMail
 from consent_service.delivery.outbox import Channel
+from consent_service.delivery.own_link import OwnLinks
 from consent_service.delivery.pacing import CallBudget, Unpaced
 from consent_service.language import Language
 from consent_service.ledger import sealer
@@ -94,6 +96,11 @@ class Service:
             allowance.windows(self.settings.limit_global),
             retention.BY_KEY,
         )
+
+    @cached_property
+    def own_links(self) -> OwnLinks:
+        """Maker of the links people leave with out of the newsletter."""
+        return OwnLinks(self.settings.public_url, self.tokens)
 
     @cached_property
     def address_limit(self) -> tuple[Window, ...]:
@@ -174,16 +181,21 @@ class Service:
         return SmtpMail(self.settings.smtp_url) if self.settings.smtp_url else FolderMail(MAIL_FOLDER)
 
     def calls(self, budget: CallBudget | Unpaced) -> Calls:
-        """A new line to ActiveCampaign; only when it is configured."""
+        """A new line to ActiveCampaign."""
         return Calls(self.settings.activecampaign_url, self.settings.activecampaign_token, budget)
 
     def account(self, calls: Calls) -> Account:
-        """What is done with single contacts over a line to ActiveCampaign."""
+        """What is done with single contacts over a line to ActiveCampaign; only when it is configured."""
         return Account(calls, self._list_id)
 
     def listing(self, calls: Calls) -> Listing:
-        """The whole list, read over a line to ActiveCampaign."""
+        """The whole list, read over a line to ActiveCampaign; only when it is configured."""
         return Listing(calls, self._list_id)
+
+    def wanted_there(self) -> Wanted:
+        """What the account at ActiveCampaign has to have; only when it is configured."""
+        place = f"{self.settings.public_url}/webhooks/activecampaign/"
+        return Wanted(self._list_id, place, self.settings.activecampaign_webhook_secret)
 
     @property
     def _list_id(self) -> int:
@@ -208,7 +220,7 @@ class Service:
         account, bulk = self.account(calls), Bulk(calls, self._list_id, budget.for_bulk())
         return BatchChannel(
             outbox.ACTIVECAMPAIGN,
-            partial(bulk_people.load, self.vault),
+            partial(bulk_people.load, self.vault, self.own_links),
             lambda parcel: bulk.look(parcel) if isinstance(parcel, BulkLook) else account.deliver(parcel),
             partial(bulk_people.record, self._left_there),
             account.close,

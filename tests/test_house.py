@@ -54,6 +54,8 @@ ROWS = [
     {"ledger.findings"},
     {"ledger.audit_people"},
     {"ledger.audit"},
+    {"delivery.own_link"},
+    {"delivery.account_setup"},
     {
         "delivery.mail",
         "delivery.activecampaign",
@@ -64,7 +66,7 @@ ROWS = [
     },
     {"delivery.departures", "delivery.strangers"},
     {"delivery.letters", "delivery.forwarding"},
-    {"delivery.bulk_people"},
+    {"delivery.bulk_people", "delivery.renewal"},
     {"asks"},
     {"erasure", "corrections"},
     {"subscriptions", "subscribers", "retention"},

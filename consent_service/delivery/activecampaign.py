@@ -24,7 +24,8 @@ from consent_service.delivery.contacts import (
     Seen,
     Stranger,
 )
-from consent_service.delivery.outbox import Delivered, Outcome, Retry
+from consent_service.delivery.outbox import Delivered, Outcome, Rejected, Retry
+from consent_service.delivery.own_link import LinkField
 
 LONGEST_REASON = 200
 RESUBSCRIBE_SOURCE = 4  # documented for a contact that left and comes back with a fresh confirmation
@@ -37,6 +38,7 @@ class Account:
     def __init__(self, calls: Calls, list_id: int):
         self._calls = calls
         self._list_id = list_id
+        self._field = LinkField(calls)
 
     def deliver(self, contact: Parcel) -> Outcome:
         """Bring the contact in line, delete it or look at it; returns Delivered with its id there, Retry or Rejected.
@@ -53,7 +55,10 @@ class Account:
                     return self._look(contact.contact)
             if contact.former_email:
                 contact = self._readdress(contact, contact.former_email)
-            return self._subscribe(contact) if contact.is_active else self._unsubscribe(contact)
+            if not contact.is_active:
+                return self._unsubscribe(contact)
+            outcome = self._subscribe(contact)
+            return replace(outcome, link_field=self._field.id) if isinstance(outcome, Delivered) else outcome
         except Ended as ended:
             return ended.outcome
 
@@ -62,7 +67,7 @@ class Account:
         try:
             status, _ = self._calls.call("GET", f"lists/{self._list_id}")
         except Ended as ended:
-            return getattr(ended.outcome, "reason", "no usable answer")
+            return str(ended)
         return None if status == 200 else f"list {self._list_id} does not exist there"
 
     def close(self) -> None:
@@ -155,11 +160,28 @@ class Account:
     def _sync(self, contact: ContactState) -> str:
         names = {"firstName": contact.first_name, "lastName": contact.last_name}
         known = {name: value for name, value in names.items() if value}  # an empty one would blank the name there
-        _, body = self._calls.call("POST", "contact/sync", {"contact": {"email": contact.email} | known})
-        found = part(body, "contact")
+        found = part(self._sync_with_link(contact, {"email": contact.email} | known), "contact")
         if not _is_of(found, contact.email):
             raise Ended(Retry("ActiveCampaign's answer to contact/sync names another contact or none"))
         return str(found["id"])
+
+    def _sync_with_link(self, contact: ContactState, wanted: dict[str, Any]) -> object:
+        """Sync, with the person's own link where there is a field for it."""
+        field = self._field.look_up() if contact.own_link else None
+        if contact.own_link is None or field is None:
+            return self._upsert(wanted)
+        try:
+            return self._upsert(wanted | {"fieldValues": [{"field": field, "value": contact.own_link.url}]})
+        except Ended as ended:
+            if not isinstance(ended.outcome, Rejected):
+                raise
+        # What a value for a field that is gone does is written nowhere, and the person matters more than the link.
+        body = self._upsert(wanted)
+        self._field.forget()
+        return body
+
+    def _upsert(self, wanted: dict[str, Any]) -> object:
+        return self._calls.call("POST", "contact/sync", {"contact": wanted})[1]
 
     def _find(self, email: str, *, strictly: bool = False) -> str | None:
         _, body = self._calls.call("GET", f"contacts?email={quote(email, safe='')}")

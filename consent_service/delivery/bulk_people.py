@@ -15,6 +15,7 @@ from consent_service.delivery.bulk import FIRST_LOOK
 from consent_service.delivery.contacts import BulkLook, Carried, ContactState
 from consent_service.delivery.forwarding import Left
 from consent_service.delivery.outbox import Delivered, Hold, Message, Outcome
+from consent_service.delivery.own_link import OwnLinks
 from consent_service.ledger.vault import Vault
 from consent_service.models import outbox_message, subscriber
 
@@ -47,11 +48,11 @@ def handed(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -
         outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, BULK, now, bulk_id=bulk_id, not_before=now + FIRST_LOOK)
 
 
-def load(keys: Vault, connection: Connection, message: Message, now: datetime) -> Any:
+def load(keys: Vault, links: OwnLinks, connection: Connection, message: Message, now: datetime) -> Any:
     """Return the import to look at, or what `forwarding.load` does."""
     if message.kind == BULK:
         return BulkLook(str(message.bulk_id), now - message.created_at)
-    return forwarding.load(keys, connection, message, now)
+    return forwarding.load(keys, links, connection, message, now)
 
 
 def record(left: Left, connection: Connection, message: Message, sent: Any, answer: Delivered, now: datetime) -> None:

@@ -6,6 +6,7 @@ be right also when the call before took effect and only its answer was lost. Mus
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
@@ -19,6 +20,7 @@ TIMEOUT_S = 10
 LARGEST_ANSWER = 1024 * 1024
 LONGEST_WISH = timedelta(days=1)  # a slip of theirs in `Retry-After` must not stop forwarding for years
 TAKEN = "duplicate"
+PAGE, MOST_PAGES = 100, 50
 REFUSED_FOR_GOOD = (400, 405, 413, 415, 422)
 
 
@@ -26,6 +28,7 @@ class Ended(Exception):
     """A call that brought nothing to go on with; `outcome` says what the outbox is to make of it."""
 
     def __init__(self, outcome: Outcome):
+        super().__init__(getattr(outcome, "reason", "no usable answer"))
         self.outcome = outcome
 
 
@@ -43,13 +46,18 @@ class Calls:
         """Close the connection kept open."""
         self._http.close()
 
+    def now(self) -> datetime:
+        """The time, as the call budget has it."""
+        return self._budget.now()
+
     def call(
         self, method: str, path: str, body: object = None, *, is_taken: bool = False, is_explained: bool = False
     ) -> tuple[int, Any]:
         """Return the status and the parsed body, None when it cannot be read.
 
         Anything but 2xx and 404 raises Ended. With `is_taken` also the 422 comes back that says that another contact
-        has the address, with `is_explained` the 400 by which imports say what is wrong or that it is too much.
+        has the address, or another field the title; with `is_explained` the 400 by which imports say what is wrong or
+        that it is too much.
         """
         if not self._budget.take_turn():
             raise Ended(Hold(self._budget.now(), "the relay was stopped before its turn to call"))
@@ -97,6 +105,20 @@ def id_of(contact: object) -> str | None:
     """Return the id of a contact as text, None for anything that has none."""
     found = str(contact.get("id")) if isinstance(contact, dict) else ""
     return found if re.fullmatch(r"[0-9]{1,20}", found) else None
+
+
+def pages(calls: Calls, collection: str) -> Iterator[dict[str, Any]]:
+    """Yield the answers about a whole collection, page by page, until one brings nothing new; raises Ended."""
+    seen: set[str] = set()
+    for _ in range(MOST_PAGES):
+        _, body = calls.call("GET", f"{collection}?limit={PAGE}&offset={len(seen)}")
+        found = {str(row.get("id")) for row in rows(body, collection) if isinstance(row, dict)}
+        if found <= seen:
+            return
+        seen |= found
+        yield body
+        if number(part(body, "meta").get("total")) == len(seen):
+            return
 
 
 def number(value: object) -> int | None:

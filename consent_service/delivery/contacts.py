@@ -44,11 +44,24 @@ class Basis:
 
 
 @dataclass(frozen=True)
+class OwnLink:
+    """A person's own unsubscribe link, and the edition of links it is one of."""
+
+    url: str
+    edition: str
+
+    def mark(self, field_id: str) -> str:
+        """Return what says that the contact has this link in this field there."""
+        return f"{field_id}:{self.edition}"
+
+
+@dataclass(frozen=True)
 class ContactState:
     """What a contact there has to look like: active on the list, or unsubscribed from it.
 
     `contact_id` is the id its last answer named; `was_forwarded` without one means that an answer may have been lost.
-    `former_email` is the address it still has there, when the person has moved to another one since.
+    `former_email` is the address it still has there, when the person has moved to another one since. `own_link` is what
+    an active person unsubscribes with from the newsletter.
     """
 
     email: str
@@ -59,6 +72,7 @@ class ContactState:
     was_forwarded: bool
     former_email: str | None = None
     basis: Basis | None = None
+    own_link: OwnLink | None = None
 
 
 @dataclass(frozen=True)

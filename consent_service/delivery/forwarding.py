@@ -5,6 +5,7 @@ forwarded from here, since the company may have known them before. Must not talk
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from consent_service.delivery.contacts import (
     Stranger,
 )
 from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
+from consent_service.delivery.own_link import OwnLinks
 from consent_service.ledger.vault import Vault
 from consent_service.models import confirmation, shown_text, subscriber
 from consent_service.models_there import pulse
@@ -34,7 +36,9 @@ LOOK_AGAIN = timedelta(minutes=1)
 SEARCH_SETTLES = timedelta(minutes=10)  # how soon a search there finds a new contact is written nowhere
 
 
-def load(keys: Vault, connection: Connection, message: Message, now: datetime) -> Parcel | Hold | Nothing:
+def load(
+    keys: Vault, links: OwnLinks, connection: Connection, message: Message, now: datetime
+) -> Parcel | Hold | Nothing:
     """Return the state of the message's person as it is now, or Nothing when they are not to be known there."""
     if message.kind == departures.DELETE:
         return _leaving(connection, message, now)
@@ -52,9 +56,11 @@ def load(keys: Vault, connection: Connection, message: Message, now: datetime) -
     state = state_of(keys, connection, person)
     if message.kind == LOOK:
         return Look(state)
-    if state.is_active and not state.was_forwarded:
+    if not state.is_active:
+        return state
+    if not state.was_forwarded:
         connection.execute(update(subscriber).where(subscriber.c.id == person.id).values(forwarded_at=now))
-    return state
+    return replace(state, own_link=links.of(person.id, person.language))
 
 
 def state_of(keys: Vault, connection: Connection, person: Row[Any]) -> ContactState:
@@ -112,6 +118,8 @@ def record(
         _read_there(left, connection, str(message.subscriber_id), state, answer.membership, now)
     elif state.basis and state.is_active and not isinstance(sent, Look):
         learnt["forwarded_event_id"] = state.basis.event_id
+    if state.own_link and answer.link_field:
+        learnt["forwarded_link"] = state.own_link.mark(answer.link_field)
     connection.execute(update(subscriber).where(subscriber.c.id == message.subscriber_id).values(**learnt))
 
 

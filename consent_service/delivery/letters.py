@@ -23,6 +23,7 @@ from consent_service.delivery import allowance, departures, moves, outbox, suppr
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.mail import Letter
 from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
+from consent_service.delivery.own_link import OwnLinks
 from consent_service.language import HELSINKI, Language
 from consent_service.ledger import evidence, sealer
 from consent_service.ledger.evidence import Occasion
@@ -180,7 +181,7 @@ class Letters:
 
     def _to_active(self, connection: Connection, message: Message, person: Row[Any]) -> Letter:
         language = languages.language(person.language)
-        url = f"{self.public_url}/unsubscribe/{self.tokens.for_unsubscribing(person.id)}?lang={language.code}"
+        url = OwnLinks(self.public_url, self.tokens).url(person.id, language.code)
         agreed = select(confirmation).where(confirmation.c.used_event_id == person.basis_event_id)
         ask = connection.execute(agreed).one()
         values = {

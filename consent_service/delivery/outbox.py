@@ -54,10 +54,14 @@ class Message:
 
 @dataclass(frozen=True)
 class Delivered:
-    """The other side took it; `answer` is what it said, `contact_id` its own id for the person."""
+    """The other side took it; `answer` is what it said, `contact_id` its own id for the person.
+
+    `link_field` is the id of the field there that has the person's own link now.
+    """
 
     answer: str = ""
     contact_id: str | None = None
+    link_field: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,37 @@
+"""Who has no unsubscribe link of today at ActiveCampaign, and bringing it there without holding anybody else up.
+
+Somebody lacks it who was forwarded before the field was made there, came over in an import, or has a link that was
+signed with an earlier key. Must not talk to the network.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from consent_service.delivery import forwarding, outbox
+from consent_service.models import outbox_message, subscriber
+
+PACE = timedelta(seconds=1)  # so that whoever leaves meanwhile need not wait for all of them
+
+
+def lacking(connection: Connection, mark: str) -> int:
+    """Return how many people there have no link of this mark, and wait for no update that would bring one."""
+    return connection.execute(select(func.count()).select_from(subscriber).where(*_lacks(mark))).scalar_one()
+
+
+def renew(connection: Connection, mark: str, first_at: datetime, now: datetime, most: int) -> int:
+    """Have a link brought to so many people who have none of this mark, one by one; returns to how many."""
+    wanted = select(subscriber.c.id).where(*_lacks(mark)).limit(most).with_for_update()
+    people = connection.execute(wanted).scalars().all()
+    for place, person_id in enumerate(people):
+        at = first_at + place * PACE
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, forwarding.SYNC, now, subscriber_id=person_id, not_before=at)
+    return len(people)
+
+
+def _lacks(mark: str) -> tuple[ColumnElement[bool], ...]:
+    updates = select(outbox_message.c.id).where(
+        outbox_message.c.subscriber_id == subscriber.c.id, outbox_message.c.kind == forwarding.SYNC, outbox.undone()
+    )
+    is_there = (subscriber.c.status == "active", subscriber.c.contact_id.is_not(None))
+    return (*is_there, subscriber.c.forwarded_link.is_distinct_from(mark), ~updates.exists())
