@@ -24,6 +24,7 @@ KINDS = {
     "readdress": mark("New address to ActiveCampaign"),
     "delete": mark("Deletion at ActiveCampaign"),
     "bulk": mark("Result of a bulk import at ActiveCampaign"),
+    "take-off": mark("A contact without permission off the list at ActiveCampaign"),
 }
 UNREADABLE = mark("ActiveCampaign's answer could not be understood.")
 LIST_UNTOUCHED = mark("ActiveCampaign did not change the list as it was asked to.")
@@ -52,6 +53,16 @@ REASONS = {
     r"an earlier contact with this address has to be deleted there first": mark(
         "ActiveCampaign has to delete an earlier contact with this address first."
     ),
+    r"a contact with this address is being taken off the list there": mark(
+        "ActiveCampaign has to take a contact with this address off the list first."
+    ),
+    r"ActiveCampaign lists everybody, whatever status is asked for": mark(
+        "ActiveCampaign lists everybody, whatever it is asked for."
+    ),
+    r"ActiveCampaign does not list contacts( in the order asked for)?": mark(
+        "ActiveCampaign does not list its contacts as it was asked to."
+    ),
+    r"another comparison was begun": mark("Another comparison was begun instead."),
     r"the relay was stopped before its turn to call": mark("The relay was stopped before its turn."),
     r"tried without an end": mark("Every try was cut off before it ended."),
     r"unexpected (?P<error>\w+)": mark("Something went wrong in the service itself (%(error)s); the log says more."),
