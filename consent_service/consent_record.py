@@ -113,7 +113,7 @@ def _process(held: PersonalData, controller: Controller) -> dict[str, Any]:
             {"@type": ["dpv:Purpose"], "skos:broader": "dpv:DirectMarketing", "skos:prefLabel": PURPOSE}
         ],
         "log:purposeVersion": ask.purpose_version if ask else None,
-        "dpv:hasLegalBasis": ["eu-gdpr:A6-1-a"],
+        "dpv:hasLegalBasis": [_ground(held)],
         "dpv:hasPersonalData": [
             _data("pd:EmailAddress", person.email),
             _data("pd:Name", f"{person.first_name} {person.last_name}"),
@@ -127,6 +127,12 @@ def _process(held: PersonalData, controller: Controller) -> dict[str, Any]:
             _kept_after_leaving(),
         ],
     }
+
+
+def _ground(held: PersonalData) -> str:
+    """Consent; of a customer who was brought over and has agreed to nothing since, a legitimate interest."""
+    is_customer = held.agreed is None and held.imported is not None and held.imported.core["grade"] == "customer"
+    return "eu-gdpr:A6-1-f" if is_customer else "eu-gdpr:A6-1-a"
 
 
 def _kept_after_leaving() -> dict[str, Any]:

@@ -81,7 +81,7 @@ class Process(Part):
     kind: list[Literal["dpv:Process"]] = key("@type", min_length=1)
     purposes: list[Purpose] = key("dpv:hasPurpose", min_length=1)
     version: int | None = key("log:purposeVersion")
-    basis: list[Literal["eu-gdpr:A6-1-a"]] = key("dpv:hasLegalBasis", min_length=1)
+    basis: list[Literal["eu-gdpr:A6-1-a", "eu-gdpr:A6-1-f"]] = key("dpv:hasLegalBasis", min_length=1)
     data: list[Data] = key("dpv:hasPersonalData", min_length=2)
     sources: list[Literal["dpv:DataSubjectDataSource"]] = key("dpv:hasDataSource", min_length=1)
     processing: list[Text] = key("dpv:hasProcessing", min_length=1)

@@ -283,6 +283,7 @@ def test_the_consent_record_calls_a_claim_unknown_until_the_person_answers(house
     bring("email,first name,last name,grade\nrecord@claims.example,Aino,Mäkelä,customer\n")
     person = Visitor(house, "record@claims.example")
     assert record(person).story == ["ConsentUnknown"]
+    assert record(person).processes[0].basis == ["eu-gdpr:A6-1-f"]
     assert "nothing was shown" in record(person).states[0].how
     with house.service.transaction() as connection:
         subscriptions.unsubscribe(connection, house.occasion(), house.person(person.email).id)
@@ -291,6 +292,7 @@ def test_the_consent_record_calls_a_claim_unknown_until_the_person_answers(house
     house.deliver()
     person.confirm()
     assert record(person).story[-2:] == ["ConsentRequested", "ConsentGiven"]
+    assert record(person).processes[0].basis == ["eu-gdpr:A6-1-a"]
     assert "Vahvistit" in person.my_data().words
 
 
