@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from consent_service import asks, import_rows
 from consent_service.database import insert_or_replace
-from consent_service.delivery import departures, moves, suppression
+from consent_service.delivery import departures, moves, strangers, suppression
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
-from consent_service.models import consent_event, erased_leaf, erasure, subscriber
+from consent_service.models import confirmation, consent_event, erased_leaf, erasure, import_batch, subscriber
 from consent_service.models_there import deleted_contact
 
 BATCH = 5000
@@ -101,6 +101,9 @@ def _erase(connection: Connection, occasion: Occasion, person: Row[Any], rule: s
     told_there = rule != IMPORT_UNDONE and (surely_there or (person.active_since is not None and occasion.forwards))
     if told_there or tell:
         departures.start(connection, person, occasion.now, told_there=told_there, waits=occasion.forwards, told=tell)
+    if rule == IMPORT_UNDONE and person.contact_id is not None and _was_brought_there(connection, person):
+        strangers.note(connection, person.contact_id, person.email_key, occasion.now)
+        strangers.take_off(connection, person.contact_id, occasion.now)
     for former in moves.former_addresses(connection, occasion.vault, person.id) if told_there else ():
         departures.delete_by_address(connection, person.id, former, occasion.now)
     if told_there:
@@ -124,6 +127,12 @@ def _know_again(connection: Connection, occasion: Occasion, person: Row[Any]) ->
     address_hash = occasion.vault.address_hash(person.email_key)
     values = {"address_hash": address_hash, "contact_id": person.contact_id, "erased_at": occasion.now}
     insert_or_replace(connection, deleted_contact, ["subscriber_id"], values | {"subscriber_id": person.id})
+
+
+def _was_brought_there(connection: Connection, person: Row[Any]) -> bool:
+    """Whether this service put somebody on the list at ActiveCampaign, having them from a file."""
+    theirs = select(import_batch.c.source).join(confirmation).where(confirmation.c.subscriber_id == person.id)
+    return "file" in connection.execute(theirs).scalars().all()
 
 
 def _empty_leaves(connection: Connection, occasion: Occasion, subscriber_id: str, rule: str) -> None:

@@ -6,8 +6,9 @@ whoever is known already is passed over. Says rows by their number, never by an 
 
 import json
 import sys
+import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,20 @@ from typing import Any
 import click
 from sqlalchemy import Row
 
-from consent_service import chores, database, import_claims, import_file, import_rows, imports, language, terminal
+from consent_service import (
+    chores,
+    database,
+    import_account,
+    import_claims,
+    import_file,
+    import_rows,
+    imports,
+    language,
+    terminal,
+)
 from consent_service import service as services
 from consent_service.delivery import suppression
+from consent_service.delivery.pacing import CallBudget
 from consent_service.import_claims import Claim
 from consent_service.import_file import Line
 from consent_service.imports import REASONS, Batch, Outcome
@@ -72,8 +84,31 @@ def bring_file(path: Path, *, dry_run: bool, as_json: bool, **said: Any) -> None
     if sheet.ignored and not as_json:
         click.echo(f"Columns that are not used: {', '.join(sheet.ignored)}", err=True)
     slices = [sheet.lines[first : first + SLICE] for first in range(0, len(sheet.lines), SLICE)]
-    with click.progressbar(length=len(sheet.lines), label="Importing", file=sys.stderr) as bar:
-        outcomes = _bring_over(service, batch, iter(slices), bar, dry_run=dry_run)
+    with click.progressbar(slices, label="Importing", file=sys.stderr) as bar:
+        outcomes = _bring_over(service, batch, bar, dry_run=dry_run)
+    _report(batch, outcomes, dry_run=dry_run, as_json=as_json)
+
+
+@imports_group.command("account")
+@says_what_is_claimed
+@terminal.fails_clearly
+def bring_account(*, dry_run: bool, as_json: bool, **said: Any) -> None:
+    """Bring over the people who are active on the list at ActiveCampaign.
+
+    With double-opt-in and no --on, the day is the one on which the contact was made there.
+    """
+    service = terminal.load_service()
+    if not service.forwards:
+        terminal.stop("ActiveCampaign is not connected. Set CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID.")
+    batch, never = _batch(service, imports.ACCOUNT, said), threading.Event()
+    terminal.await_database(service)
+    listing = service.listing(service.calls(CallBudget(service.transaction, services.now, never.wait)))
+    try:
+        found = import_account.pages(listing, batch.otherwise, never.wait)
+        with click.progressbar(found, label="Importing", file=sys.stderr) as bar:
+            outcomes = _bring_over(service, batch, bar, dry_run=dry_run)
+    finally:
+        listing.close()
     _report(batch, outcomes, dry_run=dry_run, as_json=as_json)
 
 
@@ -175,9 +210,7 @@ def _batch(service: Service, source: str, said: dict[str, Any]) -> Batch:
     return Batch(source, terminal.read_name(said["staff_name"]), claim, said["code"], service.controller, today)
 
 
-def _bring_over(
-    service: Service, batch: Batch, slices: Iterator[Sequence[Line]], bar: Any, *, dry_run: bool
-) -> list[Outcome]:
+def _bring_over(service: Service, batch: Batch, slices: Iterable[Sequence[Line]], *, dry_run: bool) -> list[Outcome]:
     outcomes = []
     if not dry_run:
         terminal.await_database(service)
@@ -190,7 +223,6 @@ def _bring_over(
         else:
             with service.transaction() as connection:
                 outcomes += imports.add(connection, _occasion(service), batch, lines)
-        bar.update(len(lines))
     if not dry_run:
         with service.transaction() as connection:
             imports.finish(connection, batch.id, services.now())
@@ -206,8 +238,9 @@ def _report(batch: Batch, outcomes: Sequence[Outcome], *, dry_run: bool, as_json
         batch_id = None if dry_run else batch.id
         click.echo(json.dumps({"batch": batch_id, "dry_run": dry_run, **told, "skipped": rows}, indent=2))
         return
+    row = "row" if batch.source == imports.FILE else "contact"
     for one in skipped:
-        click.echo(f"row {one.number}: {REASONS[one.what]}")
+        click.echo(f"{row} {one.number}: {REASONS[one.what]}")
     would = "would be " if dry_run else ""
     click.echo(
         f"{told['imported']} {would}imported as active, {told['waiting']} {would}kept until they are asked, "

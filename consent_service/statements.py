@@ -135,4 +135,8 @@ def imported(language: Language, controller: Controller, origin: str, grade: str
             "nothing has been confirmed to it."
         ),
     ]
+    if origin == "activecampaign":
+        paragraphs.insert(
+            3, say("If a day is given with it and no other is known, it is the one the contact was made.")
+        )
     return ShownText(IMPORT, language.code, ("\n\n".join(paragraphs) + "\n").encode())

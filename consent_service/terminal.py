@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from consent_service import chores, config, database, people
 from consent_service import log as logs
+from consent_service.import_account import AccountRefused
 from consent_service.import_file import FileRefused
 from consent_service.ledger.checkpoint import CheckpointRefused
 from consent_service.ledger.proof import ReceiptRefused
@@ -34,6 +35,7 @@ REFUSALS = (
     LineUnreadable,
     chores.PurgeIncomplete,
     FileRefused,
+    AccountRefused,
 )
 
 

@@ -66,6 +66,7 @@ ROWS = [
     },
     {"delivery.departures", "delivery.strangers"},
     {"delivery.letters", "delivery.forwarding"},
+    {"import_account"},
     {"delivery.bulk_people", "delivery.renewal"},
     {"asks"},
     {"erasure", "corrections"},

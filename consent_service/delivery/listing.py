@@ -11,11 +11,12 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode
 
-from consent_service.delivery.calls import Calls, Ended, id_of, rows
+from consent_service.delivery.calls import Calls, Ended, id_of, number, rows
 from consent_service.delivery.contacts import SUBSCRIBED, UNSUBSCRIBED
 from consent_service.delivery.outbox import Rejected, Retry
 
 PAGE = 100  # the largest the API gives
+TOLD = ("email", "firstName", "lastName", "cdate")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class Found:
 
     contact_id: str
     email: str
+    first_name: str = ""
+    last_name: str = ""
+    made_on: str = ""
 
 
 class Listing:
@@ -53,6 +57,13 @@ class Listing:
         asked = urlencode([("limit", str(PAGE)), *(("ids[]", one) for one in ids)])
         return [one for one in self._read(asked) if one.contact_id in ids]
 
+    def is_active(self, contact_id: str) -> bool:
+        """Whether a contact is active on the list, asked of itself and not of a search; raises Ended."""
+        code, body = self._calls.call("GET", f"contacts/{contact_id}/contactLists")
+        held = [one for one in rows(body, "contactLists") if isinstance(one, dict)] if code != 404 else []
+        mine = [one for one in held if str(one.get("list")) == str(self._list_id)]
+        return any(number(one.get("status")) == SUBSCRIBED for one in mine)
+
     def close(self) -> None:
         """Close the connection kept open."""
         self._calls.close()
@@ -72,4 +83,5 @@ def _found(one: Any) -> Found:
     contact_id = id_of(one)
     if contact_id is None:
         raise Ended(Retry("ActiveCampaign's answer about contacts cannot be read"))
-    return Found(contact_id, str(one.get("email") or ""))
+    email, first_name, last_name, made_at = (str(one.get(name) or "") for name in TOLD)
+    return Found(contact_id, email, first_name, last_name, made_at[:10])

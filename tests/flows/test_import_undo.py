@@ -74,11 +74,13 @@ def test_who_has_done_nothing_goes_and_who_has_stays(house, bring, terminal):
 
 
 def test_nobody_is_deleted_at_activecampaign_for_it(house, bring, terminal):
-    house.contacts.add("goes@undo.example", first_name="Eero", status=1)
+    house.contacts.add("goes@undo.example", first_name="Eero")
     batch = bring(LIST)
     house.deliver()
+    assert house.contacts.status_of("goes@undo.example") == 1
     undone(terminal, batch)
     house.deliver()
+    assert house.contacts.status_of("goes@undo.example") == 2, "whom this service put there is taken off the list"
     assert not [call for call in house.contacts.calls if call.method == "DELETE"]
     assert "goes@undo.example" in house.contacts.contacts
 

@@ -51,7 +51,8 @@ def search(account: Account, query: dict[str, str]) -> Answer:
     if unplayed:
         return message(501, f"this test server does not play {unplayed[0]}")
     used = [name for name in FILTERS if query.get(name) and name not in account.ignored_filters]
-    matches = [one for one in account.visible() if all(FILTERS[name](one, query) for name in used)]
+    heeded = {name: value for name, value in query.items() if name not in account.ignored_filters}
+    matches = [one for one in account.visible() if all(FILTERS[name](one, heeded) for name in used)]
     paging = {"limit", "offset", *ORDERS}
     if not used and query.keys() - paging and not account.empty_filter_returns_everybody:
         matches = []
