@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Literal
+from typing import Any, Literal
 
 from .activecampaign_imports import Imports, land
 from .activecampaign_webhooks import OF_STATUS, By, Webhooks
@@ -54,6 +54,20 @@ class CustomField:
         return bool(self.relids)
 
 
+@dataclass
+class Held:
+    """What is held about contacts besides: rows by (contact id, part) instead of the usual ones, and the switches.
+
+    `troubles` are statuses that parts answer instead; 200 stands for a body that makes no sense.
+    """
+
+    rows: dict[tuple[str, str], Any] = field(default_factory=dict)
+    troubles: dict[str, int] = field(default_factory=dict)
+    tells_total: bool = True
+    hears_offset: bool = True
+    hears_filter: bool = True
+
+
 class Account:
     """The state of one account, what its people do there by hand, and how it decides where the real one is unknown."""
 
@@ -70,6 +84,7 @@ class Account:
         self.webhooks = Webhooks()
         self.ignored_filters: frozenset[str] = frozenset()
         self.imports = Imports()
+        self.held = Held()
         self.clock: Callable[[], datetime] = lambda: datetime.now(ACCOUNT_ZONE)
         self.changed = threading.Condition()
         self._known: dict[str, Contact] = {}

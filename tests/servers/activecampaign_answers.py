@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from .activecampaign_account import Account, Contact
 from .activecampaign_bulk import bulk_import, info
+from .activecampaign_held import activities, email_activities, has_read, held_part, one_tag
 from .activecampaign_search import search
 from .activecampaign_setup import (
     fields,
@@ -109,6 +110,7 @@ def read(account: Account, asked: Asked) -> Answer:
     contact = account.by_id(asked.number)
     if contact is None:
         return no_subscriber(asked.number)
+    has_read(account, contact)
     rest: dict[str, Any] = {name: [] for name in ("contactAutomations", "deals", "geoIps", "contactTags")}
     body = {
         "contact": contact_object(contact),
@@ -240,6 +242,10 @@ ROUTES = [
         ("PUT", r"contacts/(\d+)", "update", update),
         ("DELETE", r"contacts/(\d+)", "delete", delete),
         ("GET", r"contacts/(\d+)/contactLists", "read", memberships),
+        ("GET", r"contacts/(\d+)/\w+", "held", held_part),
+        ("GET", r"activities", "held", activities),
+        ("GET", r"emailActivities", "held", email_activities),
+        ("GET", r"tags/(\d+)", "tags", one_tag),
         ("POST", r"contactLists", "contactLists", contact_lists),
         ("POST", r"import/bulk_import", "bulk", _bulk_import),
         ("GET", r"import/info", "info", _info),
