@@ -189,6 +189,8 @@ def export(email: str, path: Path) -> None:
     except OSError as error:
         terminal.stop(f"{path}: {error.strerror}")
     click.echo(f"Written: {path}. It holds personal data; delete it when it has been handed over.")
+    if held.there.fetched_at is None:
+        click.echo("What ActiveCampaign holds is not in it; fetch it first, on the person's page under /staff/.")
 
 
 @cli.command("doctor", with_appcontext=False)

@@ -1,7 +1,8 @@
 """Everything held of a person as one file to take along (GDPR articles 15 and 20): a zip that needs no program of ours.
 
-`tiedot.html` is for reading, `tiedot.json` and the tables for other programs, the rest is the proof: receipts, the
-words that were shown, the consent record, and checksums of it all. Asks no database, reads no clock.
+`tiedot.html` is for reading, `tiedot.json` and the tables for other programs, `activecampaign.json` is what is held
+there. The rest is the proof: receipts, the words that were shown, the consent record, and checksums of it all. Asks no
+database, reads no clock.
 """
 
 import csv
@@ -24,6 +25,7 @@ from consent_service import language as languages
 from consent_service.config import PACKAGE, TEMPLATES
 from consent_service.consent_record import Place
 from consent_service.data_requests import PersonalData
+from consent_service.delivery import holdings
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger import seal
 from consent_service.ledger.checkpoint import Verifiers
@@ -43,16 +45,21 @@ MESSAGES = {
     "sync": mark("update at ActiveCampaign"),
     "look": mark("look at your status at ActiveCampaign"),
     "readdress": mark("change of address at ActiveCampaign"),
+    "fetch": mark("reading what ActiveCampaign holds about you"),
 }
 STYLES = ("style.css", "sheet.css")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the file comes from: who keeps the data, and the keys its receipts are checked with, newest first."""
+    """Where the file comes from: who keeps the data, and the keys its receipts are checked with, newest first.
+
+    `is_connected` says whether ActiveCampaign is.
+    """
 
     place: Place
     verifiers: Verifiers
+    is_connected: bool
 
 
 def package(held: PersonalData, origin: Origin) -> bytes:
@@ -76,6 +83,7 @@ def name(held: PersonalData) -> str:
 def _files(held: PersonalData, origin: Origin) -> Iterable[tuple[str, bytes]]:
     yield "tiedot.html", _page(held, origin).encode()
     yield "tiedot.json", _json(_everything(held))
+    yield "activecampaign.json", _json(_there(held, origin))
     for table, rows in _tables(held).items():
         yield f"{table}.csv", _csv(rows)
     yield "consent-record.jsonld", _json(consent_record.compose(held, origin.place))
@@ -97,6 +105,17 @@ def _everything(held: PersonalData) -> dict[str, Any]:
         "texts": [asdict(text) for text in held.texts],
         "messages": [asdict(message) for message in held.messages],
     }
+
+
+def _there(held: PersonalData, origin: Origin) -> dict[str, Any]:
+    """What ActiveCampaign holds, as it came from there; the words of what is missing are the person's language's."""
+    say, found = languages.language(held.person.language).say, held.there.holdings or holdings.Holdings()
+    missing = {
+        name: {"name": say(holdings.TITLES[name]), "reason": say(holdings.REASONS[reason])}
+        for name, reason in found.missing.items()
+    }
+    told = {"state": held.there.state(is_connected=origin.is_connected), "fetched_at": held.there.fetched_at}
+    return told | asdict(found) | {"missing": missing}
 
 
 def _event(told: dict[str, Any]) -> dict[str, Any]:
@@ -171,6 +190,9 @@ def _page(held: PersonalData, origin: Origin) -> str:
             reasons=LEAVING_REASONS,
             claims=CLAIMS,
             origins=ORIGINS,
+            there=held.there.state(is_connected=origin.is_connected),
+            parts=holdings.TITLES,
+            why_missing=holdings.REASONS,
             style=Markup(f":root {{ --accent: {controller.accent}; }}\n{styles}"),  # noqa: S704 - files of ours
         )
     )

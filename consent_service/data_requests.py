@@ -2,7 +2,7 @@
 
 The page, the download, the evidence sheet and the consent record are all made from what is gathered here, so that
 none of them tells more or less than another. Whoever holds the mailbox is believed (GDPR articles 11(2) and 12(6)).
-Changes nothing but the queue of mails.
+Changes nothing but the queue of messages.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,9 @@ from sqlalchemy import Connection, Row, select
 
 from consent_service import asks, import_rows
 from consent_service.asks import LinkDead
-from consent_service.delivery import outbox, suppression
+from consent_service.delivery import held_there, outbox, suppression
 from consent_service.delivery.allowance import Window
+from consent_service.delivery.held_there import HeldThere
 from consent_service.delivery.letters import CONFIRMATION, LIST_DATA, MY_DATA_LINK
 from consent_service.delivery.moves import MOVE
 from consent_service.delivery.suppression import Suppressed
@@ -131,6 +132,7 @@ class PersonalData:
     texts: tuple[HeldText, ...]
     messages: tuple[HeldMessage, ...]
     suppressed: Suppressed | None
+    there: HeldThere
     receipts: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
@@ -197,6 +199,13 @@ def find_person(connection: Connection, keys: Vault, link: MyDataLink) -> Row[An
     return person
 
 
+def ask_there(connection: Connection, occasion: Occasion, subscriber_id: str) -> None:
+    """Have fetched what ActiveCampaign holds about a person; nobody is named there for it who never confirmed."""
+    person = asks.lock_person(connection, subscriber_id)
+    if person is not None and person.active_since is not None and occasion.forwards:
+        held_there.ask(connection, person.id, occasion.now)
+
+
 def gather(
     connection: Connection, keys: Vault, subscriber_id: str, now: datetime, *, with_receipts: bool = False
 ) -> PersonalData | None:
@@ -216,6 +225,7 @@ def gather(
         texts=_texts(connection, events),
         messages=_messages(connection, person.id),
         suppressed=suppression.find(connection, keys, person.email_key, now),
+        there=held_there.find(connection, keys, person.id),
         receipts={event_id: file for event_id, file in receipts.items() if file is not None},
     )
 

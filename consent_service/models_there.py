@@ -1,9 +1,9 @@
-"""Tables beside ActiveCampaign: comparisons with its list, contacts known there only, and when it was called.
+"""Tables beside ActiveCampaign: comparisons with its list, contacts and data known there, and when it was called.
 
 As `models.py`: plain tables, the rules a function could forget as constraints; no queries, no Flask.
 """
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, String, Table
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, LargeBinary, String, Table
 
 from consent_service.models import Count, UtcDateTime, metadata
 
@@ -15,6 +15,15 @@ deleted_contact = Table(
     Column("address_hash", String(64), nullable=False, index=True),
     Column("contact_id", String(20), index=True),
     Column("erased_at", UtcDateTime, nullable=False, index=True),
+)
+
+# What ActiveCampaign holds about a person who asked for it, under their own key, for a few days.
+held_there = Table(
+    "held_there",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True),
+    Column("fetched_at", UtcDateTime, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
 )
 
 # One comparison of the list at ActiveCampaign with the people here: how far it has come, and who is at it.

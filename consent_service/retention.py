@@ -25,7 +25,7 @@ from consent_service.models import (
     subscriber,
 )
 from consent_service.models import suppression as suppressed
-from consent_service.models_there import deleted_contact, reconcile_run
+from consent_service.models_there import deleted_contact, held_there, reconcile_run
 
 ALARM = timedelta(days=360)  # nobody may stay passive for a year: then something has kept the purge from its work
 
@@ -187,6 +187,14 @@ RULES = (
         mark("To find out about misuse and about messages that did not arrive."),
         timedelta(days=90),
         end=End(consent_event.c.id, _has_old_tech, _close_tech),
+    ),
+    Rule(
+        "held_there",
+        mark("What ActiveCampaign holds about you, if you or our staff had it fetched"),
+        mark("7 days after it was fetched"),
+        mark("So that you have time to read and download it. What is there stays as it is."),
+        timedelta(days=7),
+        end=_gone_by(held_there.c.subscriber_id, held_there.c.fetched_at),
     ),
     Rule(
         "departure",

@@ -19,7 +19,7 @@ from consent_service.config import VAR, Settings
 from consent_service.consent_record import Place
 from consent_service.controller import Controller
 from consent_service.data_package import Origin
-from consent_service.delivery import allowance, bulk_people, outbox, timestamps
+from consent_service.delivery import allowance, bulk_people, held_there, outbox, timestamps
 from consent_service.delivery.account_setup import Wanted
 from consent_service.delivery.activecampaign import Account
 from consent_service.delivery.allowance import Window
@@ -27,6 +27,7 @@ from consent_service.delivery.batches import BatchChannel
 from consent_service.delivery.bulk import Bulk
 from consent_service.delivery.calls import Calls
 from consent_service.delivery.contacts import BulkLook, Membership
+from consent_service.delivery.holdings import Reader
 from consent_service.delivery.letters import Letters
 from consent_service.delivery.listing import Listing
 from consent_service.delivery.mail import FolderMail, SmtpMail
@@ -154,7 +155,7 @@ class Service:
 
     def origin(self) -> Origin:
         """Where a person's data comes from, as it is said in the file they get."""
-        return Origin(Place(self.controller, self.settings.public_url), self.verifiers)
+        return Origin(Place(self.controller, self.settings.public_url), self.verifiers, self.forwards)
 
     def seal(self) -> Checkpoint | None:
         """Seal what waits and keep the checkpoint outside the database too; raises SealRefused."""
@@ -213,7 +214,7 @@ class Service:
         mail = Channel(outbox.MAIL, self.letters.load, mailer.deliver, self.letters.record, mailer.close)
         if not self.forwards:
             return [mail]
-        return [mail, self._forwarding(budget)]
+        return [mail, self._forwarding(budget), self._access(budget)]
 
     def _forwarding(self, budget: CallBudget) -> BatchChannel:
         calls = self.calls(budget)
@@ -230,6 +231,11 @@ class Service:
             deliver_all=bulk.deliver,
             handed=bulk_people.handed,
         )
+
+    def _access(self, budget: CallBudget) -> Channel:
+        reader = Reader(self.calls(budget), budget)
+        load, record = partial(held_there.load, self.vault), partial(held_there.record, self.vault)
+        return Channel(outbox.ACCESS, load, reader.deliver, record, reader.close)
 
 
 def now() -> datetime:

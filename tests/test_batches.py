@@ -30,7 +30,7 @@ def clock():
 
 @pytest.fixture
 def forward(house, clock):
-    [_, channel] = house.channels
+    [_, channel, _] = house.channels
     crowd.confirmed(house, PEOPLE)
     return channel
 

@@ -64,8 +64,8 @@ ROWS = [
         "delivery.moves",
         "delivery.timestamps",
     },
-    {"delivery.departures", "delivery.strangers"},
-    {"delivery.letters", "delivery.forwarding"},
+    {"delivery.departures", "delivery.holdings", "delivery.strangers"},
+    {"delivery.letters", "delivery.forwarding", "delivery.held_there"},
     {"import_account"},
     {"delivery.bulk_people", "delivery.renewal"},
     {"asks"},
@@ -189,6 +189,7 @@ def test_use_cases_never_commit_and_never_read_a_clock():
         "delivery/suppression",
         "delivery/allowance",
         "delivery/letters",
+        "delivery/held_there",
     ):
         source = (PACKAGE / f"{room}.py").read_text("utf-8")
         for forbidden in (".commit(", ".begin(", "datetime.now", "time.time()", "flask", "services.now"):
@@ -224,7 +225,7 @@ def test_no_get_changes_a_row(house):
         "/staff/subscribers/<uuid:subscriber_id>": f"/staff/subscribers/{person.id}",
         **{
             f"/staff/subscribers/<uuid:subscriber_id>/{act}": f"/staff/subscribers/{person.id}/{act}"
-            for act in ("hold", "release", "erase")
+            for act in ("hold", "release", "erase", "there")
         },
     }
     own_page = tokens.for_my_data(person.id, house.service.vault.address_mark(person.email_key))

@@ -386,7 +386,7 @@ def test_the_state_of_the_lanes_is_told(office):
         office.put()
     office.run()
     with office.house.service.reading() as connection:
-        mail, forward = lane_states(connection)
+        mail, forward, _ = lane_states(connection)
     assert (mail.lane, mail.undone, mail.dead, mail.oldest_at) == (MAIL, 2, 1, START)
     assert not mail.is_late(START + timedelta(minutes=15))
     assert mail.is_late(START + timedelta(minutes=16, seconds=1))

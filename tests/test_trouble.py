@@ -220,7 +220,7 @@ def test_a_relay_told_to_stop_calls_nobody_before_its_turn(house):
     aino.confirm()
     budget = CallBudget(house.service.transaction, services.now, lambda seconds: True)
     budget.rest(timedelta(minutes=5))
-    [_, forward] = house.service.channels(budget)
+    [_, forward, _] = house.service.channels(budget)
     outcome = outbox.relay_once(house.relay, forward)
     forward.close()
     assert isinstance(outcome, outbox.Hold)

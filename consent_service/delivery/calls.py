@@ -25,11 +25,14 @@ REFUSED_FOR_GOOD = (400, 405, 413, 415, 422)
 
 
 class Ended(Exception):
-    """A call that brought nothing to go on with; `outcome` says what the outbox is to make of it."""
+    """A call that brought nothing to go on with; `outcome` says what the outbox is to make of it.
 
-    def __init__(self, outcome: Outcome):
+    `status` is what was answered, None when nothing was.
+    """
+
+    def __init__(self, outcome: Outcome, status: int | None = None):
         super().__init__(getattr(outcome, "reason", "no usable answer"))
-        self.outcome = outcome
+        self.outcome, self.status = outcome, status
 
 
 class Calls:
@@ -80,11 +83,11 @@ class Calls:
         code = _error_code(content)
         reason = f"ActiveCampaign answered {answer.status_code}" + (f" ({code})" if code else "")
         if answer.status_code in REFUSED_FOR_GOOD:
-            raise Ended(Rejected(reason))
+            raise Ended(Rejected(reason), answer.status_code)
         wish = _wish(answer.headers.get("Retry-After", ""), self._budget.now())
         if wish is not None:
             self._budget.rest(wish)
-        raise Ended(Retry(reason, after=wish, peer_down=True))
+        raise Ended(Retry(reason, after=wish, peer_down=True), answer.status_code)
 
 
 def part(body: object, name: str) -> dict[str, Any]:

@@ -24,7 +24,8 @@ FIRST_PAUSE_S = 120
 
 MAIL = "mail"
 ACTIVECAMPAIGN = "activecampaign"
-LANES = (MAIL, ACTIVECAMPAIGN)
+ACCESS = "access"  # what ActiveCampaign holds about somebody: many calls, which no withdrawal should wait behind
+LANES = (MAIL, ACTIVECAMPAIGN, ACCESS)
 
 MESSAGE_COLUMNS = (
     "id", "key", "lane", "kind", "subscriber_id", "confirmation_id", "departure_id",

@@ -41,6 +41,10 @@ class CallBudget:
             self._set_next(connection, at + self.gap)
         return at <= now or not self.sleep((at - now).total_seconds())
 
+    def is_stopping(self) -> bool:
+        """Whether a wait would be cut short now: begin no further call of many."""
+        return self.sleep(0)
+
     def rest(self, span: timedelta) -> None:
         """Let nobody call for a while, because the other side said so (RFC 9110 section 10.2.3)."""
         with self.transaction() as connection:

@@ -131,7 +131,7 @@ def story(connection: Connection, keys: Vault, subscriber_id: str) -> Iterator[E
         .where(consent_event.c.subscriber_id == subscriber_id)
         .order_by(consent_event.c.recorded_at)
     ).all()
-    key = _known_key(connection, keys, subscriber_id) if rows else b""
+    key = known_key(connection, keys, subscriber_id) if rows else b""
     for row in rows:
         core = opened(key, row.id, "core", row.core_sealed)
         tech = opened(key, row.id, "tech", row.tech_sealed) if row.tech_sealed else None
@@ -142,7 +142,7 @@ def opening(connection: Connection, keys: Vault, row: Row[Any]) -> Opening:
     """Return the opened core of one event's row, with its blind; raises VaultRefused."""
     if row.core_plain is not None:
         return read_plain(row.core_plain)
-    return opened(_known_key(connection, keys, row.subscriber_id), row.id, "core", row.core_sealed)
+    return opened(known_key(connection, keys, row.subscriber_id), row.id, "core", row.core_sealed)
 
 
 def opened(key: bytes, event_id: str, compartment: Compartment, sealed: bytes) -> Opening:
@@ -200,7 +200,8 @@ def _previous(connection: Connection, subscriber_id: str) -> Row[datetime, bytes
     ).one_or_none()
 
 
-def _known_key(connection: Connection, keys: Vault, subscriber_id: str) -> bytes:
+def known_key(connection: Connection, keys: Vault, subscriber_id: str) -> bytes:
+    """Return the key under which everything about a person is encrypted; raises VaultRefused when it is gone."""
     wrapped = _wrapped_key(connection, subscriber_id)
     if wrapped is None:
         raise VaultRefused("the key of this person is gone")

@@ -25,6 +25,7 @@ KINDS = {
     "delete": mark("Deletion at ActiveCampaign"),
     "bulk": mark("Result of a bulk import at ActiveCampaign"),
     "take-off": mark("A contact without permission off the list at ActiveCampaign"),
+    "fetch": mark("Reading what ActiveCampaign holds"),
 }
 UNREADABLE = mark("ActiveCampaign's answer could not be understood.")
 LIST_UNTOUCHED = mark("ActiveCampaign did not change the list as it was asked to.")

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row
 from consent_service import asks, corrections, data_package, data_requests, erasure, retention, subscriptions
 from consent_service import service as services
 from consent_service.asks import LinkDead
-from consent_service.delivery import letters
+from consent_service.delivery import held_there, holdings, letters
 from consent_service.erasure import BY_PERSON
 from consent_service.language import mark
 from consent_service.ledger import receipt
@@ -83,7 +83,7 @@ def show(token: str) -> ResponseReturnValue:
     link = service().tokens.read_my_data(token)
     with service().snapshot() as connection:
         person = data_requests.find_person(connection, service().vault, link)
-        held = data_requests.gather(connection, service().vault, person.id, services.now())
+        held = data_requests.gather(connection, service().vault, person.id, services.now()) or abort(404)
     return render_template(
         "my_data/show.html",
         token=token,
@@ -94,6 +94,9 @@ def show(token: str) -> ResponseReturnValue:
         reasons=LEAVING_REASONS,
         claims=CLAIMS,
         origins=ORIGINS,
+        there=held.there.state(is_connected=service().forwards),
+        parts=holdings.TITLES,
+        why_missing=holdings.REASONS,
     )
 
 
@@ -198,6 +201,19 @@ def download(token: str) -> ResponseReturnValue:
     response = Response(data_package.package(held, service().origin()), mimetype="application/zip")
     response.headers["Content-Disposition"] = f'attachment; filename="{data_package.name(held)}"'
     return response
+
+
+@my_data.post("/<token>/there")
+def fetch_there(token: str) -> ResponseReturnValue:
+    """Have fetched what ActiveCampaign holds about the person."""
+    if wait := too_often("my-data-there"):
+        return too_many(wait)
+    with service().transaction() as connection:
+        person = _person(connection, token)
+        data_requests.ask_there(connection, occasion("subscriber", "my-data"), person.id)
+        there = held_there.find(connection, service().vault, person.id)
+    state = there.state(is_connected=service().forwards)
+    return render_template("my_data/there.html", token=token, there=there, state=state)
 
 
 @my_data.get("/<token>/receipt")

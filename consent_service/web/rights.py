@@ -1,6 +1,6 @@
-"""Staff pages for grave acts on one person: keep them by a legal hold, lift it, erase them. A page each, that asks.
+"""Staff pages for one person's rights: a legal hold, erasure, and what ActiveCampaign holds about them. A page each.
 
-The page names the person and the consequence and wants a word typed; only its POST acts. Contains no rule.
+The page of a grave act names the person and the consequence and wants a word typed; only a POST acts. Contains no rule.
 """
 
 from typing import Any
@@ -13,7 +13,8 @@ from sqlalchemy import Row
 from wtforms import SelectField, StringField
 from wtforms.validators import InputRequired, ValidationError
 
-from consent_service import erasure, people, subscribers
+from consent_service import data_requests, erasure, people, subscribers
+from consent_service.delivery import held_there, holdings
 from consent_service.erasure import BY_PERSON
 from consent_service.language import mark
 from consent_service.ledger.evidence import Occasion
@@ -118,6 +119,31 @@ def erase(subscriber_id: Any) -> ResponseReturnValue:
     if held is not None:
         return _page("console/erase.html", _person(subscriber_id), form), 409
     return redirect(link_to("console.list_subscribers", did="erased"))
+
+
+@rights.get("/there")
+def show_there(subscriber_id: Any) -> ResponseReturnValue:
+    """What ActiveCampaign holds about the person, as far as it was fetched."""
+    person = _person(subscriber_id)
+    with service().reading() as connection:
+        there = held_there.find(connection, service().vault, person.id)
+    return render_template(
+        "console/there.html",
+        person=person,
+        there=there,
+        state=there.state(is_connected=service().forwards),
+        parts=holdings.TITLES,
+        why_missing=holdings.REASONS,
+    )
+
+
+@rights.post("/there")
+def fetch_there(subscriber_id: Any) -> ResponseReturnValue:
+    """Have fetched what ActiveCampaign holds about the person."""
+    person = _person(subscriber_id)
+    with service().transaction() as connection:
+        data_requests.ask_there(connection, _occasion(), person.id)
+    return redirect(link_to("console.rights.show_there", subscriber_id=person.id))
 
 
 def _person(subscriber_id: Any) -> Row[Any]:

@@ -1,8 +1,9 @@
-"""The states of a person's own page and of their evidence sheet, found like those in places.py."""
+"""The states of a person's own page, of their evidence sheet, and of what is held there, found as in places.py."""
 
 from tests.actors import Visitor
 from tests.browser.guest import LONG_EMAIL, NUMBERS, Guest
-from tests.browser.places import Place, place
+from tests.browser.houses import STAFF
+from tests.browser.places import CONSOLE, Place, place
 
 OWN: list[Place] = []
 
@@ -18,6 +19,29 @@ def my_data(guest: Guest) -> None:
     _own_page(guest, person, "/address").write(email=LONG_EMAIL.format(next(NUMBERS)))
     guest.press("Send the confirmation message")
     _own_page(guest, person)
+
+
+@place(OWN, "town")
+def my_data_there_waiting(guest: Guest) -> None:
+    _own_page(guest, guest.confirmed()).press("Fetch what ActiveCampaign holds")
+
+
+@place(OWN, "town")
+def my_data_there(guest: Guest) -> None:
+    person = guest.confirmed()
+    guest.house.contacts.held.troubles = {"deals": 403, "notes": 500}
+    _own_page(guest, person).press("Fetch what ActiveCampaign holds")
+    guest.house.deliver()
+    guest.house.contacts.held.troubles = {}
+    _own_page(guest, person)
+
+
+@place(CONSOLE, "town")
+def held_there(guest: Guest) -> None:
+    person = guest.house.person(guest.confirmed().email)
+    guest.let_in(STAFF).open(f"/staff/subscribers/{person.id}/there").press("Fetch what ActiveCampaign holds")
+    guest.house.deliver()
+    guest.open(f"/staff/subscribers/{person.id}/there")
 
 
 @place(OWN, "town", is_wrong=True)

@@ -29,7 +29,7 @@ class Forwarding:
     def __init__(self, house, clock, *, together=True):
         self.house, self.clock = house, clock
         budget = CallBudget(house.service.transaction, services.now, self._sleep)
-        [_, channel] = house.service.channels(budget)
+        [_, channel, _] = house.service.channels(budget)
         self.close = channel.close
         alone = Channel(**{one.name: getattr(channel, one.name) for one in fields(Channel)})
         self.lane = Lane(house.relay, channel if together else alone, 0.01)

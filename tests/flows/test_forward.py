@@ -148,7 +148,7 @@ def test_a_refused_contact_becomes_a_dead_letter_that_names_a_code_and_no_addres
     aino.confirm()
     token = there.token
     state = ContactState("aino at example", "Aino", "Mäkelä", is_active=True, contact_id=None, was_forwarded=False)
-    [_, forward] = house.channels
+    [_, forward, _] = house.channels
     refused = forward.deliver(state)
     assert refused == Rejected("ActiveCampaign answered 422 (email_invalid)")
     assert "aino" not in refused.reason

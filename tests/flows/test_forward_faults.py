@@ -144,7 +144,7 @@ def test_nobody_calls_before_the_time_the_other_side_asked_for_is_over(house, cl
         clock.shift(timedelta(seconds=seconds))
 
     budget = CallBudget(house.service.transaction, services.now, sleep)
-    [_, channel] = house.service.channels(budget)
+    [_, channel, _] = house.service.channels(budget)
     lane = Lane(house.relay, channel, 0.01)
     first = lane.step()
     assert (first.after, lane.rest_s(first)) == (timedelta(seconds=300), 300)
