@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import bindparam, insert, select, update
 
 from consent_service import service as services
-from consent_service import subscriptions
+from consent_service import statements, subscriptions
 from consent_service.asks import Ask
 from consent_service.delivery import forwarding, outbox
 from consent_service.language import language
@@ -36,6 +36,8 @@ def confirmed(house: Household, emails: Sequence[str]) -> None:
 
     Their events hold no evidence, which forwarding does not read.
     """
+    if not emails:
+        return
     now, terms = services.now(), house.service.terms(FINNISH)
     people = [{"person": str(uuid.uuid4()), "event": secrets.token_hex(16), "address": email} for email in emails]
     names = {"first_name": "Aino", "last_name": "Mäkelä", "language": "fi"}
@@ -48,6 +50,20 @@ def confirmed(house: Household, emails: Sequence[str]) -> None:
         active = {"status": "active", "active_since": now, "basis_event_id": bindparam("event")}
         connection.execute(update(subscriber).where(subscriber.c.id == bindparam("person")).values(active), people)
         connection.execute(insert(outbox_message), [_update(one, now) for one in people])
+
+
+def confirm(house: Household, email: str) -> None:
+    """Let somebody who was asked confirm, also after having left."""
+    page, ask = statements.confirm(FINNISH, house.service.consent_text(FINNISH)), house.asks(email)[-1]
+    with house.service.transaction() as connection:
+        subscriptions.confirm(connection, house.occasion(), ask.id, page)
+
+
+def leave(house: Household, email: str) -> None:
+    """Let somebody leave."""
+    person = house.person(email).id
+    with house.service.transaction() as connection:
+        subscriptions.unsubscribe(connection, house.occasion(), person)
 
 
 def _pending(one, now):

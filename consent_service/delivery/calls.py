@@ -38,9 +38,10 @@ class Ended(Exception):
 class Calls:
     """The line to one account: base address without `/api/3`, key, and the call budget that all relays share."""
 
-    def __init__(self, url: str, token: str, budget: CallBudget | Unpaced):
+    def __init__(self, url: str, token: str, budget: CallBudget | Unpaced, *, timeout_s: float = TIMEOUT_S):
         self._base = f"{url}/api/3"
         self._budget = budget
+        self._timeout_s = timeout_s
         self._http = requests.Session()
         self._http.trust_env = False  # neither a proxy nor a .netrc of the machine gets to see the key
         self._http.headers.update({"Api-Token": token, "Accept": "application/json"})
@@ -66,7 +67,7 @@ class Calls:
             raise Ended(Hold(self._budget.now(), "the relay was stopped before its turn to call"))
         try:
             with self._http.request(
-                method, f"{self._base}/{path}", json=body, timeout=TIMEOUT_S, allow_redirects=False, stream=True
+                method, f"{self._base}/{path}", json=body, timeout=self._timeout_s, allow_redirects=False, stream=True
             ) as answer:
                 content = _read(answer)
         except requests.RequestException as error:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -29,7 +30,7 @@ CallName = Literal[
 
 @dataclass(frozen=True)
 class Call:
-    """One call as it came, when (monotonic clock), and what was answered; None when nothing was."""
+    """One call as it came, when (monotonic clock, and the account's), and what was answered; None when nothing was."""
 
     method: str
     path: str
@@ -37,6 +38,7 @@ class Call:
     at: float
     status: int | None
     name: str
+    when: datetime
 
     @property
     def query(self) -> dict[str, str]:
@@ -118,6 +120,11 @@ class ActiveCampaign(Account):
             raise ValueError(f"no such call: {call}")
         self._faults.order(Fault(kind, call, when), times)
 
+    @property
+    def faults_left(self) -> int:
+        """How many ordered faults no call has met yet."""
+        return self._faults.left
+
     def clear_faults(self) -> None:
         """Forget the faults still to come."""
         self._faults.clear()
@@ -126,10 +133,10 @@ class ActiveCampaign(Account):
 
     def _turn(self, asked: Asked, token: str | None) -> tuple[Reply, float]:
         """Act, record the call, and return what to send and how long to wait first."""
-        at = time.monotonic()
+        at, when = time.monotonic(), self.clock()
         with self.changed:
             reply = self._limited(asked, token)
-            call = Call(asked.method, asked.target, asked.body, at, reply.status, call_name(asked))
+            call = Call(asked.method, asked.target, asked.body, at, reply.status, call_name(asked), when)
             self._calls.append(call)
             self.changed.notify_all()
         return reply, self.delay_s + (self.hold_s if reply.ending == "timeout" else 0)

@@ -90,6 +90,12 @@ class Faults:
                 self._orders.remove(found)
             return found
 
+    @property
+    def left(self) -> int:
+        """How many orders wait."""
+        with self._lock:
+            return len(self._orders)
+
     def clear(self) -> None:
         """Forget all orders."""
         with self._lock:
