@@ -3,13 +3,14 @@
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 import time_machine
 
 from consent_service import service as services
 from consent_service import subscriptions
-from consent_service.delivery import outbox
+from consent_service.delivery import departures, outbox, strangers
 from consent_service.delivery.batches import LEAST, relay_batch
 from consent_service.delivery.outbox import LEASE, Delivered, Hold, Relay, Retry
 from tests import crowd
@@ -125,6 +126,20 @@ def test_whoever_waits_behind_an_earlier_message_does_not_go_along(house, forwar
     relay_batch(relay(house), forward)
     waiting = [row.subscriber_id for row in house.messages() if row.bulk_id is None and row.kind == "sync"]
     assert waiting == [first], "the second of theirs"
+
+
+def test_whose_address_has_still_to_be_deleted_there_or_taken_off_does_not_go_along(house, forward, clock):
+    with house.service.transaction() as connection:
+        departures.delete_by_address(connection, "erased", "p99@example.com", services.now())
+        for email in PEOPLE[:2]:
+            person = {"id": "erased", "email": email, "email_key": email, "language": "fi", "contact_id": None}
+            gone = SimpleNamespace(**person)
+            departures.start(connection, gone, services.now(), told_there=True, waits=False, told=False)
+        strangers.note(connection, "77", PEOPLE[2], services.now())
+        strangers.take_off(connection, "77", services.now())
+    relay_batch(relay(house), forward)
+    [call] = [call for call in house.contacts.calls if call.name == "bulk"]
+    assert {one["email"] for one in call.body["contacts"]} == set(PEOPLE[3:])
 
 
 @pytest.mark.parametrize("fault", ["load_all", "deliver_all"])

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, select, update
 
-from consent_service.delivery import departures, forwarding, moves, outbox
+from consent_service.delivery import departures, forwarding, moves, outbox, strangers
 from consent_service.delivery.bulk import FIRST_LOOK
 from consent_service.delivery.contacts import BulkLook, Carried, ContactState
 from consent_service.delivery.forwarding import Left
@@ -85,6 +85,7 @@ def _never_taken_over() -> tuple[Any, ...]:
         subscriber.c.forwarded_event_id.is_(None),
         ~moves.is_unheard_of(subscriber.c.id),
         ~departures.is_awaited_of(subscriber.c.email_key),
+        ~strangers.is_awaited_of(subscriber.c.email_key),
     )
 
 

@@ -44,9 +44,13 @@ def load(connection: Connection, message: Message) -> Stranger | Nothing:
 
 def is_awaited(connection: Connection, email_key: str) -> bool:
     """Whether a contact with this address has still to be taken off the list."""
+    return bool(connection.execute(select(is_awaited_of(email_key))).scalar_one())
+
+
+def is_awaited_of(email_key: Any) -> Any:
+    """The same as a condition, of an address or a column of them."""
     is_open = select(outbox_message.c.id).where(*_open(stranger.c.contact_id)).exists()
-    waits = select(stranger.c.contact_id).where(stranger.c.email_key == email_key, is_open)
-    return connection.execute(waits.limit(1)).first() is not None
+    return select(stranger.c.contact_id).where(stranger.c.email_key == email_key, is_open).exists()
 
 
 def forget_settled(connection: Connection) -> None:
