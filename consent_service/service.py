@@ -227,7 +227,7 @@ class Service:
             account.close,
             mend=bulk_people.mend,
             may_join=bulk_people.may_join(),
-            load_all=bulk_people.load_all,
+            load_all=partial(bulk_people.load_all, self.own_links),
             deliver_all=bulk.deliver,
             handed=bulk_people.handed,
         )

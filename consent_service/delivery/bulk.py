@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from consent_service.delivery.calls import Calls, Ended, number, rows
 from consent_service.delivery.contacts import SUBSCRIBED, UNSUBSCRIBED, BulkLook, Carried, ContactState
 from consent_service.delivery.outbox import ALONE, Hold, Outcome, Rejected, Retry
+from consent_service.delivery.own_link import LinkField
 from consent_service.delivery.pacing import CallBudget
 
 LARGEST = 399_999  # bytes of one call
@@ -36,6 +37,8 @@ class Bulk:
         self._calls = calls
         self._list_id = list_id
         self._pace = pace
+        self._field = LinkField(calls)
+        self._link_marks: dict[str, str] = {}  # of imports under way; what a restart forgets, the next set-up renews
         self._full_until: datetime | None = None
 
     def deliver(self, contacts: Sequence[ContactState]) -> list[Outcome]:
@@ -43,6 +46,10 @@ class Bulk:
 
         Who keeps the others from being taken goes alone.
         """
+        try:
+            self._field.look_up()
+        except Ended as ended:
+            return [ended.outcome] * len(contacts)
         told: dict[str, Outcome] = {}
         groups = [list(contacts)]
         for _ in range(MOST_CALLS):
@@ -71,7 +78,7 @@ class Bulk:
         if ids is None or (ids and not contacts and sent.age < UNSEEN):
             again = self._pace.now() + max(FIRST_LOOK, sent.age / 2)
             return Hold(again, "ActiveCampaign has not finished the import")
-        return Carried(contacts=contacts)
+        return Carried(contacts=contacts, link_mark=self._link_marks.pop(sent.bulk_id, None))
 
     def _hand_over(self, group: list[ContactState]) -> Outcome | list[list[ContactState]]:
         """An outcome for the whole group, or smaller groups to try instead; who is in none of them goes alone."""
@@ -86,14 +93,16 @@ class Bulk:
             status, answer = self._calls.call("POST", "import/bulk_import", wanted, is_explained=True)
         except Ended as ended:
             return self._alone() if isinstance(ended.outcome, Rejected) else ended.outcome
-        return self._refused(group, answer) if status == 400 else self._accepted(status, answer)
+        return self._refused(group, answer) if status == 400 else self._accepted(group, status, answer)
 
-    def _accepted(self, status: int, answer: Any) -> Outcome:
+    def _accepted(self, group: list[ContactState], status: int, answer: Any) -> Outcome:
         if status == 404:  # an account without it
             return self._alone()
         bulk_id = str(answer.get("batchId")) if isinstance(answer, dict) else ""
         if not re.fullmatch(r"[0-9A-Za-z-]{8,64}", bulk_id):
             return Retry("ActiveCampaign's answer to an import cannot be read")
+        if self._field.id and group[0].own_link:
+            self._link_marks[bulk_id] = group[0].own_link.mark(self._field.id)
         return Hold(self._pace.now() + PATIENCE, "ActiveCampaign has not finished the import", bulk_id)
 
     def _refused(self, group: list[ContactState], answer: Any) -> Outcome | list[list[ContactState]]:
@@ -147,9 +156,10 @@ class Bulk:
 
     def _entry(self, contact: ContactState) -> dict[str, Any]:
         names = {"first_name": contact.first_name, "last_name": contact.last_name}
-        return {"email": contact.email, "subscribe": [{"listid": self._list_id}]} | {
-            name: value for name, value in names.items() if value
-        }
+        known: dict[str, Any] = {name: value for name, value in names.items() if value}
+        if self._field.id and contact.own_link:
+            known["fields"] = [{"id": int(self._field.id), "value": contact.own_link.url}]
+        return {"email": contact.email, "subscribe": [{"listid": self._list_id}]} | known
 
     def _alone(self) -> Hold:
         return Hold(self._pace.now(), "the bulk import does not take it", ALONE)

@@ -29,7 +29,9 @@ def may_join() -> ColumnElement[bool]:
     return joins
 
 
-def load_all(connection: Connection, messages: Sequence[Message], now: datetime) -> dict[int, ContactState]:
+def load_all(
+    links: OwnLinks, connection: Connection, messages: Sequence[Message], now: datetime
+) -> dict[int, ContactState]:
     """Return what the contacts have to look like, by message; those left out who may not go along any more."""
     mine = subscriber.c.id.in_([message.subscriber_id for message in messages])
     people = connection.execute(
@@ -37,7 +39,7 @@ def load_all(connection: Connection, messages: Sequence[Message], now: datetime)
     ).all()
     first = (subscriber.c.id.in_([person.id for person in people]), subscriber.c.forwarded_at.is_(None))
     connection.execute(update(subscriber).where(*first).values(forwarded_at=now))
-    states = {person.id: _state(person) for person in people}
+    states = {person.id: _state(links, person) for person in people}
     return {one.id: states[one.subscriber_id] for one in messages if one.subscriber_id in states}
 
 
@@ -66,7 +68,7 @@ def record(left: Left, connection: Connection, message: Message, sent: Any, answ
     active = [person.id for person in people if person.status == "active"]
     done = _settle(connection, str(message.bulk_id), active, now)
     ids = {person.id: answer.contacts[person.email_key] for person in people if person.id in done}
-    _take_over(connection, ids)
+    _take_over(connection, ids, answer.link_mark)
     for person in people:  # whom the import brought there too late
         if person.status != "active" and person.active_since is not None:
             outbox.enqueue_once(connection, outbox.ACTIVECAMPAIGN, forwarding.SYNC, now, person.id)
@@ -89,9 +91,9 @@ def _never_taken_over() -> tuple[Any, ...]:
     )
 
 
-def _state(person: Any) -> ContactState:
-    names = (person.email, person.first_name, person.last_name)
-    return ContactState(*names, is_active=True, contact_id=None, was_forwarded=True)
+def _state(links: OwnLinks, person: Any) -> ContactState:
+    names, link = (person.email, person.first_name, person.last_name), links.of(person.id, person.language)
+    return ContactState(*names, is_active=True, contact_id=None, was_forwarded=True, own_link=link)
 
 
 def _settle(connection: Connection, bulk_id: str, people: Sequence[str], now: datetime) -> set[str]:
@@ -105,8 +107,9 @@ def _settle(connection: Connection, bulk_id: str, people: Sequence[str], now: da
     return {str(one) for one in done}
 
 
-def _take_over(connection: Connection, contacts: dict[str, str]) -> None:
+def _take_over(connection: Connection, contacts: dict[str, str], link_mark: str | None) -> None:
     taken = update(subscriber).where(subscriber.c.id == bindparam("person"))
-    values = taken.values(contact_id=bindparam("contact"), forwarded_event_id=subscriber.c.basis_event_id)
+    learnt = {"forwarded_event_id": subscriber.c.basis_event_id, "forwarded_link": link_mark}
+    values = taken.values(learnt | {"contact_id": bindparam("contact")})
     if contacts:
         connection.execute(values, [{"person": person, "contact": there} for person, there in contacts.items()])

@@ -111,9 +111,13 @@ class BulkLook:
 
 @dataclass(frozen=True)
 class Carried(Delivered):
-    """Whom a bulk import brought onto the list, as was read there: contact ids by lower-case address."""
+    """Whom a bulk import brought onto the list, as was read there: contact ids by lower-case address.
+
+    `link_mark` says which link it gave each of them, as far as that is known.
+    """
 
     contacts: Mapping[str, str] = field(default_factory=dict)
+    link_mark: str | None = None
 
 
 @dataclass(frozen=True)

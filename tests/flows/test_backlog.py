@@ -103,6 +103,21 @@ def test_names_arrive_and_automations_run_as_for_one(house, forwarding):
     assert {one.first_name for one in house.contacts.contacts.values()} == {"Aino"}
 
 
+def test_everybody_gets_their_own_link_where_the_account_has_a_field_for_it(house, forwarding):
+    there = house.contacts
+    with there.changed:
+        field = there.put_field("Unsub URL", "UNSUB_URL").id
+    emails = people(25)
+    crowd.confirmed(house, emails)
+    forwarding.drain()
+    check(house, emails)
+    links = house.service.own_links
+    for person in house.rows(crowd.subscriber):
+        assert there.contacts[person.email].fields == {field: links.url(person.id, "fi")}
+        assert person.forwarded_link == links.mark(field)
+    assert calls(house)["sync"] == 1
+
+
 def test_who_unsubscribed_there_once_and_confirmed_here_since_is_put_back_by_a_call_of_their_own(house, forwarding):
     emails = people(25)
     house.contacts.add(emails[20], status=UNSUBSCRIBED)
