@@ -24,7 +24,7 @@ __all__ = ["ActiveCampaign", "Call", "Contact"]
 CallName = Literal[
     "sync", "create", "contactLists", "read", "search", "update", "delete", "lists", "account",
     "fields", "make_field", "fieldRels", "webhooks", "make_webhook", "change_webhook", "bulk", "info", "held", "tags",
-    "any",
+    "createTag", "tagContact", "contactTags", "untagContact", "any",
 ]  # fmt: skip
 
 

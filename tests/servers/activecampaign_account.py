@@ -68,6 +68,15 @@ class Held:
     hears_filter: bool = True
 
 
+@dataclass
+class Tag:
+    """A tag there."""
+
+    id: str
+    name: str
+    created_at: float = field(default_factory=time.monotonic)
+
+
 class Account:
     """The state of one account, what its people do there by hand, and how it decides where the real one is unknown."""
 
@@ -85,12 +94,19 @@ class Account:
         self.ignored_filters: frozenset[str] = frozenset()
         self.imports = Imports()
         self.held = Held()
+        self.ignores_tag_search = False
+        self.tag_search_delay_s = 0.0
+        self.refuses_second_tagging = False
+        self.tags: dict[str, Tag] = {}
+        self.tagged: dict[str, tuple[str, str]] = {}
+        self.tag_history: list[tuple[str, str]] = []
         self.clock: Callable[[], datetime] = lambda: datetime.now(ACCOUNT_ZONE)
         self.changed = threading.Condition()
         self._known: dict[str, Contact] = {}
         self._by_id: dict[str, Contact] = {}
         self._history: list[tuple[str, int]] = []
         self._last_id = self._last_field = 0
+        self._last_tag = 100
 
     # What a test reads; copies, so that it may look in peace
 
@@ -111,6 +127,13 @@ class Account:
         with self.changed:
             contact = self._known.get(email.lower())
             return contact.lists.get(self.list_id) if contact is not None else None
+
+    def tags_of(self, email: str) -> list[str]:
+        """Return the names of the tags a contact has."""
+        with self.changed:
+            contact = self._known.get(email.lower())
+            tags = [tag for one, tag in self.tagged.values() if contact is not None and one == contact.id]
+            return [self.tags[tag].name for tag in tags]
 
     # Somebody acts there by hand
 
@@ -191,10 +214,25 @@ class Account:
         contact.email = self._spelt(email)
         self._known[email.lower()] = contact
 
+    def add_tag(self, name: str) -> Tag:
+        """Make a tag."""
+        self._last_tag += 1
+        tag = self.tags[str(self._last_tag)] = Tag(str(self._last_tag), name)
+        return tag
+
+    def tag(self, contact_id: str, tag_id: str) -> str:
+        """Put a tag on a contact, note it, and return the id of what lies between them."""
+        self._last_tag += 1
+        self.tagged[str(self._last_tag)] = (contact_id, tag_id)
+        self.tag_history.append((contact_id, self.tags[tag_id].name))
+        self.changed.notify_all()
+        return str(self._last_tag)
+
     def drop(self, contact: Contact) -> None:
-        """Delete a contact."""
+        """Delete a contact, and its tags with it."""
         del self._known[contact.email.lower()]
         self._by_id.pop(contact.id, None)
+        self.tagged = {key: pair for key, pair in self.tagged.items() if pair[0] != contact.id}
         self.changed.notify_all()
 
     def subscribe(self, contact: Contact, list_id: int, status: int, source: int) -> int:

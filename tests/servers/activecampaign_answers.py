@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from .activecampaign_account import Account, Contact
 from .activecampaign_bulk import bulk_import, info
-from .activecampaign_held import activities, email_activities, has_read, held_part, one_tag
+from .activecampaign_held import activities, email_activities, has_read, held_part
 from .activecampaign_search import search
 from .activecampaign_setup import (
     fields,
@@ -39,6 +39,7 @@ from .activecampaign_shapes import (
     refused,
     short_contact_object,
 )
+from .activecampaign_tags import contact_tags, create_tag, one_tag, search_tags, tag_contact, untag_contact
 
 ROOT = "/api/3"
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
@@ -242,10 +243,10 @@ ROUTES = [
         ("PUT", r"contacts/(\d+)", "update", update),
         ("DELETE", r"contacts/(\d+)", "delete", delete),
         ("GET", r"contacts/(\d+)/contactLists", "read", memberships),
+        ("GET", r"contacts/(\d+)/contactTags", "contactTags", contact_tags),
         ("GET", r"contacts/(\d+)/\w+", "held", held_part),
         ("GET", r"activities", "held", activities),
         ("GET", r"emailActivities", "held", email_activities),
-        ("GET", r"tags/(\d+)", "tags", one_tag),
         ("POST", r"contactLists", "contactLists", contact_lists),
         ("POST", r"import/bulk_import", "bulk", _bulk_import),
         ("GET", r"import/info", "info", _info),
@@ -260,6 +261,11 @@ ROUTES = [
         ("PUT", r"webhooks/(\d+)", "change_webhook", one_webhook),
         ("DELETE", r"webhooks/(\d+)", "change_webhook", one_webhook),
         ("GET", r"users/me", "account", me),
+        ("GET", r"tags", "tags", search_tags),
+        ("GET", r"tags/(\d+)", "tags", one_tag),
+        ("POST", r"tags", "createTag", create_tag),
+        ("POST", r"contactTags", "tagContact", tag_contact),
+        ("DELETE", r"contactTags/(\d+)", "untagContact", untag_contact),
         ("GET", r"", "account", root),
     )
 ]

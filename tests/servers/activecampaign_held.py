@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .activecampaign_account import Account, Contact
-from .activecampaign_shapes import Answer, field_objects, message, no_subscriber
+from .activecampaign_shapes import Answer, field_objects, no_subscriber
 
 if TYPE_CHECKING:
     from .activecampaign_answers import Asked
@@ -80,13 +80,6 @@ def activities(account: Account, asked: Asked) -> Answer:
 def email_activities(account: Account, asked: Asked) -> Answer:
     """Return the e-mails of a contact, or of everybody when the filter is not heard."""
     return _filtered(account, asked, "emailActivities", "filters[subscriberid]")
-
-
-def one_tag(account: Account, asked: Asked) -> Answer:
-    """Return one tag."""
-    name = TAGS.get(asked.number)
-    shape = {"tag": name, "tagType": "contact", "id": asked.number}
-    return Answer(200, {"tag": shape}) if name else message(404, f"No Result found for Tag with id {asked.number}")
 
 
 def has_read(account: Account, contact: Contact) -> None:
