@@ -100,13 +100,16 @@ def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask
     consent = evidence.keep_text(connection, occasion, ask.terms.consent)
     privacy = evidence.keep_text(connection, occasion, ask.terms.privacy)
     names: Payload = {"first_name": ask.first_name, "last_name": ask.last_name, "language": ask.language}
+    texts: dict[str, str] = {"consent": consent, "privacy": privacy}
+    if ask.terms.tracking is not None:
+        texts["tracking"] = evidence.keep_text(connection, occasion, ask.terms.tracking)
     core: Payload = {
         "kind": "requested",
         "confirmation": confirmation_id,
         "purpose": statements.PURPOSE,
         "purpose_version": ask.terms.purpose_version,
         "source": source,
-        "texts": {"consent": consent, "privacy": privacy},
+        "texts": {**texts},
     }
     # An address that nobody has confirmed may be a stranger's: it must not stay in evidence that is kept for years.
     whose: Payload = {} if source == MOVE else {"email": person.email}
@@ -119,6 +122,7 @@ def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask
             purpose=statements.PURPOSE,
             purpose_version=ask.terms.purpose_version,
             statement_sha256=consent,
+            tracking_sha256=texts.get("tracking"),
             source=source,
             asked_at=asked.at,
             expires_at=asked.at + LINK_LIFETIME,

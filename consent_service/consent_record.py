@@ -7,7 +7,7 @@ into the record itself, so that nothing has to be fetched to read it. Must not t
 import base64
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
@@ -18,8 +18,9 @@ from consent_service.config import PACKAGE
 from consent_service.controller import Controller, Recipient
 from consent_service.data_requests import HeldEvent, PersonalData
 from consent_service.ledger import seal
+from consent_service.ledger.seal import Payload
 from consent_service.privacy import OMBUDSMAN, OMBUDSMAN_PAGE
-from consent_service.statements import PURPOSE
+from consent_service.statements import PURPOSE, TRACKING
 
 SCHEMA = "https://w3id.org/dpv/schema/dpv-27560#record-eu-gdpr"
 CONTEXT = PACKAGE / "web" / "static" / "consent-record-context.jsonld"
@@ -42,7 +43,18 @@ HOW = {
     "withdrawn activecampaign": "the unsubscribe link of the newsletter system, or its staff",
     "bounced activecampaign": "the mailbox refused the newsletter",
     "removed activecampaign": "the contact was gone from the newsletter system's list",
+    "tracking_allowed my-data": "the person's own page",
+    "tracking_withdrawn my-data": "the person's own page",
 }
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a consent stands before an event: asked for and not answered, given, or given at some time before."""
+
+    is_asked: bool = False
+    is_given: bool = False
+    was_given: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,8 +66,9 @@ class Place:
 
 
 def compose(held: PersonalData, place: Place) -> dict[str, Any]:
-    """Return the consent record of one person for the newsletter."""
+    """Return the consent record of one person for the newsletter, and for being followed if it was ever permitted."""
     person, controller = held.person, place.controller
+    tracked = _tracking_process(held, place)
     record = str(uuid.uuid5(uuid.UUID(person.id), PURPOSE))
     return {
         "@context": _context(),
@@ -74,13 +87,11 @@ def compose(held: PersonalData, place: Place) -> dict[str, Any]:
             "dpv:hasName": OMBUDSMAN[person.language],
             "dpv:hasContact": OMBUDSMAN_PAGE[person.language],
         },
-        "dpv:hasProcess": [_process(held, controller)],
+        "dpv:hasProcess": [_process(held, controller), *([tracked] if tracked else [])],
         "dpv:hasNotice": [_notice(event) for event in held.events if event.core["kind"] == "requested"],
-        "dpv:hasConsentControl": [
-            {"@type": ["dpv:WithdrawConsent"], "dpv:isExercisedAt": f"{place.public_url}/unsubscribe"}
-        ],
+        "dpv:hasConsentControl": [_control(place, "/unsubscribe")],
         "dpv:hasRight": [f"eu-gdpr:{article}" for article in RIGHTS],
-        "dpv:hasConsentStatus": list(_states(held)),
+        "dpv:hasConsentStatus": list(_states(held, _newsletter)),
     }
 
 
@@ -103,6 +114,21 @@ def _controller(controller: Controller) -> dict[str, Any]:
         "dpv:hasAddress": f"{controller.street}, {controller.postal_code} {controller.city}",
         "dpv:hasContact": controller.contact_email,
     }
+
+
+def _control(place: Place, path: str) -> dict[str, Any]:
+    return {"@type": ["dpv:WithdrawConsent"], "dpv:isExercisedAt": f"{place.public_url}{path}"}
+
+
+def _tracking_process(held: PersonalData, place: Place) -> dict[str, Any] | None:
+    """The purpose that has a consent of its own, with its states; None when nobody ever permitted it."""
+    states = list(_states(held, _tracking))
+    if not states:
+        return None
+    purpose = {"@type": ["dpv:Purpose"], "skos:broader": "dpv:ServiceUsageAnalytics", "skos:prefLabel": TRACKING}
+    own = {"dpv:hasConsentControl": [_control(place, "/my-data")], "dpv:hasConsentStatus": states}
+    ground = {"dpv:hasLegalBasis": ["eu-gdpr:A6-1-a"]}
+    return _process(held, place.controller) | {"dpv:hasPurpose": [purpose]} | ground | own
 
 
 def _process(held: PersonalData, controller: Controller) -> dict[str, Any]:
@@ -164,31 +190,53 @@ def _notice(event: HeldEvent) -> dict[str, Any]:
     } | {f"log:{kind}": sha256 for kind, sha256 in cast(dict[str, str], event.core["texts"]).items()}
 
 
-def _states(held: PersonalData) -> Iterator[dict[str, Any]]:
-    is_given = was_given = False
+def _states(held: PersonalData, read: Callable[[Payload, Standing], str | None]) -> Iterator[dict[str, Any]]:
+    stands = Standing()
     for event in held.events:
-        state = _state(str(event.core["kind"]), is_given=is_given, was_given=was_given)
+        state = read(event.core, stands)
         if state is not None:
             yield _status(held, event, state)
-            is_given = state in (GIVEN, RENEWED, UNKNOWN) or (is_given and state == ASKED)
-            was_given |= is_given and state != UNKNOWN
+            is_given = state in (GIVEN, RENEWED, UNKNOWN) or (stands.is_given and state == ASKED)
+            was_given = stands.was_given or (is_given and state != UNKNOWN)
+            stands = Standing(state == ASKED, is_given, was_given)
 
 
-def _state(kind: str, *, is_given: bool, was_given: bool) -> str | None:
+def _newsletter(core: Payload, stands: Standing) -> str | None:
     """What an event makes of the consent; only what is given lets anybody be written to, and an ask gives nothing."""
-    match kind:
+    match core["kind"]:
         case "requested":
             return ASKED
         case "imported":
             return UNKNOWN
         case "confirmed":
-            return RENEWED if was_given else GIVEN
+            return RENEWED if stands.was_given else GIVEN
         case "declined":
-            return None if is_given else REFUSED  # of somebody subscribed it is a stranger who refuses a new address
+            # Of somebody subscribed it is a stranger who refuses a new address.
+            return None if stands.is_given else REFUSED
         case "withdrawn" | "bounced" | "objected":
-            return WITHDRAWN if is_given else REFUSED
+            return WITHDRAWN if stands.is_given else REFUSED
         case "removed":
             return REVOKED
+    return None
+
+
+def _tracking(core: Payload, stands: Standing) -> str | None:
+    """What an event makes of the consent to be followed; it ends with the newsletter, and moves to a new address."""
+    is_named, given = TRACKING in cast(dict[str, str], core.get("texts") or {}), RENEWED if stands.was_given else GIVEN
+    ended = WITHDRAWN if stands.is_given else REFUSED if stands.is_asked else None
+    match core["kind"]:
+        case "requested":
+            return ASKED if is_named else None
+        case "confirmed" if "replaces" not in core:
+            return given if is_named else ended
+        case "tracking_allowed":
+            return given
+        case "declined":
+            return None if stands.is_given else ended
+        case "withdrawn" | "bounced" | "objected" | "tracking_withdrawn":
+            return ended
+        case "removed":
+            return REVOKED if stands.is_given else None
     return None
 
 

@@ -29,6 +29,7 @@ from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault
 from consent_service.models import checkpoint, confirmation, consent_event, outbox_message, shown_text, subscriber
 from consent_service.people import Address
+from consent_service.statements import TRACKING
 from consent_service.tokens import MyDataLink
 
 Held = TypeVar("Held")
@@ -54,6 +55,9 @@ class Person:
     hold_reason: str | None
     held_since: datetime | None
     open_confirmation_id: str | None
+    tracking_since: datetime | None
+    tracking_event_id: str | None
+    tagged_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class HeldAsk:
     purpose: str
     purpose_version: int
     statement_sha256: str
+    tracking_sha256: str | None
     language: str
     source: str
     staff_name: str | None
@@ -146,6 +151,12 @@ class PersonalData:
     def imported(self) -> HeldEvent | None:
         """The event by which the person was brought over from an earlier list, if they were."""
         return next((event for event in self.events if event.core["kind"] == "imported"), None)
+
+    @property
+    def tracking(self) -> HeldText | None:
+        """The text by which the person permits to be followed while reading, None when they do not."""
+        given = next((event for event in self.events if event.id == self.person.tracking_event_id), None)
+        return self.text(cast(dict[str, str], given.core["texts"])[TRACKING]) if given else None
 
     @property
     def first_ask(self) -> HeldAsk | None:

@@ -85,6 +85,10 @@ subscriber = Table(
     Column("left_reason", String(20)),
     Column("hold_reason", String(200)),
     Column("held_since", UtcDateTime),
+    Column("tracking_since", UtcDateTime),
+    Column("tracking_event_id", ForeignKey("consent_event.id")),
+    Column("tagged_at", UtcDateTime),  # since when the tag for tracking may be on the contact there
+    Column("tagged_event_id", String(32)),  # the permission to track that ActiveCampaign has taken over
     CheckConstraint("status IN ('pending', 'active', 'passive')", name="status_known"),
     CheckConstraint("(status = 'active') = (basis_event_id IS NOT NULL)", name="active_has_basis"),
     CheckConstraint("status <> 'active' OR active_since IS NOT NULL", name="active_has_time"),
@@ -97,6 +101,8 @@ subscriber = Table(
         use_alter=True,
     ),
     CheckConstraint("(hold_reason IS NULL) = (held_since IS NULL)", name="hold_has_reason"),
+    CheckConstraint("(tracking_since IS NULL) = (tracking_event_id IS NULL)", name="tracking_has_event"),
+    CheckConstraint("tracking_since IS NULL OR status = 'active'", name="only_active_tracked"),
     Index(None, "status", "asked_at"),
     Index(None, "asked_at", "id"),
     Index(None, "status", "passive_since"),
@@ -111,6 +117,7 @@ confirmation = Table(
     Column("purpose", String(20), nullable=False),
     Column("purpose_version", Integer, nullable=False, server_default="1"),
     Column("statement_sha256", ForeignKey("shown_text.sha256"), nullable=False),
+    Column("tracking_sha256", ForeignKey("shown_text.sha256")),  # None when its box was not ticked
     Column("language", String(2), nullable=False),
     Column("source", String(10), nullable=False),
     Column("staff_id", String(36)),

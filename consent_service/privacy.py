@@ -154,6 +154,7 @@ def _what(language: Language, evidence_ip: str) -> list[str]:
         say("Your first name, your last name, your e-mail address and the language in which we write to you."),
         say("What you were asked, in which words and when, when you confirmed it, and when you left."),
         say("Why you left, if you told us."),
+        say("Whether you have permitted us to follow what you read, in which words, and since when."),
         say("If you asked one of us to add you: who that was, and when and on what occasion you asked."),
         say(
             "If you were on an earlier newsletter list of ours: who brought your address over, from where and when, "
@@ -179,6 +180,11 @@ def _what_for(language: Language) -> list[str]:
             "Regulation, article 6(1)(a); Act on Electronic Communications Services 917/2014, section 200)."
         ),
         say(
+            "Following which newsletters you open, which links in them you press and which of our web pages you visit, "
+            "only if you have permitted it separately. Ground: your consent to just that (article 6(1)(a); Act on "
+            "Electronic Communications Services 917/2014, section 205)."
+        ),
+        say(
             "Being able to show that you consented, and that we stopped when you asked. Ground: our legitimate "
             "interest, because by law we must be able to show it (articles 6(1)(f) and 7(1))."
         ),
@@ -194,8 +200,9 @@ def _what_for(language: Language) -> list[str]:
         _list(points),
         say("In Finland the Data Protection Act (1050/2018) completes the Regulation."),
         say(
-            "Your consent covers the newsletter and nothing else. It gives no permission to follow whether you open a "
-            "newsletter or which links you press; for that we would have to ask you separately."
+            "Your consent to the newsletter gives no permission to follow whether you open a newsletter or which links "
+            "you press; for that we ask separately. You get the same newsletter whatever you answer, and you can take "
+            "the permission back on the page [My data](/my-data). When you stop the newsletter, it ends too."
         ),
     ]
 
@@ -313,7 +320,10 @@ def _further(language: Language, controller: Controller) -> list[str]:
     say = language.say
     return [
         SECTION + say("Further"),
-        say("No decision about you is made by a machine alone, and nobody draws a profile of you."),
+        say(
+            "No decision about you is made by a machine alone, and nobody draws a profile of you without your "
+            "permission."
+        ),
         say(
             "Between your browser and us your data travels encrypted, the proof of your consent is stored encrypted "
             "under a key of your own, and only our own people get in, with a password."

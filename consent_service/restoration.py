@@ -10,19 +10,22 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, select, update
 
-from consent_service import asks, retention, subscriptions
+from consent_service import asks, retention, subscriptions, tracking
 from consent_service import erasure as erasing
 from consent_service.database import insert_if_absent
 from consent_service.delivery import suppression
 from consent_service.ledger.evidence import Occasion
 from consent_service.models import erasure, refusal
+from consent_service.statements import TRACKING
 
 ERASED = "erased"
 
 
 @dataclass(frozen=True)
 class Note:
-    """What is kept of an erasure and its rule, or of a refusal (`withdrawn`, `bounced`, `objected`), which has none.
+    """What is kept of an erasure and its rule, or of a refusal, which has none.
+
+    A refusal is `withdrawn`, `bounced` or `objected`, or `tracking` when only that permission was taken back.
 
     When nobody is named any more, an objection is left of it.
     """
@@ -61,9 +64,11 @@ def forgotten(connection: Connection, notes: Sequence[Note]) -> Sequence[Note]:
     ids = [note.subscriber_id for note in notes if note.subscriber_id]
     known = set(connection.execute(select(erasure.c.subscriber_id).where(erasure.c.subscriber_id.in_(ids))).scalars())
     objected = suppression.objected(connection, [note.address_hash for note in notes if note.address_hash])
-    said_yes = asks.said_yes(connection, ids)
+    said_yes, tracked = asks.said_yes(connection, ids), tracking.since(connection, ids)
 
     def is_forgotten(note: Note) -> bool:
+        if note.kind == TRACKING:
+            return note.subscriber_id in tracked and tracked[note.subscriber_id] < note.at
         if note.kind != ERASED and note.subscriber_id in said_yes:
             return said_yes[note.subscriber_id] < note.at  # a newer yes is the last word
         is_gone = note.kind != ERASED or note.subscriber_id is None or note.subscriber_id in known
@@ -74,7 +79,7 @@ def forgotten(connection: Connection, notes: Sequence[Note]) -> Sequence[Note]:
 
 def repeat(connection: Connection, occasion: Occasion, note: Note) -> bool:
     """Let a note hold again, before anything else is done; False when there was nobody whom it changes."""
-    act = _erase_again if note.kind == ERASED else _stop_again
+    act = {ERASED: _erase_again, TRACKING: _untrack_again}.get(note.kind, _stop_again)
     was_there = note.subscriber_id is not None and act(connection, occasion, note.subscriber_id, note)
     if note.address_hash is not None:
         suppression.object_again(connection, note.address_hash, note.at)
@@ -99,6 +104,10 @@ def _erase_again(connection: Connection, occasion: Occasion, subscriber_id: str,
     known = update(erasure).where(erasure.c.subscriber_id == subscriber_id)
     connection.execute(known.values(record | {"copied_at": occasion.now}))
     return was_there
+
+
+def _untrack_again(connection: Connection, occasion: Occasion, subscriber_id: str, note: Note) -> bool:
+    return tracking.repeat(connection, occasion, subscriber_id, note.at)
 
 
 def _stop_again(connection: Connection, occasion: Occasion, subscriber_id: str, note: Note) -> bool:

@@ -149,6 +149,12 @@ RULES = (
         mark("To send you the newsletter you asked for."),
     ),
     Rule(
+        "tracking",
+        mark("Which newsletters you open and what you press in them, recorded at ActiveCampaign if you permit it"),
+        mark("until your other data is erased; nothing is added once you have taken the permission back"),
+        mark("To learn what interests the readers, which you have permitted."),
+    ),
+    Rule(
         "unconfirmed",
         mark("A subscription that was not confirmed"),
         mark("14 days after the last request"),

@@ -135,6 +135,10 @@ class Service:
         """The consent text of today in a language."""
         return statements.consent(language, self.controller)
 
+    def tracking_text(self, language: Language) -> ConsentText:
+        """Today's text about following what a subscriber reads, in a language."""
+        return statements.tracking(language, self.controller)
+
     @property
     def privacy_sources(self) -> Sources:
         """What the privacy statement is written from."""

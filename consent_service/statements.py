@@ -9,7 +9,7 @@ from hashlib import sha256
 from consent_service.controller import Controller
 from consent_service.language import Language, mark
 
-PURPOSE = "newsletter"
+PURPOSE, TRACKING = "newsletter", "tracking"
 IMPORT = "import"  # the kind of text that was never shown: what was claimed of somebody on an earlier list
 CHANNELS = {
     "meeting": mark("a meeting"),
@@ -34,6 +34,7 @@ DOORS = {
 }
 SHOWN = {
     "consent": mark("The consent text shown"),
+    "tracking": mark("The text about following what is read"),
     "privacy": mark("The privacy statement of that time"),
     "mail": mark("The confirmation message"),
     "confirm": mark("The confirmation page"),
@@ -55,7 +56,7 @@ LEAVING_REASONS = {
 
 @dataclass(frozen=True)
 class ShownText:
-    """The exact bytes (UTF-8) of a text, its kind (`consent`, `confirm`, `mail`, `privacy`, `import`), its language."""
+    """The exact bytes (UTF-8) of a text, its kind (a key of `SHOWN`), its language."""
 
     kind: str
     language: str
@@ -69,25 +70,30 @@ class ShownText:
 
 @dataclass(frozen=True)
 class ConsentText:
-    """What stands beside the box on every form that asks: the sentence agreed to, and how the data is used."""
+    """What stands beside a box on every form that asks: the sentence agreed to, and how the data is used."""
 
     language: str
     sentence: str
     privacy: str
+    kind: str = "consent"
 
     @property
     def shown(self) -> ShownText:
         """The text as it is kept for evidence."""
-        return ShownText("consent", self.language, f"{self.sentence}\n\n{self.privacy}\n".encode())
+        return ShownText(self.kind, self.language, f"{self.sentence}\n\n{self.privacy}\n".encode())
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What a person is asked on: the consent text, the privacy statement of that time, the purpose's version."""
+    """What a person is asked on: the consent text, the privacy statement of that time, the purpose's version.
+
+    `tracking` is the text of the other consent on the form, if they ticked its box too.
+    """
 
     consent: ShownText
     privacy: ShownText
     purpose_version: int
+    tracking: ShownText | None = None
 
 
 def consent(language: Language, controller: Controller) -> ConsentText:
@@ -105,18 +111,44 @@ def consent(language: Language, controller: Controller) -> ConsentText:
     )
 
 
+def tracking(language: Language, controller: Controller) -> ConsentText:
+    """Return the text of the consent to follow what a subscriber reads, one of its own (GDPR article 7(2) and (4))."""
+    possessive = controller.possessive[language.code]  # type: ignore[index]
+    return ConsentText(
+        language.code,
+        language.say(
+            "You may also follow what I read: which newsletters I open, which links in them I press and which of "
+            "%(possessive)s web pages I visit.",
+            possessive=possessive,
+        ),
+        language.say(
+            "This is voluntary, and you get the same newsletter without it. %(name)s uses it to learn what interests "
+            "the readers and to write about that. ActiveCampaign in the United States records it beside your name. "
+            "You can take the permission back at any time on the page My data; the newsletter goes on.",
+            name=controller.name,
+        ),
+        TRACKING,
+    )
+
+
 def kept_consent(kept: ShownText) -> ConsentText:
     """Return a consent text as it was shown and kept, whatever the text of today is."""
     sentence, _, privacy = kept.content.decode().rstrip("\n").partition("\n\n")
-    return ConsentText(kept.language, sentence, privacy)
+    return ConsentText(kept.language, sentence, privacy, kept.kind)
 
 
-def confirm(language: Language, asked: ConsentText, *, is_move: bool = False) -> ShownText:
+def confirm(
+    language: Language, asked: ConsentText, tracking: ConsentText | None = None, *, is_move: bool = False
+) -> ShownText:
     """Return the text of the page on which a person confirms what they were asked, or that a new address is theirs."""
     title, button = language.say("Confirm your subscription"), language.say("Confirm the subscription")
     if is_move:
         title, button = language.say("Confirm your new address"), language.say("Confirm the address")
     content = f"{title}\n\n{asked.sentence}\n\n[{button}]\n\n{asked.privacy}\n"
+    if tracking is not None:
+        both, only = language.say("Confirm both"), language.say("Confirm only the newsletter")
+        second = f"{language.say('You also ticked this:')}\n\n{tracking.sentence}\n\n{tracking.privacy}"
+        content = f"{title}\n\n{asked.sentence}\n\n{asked.privacy}\n\n{second}\n\n[{both}]\n\n[{only}]\n"
     return ShownText("confirm", language.code, content.encode())
 
 

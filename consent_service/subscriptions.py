@@ -105,10 +105,13 @@ def ask_again(
     return _ask(connection, occasion, ask, "link", allowed)
 
 
-def confirm(connection: Connection, occasion: Occasion, confirmation_id: str, page: ShownText) -> str:
+def confirm(
+    connection: Connection, occasion: Occasion, confirmation_id: str, page: ShownText, *, tracks: bool = True
+) -> str:
     """Make a person active by their own press of a button, and return their id; a second press changes nothing.
 
-    Of somebody active it is the owner of their new address who presses. Raises LinkDead, LinkExpired or AddressTaken.
+    With `tracks` they confirm the box for tracking too, if it was ticked in the ask. Of somebody active it is the owner
+    of their new address who presses. Raises LinkDead, LinkExpired or AddressTaken.
     """
     seen = asks.find(connection, confirmation_id)
     if asks.is_confirmed(*seen):
@@ -121,8 +124,10 @@ def confirm(connection: Connection, occasion: Occasion, confirmation_id: str, pa
         raise LinkDead
     if ask.expires_at <= occasion.now:
         raise LinkExpired
-    answer = corrections.move if ask.source == MOVE else _activate
-    answer(connection, occasion, ask, person, page)
+    if ask.source == MOVE:
+        corrections.move(connection, occasion, ask, person, page)
+    else:
+        _activate(connection, occasion, ask, person, _agreed_texts(connection, occasion, ask, page, tracks=tracks))
     return str(person.id)
 
 
@@ -245,10 +250,10 @@ def _stop(connection: Connection, occasion: Occasion, person: Row[Any], at: date
     corrections.forget_move(connection, person)
     asks.change_person(connection, person.id, open_confirmation_id=None)
     if person.status == "active":
-        asks.change_person(
-            connection, person.id, status="passive", passive_since=at, basis_event_id=None, left_reason=None
-        )
-        if occasion.door != THERE:  # what was said there need not be told there
+        without = dict.fromkeys(("basis_event_id", "left_reason", "tracking_since", "tracking_event_id"))
+        asks.change_person(connection, person.id, status="passive", passive_since=at, **without)
+        # What was said there need not be told there; a tag that allows tracking has to go all the same.
+        if occasion.door != THERE or person.tagged_at is not None:
             outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, "sync", occasion.now, subscriber_id=person.id)
 
 
@@ -258,11 +263,20 @@ def _has_objected(connection: Connection, occasion: Occasion, person: Row[Any]) 
     return is_quiet and refused is not None and refused.reason == "objected"
 
 
-def _activate(connection: Connection, occasion: Occasion, ask: Row[Any], person: Row[Any], page: ShownText) -> None:
+def _agreed_texts(
+    connection: Connection, occasion: Occasion, ask: Row[Any], page: ShownText, *, tracks: bool
+) -> dict[str, str]:
     texts = {"confirm": evidence.keep_text(connection, occasion, page), "consent": ask.statement_sha256}
+    return texts | {"tracking": ask.tracking_sha256} if tracks and ask.tracking_sha256 else texts
+
+
+def _activate(
+    connection: Connection, occasion: Occasion, ask: Row[Any], person: Row[Any], texts: dict[str, str]
+) -> None:
     names: Payload = {"first_name": ask.first_name, "last_name": ask.last_name, "language": ask.language}
-    core: Payload = {"kind": "confirmed", "confirmation": ask.id, "email": person.email, "texts": dict(texts)}
+    core: Payload = {"kind": "confirmed", "confirmation": ask.id, "email": person.email, "texts": {**texts}}
     basis = evidence.append(connection, occasion, person.id, core | names)
+    tracked = basis if "tracking" in texts else None
     used = update(confirmation).where(confirmation.c.id == ask.id).values(used_at=basis.at, used_event_id=basis.id)
     connection.execute(used)
     asks.change_person(
@@ -275,6 +289,8 @@ def _activate(connection: Connection, occasion: Occasion, ask: Row[Any], person:
         left_reason=None,
         basis_event_id=basis.id,
         open_confirmation_id=None,
+        tracking_since=tracked.at if tracked else None,
+        tracking_event_id=tracked.id if tracked else None,
     )
     outbox.enqueue(connection, outbox.MAIL, "welcome", occasion.now, subscriber_id=person.id)
     outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, "sync", occasion.now, subscriber_id=person.id)

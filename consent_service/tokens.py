@@ -44,11 +44,15 @@ class MyDataLinkExpired(Exception):
 
 @dataclass(frozen=True)
 class ShownForm:
-    """What a form token proves: which text was shown, in which language, and when (aware UTC)."""
+    """What a form token proves: which text was shown, in which language, and when (aware UTC).
+
+    `tracking` is the text beside a second box, if there was one.
+    """
 
     statement: str
     language: str
     shown_at: datetime
+    tracking: str | None = None
 
 
 class Tokens:
@@ -96,14 +100,18 @@ class Tokens:
             raise MyDataLinkExpired(link)
         return link
 
-    def for_form(self, statement: str, language: str) -> str:
-        """Return the render token of a form now shown: statement is the SHA-256 (hex) of the text on it."""
-        return str(self._form.dumps([statement, language, int(self._clock().timestamp() * 1000)]))
+    def for_form(self, statement: str, language: str, tracking: str | None = None) -> str:
+        """Return the render token of a form now shown: statement is the SHA-256 (hex) of the text on it.
+
+        `tracking` is that of the text beside a second box.
+        """
+        shown: list[object] = [statement, language, int(self._clock().timestamp() * 1000)]
+        return str(self._form.dumps([*shown, tracking] if tracking else shown))
 
     def read_form(self, token: str) -> ShownForm:
         """Return what was shown; raises TokenRefused, or FormTokenExpired after 24 hours."""
         try:
-            statement, language, milliseconds = _read(self._form, token)
+            statement, language, milliseconds, *second = _read(self._form, token)
             shown_at = datetime.fromtimestamp(milliseconds / 1000, UTC)
         except (TypeError, ValueError, OverflowError) as error:
             raise TokenRefused from error
@@ -112,7 +120,7 @@ class Tokens:
             raise TokenRefused
         if age > FORM_LIFETIME:
             raise FormTokenExpired
-        return ShownForm(statement, language, shown_at)
+        return ShownForm(statement, language, shown_at, *second[:1])
 
 
 def _serializer(keys: list[str], purpose: str) -> URLSafeSerializer:

@@ -52,8 +52,8 @@ class Duration(Part):
 
 class Purpose(Part):
     kind: list[Literal["dpv:Purpose"]] = key("@type", min_length=1)
-    broader: Literal["dpv:DirectMarketing"] = key("skos:broader")
-    label: Literal["newsletter"] = key("skos:prefLabel")
+    broader: Literal["dpv:DirectMarketing", "dpv:ServiceUsageAnalytics"] = key("skos:broader")
+    label: Literal["newsletter", "tracking"] = key("skos:prefLabel")
 
 
 class Data(Part):
@@ -77,25 +77,13 @@ class Storage(Part):
     since: Text | None = key("log:from", default=None)
 
 
-class Process(Part):
-    kind: list[Literal["dpv:Process"]] = key("@type", min_length=1)
-    purposes: list[Purpose] = key("dpv:hasPurpose", min_length=1)
-    version: int | None = key("log:purposeVersion")
-    basis: list[Literal["eu-gdpr:A6-1-a", "eu-gdpr:A6-1-f"]] = key("dpv:hasLegalBasis", min_length=1)
-    data: list[Data] = key("dpv:hasPersonalData", min_length=2)
-    sources: list[Literal["dpv:DataSubjectDataSource"]] = key("dpv:hasDataSource", min_length=1)
-    processing: list[Text] = key("dpv:hasProcessing", min_length=1)
-    controllers: list[Text] = key("dpv:hasDataController", min_length=1)
-    recipients: list[Recipient] = key("dpv:hasRecipient")
-    storage: list[Storage] = key("dpv:hasStorageCondition", min_length=2)
-
-
 class Notice(Part):
     kind: list[Literal["dpv:ConsentNotice"]] = key("@type", min_length=1)
     language: Language = key("dct:language")
     at: Moment = key("dct:date")
     consent: Sha256 = key("log:consent")
     privacy: Sha256 = key("log:privacy")
+    tracking: Sha256 | None = key("log:tracking", default=None)
 
 
 class Control(Part):
@@ -112,6 +100,7 @@ class Status(Part):
             "dpv:RenewedConsentGiven",
             "dpv:ConsentRefused",
             "dpv:ConsentWithdrawn",
+            "dpv:ConsentRevoked",
             "dpv:ExpressedConsent",
         ]
     ] = key("@type", min_length=1)
@@ -124,8 +113,23 @@ class Status(Part):
     index: int | None = key("log:index")
 
 
+class Process(Part):
+    kind: list[Literal["dpv:Process"]] = key("@type", min_length=1)
+    purposes: list[Purpose] = key("dpv:hasPurpose", min_length=1)
+    version: int | None = key("log:purposeVersion")
+    basis: list[Literal["eu-gdpr:A6-1-a", "eu-gdpr:A6-1-f"]] = key("dpv:hasLegalBasis", min_length=1)
+    data: list[Data] = key("dpv:hasPersonalData", min_length=2)
+    sources: list[Literal["dpv:DataSubjectDataSource"]] = key("dpv:hasDataSource", min_length=1)
+    processing: list[Text] = key("dpv:hasProcessing", min_length=1)
+    controllers: list[Text] = key("dpv:hasDataController", min_length=1)
+    recipients: list[Recipient] = key("dpv:hasRecipient")
+    storage: list[Storage] = key("dpv:hasStorageCondition", min_length=2)
+    controls: list[Control] | None = key("dpv:hasConsentControl", default=None)
+    states: list[Status] | None = key("dpv:hasConsentStatus", default=None)
+
+
 class ConsentRecord(Part):
-    """One person's consent to one purpose."""
+    """One person's consent; a process with states of its own is one for which they are asked by itself."""
 
     context: dict[str, Any] = key("@context")
     id: Urn = key("@id")

@@ -26,6 +26,7 @@ from consent_service.delivery.contacts import (
 )
 from consent_service.delivery.outbox import Delivered, Outcome, Rejected, Retry
 from consent_service.delivery.own_link import LinkField
+from consent_service.delivery.tags import Tags
 
 LONGEST_REASON = 200
 RESUBSCRIBE_SOURCE = 4  # documented for a contact that left and comes back with a fresh confirmation
@@ -39,6 +40,7 @@ class Account:
         self._calls = calls
         self._list_id = list_id
         self._field = LinkField(calls)
+        self._tags = Tags(calls)
 
     def deliver(self, contact: Parcel) -> Outcome:
         """Bring the contact in line, delete it or look at it; returns Delivered with its id there, Retry or Rejected.
@@ -53,12 +55,9 @@ class Account:
                     return self._take_off(contact)
                 case Look():
                     return self._look(contact.contact)
-            if contact.former_email:
-                contact = self._readdress(contact, contact.former_email)
-            if not contact.is_active:
-                return self._unsubscribe(contact)
-            outcome = self._subscribe(contact)
-            return replace(outcome, link_field=self._field.id) if isinstance(outcome, Delivered) else outcome
+            known = self._readdress(contact, contact.former_email) if contact.former_email else contact
+            outcome = self._subscribe(known) if known.is_active else self._unsubscribe(known)
+            return self._finish(contact, outcome)
         except Ended as ended:
             return ended.outcome
 
@@ -74,6 +73,14 @@ class Account:
         """Close the connection kept open."""
         self._calls.close()
 
+    def _finish(self, contact: ContactState, outcome: Outcome) -> Outcome:
+        """Bring the tag in line too, once the list is, and say which field has the person's own link now."""
+        if not isinstance(outcome, Delivered):
+            return outcome
+        if (wanted := contact.wants_tag(outcome)) is not None:
+            self._tags.set(str(outcome.contact_id), is_tagged=wanted)
+        return replace(outcome, link_field=self._field.id) if contact.is_active else outcome
+
     def _readdress(self, contact: ContactState, former: str) -> ContactState:
         """Give the contact its new address there; a sync with the new address alone would make a second contact."""
         contact_id = contact.contact_id
@@ -86,6 +93,8 @@ class Account:
         # Where the company knew the new address already, that contact is the one to go on with.
         if status == 422 and self._set_status(contact_id, UNSUBSCRIBED) not in (UNSUBSCRIBED, None):
             raise Ended(Retry("ActiveCampaign did not take the former address off the list"))
+        if status == 422 and contact.tagging:
+            self._tags.set(contact_id, is_tagged=False)
         if status in (404, 422):
             return replace(contact, contact_id=None, was_forwarded=False)
         if not _is_of(part(body, "contact"), contact.email):

@@ -85,6 +85,8 @@ def _never_taken_over() -> tuple[Any, ...]:
         subscriber.c.status == "active",
         subscriber.c.contact_id.is_(None),
         subscriber.c.forwarded_event_id.is_(None),
+        subscriber.c.tracking_since.is_(None),  # their tag is put on by single calls
+        subscriber.c.tagged_at.is_(None),
         ~moves.is_unheard_of(subscriber.c.id),
         ~departures.is_awaited_of(subscriber.c.email_key),
         ~strangers.is_awaited_of(subscriber.c.email_key),

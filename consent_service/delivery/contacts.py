@@ -56,12 +56,21 @@ class OwnLink:
 
 
 @dataclass(frozen=True)
+class Tagging:
+    """What the tag for tracking stands for: the event that permits it or None, and whether it was taken over there."""
+
+    event_id: str | None
+    is_forwarded: bool
+
+
+@dataclass(frozen=True)
 class ContactState:
     """What a contact there has to look like: active on the list, or unsubscribed from it.
 
     `contact_id` is the id its last answer named; `was_forwarded` without one means that an answer may have been lost.
     `former_email` is the address it still has there, when the person has moved to another one since. `own_link` is what
-    an active person unsubscribes with from the newsletter.
+    an active person unsubscribes with from the newsletter. Without `tagging` tracking was never permitted and nothing
+    has to be done about it.
     """
 
     email: str
@@ -73,6 +82,16 @@ class ContactState:
     former_email: str | None = None
     basis: Basis | None = None
     own_link: OwnLink | None = None
+    tagging: Tagging | None = None
+
+    def wants_tag(self, answer: Delivered) -> bool | None:
+        """Whether the tag has to be put on or taken off, after this answer about the list; None for neither."""
+        has_left = isinstance(answer, Seen) and answer.membership.status != SUBSCRIBED
+        if self.tagging is None or answer.contact_id is None or has_left:
+            return None
+        if self.tagging.is_forwarded and answer.contact_id == self.contact_id:
+            return None
+        return self.tagging.event_id is not None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from consent_service.delivery.contacts import (
     Parcel,
     Seen,
     Stranger,
+    Tagging,
 )
 from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
 from consent_service.delivery.own_link import OwnLinks
@@ -56,11 +57,12 @@ def load(
     state = state_of(keys, connection, person)
     if message.kind == LOOK:
         return Look(state)
-    if not state.is_active:
-        return state
-    if not state.was_forwarded:
-        connection.execute(update(subscriber).where(subscriber.c.id == person.id).values(forwarded_at=now))
-    return replace(state, own_link=links.of(person.id, person.language))
+    begun = {} if person.forwarded_at or not state.is_active else {"forwarded_at": now}
+    if person.tracking_since and not person.tagged_at:
+        begun["tagged_at"] = now
+    if begun:
+        connection.execute(update(subscriber).where(subscriber.c.id == person.id).values(**begun))
+    return replace(state, own_link=links.of(person.id, person.language)) if state.is_active else state
 
 
 def state_of(keys: Vault, connection: Connection, person: Row[Any]) -> ContactState:
@@ -74,6 +76,7 @@ def state_of(keys: Vault, connection: Connection, person: Row[Any]) -> ContactSt
         person.forwarded_at is not None,
         moves.unheard_address(connection, keys, person),
         _basis(connection, person),
+        tagging=_tagging(person),
     )
 
 
@@ -120,6 +123,8 @@ def record(
         learnt["forwarded_event_id"] = state.basis.event_id
     if state.own_link and answer.link_field:
         learnt["forwarded_link"] = state.own_link.mark(answer.link_field)
+    if not isinstance(sent, Look):
+        learnt |= _tag_learnt(state, answer)
     connection.execute(update(subscriber).where(subscriber.c.id == message.subscriber_id).values(**learnt))
 
 
@@ -129,6 +134,9 @@ def mend(connection: Connection, message: Message, sent: Parcel, now: datetime) 
         return
     person = connection.execute(select(subscriber).where(subscriber.c.id == message.subscriber_id)).one_or_none()
     if person is not None:
+        if isinstance(sent, ContactState) and sent.tagging:  # a late call may put the tag on or take it off
+            tag = {"tagged_at": now, "tagged_event_id": None}
+            connection.execute(update(subscriber).where(subscriber.c.id == person.id).values(**tag))
         outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, SYNC, now, subscriber_id=person.id)
     has_address = person is not None and person.email_key == sent.email.lower()
     if not has_address and not _sync_owner(connection, sent.email, now) and isinstance(sent, ContactState):
@@ -139,10 +147,26 @@ def _basis(connection: Connection, person: Row[Any]) -> Basis | None:
     if person.basis_event_id is None:
         return None
     mine = confirmation.c.used_event_id == person.basis_event_id
-    agreed = select(confirmation.c.used_at, shown_text.c.kind).join(shown_text).where(mine)
+    text = confirmation.c.statement_sha256 == shown_text.c.sha256
+    agreed = select(confirmation.c.used_at, shown_text.c.kind).join(shown_text, text).where(mine)
     confirmed_at, kind = connection.execute(agreed).one()
     is_forwarded = person.forwarded_event_id == person.basis_event_id
     return Basis(person.basis_event_id, confirmed_at, is_forwarded, is_imported=kind == statements.IMPORT)
+
+
+def _tagging(person: Row[Any]) -> Tagging | None:
+    if person.tracking_event_id is None and person.tagged_at is None:
+        return None
+    event_id = person.tracking_event_id
+    return Tagging(event_id, event_id is not None and event_id == person.tagged_event_id)
+
+
+def _tag_learnt(state: ContactState, answer: Delivered) -> dict[str, object]:
+    wanted = state.wants_tag(answer)
+    if state.tagging and wanted:
+        return {"tagged_event_id": state.tagging.event_id}
+    is_gone = wanted is False or answer.contact_id is None
+    return {"tagged_at": None, "tagged_event_id": None} if is_gone else {}
 
 
 def _read_there(

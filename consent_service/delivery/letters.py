@@ -32,7 +32,7 @@ from consent_service.ledger.vault import Vault
 from consent_service.models import confirmation, import_row, subscriber
 from consent_service.models_there import deleted_contact
 from consent_service.privacy import Kept
-from consent_service.statements import ConsentText, ShownText
+from consent_service.statements import TRACKING, ConsentText, ShownText
 from consent_service.tokens import Tokens
 
 SERVICE = "service"
@@ -122,7 +122,7 @@ class Letters:
             return Nothing()
         language = languages.language(ask.language)
         url = f"{self.public_url}/confirm/{self.tokens.for_confirmation(ask.id)}?lang={language.code}"
-        values = {
+        values: dict[str, Any] = {
             "source": ask.source,
             "is_renewal": person.status == "active" and ask.email is None,
             "asked_on": language.day(ask.asked_at.astimezone(HELSINKI).date()),
@@ -134,11 +134,11 @@ class Letters:
             "decline_url": f"{url}#decline",
             "expires_at": language.moment(ask.expires_at),
         }
-        consent = _agreed_text(connection, ask.statement_sha256)
-        letter = self._write(message, recipient, language, values | {"consent": consent})
+        values |= _asked_texts(connection, ask)
+        letter = self._write(message, recipient, language, values)
         if ask.email:  # no event tells of this mail: whoever asked would read out of it that the address is free
             return letter
-        return replace(letter, shown=self._with_marks(language, values | {"consent": consent}))
+        return replace(letter, shown=self._with_marks(language, values))
 
     def _own_page(self, message: Message, person: Row[Any]) -> Letter:
         language = languages.language(person.language)
@@ -193,9 +193,17 @@ class Letters:
             "source": ask.source,
             "my_data_url": f"{self.public_url}/my-data?lang={language.code}",
             "consent": _agreed_text(connection, ask.statement_sha256),
+            "tracking": self._tracking(connection, person),
             "unsubscribe_url": url,
         }
         return self._write(message, person.email, language, values)
+
+    def _tracking(self, connection: Connection, person: Row[Any]) -> ConsentText | None:
+        """The text by which a person permits to be followed while reading, as their own event names it."""
+        told = evidence.story(connection, self.vault, person.id) if person.tracking_event_id else ()
+        given = next((event for event in told if event.id == person.tracking_event_id), None)
+        texts: Any = given.core["texts"] if given else {}
+        return _agreed_text(connection, texts[TRACKING]) if given else None
 
     def _to_erased(self, connection: Connection, message: Message, now: datetime) -> Letter | Nothing:
         leaving = departures.find(connection, message.departure_id)
@@ -224,7 +232,7 @@ class Letters:
 
     def _with_marks(self, language: Language, values: dict[str, Any]) -> ShownText:
         """The mail as it is kept for evidence: its words, with marks where the values of one person stand."""
-        kept = ("source", "is_renewal", "consent")
+        kept = ("source", "is_renewal", "consent", "tracking")
         marks = {name: value if name in kept or value is None else f"{{{name}}}" for name, value in values.items()}
         subject, text, _ = self._render(CONFIRMATION, language, marks)
         return ShownText("mail", language.code, f"{subject}\n\n{text}".encode())
@@ -272,6 +280,14 @@ def _is_known_there(connection: Connection, keys: Vault, email_key: str) -> bool
     was_mine = deleted_contact.c.address_hash.in_(keys.address_hashes(email_key))
     known = select(subscriber.c.id).where(*mine).union_all(select(deleted_contact.c.subscriber_id).where(was_mine))
     return connection.execute(known.limit(1)).first() is not None
+
+
+def _asked_texts(connection: Connection, ask: Row[Any]) -> dict[str, ConsentText | None]:
+    consent, tracking = ask.statement_sha256, ask.tracking_sha256
+    return {
+        "consent": _agreed_text(connection, consent),
+        "tracking": _agreed_text(connection, tracking) if tracking else None,
+    }
 
 
 def _agreed_text(connection: Connection, sha256_of_text: str) -> ConsentText:

@@ -179,10 +179,12 @@ def enqueue(
 def enqueue_once(connection: Connection, lane: str, kind: str, now: datetime, subscriber_id: str) -> None:
     """Add a message about a locked person, unless one of its kind waits that no relay has begun: it will tell the rest.
 
-    One that a relay has begun may have read the person before this change. The earlier ones are woken either way.
+    One that a relay has begun, or that a bulk import carries, may have read the person before this change. The earlier
+    ones are woken either way.
     """
     alike = (outbox_message.c.lane == lane, outbox_message.c.kind == kind, outbox_message.c.claimed_by.is_(None))
-    waits = select(outbox_message.c.id).where(*alike, outbox_message.c.subscriber_id == subscriber_id, undone())
+    mine = (outbox_message.c.subscriber_id == subscriber_id, undone(), ~is_carried())
+    waits = select(outbox_message.c.id).where(*alike, *mine)
     if connection.execute(waits.limit(1)).first() is None:
         enqueue(connection, lane, kind, now, subscriber_id=subscriber_id)
     else:

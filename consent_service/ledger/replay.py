@@ -12,7 +12,7 @@ from consent_service.ledger.evidence import Event
 COLUMNS = (
     "status", "first_name", "last_name", "language", "email",
     "active_since", "passive_since", "basis_event_id", "open_confirmation_id", "left_reason",
-    "hold_reason", "held_since",
+    "hold_reason", "held_since", "tracking_since", "tracking_event_id",
 )  # fmt: skip
 
 
@@ -23,6 +23,7 @@ ASKED = (
 STOPPED = ("withdrawn", "bounced", "removed", "objected")
 NAMES = ("first_name", "last_name")
 ANSWERED = ("used_at", "used_event_id", "declined_at")
+NOT_TRACKED: dict[str, object] = dict.fromkeys(("tracking_since", "tracking_event_id"))
 
 
 def person(events: Sequence[Event]) -> dict[str, object]:
@@ -41,7 +42,7 @@ def person(events: Sequence[Event]) -> dict[str, object]:
         elif core["kind"] == "confirmed":
             state |= {name: core[name] for name in ("first_name", "last_name", "language")}
             if "replaces" not in core:  # who moves to another address has been active all the while
-                state["active_since"] = at
+                state |= {"active_since": at, **_tracking(event)}
             state |= {"status": "active", "passive_since": None, "email": core["email"]}
             state |= {"basis_event_id": event.id, "open_confirmation_id": None, "left_reason": None}
         elif core["kind"] == "corrected":
@@ -53,6 +54,11 @@ def person(events: Sequence[Event]) -> dict[str, object]:
             if state["status"] == "active":
                 since = datetime.fromisoformat(str(core.get("since") or core["at"]))  # repeated after a restore
                 state |= {"status": "passive", "passive_since": since, "basis_event_id": None, "left_reason": None}
+                state |= NOT_TRACKED
+        elif core["kind"] == "tracking_allowed":
+            state |= _tracking(event)
+        elif core["kind"] == "tracking_withdrawn":
+            state |= NOT_TRACKED
         elif core["kind"] == "explained":
             state["left_reason"] = core["reason"]
         elif core["kind"] == "held":
@@ -72,11 +78,12 @@ def asks(events: Sequence[Event]) -> dict[str, dict[str, object]]:
         if core["kind"] == "requested":
             told: dict[str, object] = {name: core.get(name) for name in ASKED}
             told |= {"asked_at": at, "statement_sha256": core["texts"]["consent"]} | dict.fromkeys(ANSWERED)
+            told["tracking_sha256"] = core["texts"].get("tracking")
             open_ask = found[core["confirmation"]] = told
         elif core["kind"] == "imported":
             claimed: dict[str, object] = {name: core.get(name) for name in ASKED}
-            claimed |= {"asked_at": at, "statement_sha256": core["texts"]["import"]} | dict.fromkeys(ANSWERED)
-            found[core["confirmation"]] = claimed | {"used_at": at, "used_event_id": event.id}
+            claimed |= {"asked_at": at, "statement_sha256": core["texts"]["import"], "tracking_sha256": None}
+            found[core["confirmation"]] = claimed | {"used_at": at, "used_event_id": event.id, "declined_at": None}
         elif core["kind"] == "corrected":
             open_ask |= {name: core[name] for name in NAMES}
         elif core["kind"] == "confirmed":
@@ -86,3 +93,11 @@ def asks(events: Sequence[Event]) -> dict[str, dict[str, object]]:
         if core["kind"] in ("confirmed", "declined", "cancelled", *STOPPED):
             open_ask = {}
     return found
+
+
+def _tracking(event: Event) -> dict[str, object]:
+    """What an event that names the texts agreed to makes of the permission to track."""
+    core: dict[str, Any] = dict(event.core)
+    if "tracking" not in core["texts"]:
+        return NOT_TRACKED
+    return {"tracking_since": datetime.fromisoformat(core["at"]), "tracking_event_id": event.id}

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy import Connection, Row
 
-from consent_service import asks, corrections, data_package, data_requests, erasure, retention, subscriptions
+from consent_service import asks, corrections, data_package, data_requests, erasure, retention, subscriptions, tracking
 from consent_service import service as services
 from consent_service.asks import LinkDead
 from consent_service.delivery import held_there, holdings, letters
@@ -29,15 +29,19 @@ from consent_service.web.public import left_page
 from consent_service.web.rendered import (
     TOO_OLD,
     AddressForm,
+    RenderedForm,
     consent_and_token,
     is_robot,
     shown_form,
     shown_terms,
+    shown_tracking,
+    tracking_and_token,
 )
 from consent_service.web.visitor import occasion, service, too_often
 
 my_data = Blueprint("my_data", __name__, url_prefix="/my-data")
 
+WORDS_CHANGED = mark("These words had been open for too long. Read them again and choose anew.")
 SAME_ADDRESS = mark("This is the address you have now. Write the new one.")
 
 NAMES_SPENT = mark("You have corrected your name several times today. Try again tomorrow.")
@@ -80,6 +84,10 @@ def send_link() -> ResponseReturnValue:
 @my_data.get("/<token>")
 def show(token: str) -> ResponseReturnValue:
     """Everything held of the person, and what they can do about it."""
+    return _own_page(token)
+
+
+def _own_page(token: str, trouble: str | None = None) -> str:
     link = service().tokens.read_my_data(token)
     with service().snapshot() as connection:
         person = data_requests.find_person(connection, service().vault, link)
@@ -97,6 +105,8 @@ def show(token: str) -> ResponseReturnValue:
         there=held.there.state(is_connected=service().forwards),
         parts=holdings.TITLES,
         why_missing=holdings.REASONS,
+        trouble=trouble,
+        **tracking_and_token(),
     )
 
 
@@ -188,6 +198,31 @@ def stop(token: str) -> ResponseReturnValue:
         person = _person(connection, token)
         subscriptions.unsubscribe(connection, occasion("subscriber", "my-data"), person.id)
     return left_page(service().tokens.for_unsubscribing(person.id))
+
+
+@my_data.post("/<token>/tracking/allow")
+def allow_tracking(token: str) -> ResponseReturnValue:
+    """Permit to be followed while reading, with the words that stood beside the button."""
+    if wait := too_often("my-data"):
+        return too_many(wait)
+    shown, _ = shown_form(RenderedForm())
+    with service().transaction() as connection:
+        person = _person(connection, token)
+        text = shown_tracking(connection, shown) if shown else None
+        if text is not None and tracking.allow(connection, occasion("subscriber", "my-data"), person.id, text):
+            return render_template("my_data/tracking_done.html", token=token, is_allowed=True)
+    return _own_page(token, WORDS_CHANGED), 400
+
+
+@my_data.post("/<token>/tracking/stop")
+def stop_tracking(token: str) -> ResponseReturnValue:
+    """Take that permission back; the newsletter goes on."""
+    with service().transaction() as connection:
+        person = _person(connection, token)
+        tracking.withdraw(connection, occasion("subscriber", "my-data"), person.id)
+    return render_template(
+        "my_data/tracking_done.html", token=token, is_allowed=False, is_active=person.status == "active"
+    )
 
 
 @my_data.get("/<token>/download")

@@ -21,7 +21,7 @@ from consent_service.corrections import AddressTaken
 from consent_service.delivery.moves import MOVE
 from consent_service.language import mark
 from consent_service.ledger import evidence
-from consent_service.statements import LEAVING_REASONS, ConsentText
+from consent_service.statements import LEAVING_REASONS, ConsentText, ShownText
 from consent_service.subscriptions import AlreadyActive, OverLimit
 from consent_service.tokens import ShownForm
 from consent_service.web.forms import AddressField, NameField
@@ -39,6 +39,8 @@ from consent_service.web.visitor import occasion, service, too_often
 
 public = Blueprint("public", __name__)
 
+Asked = tuple[ConsentText, ConsentText | None]  # the newsletter's text, and the one about tracking if it was ticked
+
 
 class SubscribeForm(RenderedForm):
     """The fields of the subscription form; `website` is there for robots only."""
@@ -47,6 +49,7 @@ class SubscribeForm(RenderedForm):
     last_name = NameField(mark("Write your last name."))
     email = AddressField()
     consent = BooleanField(validators=[InputRequired(mark("Tick the box if you want the newsletter."))])
+    tracking = BooleanField()
     website = StringField()
 
 
@@ -78,7 +81,7 @@ def subscribe() -> ResponseReturnValue:
         return too_many(wait)
     if not (form.website.data or is_robot(shown)):
         with service().transaction() as connection:
-            terms = shown_terms(connection, shown)
+            terms = shown_terms(connection, shown, with_tracking=form.tracking.data)
             if terms is None:
                 return _subscribe_page(form, TOO_OLD), 400
             ask = Ask(
@@ -106,7 +109,7 @@ def show_confirm(token: str) -> ResponseReturnValue:
     """The page with the button; opening it, by a person or a mail scanner, changes nothing."""
     with service().reading() as connection:
         ask, person = asks.find(connection, service().tokens.read_confirmation(token))
-        asked = _asked_text(connection, ask)
+        asked = _asked_texts(connection, ask)
     if asks.is_confirmed(ask, person):
         return _confirmed_page(person.id, token, ask)
     if _is_declined(ask, person):
@@ -125,13 +128,14 @@ def confirm(token: str) -> ResponseReturnValue:
     confirmation_id = service().tokens.read_confirmation(token)
     with service().reading() as connection:
         ask, person = asks.find(connection, confirmation_id)
-        asked = _asked_text(connection, ask)
-    page = statements.confirm(g.language, asked, is_move=ask.source == MOVE)
+        asked = _asked_texts(connection, ask)
+    page, tracks = _confirm_text(ask, asked), request.form.get("tracking") != "no"
     if person.open_confirmation_id == ask.id and shown and shown.statement != page.sha256:
         return _confirm_page(token, ask, person, asked)  # its words changed since it was opened: they are shown again
     try:
         with service().transaction() as connection:
-            subscriber_id = subscriptions.confirm(connection, occasion("subscriber", "link"), confirmation_id, page)
+            by_link = occasion("subscriber", "link")
+            subscriber_id = subscriptions.confirm(connection, by_link, confirmation_id, page, tracks=tracks)
     except LinkExpired:
         return _expired_page(token, ask)
     except AddressTaken:
@@ -217,19 +221,27 @@ def unsubscribe_by_address() -> ResponseReturnValue:
 
 
 def _subscribe_page(form: SubscribeForm, trouble: str | None = None, shown: ShownForm | None = None) -> str:
-    values = consent_and_token()
-    if shown is not None and shown.statement == values["consent"].shown.sha256:
-        values["form_token"] = form.csrf_token.data  # whoever mends the form has had it before them all the while
+    consent, tracking = service().consent_text(g.language), service().tracking_text(g.language)
+    words = (consent.shown.sha256, consent.language, tracking.shown.sha256)
+    if shown is not None and (shown.statement, shown.language, shown.tracking) == words:
+        token = form.csrf_token.data  # whoever mends the form has had it before them all the while
     else:
-        form.consent.data = False  # if it was ticked, then beside other words, or nobody knows beside which
-    return render_template("public/subscribe.html", form=form, trouble=trouble, **values)
+        token = service().tokens.for_form(*words)
+        form.consent.data = form.tracking.data = False  # if ticked, then beside other words, or nobody knows which
+    shows = {"consent": consent, "tracking": tracking, "form_token": token}
+    return render_template("public/subscribe.html", form=form, trouble=trouble, **shows)
 
 
-def _confirm_page(token: str, ask: Row[Any], person: Row[Any], asked: ConsentText) -> str:
-    page = statements.confirm(g.language, asked, is_move=ask.source == MOVE)
+def _confirm_text(ask: Row[Any], asked: Asked) -> ShownText:
+    return statements.confirm(g.language, *asked, is_move=ask.source == MOVE)
+
+
+def _confirm_page(token: str, ask: Row[Any], person: Row[Any], asked: Asked) -> str:
+    page, (consent, tracking) = _confirm_text(ask, asked), asked
     form_token = service().tokens.for_form(page.sha256, page.language)
-    name, is_renewal = "move.html" if ask.source == MOVE else "confirm.html", person.status == "active"
-    return render_template(f"public/{name}", token=token, consent=asked, form_token=form_token, is_renewal=is_renewal)
+    name = "move.html" if ask.source == MOVE else "confirm.html"
+    shows = {"consent": consent, "tracking": tracking, "is_renewal": person.status == "active"}
+    return render_template(f"public/{name}", token=token, form_token=form_token, **shows)
 
 
 def _is_declined(ask: Row[Any], person: Row[Any]) -> bool:
@@ -288,9 +300,10 @@ def _ask_again(subscriber_id: str, door: str, show_again: Callable[[str], Respon
     return render_template("public/sent_again.html", too_soon=too_soon, until=until)
 
 
-def _asked_text(connection: Connection, ask: Row[Any]) -> ConsentText:
-    """The text a person was asked with, which is what they confirm, whatever the text of today is."""
-    kept = evidence.kept_text(connection, ask.statement_sha256)
-    if kept is None:
+def _asked_texts(connection: Connection, ask: Row[Any]) -> Asked:
+    """The texts a person was asked with, which are what they confirm, whatever the texts of today are."""
+    consent = evidence.kept_text(connection, ask.statement_sha256)
+    if consent is None:
         raise asks.LinkDead
-    return statements.kept_consent(kept)
+    tracking = evidence.kept_text(connection, ask.tracking_sha256) if ask.tracking_sha256 else None
+    return statements.kept_consent(consent), statements.kept_consent(tracking) if tracking else None

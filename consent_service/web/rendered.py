@@ -17,7 +17,7 @@ from consent_service import asks
 from consent_service import service as services
 from consent_service.language import CODES, language, mark
 from consent_service.ledger import evidence
-from consent_service.statements import Terms
+from consent_service.statements import ShownText, Terms
 from consent_service.tokens import FormTokenExpired, ShownForm, TokenRefused
 from consent_service.web.forms import AddressField
 from consent_service.web.visitor import service
@@ -48,6 +48,13 @@ def consent_and_token() -> dict[str, Any]:
     return {"consent": consent, "form_token": service().tokens.for_form(consent.shown.sha256, consent.language)}
 
 
+def tracking_and_token() -> dict[str, Any]:
+    """Today's text about tracking, with the render token of a form that shows it alone."""
+    tracking = service().tracking_text(g.language)
+    token = service().tokens.for_form(tracking.shown.sha256, tracking.language, tracking.shown.sha256)
+    return {"tracking": tracking, "tracking_token": token}
+
+
 def shown_form(form: RenderedForm) -> tuple[ShownForm | None, str | None]:
     """What the form showed, or None and what to tell the visitor."""
     try:
@@ -57,8 +64,28 @@ def shown_form(form: RenderedForm) -> tuple[ShownForm | None, str | None]:
     return (shown, None) if shown.language in CODES else (None, TOO_OLD)
 
 
-def shown_terms(connection: Connection, shown: ShownForm) -> Terms | None:
-    """Today's terms with the text in the render token: today's, or one kept from before, if its purpose is today's."""
+def shown_terms(connection: Connection, shown: ShownForm, *, with_tracking: bool = False) -> Terms | None:
+    """Today's terms with the text in the render token: today's, or one kept from before, if its purpose is today's.
+
+    `with_tracking` says that the box beside the other text was ticked as well.
+    """
+    tracking = shown_tracking(connection, shown) if with_tracking else None
+    terms = _shown_consent(connection, shown)
+    if terms is None or (with_tracking and tracking is None):
+        return None
+    return replace(terms, tracking=tracking)
+
+
+def shown_tracking(connection: Connection, shown: ShownForm) -> ShownText | None:
+    """The text about tracking that a form showed: today's, or one kept from before."""
+    today = service().tracking_text(language(shown.language)).shown
+    if shown.tracking is None or shown.tracking == today.sha256:
+        return today if shown.tracking else None
+    kept = evidence.kept_text(connection, shown.tracking)
+    return kept if kept and kept.kind == today.kind else None
+
+
+def _shown_consent(connection: Connection, shown: ShownForm) -> Terms | None:
     today = service().terms(language(shown.language))
     if today.consent.sha256 == shown.statement:
         return today
