@@ -167,7 +167,7 @@ def test_a_title_that_another_field_has_is_said(production, contacts):
         ("429", "answered 429; then run: consent-service doctor --setup; nothing is made twice"),
         ("500", "answered 500; then run: "),
         ("reset", "ConnectionError; then run: "),
-        ("garbage", "ActiveCampaign's answer about webhooks cannot be read; then run: "),
+        ("garbage", "ActiveCampaign's answer cannot be read; then run: "),
     ],
 )
 def test_a_fault_is_said_with_what_to_do(production, contacts, fault, told):

@@ -99,7 +99,8 @@ def _answer(account: Account, asked: Asked, contact: Contact, name: str) -> Answ
     if trouble is not None:
         return Answer(trouble, {name: "…"} if trouble == 200 else {"message": "No"})
     rows = account.held.rows.get((contact.id, name))
-    rows = DEFAULTS.get(name, lambda _: [])(contact) if rows is None else rows
+    if rows is None:
+        rows = DEFAULTS[name](contact) if name in DEFAULTS else []
     if name in SINGLE:
         return Answer(200, {SINGLE[name]: rows, "contacts": [{"email": "somebody.else@example.com"}]})
     start, size = (_number(asked, "offset", 0) if account.held.hears_offset else 0), _number(asked, "limit", PAGE)

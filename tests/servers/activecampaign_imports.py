@@ -71,7 +71,8 @@ def _take(account: "Account", one: dict[str, Any]) -> "Contact":
     contact = account.find(one["email"]) or account.put(one["email"])
     contact.first_name = one.get("first_name", contact.first_name)
     contact.last_name = one.get("last_name", contact.last_name)
-    contact.fields |= {str(each["id"]): str(each["value"]) for each in one.get("fields") or []}
+    sent = {str(each["id"]): str(each["value"]) for each in one.get("fields") or []}
+    contact.fields |= {number: value for number, value in sent.items() if number in account.fields}
     for each in one.get("subscribe") or []:
         number = int(each["listid"])
         if contact.lists.get(number) not in NEVER_AGAIN and contact.email.lower() not in account.imports.lying:
