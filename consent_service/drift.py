@@ -283,22 +283,21 @@ def _forward_late(connection: Connection, occasion: Occasion, run: Row[Any]) -> 
 def _may(connection: Connection, run: Row[Any], kind: str) -> bool:
     """Whether as many as were found may be taken off at once.
 
-    The first run of all, and the first after an import, only reports strangers: somebody may have forgotten to import
-    them. Too many at once need a person who looked.
+    Strangers are only reported by the first run after an import and, where nobody was ever imported, until a person
+    has compared by hand: they may be subscribers nobody has brought over yet. Too many at once need a person as well.
     """
-    if kind == STRANGER and not _was_compared_before(connection, run):
+    if kind == STRANGER and not _was_reported(connection, run):
         return False
     number = summary(connection, run.id).found.get(kind, 0)
     active = connection.execute(select(func.count()).where(subscriber.c.status == "active")).scalar_one()
     return bool(run.by_hand or number <= max(FEW, max(active, run.contacts) // SHARE))
 
 
-def _was_compared_before(connection: Connection, run: Row[Any]) -> bool:
+def _was_reported(connection: Connection, run: Row[Any]) -> bool:
     imported_at = select(func.max(func.coalesce(import_batch.c.finished_at, import_batch.c.started_at)))
     since = connection.execute(imported_at).scalar_one_or_none()
-    earlier = [reconcile_run.c.id < run.id, reconcile_run.c.phase == DONE]
-    if since is not None:
-        earlier.append(reconcile_run.c.started_at > since)
+    by_whom = reconcile_run.c.by_hand if since is None else reconcile_run.c.started_at > since
+    earlier = (reconcile_run.c.id < run.id, reconcile_run.c.phase == DONE, by_whom)
     return connection.execute(select(reconcile_run.c.id).where(*earlier).limit(1)).first() is not None
 
 

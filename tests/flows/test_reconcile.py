@@ -7,8 +7,9 @@ import pytest
 from consent_service import drift, import_rows
 from consent_service import service as services
 from consent_service.delivery import outbox
+from consent_service.models import import_batch
 from consent_service.models_there import drift as drifts
-from consent_service.models_there import import_batch, reconcile_run, stranger
+from consent_service.models_there import reconcile_run, stranger
 from tests import crowd
 from tests.actors import Visitor
 from tests.tampering import findings
@@ -135,6 +136,14 @@ def test_a_stranger_is_reported_by_the_first_run_and_taken_off_by_the_next(house
     assert house.person("eero@example.com") is None
     compared_before(house)
     assert house.rows(stranger) == [], "the address is forgotten"
+
+
+def test_no_night_takes_strangers_off_before_anybody_imported_or_compared_by_hand(house, aino):
+    house.contacts.add("eero@example.com", status=SUBSCRIBED)
+    for _ in range(3):
+        assert house.compare(by_hand=False).repaired == {"stranger": 0}
+    assert house.compare(applies=False).repaired == {"stranger": 0}
+    assert house.compare(by_hand=False).repaired == {"stranger": 1}
 
 
 def test_who_only_asked_here_is_a_stranger_there(house, aino):

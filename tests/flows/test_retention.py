@@ -328,12 +328,12 @@ def test_a_rule_that_cannot_be_carried_out_stops_no_other_and_is_tried_again(sql
     ]
     assert house.person(aino.email) is not None
     assert not any(event.tech for event in house.story(eero.email)), "the rules after it are carried out"
-    assert done_on(house) == marked
+    assert done_on(house)["purge"] == marked["purge"]
     with house.service.transaction() as connection:
         connection.execute(delete(erasure))
     house.do_chores()
     assert house.person(aino.email) is None
-    assert done_on(house) != marked
+    assert done_on(house)["purge"] > marked["purge"]
 
 
 def test_a_relay_that_is_told_to_stop_begins_no_other_chore(sqlite_house, clock):

@@ -1,35 +1,38 @@
 """Tags on the ActiveCampaign server of the tests, seen from an ordinary client over real sockets."""
 
+from collections.abc import Iterator
+
 import pytest
+import requests
 
 from tests.servers.activecampaign import ActiveCampaign
 from tests.servers.test_activecampaign import ANNA, Api
 
 
 @pytest.fixture
-def account():
+def account() -> Iterator[ActiveCampaign]:
     with ActiveCampaign() as server:
         server.rate_limit = None
         yield server
 
 
 @pytest.fixture
-def api(account):
+def api(account: ActiveCampaign) -> Iterator[Api]:
     caller = Api(account)
     with caller.session:
         caller.sync()
         yield caller
 
 
-def made(api, name="Reader"):
+def made(api: Api, name: str = "Reader") -> requests.Response:
     return api("POST", "tags", json={"tag": {"tag": name, "tagType": "contact"}})
 
 
-def tagged(api, contact="1", tag="101"):
+def tagged(api: Api, contact: str = "1", tag: str = "101") -> requests.Response:
     return api("POST", "contactTags", json={"contactTag": {"contact": contact, "tag": tag}})
 
 
-def test_a_tag_is_made_once_whatever_its_case_and_found_by_its_name(account, api):
+def test_a_tag_is_made_once_whatever_its_case_and_found_by_its_name(account: ActiveCampaign, api: Api) -> None:
     assert made(api).status_code == 201 and made(api, "reader").status_code == 422 and made(api, "").status_code == 422
     made(api, "Other")
     assert [tag["tag"] for tag in api("GET", "tags?search=read").json()["tags"]] == ["Reader"]
@@ -40,7 +43,9 @@ def test_a_tag_is_made_once_whatever_its_case_and_found_by_its_name(account, api
     assert api("GET", "tags").json() == {"tags": [], "meta": {"total": "0"}}
 
 
-def test_a_contact_is_tagged_read_page_by_page_and_untagged_by_the_id_between(account, api):
+def test_a_contact_is_tagged_read_page_by_page_and_untagged_by_the_id_between(
+    account: ActiveCampaign, api: Api
+) -> None:
     for number in range(25):
         tag = made(api, f"Tag {number}").json()["tag"]["id"]
         assert tagged(api, tag=tag).status_code == 201
@@ -53,7 +58,9 @@ def test_a_contact_is_tagged_read_page_by_page_and_untagged_by_the_id_between(ac
     assert "Tag 0" not in account.tags_of(ANNA) and len(account.tags_of(ANNA)) == 24
 
 
-def test_tagging_twice_makes_one_or_is_refused_and_unknown_ones_are_not_found(account, api):
+def test_tagging_twice_makes_one_or_is_refused_and_unknown_ones_are_not_found(
+    account: ActiveCampaign, api: Api
+) -> None:
     made(api)
     assert [tagged(api).status_code for _ in range(2)] == [201, 200]
     account.refuses_second_tagging = True
@@ -63,7 +70,7 @@ def test_tagging_twice_makes_one_or_is_refused_and_unknown_ones_are_not_found(ac
     assert api("GET", "contacts/9/contactTags").status_code == 404
 
 
-def test_a_contact_that_is_deleted_takes_its_tags_along(account, api):
+def test_a_contact_that_is_deleted_takes_its_tags_along(account: ActiveCampaign, api: Api) -> None:
     made(api)
     tagged(api)
     api("DELETE", "contacts/1")
