@@ -22,6 +22,28 @@ def my_data(guest: Guest) -> None:
 
 
 @place(OWN, "town")
+def confirm_both(guest: Guest) -> None:
+    person = guest.somebody()
+    wanted = {"first_name": person.first, "last_name": person.last, "email": person.email, "consent": "yes"}
+    guest.send("/subscribe", "Subscribe", tracking="yes", **wanted)
+    guest.open(person.link("confirm"))
+
+
+@place(OWN, "town")
+def my_data_tracking(guest: Guest) -> None:
+    person = guest.confirmed()
+    _own_page(guest, person).press("Permit this")
+    _own_page(guest, person)
+
+
+@place(OWN, "town")
+def my_data_tracking_stopped(guest: Guest) -> None:
+    person = guest.confirmed()
+    _own_page(guest, person).press("Permit this")
+    _own_page(guest, person).press("Take the permission back")
+
+
+@place(OWN, "town")
 def my_data_there_waiting(guest: Guest) -> None:
     _own_page(guest, guest.confirmed()).press("Fetch what ActiveCampaign holds")
 
