@@ -90,6 +90,8 @@ class Chores:
         if not self._service.forwards or known >= night.isoformat():
             return
         with self._service.transaction() as connection:
+            if drift.is_busy(connection, services.now()):  # then later in the same night
+                return
             if _is_first(connection, RECONCILE, night) and known:
                 drift.begin(connection, services.now(), applies=True, by_hand=False)
 

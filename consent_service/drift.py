@@ -13,14 +13,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, or_, select, update
 
 from consent_service import import_rows, people, subscriptions
-from consent_service.database import insert_if_absent
+from consent_service.database import insert_if_absent, insert_or_replace
 from consent_service.delivery import departures, forwarding, outbox, strangers
 from consent_service.delivery.contacts import BOUNCED, LEFT, SUBSCRIBED, ContactState, Membership
 from consent_service.delivery.listing import PAGE, Found
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.vault import Vault
 from consent_service.models import confirmation, import_batch, outbox_message, subscriber
-from consent_service.models_there import deleted_contact, drift, reconcile_run
+from consent_service.models_there import deleted_contact, drift, pulse, reconcile_run
 
 LIST, PEOPLE, DELETED, SETTLE, DONE, GIVEN_UP = "list", "people", "deleted", "settle", "done", "given up"
 LEFT_THERE, BOUNCED_THERE, MISSING_THERE = "left-there", "bounced-there", "missing-there"
@@ -30,6 +30,7 @@ KINDS = (
     LEFT_THERE, BOUNCED_THERE, MISSING_THERE, LEFT_HERE, NOT_FORWARDED, STRANGER, RESTORED, OTHER_ADDRESS,
     TO_BE_ASKED,
 )  # fmt: skip
+BY_HAND = "compared-by-hand"
 LEASE = timedelta(minutes=1)
 LONGEST_RUN = timedelta(days=1)
 FEW, SHARE = 20, 20  # more than twenty people and a twentieth of the list at once is likelier a slip than people's will
@@ -96,6 +97,12 @@ def give_up(connection: Connection, run: Row[Any], now: datetime, trouble: str) 
     _end(connection, run, GIVEN_UP, now, trouble)
 
 
+def is_busy(connection: Connection, now: datetime) -> bool:
+    """Whether somebody is at a run."""
+    busy = select(reconcile_run.c.id).where(reconcile_run.c.is_open, reconcile_run.c.claimed_until > now)
+    return connection.execute(busy).first() is not None
+
+
 def find(connection: Connection, run_id: int) -> Row[Any]:
     """Return a run."""
     return connection.execute(select(reconcile_run).where(reconcile_run.c.id == run_id)).one()
@@ -105,7 +112,6 @@ def take_page(connection: Connection, occasion: Occasion, run: Row[Any], *, page
     """Hold one page of the list against the people here; an empty page is the end of the list."""
     if not page:
         _advance(connection, run, phase=PEOPLE, cursor="", calls=run.calls + calls)
-        _forward_late(connection, occasion, run)
         return
     seen = []
     for one, person in _owners(connection, page):
@@ -117,7 +123,10 @@ def take_page(connection: Connection, occasion: Occasion, run: Row[Any], *, page
             if person.email_key != people.key_of(one.email):
                 _note(connection, run, OTHER_ADDRESS, subscriber_id=person.id, contact_id=one.contact_id)
             seen.append(person.id)
-    connection.execute(update(subscriber).where(subscriber.c.id.in_(seen)).values(seen_in_run=run.id))
+    mine = subscriber.c.id.in_(seen)
+    # Everybody who locks several people does so in this order, or two of them could wait for each other.
+    connection.execute(select(subscriber.c.id).where(mine).order_by(subscriber.c.id).with_for_update())
+    connection.execute(update(subscriber).where(mine).values(seen_in_run=run.id))
     total = {"contacts": run.contacts + len(page), "calls": run.calls + calls}
     _advance(connection, run, cursor=page[-1].contact_id, **total)
 
@@ -143,7 +152,8 @@ def take_answer(
 ) -> None:
     """Take what a contact's place on the list says of somebody whom no page showed; nobody asked is their end."""
     if asked is None:
-        _advance(connection, run, phase=DELETED, cursor="")
+        if _forward_late(connection, occasion, run) < PAGE:
+            _advance(connection, run, phase=DELETED, cursor="")
         return
     still = (subscriber.c.id == asked.subscriber_id, _in_line_before(run))
     person = connection.execute(select(subscriber).where(*still).with_for_update()).one_or_none()
@@ -183,6 +193,8 @@ def settle(connection: Connection, occasion: Occasion, run: Row[Any]) -> None:
     rows = connection.execute(select(drift).where(*open_still).order_by(drift.c.id).limit(PAGE)).all()
     if not rows:
         strangers.forget_settled(connection)
+        if run.by_hand:  # outlives the run itself, which is purged
+            insert_or_replace(connection, pulse, ["name"], {"name": BY_HAND, "at": occasion.now})
         _end(connection, run, DONE, occasion.now, None)
         return
     may = {kind for kind in (MISSING_THERE, STRANGER) if run.applies and _may(connection, run, kind)}
@@ -265,19 +277,18 @@ def _restored(connection: Connection, occasion: Occasion, run: Row[Any], one: Fo
         departures.delete_again(connection, owner, one.email, one.contact_id, occasion.now)
 
 
-def _forward_late(connection: Connection, occasion: Occasion, run: Row[Any]) -> None:
-    """Forward whoever has confirmed and waits in no queue, since the message was lost or set aside."""
+def _forward_late(connection: Connection, occasion: Occasion, run: Row[Any]) -> int:
+    """Forward a hundred who have confirmed and wait in no queue, since the message was lost or set aside."""
+    noted = select(drift.c.id).where(drift.c.run_id == run.id, drift.c.subscriber_id == subscriber.c.id).exists()
     late = subscriber.c.forwarded_event_id.is_distinct_from(subscriber.c.basis_event_id)
-    wanted = (
-        subscriber.c.status == "active",
-        late,
-        subscriber.c.active_since < run.started_at,
-        ~_has_message(),
-    )
-    for person_id in connection.execute(select(subscriber.c.id).where(*wanted)).scalars().all():
+    wanted = (subscriber.c.status == "active", late, subscriber.c.active_since < run.started_at)
+    found = select(subscriber.c.id).where(*wanted, ~_has_message(), ~noted).order_by(subscriber.c.id).limit(PAGE)
+    people = connection.execute(found.with_for_update()).scalars().all()
+    for person_id in people:
         _note(connection, run, NOT_FORWARDED, subscriber_id=person_id, is_repaired=run.applies)
         if run.applies:
             outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, forwarding.SYNC, occasion.now, subscriber_id=person_id)
+    return len(people)
 
 
 def _may(connection: Connection, run: Row[Any], kind: str) -> bool:
@@ -296,8 +307,10 @@ def _may(connection: Connection, run: Row[Any], kind: str) -> bool:
 def _was_reported(connection: Connection, run: Row[Any]) -> bool:
     imported_at = select(func.max(func.coalesce(import_batch.c.finished_at, import_batch.c.started_at)))
     since = connection.execute(imported_at).scalar_one_or_none()
-    by_whom = reconcile_run.c.by_hand if since is None else reconcile_run.c.started_at > since
-    earlier = (reconcile_run.c.id < run.id, reconcile_run.c.phase == DONE, by_whom)
+    if since is None:
+        by_hand = select(pulse.c.at).where(pulse.c.name == BY_HAND)
+        return connection.execute(by_hand).first() is not None
+    earlier = (reconcile_run.c.id < run.id, reconcile_run.c.phase == DONE, reconcile_run.c.started_at > since)
     return connection.execute(select(reconcile_run.c.id).where(*earlier).limit(1)).first() is not None
 
 

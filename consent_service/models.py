@@ -272,6 +272,13 @@ Index(
     postgresql_where=_undone,
 )
 Index("ix_outbox_message_subscriber_id", outbox_message.c.subscriber_id, outbox_message.c.lane, outbox_message.c.id)
+_is_strangers = outbox_message.c.contact_id.is_not(None)
+Index(
+    "ix_outbox_message_contact_id",
+    outbox_message.c.contact_id,
+    sqlite_where=_is_strangers,
+    postgresql_where=_is_strangers,
+)
 Index("ix_outbox_message_dead", outbox_message.c.dead_at)
 Index("ix_outbox_message_bulk_id", outbox_message.c.bulk_id)
 

@@ -24,7 +24,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.service import Service
 
 PAUSES_S = (1, 2, 4, 8, 0)
-POLL_S = 5
+POLL_S, LONGEST_REST_S = 5, 300
 
 log = structlog.get_logger()
 
@@ -129,16 +129,19 @@ class Comparison:
 
 
 def carry_out(service: Service, budget: CallBudget, stop: threading.Event) -> None:
-    """Carry out every run that waits, until `stop` is set."""
-    comparison = Comparison(service, budget, stop)
-    while not stop.wait(POLL_S):
+    """Carry out every run that waits, until `stop` is set; the longer one cannot go on, the more seldom it is tried."""
+    comparison, failures = Comparison(service, budget, stop), 0
+    while not stop.wait(min(POLL_S * 2**failures, LONGEST_REST_S)):
         try:
             for run in comparison.run():
+                failures = 0
                 if not run.is_open:
                     log.info("compared", run=run.id, contacts=run.contacts, calls=run.calls)
         except (Unreachable, RunLost) as error:
+            failures += 1
             log.warning("comparison interrupted", reason=str(error) or type(error).__name__)
         except Exception as error:  # the next one is tried whatever befell this one
+            failures += 1
             log.error("comparison stumbled", error=type(error).__name__)
     comparison.close()
 

@@ -25,7 +25,7 @@ DATABASES = [
 # What leans on the database itself runs on both by default; the rest of the PostgreSQL half runs behind `make soak`.
 ON_BOTH = {
     "test_batches", "test_concurrency", "test_crash", "test_erasure_concurrency", "test_health",
-    "test_main_job", "test_migrations", "test_outbox", "test_sealer",
+    "test_main_job", "test_migrations", "test_outbox", "test_reconcile", "test_sealer",
     "test_trouble", "test_unsubscribe",
 }  # fmt: skip
 

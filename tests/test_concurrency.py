@@ -92,7 +92,7 @@ def test_two_relays_never_deliver_a_message_twice(house):
     for person in people:
         person.subscribe()
     relays = [Relay(secrets.token_hex(4), house.service.transaction, services.now, random.random) for _ in range(3)]
-    channels = [house.service.channels(None)[0] for _ in relays]
+    channels = [house.service.channels(house.budget)[0] for _ in relays]
 
     def drain(relay, channel):
         while outbox.relay_once(relay, channel) is not None:

@@ -195,5 +195,8 @@ def _sync_owner(connection: Connection, email: str, now: datetime) -> bool:
     owner = connection.execute(select(subscriber).where(subscriber.c.email_key == email.lower())).one_or_none()
     if owner is None or owner.active_since is None:
         return False
+    # The contact that was deleted may be the one they were put on the list with: they have to be put on it again.
+    mine = update(subscriber).where(subscriber.c.id == owner.id)
+    connection.execute(mine.values(forwarded_event_id=None))
     outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, SYNC, now, subscriber_id=owner.id)
     return True

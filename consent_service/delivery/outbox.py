@@ -226,10 +226,11 @@ def extend_leases(relay: Relay) -> None:
 
 
 def hasten(connection: Connection, lane: str, now: datetime) -> None:
-    """Make every waiting message of a lane due: its other side is back."""
+    """Make every message of a lane due that was tried in vain: its other side is back."""
     connection.execute(
         update(outbox_message)
         .where(outbox_message.c.lane == lane, undone(), outbox_message.c.due_at > now, ~is_carried())
+        .where(outbox_message.c.attempts > 0)  # what nobody has tried waits for a time of its own
         .values(due_at=now)
     )
 

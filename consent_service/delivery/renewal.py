@@ -21,7 +21,7 @@ def lacking(connection: Connection, mark: str) -> int:
 
 def renew(connection: Connection, mark: str, first_at: datetime, now: datetime, most: int) -> int:
     """Have a link brought to so many people who have none of this mark, one by one; returns to how many."""
-    wanted = select(subscriber.c.id).where(*_lacks(mark)).limit(most).with_for_update()
+    wanted = select(subscriber.c.id).where(*_lacks(mark)).order_by(subscriber.c.id).limit(most).with_for_update()
     people = connection.execute(wanted).scalars().all()
     for place, person_id in enumerate(people):
         at = first_at + place * PACE

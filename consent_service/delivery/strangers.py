@@ -43,13 +43,13 @@ def load(connection: Connection, message: Message) -> Stranger | Nothing:
 
 
 def is_awaited(connection: Connection, email_key: str) -> bool:
-    """Whether a contact with this address has still to be taken off the list."""
+    """Whether a contact with this address is about to be taken off the list; what was given up holds nobody up."""
     return bool(connection.execute(select(is_awaited_of(email_key))).scalar_one())
 
 
 def is_awaited_of(email_key: Any) -> Any:
     """The same as a condition, of an address or a column of them."""
-    is_open = select(outbox_message.c.id).where(*_open(stranger.c.contact_id)).exists()
+    is_open = select(outbox_message.c.id).where(*_open(stranger.c.contact_id), outbox.undone()).exists()
     return select(stranger.c.contact_id).where(stranger.c.email_key == email_key, is_open).exists()
 
 

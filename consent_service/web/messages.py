@@ -40,6 +40,9 @@ REASONS = {
     r"ActiveCampaign: (?P<error>\w+)": mark("No connection to ActiveCampaign (%(error)s)."),
     r"ActiveCampaign answered (?P<code>\d+( \(.*\))?)": mark("ActiveCampaign answered with an error: %(code)s."),
     r"ActiveCampaign did not take the .+ the list": LIST_UNTOUCHED,
+    r"ActiveCampaign (did not put the tag on the contact|neither made the tag nor knows it)": mark(
+        "ActiveCampaign did not set the tag as it was asked to."
+    ),
     r"ActiveCampaign's answer .+": UNREADABLE,
     r"ActiveCampaign's search did not look for the address": UNREADABLE,
     r"not found yet; a contact just made may be found later": mark(
