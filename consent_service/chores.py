@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select, update
 
 from consent_service import database, drift, erasure, imports, restoration, retention
 from consent_service import service as services
+from consent_service.connection_state import NIGHT, NIGHTLY
 from consent_service.database import insert_if_absent, insert_or_replace
 from consent_service.delivery import departures, outbox, own_link, renewal
 from consent_service.delivery.letters import ANCHOR
@@ -30,8 +31,8 @@ SLICE = 200
 INVITED_AT_ONCE = 5
 FIELD_IS_KNOWN = 2 * own_link.LOOK_AGAIN  # by then a running relay has seen the field
 STAMP_PAUSE = timedelta(hours=1)
-NOON, NIGHT = time(12, tzinfo=HELSINKI), time(3, tzinfo=HELSINKI)
-PURGE, TIDY, STAMP, RECONCILE = "purge", "tidy", "stamp", "reconcile"
+NOON = time(12, tzinfo=HELSINKI)
+PURGE, TIDY, STAMP = "purge", "tidy", "stamp"
 
 log = structlog.get_logger()
 
@@ -86,13 +87,13 @@ class Chores:
 
     def _compare_nightly(self) -> None:
         """Have the list at ActiveCampaign compared; a new installation waits for its first night."""
-        night, known = _newest(NIGHT, services.now()), _done_on(self._service, RECONCILE)
+        night, known = _newest(NIGHT, services.now()), _done_on(self._service, NIGHTLY)
         if not self._service.forwards or known >= night.isoformat():
             return
         with self._service.transaction() as connection:
             if drift.is_busy(connection, services.now()):  # then later in the same night
                 return
-            if _is_first(connection, RECONCILE, night) and known:
+            if _is_first(connection, NIGHTLY, night) and known:
                 drift.begin(connection, services.now(), applies=True, by_hand=False)
 
     def _tidy_daily(self) -> None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent_service import chores, database, privacy, privacy_check, retention
+from consent_service import chores, connection_state, database, privacy, privacy_check, retention
 from consent_service import service as services
 from consent_service.delivery import account_setup, outbox, own_link, renewal
 from consent_service.delivery.account_setup import SetupRefused
@@ -48,7 +48,7 @@ def examine(service: Service) -> list[Finding]:
     findings = [_settings(service), _mail(service), _activecampaign(service, has_database=is_usable)]
     if not is_usable:
         return [*findings, database_state]
-    checks: list[Callable[[Service], Finding]] = [_keys, _clock, _queue, _log, _statement, _retention]
+    checks: list[Callable[[Service], Finding]] = [_keys, _clock, _queue, _comparison, _log, _statement, _retention]
     return [*findings, database_state, *(check(service) for check in checks)]
 
 
@@ -218,6 +218,22 @@ def _queue(service: Service) -> Finding:
     if any(lane.is_late(now) for lane in served):
         return Finding("outbox", "wrong", "messages are overdue; is a relay running? Start: consent-service relay")
     return Finding("outbox", "good", f"{sum(lane.undone for lane in lanes)} messages wait")
+
+
+def _comparison(service: Service) -> Finding:
+    with service.reading() as connection:
+        state = connection_state.state(connection, lane_states(connection), forwards=service.forwards)
+    faults, place = state.faults(services.now()), f"look at {service.settings.public_url}/staff/activecampaign"
+    if connection_state.GIVEN_UP in faults and state.run:
+        return Finding("comparison", "wrong", f"the last one was given up: {state.run.trouble}; {place}")
+    if connection_state.OVERDUE in faults:
+        since = f"{state.compared_at:%Y-%m-%d %H:%M} UTC"
+        return Finding("comparison", "wrong", f"none has come to its end since {since}; is a relay running? {place}")
+    if connection_state.HELD_BACK in faults:
+        return Finding("comparison", "note", f"{state.held_back} contacts are left alone until you look; {place}")
+    if state.run is None:
+        return Finding("comparison", "good", "none yet; the first comes the night after ActiveCampaign is connected")
+    return Finding("comparison", "good", f"the last one began {state.run.started_at:%Y-%m-%d %H:%M} UTC")
 
 
 def _log(service: Service) -> Finding:

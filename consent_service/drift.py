@@ -211,9 +211,14 @@ def runs(connection: Connection, limit: int) -> Sequence[Row[Any]]:
 
 def summary(connection: Connection, run_id: int) -> Summary:
     """Return what a run found, by kind."""
-    counted = select(drift.c.kind, func.count(), func.count().filter(drift.c.is_repaired))
+    counted = select(drift.c.kind, func.count(), repaired())
     rows = connection.execute(counted.where(drift.c.run_id == run_id).group_by(drift.c.kind)).all()
     return Summary({kind: number for kind, number, _ in rows}, {kind: number for kind, _, number in rows})
+
+
+def repaired() -> Any:
+    """How many of some findings were put right."""
+    return func.count().filter(drift.c.is_repaired)
 
 
 def findings(connection: Connection, run_id: int, limit: int) -> Sequence[Row[Any]]:

@@ -98,9 +98,9 @@ def waiting_messages(connection: Connection) -> Sequence[Row[Any]]:
     return connection.execute(_messages().where(undone).order_by(outbox_message.c.due_at).limit(LONGEST_LIST)).all()
 
 
-def dead_messages(connection: Connection) -> Sequence[Row[Any]]:
+def dead_messages(connection: Connection, lanes: Sequence[str] = outbox.LANES) -> Sequence[Row[Any]]:
     """Return the messages that could not be delivered, the newest first, with the person's name."""
-    dead = outbox_message.c.dead_at.is_not(None)
+    dead = outbox_message.c.dead_at.is_not(None) & outbox_message.c.lane.in_(lanes)
     return connection.execute(
         _messages().where(dead).order_by(outbox_message.c.dead_at.desc()).limit(LONGEST_LIST)
     ).all()

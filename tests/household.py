@@ -92,11 +92,16 @@ class Household:
         """Compare with the list at ActiveCampaign once, and return what was found; what follows from it waits."""
         with self.service.transaction() as connection:
             assert drift.begin(connection, services.now(), applies=applies, by_hand=by_hand)
+        run = self.carry_out()
+        with self.service.reading() as connection:
+            return drift.summary(connection, run.id)
+
+    def carry_out(self):
+        """Carry out the comparison that waits, as the relay does, and return how it ended."""
         comparison = Comparison(self.service, self.budget, threading.Event())
         *_, run = comparison.run()
         comparison.close()
-        with self.service.reading() as connection:
-            return drift.summary(connection, run.id)
+        return run
 
     def occasion(self, actor: str = "subscriber", door: str = "link") -> Occasion:
         """An occasion, as a door makes it."""

@@ -72,7 +72,7 @@ ROWS = [
     {"erasure", "corrections", "tracking"},
     {"subscriptions", "subscribers", "retention"},
     {"restoration", "imports", "drift"},
-    {"notes_file"},
+    {"notes_file", "connection_state"},
     {"data_requests"},
     {"consent_record"},
     {"data_package"},
@@ -82,7 +82,7 @@ ROWS = [
     {"web.visitor", "web.forms", "web.messages"},
     {"web.accounts", "web.pages", "web.health", "web.rendered"},
     {"web.public", "web.development", "web.evidence", "web.statement", "web.sheet", "web.webhooks"},
-    {"web.my_data", "web.rights"},
+    {"web.my_data", "web.rights", "web.connection"},
     {"web.console"},
     {"web"},
     {"web.server"},
@@ -205,7 +205,7 @@ def test_every_staff_route_is_guarded_and_every_other_one_is_known(sqlite_house)
         staff_only = rule.endpoint.startswith("console.") or rule.endpoint in BEHIND_LOGIN_BY_FLASK_SECURITY
         assert staff_only, f"{rule.endpoint} is neither public nor guarded: decide"
         path = rule.rule.replace("<uuid:subscriber_id>", "0" * 8 + "-0000" * 3 + "-" + "0" * 12)
-        path = path.replace("<int:message_id>", "1")
+        path = re.sub(r"<int[^>]*>", "1", path)
         for method in rule.methods - {"OPTIONS"}:
             answer = http.request(method, sqlite_house.url + path, allow_redirects=False, timeout=20)
             assert answer.status_code in (302, 400), (method, path, answer.status_code)

@@ -13,7 +13,7 @@ from flask_wtf import FlaskForm
 from wtforms import DateField, SelectField, StringField
 from wtforms.validators import InputRequired, ValidationError
 
-from consent_service import asks, people, retention, subscribers, subscriptions
+from consent_service import asks, connection_state, people, retention, subscribers, subscriptions
 from consent_service import language as languages
 from consent_service import service as services
 from consent_service.asks import Ask, StaffRequest
@@ -28,19 +28,20 @@ from consent_service.subscribers import STATUSES
 from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
 from consent_service.web import sheet
 from consent_service.web.accounts import require_login
+from consent_service.web.connection import connection as connection_pages
 from consent_service.web.forms import AddressField, NameField
 from consent_service.web.messages import KINDS
-from consent_service.web.pages import link_to
+from consent_service.web.pages import LARGEST_ID, link_to
 from consent_service.web.rights import rights
 from consent_service.web.visitor import occasion, service
 
 console = Blueprint("console", __name__, url_prefix="/staff")
 console.register_blueprint(rights)
+console.register_blueprint(connection_pages)
 
 GROUPS = {"pending": mark("Unconfirmed"), "active": mark("Subscribing"), "passive": mark("Have left")}
 LANGUAGES = {"fi": mark("Finnish"), "sv": mark("Swedish"), "en": mark("English")}
 NO_CHANNEL, NO_DAY = mark("Choose how the person asked."), mark("Give the day on which the person asked.")
-LARGEST_ID = 2**63 - 1
 REFUSALS = {
     "declined": mark("This person has answered “I did not ask, do not write to me”, so no message was sent."),
     "objected": mark("This person has objected to marketing, so no message was sent."),
@@ -85,6 +86,7 @@ def overview() -> ResponseReturnValue:
         stale = subscribers.stale(connection, service().controller.purpose_version)
         overdue = retention.overdue(connection, services.now())
         unsealed = sealer.is_late(connection, services.now())
+        there = connection_state.state(connection, list(lanes.values()), forwards=service().forwards)
     return render_template(
         "console/overview.html",
         lanes=lanes,
@@ -92,7 +94,8 @@ def overview() -> ResponseReturnValue:
         stale=stale,
         overdue=overdue,
         unsealed=unsealed,
-        forwards=service().forwards,
+        there=there,
+        faults=there.faults(services.now()),
         now=services.now(),
         groups=GROUPS,
     )
@@ -205,16 +208,22 @@ def retry_message(message_id: int) -> ResponseReturnValue:
     with service().transaction() as connection:
         if not outbox.retry_dead(connection, message_id, services.now()):
             abort(404)
-    return redirect(link_to("console.queue"))
+    return redirect(_list_of_messages())
 
 
-@console.post("/queue/<int:message_id>/set-aside")
+@console.post(f"/queue/<int(max={LARGEST_ID}):message_id>/set-aside")
 def set_aside_message(message_id: int) -> ResponseReturnValue:
     """Take a dead letter off the list: nothing can be done about it."""
     with service().transaction() as connection:
         if not outbox.set_aside(connection, message_id, services.now()):
             abort(404)
-    return redirect(link_to("console.queue"))
+    return redirect(_list_of_messages())
+
+
+def _list_of_messages() -> str:
+    """The page on which the button was pressed."""
+    came_from = request.form.get("from")
+    return link_to("console.connection.show" if came_from == "activecampaign" else "console.queue")
 
 
 def _add_page(form: AddForm, refusal: str | None = None) -> str:

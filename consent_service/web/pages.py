@@ -15,6 +15,8 @@ from consent_service.privacy import OMBUDSMAN_PAGE
 from consent_service.web import messages
 from consent_service.web.visitor import service
 
+LARGEST_ID = 2**63 - 1  # of a row; a larger number in an address is no page
+
 assets = Blueprint("pages", __name__)
 
 ERRORS = {

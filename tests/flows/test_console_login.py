@@ -40,7 +40,7 @@ def clock():
 
 def staff_pages(house):
     """Every address under /staff, with somebody and something that exist, and the methods it takes."""
-    values = {"subscriber_id": house.person("aino@example.com").id, "message_id": house.messages()[0].id}
+    values = {"subscriber_id": house.person("aino@example.com").id, "message_id": house.messages()[0].id, "run_id": 1}
     for rule in house.app.url_map.iter_rules():
         if rule.rule.startswith("/staff"):
             yield rule, rule.build({name: values[name] for name in rule.arguments})[1]
@@ -110,6 +110,7 @@ def test_whether_a_person_or_message_exists_is_not_told_to_strangers(house):
 
 def test_every_page_behind_the_login_is_one_of_ours(house, heidi):
     Visitor(house).subscribe()
+    house.compare()
     heidi.log_in()
     for rule, path in staff_pages(house):
         if "GET" in rule.methods:

@@ -17,7 +17,10 @@ from tests.actors import Staff, Visitor, fi
 from tests.processes import run, variables
 from tests.servers.smtp import MailServer
 
-PARTS = ["ActiveCampaign", "clock", "database", "keys", "log", "mail", "outbox", "retention", "settings", "statement"]
+PARTS = [
+    "ActiveCampaign", "clock", "comparison", "database", "keys", "log", "mail", "outbox", "retention", "settings",
+    "statement",
+]  # fmt: skip
 HOOK = "webhook-secret-0123456789-abcdefghij"
 
 
