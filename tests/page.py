@@ -15,6 +15,10 @@ class PageForm:
     method: str
     fields: dict[str, str] = field(default_factory=dict)
     buttons: list[str] = field(default_factory=list)
+    sends: list[dict[str, str]] = field(default_factory=list)  # what each button adds, by its name and value
+
+    def pressed(self, button: str) -> dict[str, str]:
+        return self.fields | self.sends[self.buttons.index(button)]
 
 
 class _Reader(HTMLParser):
@@ -36,6 +40,7 @@ class _Reader(HTMLParser):
             self.forms.append(PageForm(found.get("action", ""), found.get("method", "get")))
         if tag == "button" and self.forms:
             self.forms[-1].buttons.append("")
+            self.forms[-1].sends.append({found["name"]: found.get("value") or ""} if found.get("name") else {})
         if tag == "input" and self.forms and found.get("type") not in ("checkbox", "radio") and found.get("name"):
             self.forms[-1].fields[found["name"]] = found.get("value") or ""
 
@@ -76,5 +81,5 @@ class Page:
         form = self.form(button)
         address = urljoin(self.answer.url, form.action)
         send = self._http.post if form.method == "post" else self._http.get
-        data = {"data" if form.method == "post" else "params": form.fields | fields}
+        data = {"data" if form.method == "post" else "params": form.pressed(button) | fields}
         return Page(self._http, send(address, timeout=20, **data))

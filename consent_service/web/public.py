@@ -129,7 +129,7 @@ def confirm(token: str) -> ResponseReturnValue:
     with service().reading() as connection:
         ask, person = asks.find(connection, confirmation_id)
         asked = _asked_texts(connection, ask)
-    page, tracks = _confirm_text(ask, asked), request.form.get("tracking") != "no"
+    page, tracks = _confirm_text(ask, asked), request.form.get("tracking") == "yes"
     if person.open_confirmation_id == ask.id and shown and shown.statement != page.sha256:
         return _confirm_page(token, ask, person, asked)  # its words changed since it was opened: they are shown again
     try:

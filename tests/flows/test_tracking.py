@@ -113,12 +113,18 @@ def test_ticked_and_confirmed_it_is_permitted_with_the_words_that_were_shown(hou
 
 
 def test_on_the_confirmation_page_it_can_be_left_out(house, aino):
-    assert asked(aino, tracking="yes").press(ONLY, tracking="no").status == 200
+    assert asked(aino, tracking="yes").press(ONLY).status == 200
     house.deliver()
     assert house.status(aino.email) == "active"
     assert not is_tracked(aino) and not has_tag(aino)
     assert "tracking" not in house.story(aino.email)[-1].core["texts"]
     assert sentence(house) not in " ".join(aino.newest().text.split())
+
+
+def test_a_confirmation_that_does_not_say_both_is_of_the_newsletter_only(house, aino):
+    form = asked(aino, tracking="yes").form(BOTH)
+    assert house.post(form.action, form.fields).status == 200
+    assert house.status(aino.email) == "active" and not is_tracked(aino)
 
 
 def test_the_choice_travels_through_send_again_and_the_address_was_wrong(house, aino):
@@ -342,6 +348,6 @@ def test_the_consent_record_has_it_as_a_purpose_of_its_own(house, aino):
     aino.leave()
     told = ["ConsentGiven", "ConsentWithdrawn", "RenewedConsentGiven", "ConsentWithdrawn"]
     assert states() == told and record(aino).story[-1] == "ConsentWithdrawn"
-    asked(aino, tracking="yes").press(ONLY, tracking="no")
+    asked(aino, tracking="yes").press(ONLY)
     assert states() == [*told, "ConsentRequested", "ConsentRefused"]
     assert record(aino).notices[-1].tracking == house.asks(aino.email)[-1].tracking_sha256
