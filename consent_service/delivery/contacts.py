@@ -86,12 +86,13 @@ class ContactState:
 
     def wants_tag(self, answer: Delivered) -> bool | None:
         """Whether the tag has to be put on or taken off, after this answer about the list; None for neither."""
+        if self.tagging is None or answer.contact_id is None:
+            return None
+        if self.tagging.event_id is None:  # taken back, it has to go whatever the list says of the contact
+            return False
         has_left = isinstance(answer, Seen) and answer.membership.status != SUBSCRIBED
-        if self.tagging is None or answer.contact_id is None or has_left:
-            return None
-        if self.tagging.is_forwarded and answer.contact_id == self.contact_id:
-            return None
-        return self.tagging.event_id is not None
+        is_there = self.tagging.is_forwarded and answer.contact_id == self.contact_id
+        return None if has_left or is_there else True
 
 
 @dataclass(frozen=True)

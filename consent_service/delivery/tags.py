@@ -5,15 +5,15 @@ association. A name is compared here, whatever a search brings. Must not query t
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from consent_service.delivery.calls import Calls, Ended, part, rows
+from consent_service.delivery.calls import MOST_PAGES, PAGE, Calls, Ended, number, part, rows
 from consent_service.delivery.outbox import Rejected, Retry
 
 TRACKING_TAG = "seuranta-sallittu"
 DESCRIPTION = "Opens and clicks may be followed. Set by the consent service; do not add or remove by hand."
-PAGE = 100
 
 
 class Tags:
@@ -41,7 +41,7 @@ class Tags:
 
     def _remove(self, contact_id: str) -> None:
         tag_id = self._find()
-        for one in self._tags_of(contact_id):
+        for one in list(self._tags_of(contact_id)):  # read whole first: removing moves the pages
             # How soon a search finds a new tag is not known: without an id each tag is asked for its name.
             if str(one.get("tag")) == tag_id or (tag_id is None and self._is_ours(str(one.get("tag")))):
                 self._delete(one["id"])
@@ -73,8 +73,10 @@ class Tags:
     def _has(self, contact_id: str, tag_id: str) -> bool:
         return any(str(one.get("tag")) == tag_id for one in self._tags_of(contact_id))
 
-    def _tags_of(self, contact_id: str) -> list[dict[str, Any]]:
-        return self._all(f"contacts/{quote(contact_id, safe='')}/contactTags?", "contactTags")
+    def _tags_of(self, contact_id: str) -> Iterator[dict[str, Any]]:
+        found = self._all(f"contacts/{quote(contact_id, safe='')}/contactTags?", "contactTags")
+        # A list that is not narrowed as asked would have the tags of everybody.
+        return (one for one in found if str(one.get("contact") or contact_id) == contact_id)
 
     def _try(self, path: str, body: object) -> Any:
         """The answer to a call that makes something; None when it was refused, since another relay may have made it."""
@@ -85,16 +87,18 @@ class Tags:
                 raise
         return None
 
-    def _all(self, path: str, name: str) -> list[dict[str, Any]]:
-        """Everything a list holds, page by page; whether it heeds the page asked for is not known of each."""
-        found: dict[str, dict[str, Any]] = {}
-        while True:
-            code, body = self._calls.call("GET", f"{path}&limit={PAGE}&offset={len(found)}".replace("?&", "?"))
-            page = [one | {"id": str(one["id"])} for one in rows(body, name) if _has_id(one)] if code != 404 else []
-            known = len(found)
-            found |= {one["id"]: one for one in page}
-            if len(page) < PAGE or len(found) == known:
-                return list(found.values())
+    def _all(self, path: str, name: str) -> Iterator[dict[str, Any]]:
+        """Yield what a list holds, page by page; raises Ended for one without end, whose rest nobody has seen."""
+        seen: set[str] = set()
+        for _ in range(MOST_PAGES):
+            code, body = self._calls.call("GET", f"{path}&limit={PAGE}&offset={len(seen)}".replace("?&", "?"))
+            page = {str(one["id"]): one for one in rows(body, name) if _has_id(one)} if code != 404 else {}
+            yield from (one | {"id": key} for key, one in page.items() if key not in seen)
+            is_last = page.keys() <= seen  # whether a list heeds the offset asked for is not known of each
+            seen |= page.keys()
+            if is_last or number(part(body, "meta").get("total")) == len(seen):
+                return
+        raise Ended(Retry("ActiveCampaign's list of tags does not end"))
 
 
 def _has_id(one: object) -> bool:

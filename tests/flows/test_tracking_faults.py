@@ -31,6 +31,7 @@ def house(standing_house):
     there = standing_house.contacts
     there.clear_faults()
     there.ignores_tag_search, there.tag_search_delay_s, there.refuses_second_tagging = False, 0.0, False
+    there.mixes_contact_tags = False
     there.retry_after_s = 1
     with there.changed:
         there.tags.clear()
@@ -130,7 +131,47 @@ def test_a_call_that_takes_effect_late_is_made_up_for(house, clock, aino, last):
     assert tags(aino) == ([] if last == "withdrawn" else [TRACKING_TAG])
 
 
+@pytest.mark.parametrize("status", [None, 0])
+def test_taken_back_the_tag_goes_whatever_the_list_says_of_the_contact(house, aino, status):
+    allow(aino)
+    house.deliver()
+    with house.contacts.changed:
+        there = house.contacts.find(aino.email)
+        there.lists = {} if status is None else {1: status}
+    withdraw(aino)
+    house.deliver()
+    assert tags(aino) == [] and house.person(aino.email).tagged_at is None
+    assert house.contacts.status_of(aino.email) == status
+
+
 # What nobody knows of the real one is played both ways
+
+
+def test_the_tags_of_others_are_left_alone_though_an_answer_names_them(house, aino):
+    allow(aino)
+    house.deliver()
+    other = Visitor(house, f"eero.{aino.email}").becomes_active()
+    allow(other)
+    house.contacts.mixes_contact_tags = True
+    house.deliver()
+    assert tags(other) == [TRACKING_TAG], "the tag of another does for nobody"
+    withdraw(aino)
+    house.deliver()
+    assert tags(aino) == [] and tags(other) == [TRACKING_TAG]
+
+
+def test_a_list_of_tags_that_does_not_end_is_left_and_tried_again(house, aino):
+    with house.contacts.changed:
+        for number in range(5100):
+            house.contacts.add_tag(f"{TRACKING_TAG}-{number}").created_at = 0.0
+    before = len(tag_calls(house))
+    allow(aino)
+    house.deliver()
+    assert len(tag_calls(house)) - before == 50
+    [waiting] = [row for row in house.messages() if row.done_at is None]
+    assert waiting.dead_at is None and "end" in waiting.last_error
+    with house.contacts.changed:
+        house.contacts.tags.clear()
 
 
 @pytest.mark.parametrize("ignored", [True, False])

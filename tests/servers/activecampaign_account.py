@@ -97,6 +97,7 @@ class Account:
         self.ignores_tag_search = False
         self.tag_search_delay_s = 0.0
         self.refuses_second_tagging = False
+        self.mixes_contact_tags = False
         self.tags: dict[str, Tag] = {}
         self.tagged: dict[str, tuple[str, str]] = {}
         self.tag_history: list[tuple[str, str]] = []

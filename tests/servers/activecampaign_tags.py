@@ -1,8 +1,8 @@
 """Tags of an ActiveCampaign account and of its contacts, as API v3 answers about them.
 
 A tag's name is unique whatever its case; what lies between a tag and a contact has an id of its own, by which it is
-removed. Whether a search by name is heeded, how soon it finds a new tag, and what a second tagging answers is not
-documented: switches of the account say.
+removed. Whether a search by name is heeded, how soon it finds a new tag, what a second tagging answers, and whether the
+tags of a contact are its own only is not documented: switches of the account say.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def contact_tags(account: Account, asked: Asked) -> Answer:
         return held_part(account, asked)
     if account.by_id(asked.number) is None:
         return message(404, f"No Result found for Subscriber with id {asked.number}")
-    mine = [_association(account, key) for key, (contact, _) in account.tagged.items() if contact == asked.number]
-    return _page(asked, "contactTags", mine)
+    shown = [key for key, (one, _) in account.tagged.items() if account.mixes_contact_tags or one == asked.number]
+    return _page(asked, "contactTags", [_association(account, key) for key in shown])
 
 
 def untag_contact(account: Account, asked: Asked) -> Answer:

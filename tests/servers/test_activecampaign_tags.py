@@ -70,6 +70,14 @@ def test_tagging_twice_makes_one_or_is_refused_and_unknown_ones_are_not_found(
     assert api("GET", "contacts/9/contactTags").status_code == 404
 
 
+def test_the_tags_of_a_contact_are_its_own_or_those_of_all(account: ActiveCampaign, api: Api) -> None:
+    made(api)
+    tagged(api, contact=account.add("bo@example.com").id)
+    assert api("GET", "contacts/1/contactTags").json()["contactTags"] == []
+    account.mixes_contact_tags = True
+    assert len(api("GET", "contacts/1/contactTags").json()["contactTags"]) == 1
+
+
 def test_a_contact_that_is_deleted_takes_its_tags_along(account: ActiveCampaign, api: Api) -> None:
     made(api)
     tagged(api)
