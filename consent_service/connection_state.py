@@ -27,13 +27,13 @@ DEAD, LATE, GIVEN_UP, OVERDUE, HELD_BACK = "dead", "late", "given-up", "overdue"
 
 @dataclass(frozen=True)
 class State:
-    """How the connection stands: its lanes, the newest run, since when none was finished, how many are held back."""
+    """How the connection stands: its lanes, the newest run, since when none was finished, who is held back."""
 
     forwards: bool
     lanes: Sequence[LaneState]
     run: Row[Any] | None
     compared_at: datetime | None
-    held_back: int
+    held_back: dict[str, int]
 
     @property
     def undone(self) -> int:
@@ -59,7 +59,7 @@ class State:
             LATE: any(lane.is_late(now) for lane in self.lanes),
             GIVEN_UP: self.run is not None and self.run.phase == drift.GIVEN_UP,
             OVERDUE: self.compared_at is not None and now - self.compared_at > LONGEST_GAP,
-            HELD_BACK: self.held_back > 0,
+            HELD_BACK: bool(self.held_back),
         }
         return [fault for fault, is_so in found.items() if is_so]
 
@@ -117,13 +117,13 @@ def _summary(rows: Sequence[Any], run_id: int) -> Summary:
     return Summary({kind: number for kind, number, _ in mine}, {kind: repaired for kind, _, repaired in mine})
 
 
-def _held_back(connection: Connection) -> int:
+def _held_back(connection: Connection) -> dict[str, int]:
     """A run that only reports puts nobody right: the newest that should have counts."""
     which = (reconcile_run.c.applies, reconcile_run.c.phase == drift.DONE)
     newest = select(reconcile_run.c.id).where(*which).order_by(reconcile_run.c.id.desc()).limit(1)
     run_id = connection.execute(newest).scalar_one_or_none()
     compared = find(connection, run_id) if run_id is not None else None
-    return sum(left_alone(compared).values()) if compared else 0
+    return left_alone(compared) if compared else {}
 
 
 def _compared_at(connection: Connection) -> datetime | None:

@@ -230,7 +230,9 @@ def _comparison(service: Service) -> Finding:
         since = f"{state.compared_at:%Y-%m-%d %H:%M} UTC"
         return Finding("comparison", "wrong", f"none has come to its end since {since}; is a relay running? {place}")
     if connection_state.HELD_BACK in faults:
-        return Finding("comparison", "note", f"{state.held_back} contacts are left alone until you look; {place}")
+        return Finding(
+            "comparison", "note", f"{sum(state.held_back.values())} contacts are left alone until you look; {place}"
+        )
     if state.run is None:
         return Finding("comparison", "good", "none yet; the first comes the night after ActiveCampaign is connected")
     return Finding("comparison", "good", f"the last one began {state.run.started_at:%Y-%m-%d %H:%M} UTC")

@@ -17,7 +17,7 @@ from consent_service.web.visitor import service
 
 connection = Blueprint("connection", __name__, url_prefix="/activecampaign")
 
-HISTORY, FIRST_FOUND, MOST_FOUND = 30, 10, 500
+HISTORY, FIRST_FOUND, MOST_FOUND = 30, 5, 500
 PASSIVE, OFF_LIST = mark("made passive here"), mark("taken off the list there")
 # What a comparison finds, and what putting it right means.
 FOUND = {
@@ -103,7 +103,6 @@ def _page(*, is_refused: bool = False) -> str:
         faults=state.faults(now),
         history=history,
         last=last,
-        left_alone=connection_state.left_alone(last) if last else {},
         findings=findings,
         dead=dead,
         taken_at=taken_at,

@@ -6,10 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 
+from consent_service import drift
 from consent_service import service as services
+from consent_service.delivery import forwarding, outbox
 from consent_service.models import subscriber
+from consent_service.models_there import reconcile_run
+from tests import crowd
 from tests.actors import Staff, Visitor, fi
 from tests.browser.guest import LONG_EMAIL, LONG_FIRST, LONG_LAST
 from tests.household import NO_ACTIVECAMPAIGN, Household, household
@@ -111,10 +115,50 @@ def _with_one_update_waiting(house: Household) -> None:
     Visitor(house).becomes_active()
 
 
+def _with_drift(house: Household) -> None:
+    """Something found of nearly every kind and left alone, an update given up, and a comparison to go on with."""
+    _with_staff(house)
+    emails = [f"aino.{number}@example.com" for number in range(4)] + [LONG_EMAIL.format("there")]
+    crowd.become_active(house, emails)
+    with house.service.transaction() as connection:
+        mine = subscriber.c.email == emails[-1]
+        long = {"first_name": LONG_FIRST, "last_name": LONG_LAST}
+        connection.execute(update(subscriber).where(mine).values(long))
+    house.contacts.set_status(emails[0], 2)
+    house.contacts.set_status(emails[1], 3)
+    house.contacts.remove(emails[2])
+    house.contacts.set_status(emails[-1], 2)
+    for number in range(12):
+        house.contacts.add(f"vieras.{number}@example.com", status=1)
+    house.compare(by_hand=False)
+    _with_an_update_refused(house, emails[3])
+    house.compare(applies=False)
+    with house.service.transaction() as connection:
+        drift.begin(connection, services.now(), applies=True, by_hand=True)
+
+
+def _with_an_update_refused(house: Household, email: str) -> None:
+    with house.service.transaction() as connection:
+        mine = subscriber.c.email == email
+        connection.execute(update(subscriber).where(mine).values(email='aino"@"example@example.com'))
+        person = connection.execute(select(subscriber.c.id).where(subscriber.c.email_key == email)).scalar_one()
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, forwarding.SYNC, services.now(), subscriber_id=person)
+    crowd.forward(house)
+
+
+def change_run(house: Household, *, is_claimed: bool, trouble: str | None) -> None:
+    """Let the comparison that is open be under way, or left by whoever was at it."""
+    until = services.now() + timedelta(days=1) if is_claimed else None
+    with house.service.transaction() as connection:
+        state = {"claimed_by": "another" if is_claimed else None, "claimed_until": until, "trouble": trouble}
+        connection.execute(update(reconcile_run).where(reconcile_run.c.is_open).values(state | {"contacts": 12300}))
+
+
 CONDITIONS: dict[str, tuple[Callable[[Household], None], dict[str, object]]] = {
     "empty": (_with_staff, {}),
     "town": (_with_staff, {}),
     "busy": (_with_many_people, {}),
     "strict": (_with_a_full_allowance, {"limit_ip": "2/hour", "limit_global": "1/hour"}),
+    "drifted": (_with_drift, {}),
     "unconnected": (_with_one_update_waiting, NO_ACTIVECAMPAIGN),
 }

@@ -6,7 +6,7 @@ import pytest
 import time_machine
 from sqlalchemy import update
 
-from consent_service import drift
+from consent_service import doctor, drift
 from consent_service import service as services
 from consent_service.language import CODES, language
 from consent_service.models import outbox_message, subscriber
@@ -17,6 +17,10 @@ from tests.actors import Staff, Visitor, fi
 from tests.household import NO_ACTIVECAMPAIGN
 
 SUBSCRIBED, UNSUBSCRIBED = 1, 2
+MANY = (
+    "%(number)s contacts are on the list there without permission here and were left alone. "
+    "Import those who gave their permission first; then put right what may be."
+)
 PAGE, PUT_RIGHT = "/staff/activecampaign", "/staff/activecampaign/put-right"
 
 
@@ -55,6 +59,12 @@ def overview_agrees(look, message, **values):
     return says(page, message, **values) and says(page, "All is well.") == (message == "it works.")
 
 
+def doctor_says(house):
+    """What the doctor finds about the comparisons."""
+    [found] = [one for one in doctor.examine(house.service) if one.part == "comparison"]
+    return f"{found.state}: {found.says}"
+
+
 def change_run(house, **values):
     with house.service.transaction() as connection:
         connection.execute(update(reconcile_run).where(reconcile_run.c.is_open).values(**values))
@@ -86,6 +96,7 @@ def test_all_is_well_before_the_first_night_and_after_it(house, look):
     house.compare()
     page = look()
     assert says(page, "The connection works.") and says(page, "Both sides agree.")
+    assert doctor_says(house).startswith("good: the last one began")
     assert not says(page, "not yet"), "it took something, and was heard of"
     assert fi("today %(clock)s", clock="").strip() in page.words
     assert overview_agrees(look, "it works.")
@@ -189,6 +200,7 @@ def test_a_comparison_given_up_is_a_fault_until_the_next_is_finished(house, look
     reason = fi("ActiveCampaign lists everybody, whatever it is asked for.")
     assert says(look(), "The last comparison was given up. %(reason)s", reason=reason)
     assert overview_agrees(look, "The last comparison was given up. %(reason)s", reason=reason)
+    assert doctor_says(house).startswith("wrong: the last one was given up: ActiveCampaign lists everybody")
     house.compare()
     assert says(look(), "The connection works.")
 
@@ -207,6 +219,7 @@ def test_a_day_and_two_hours_without_a_finished_comparison_is_a_fault(house, hei
     with time_machine.travel(services.now() + timedelta(hours=51 + 27)):
         heidi.log_in()
         assert overview_agrees(look, late)
+        assert doctor_says(house).startswith("wrong: none has come to its end since")
 
 
 def test_strangers_held_back_wait_for_somebody_and_their_addresses_are_on_no_page(house, look):
@@ -219,15 +232,21 @@ def test_strangers_held_back_wait_for_somebody_and_their_addresses_are_on_no_pag
         "The comparison left %(number)s contacts alone until somebody has looked.",
         12,
     )
+    one = (
+        "One contact is on the list there without permission here and was left alone. "
+        "Import them first if they gave their permission; then put right what may be."
+    )
+    many = count(one, MANY, 12)
+    assert doctor_says(house).startswith("note: 12 contacts are left alone until you look")
     page = look()
-    assert held in page.words and held in look("/staff/").words
+    assert held in page.words and many in page.words and held in look("/staff/").words
     [run] = house.rows(reconcile_run)
     whole = look(f"{PAGE}/runs/{run.id}")
-    for shown, number in ((page, 10), (whole, 12)):
+    for shown, number in ((page, 5), (whole, 12)):
         assert "stranger" not in shown.words and shown.words.count(fi("Nobody of ours")) == number
     assert fi("number %(id)s", id=house.rows(drifts)[-1].contact_id) in whole.words
     house.compare(applies=False)
-    assert held in look().words, "only looking again changes nothing about that"
+    assert held in look().words and many in look().words, "only looking again changes nothing about that"
     look(PUT_RIGHT).press(fi("Put right what may be"))
     house.carry_out()
     house.deliver()
