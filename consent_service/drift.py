@@ -12,15 +12,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, or_, select, update
 
-from consent_service import import_rows, people, subscriptions
-from consent_service.database import insert_if_absent, insert_or_replace
+from consent_service import caution, import_rows, people, subscriptions
+from consent_service.database import insert_if_absent
 from consent_service.delivery import departures, forwarding, outbox, strangers
 from consent_service.delivery.contacts import BOUNCED, LEFT, SUBSCRIBED, ContactState, Membership
 from consent_service.delivery.listing import PAGE, Found
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.vault import Vault
-from consent_service.models import confirmation, import_batch, outbox_message, subscriber
-from consent_service.models_there import deleted_contact, drift, pulse, reconcile_run
+from consent_service.models import confirmation, outbox_message, subscriber
+from consent_service.models_there import deleted_contact, drift, reconcile_run
 
 LIST, PEOPLE, DELETED, SETTLE, DONE, GIVEN_UP = "list", "people", "deleted", "settle", "done", "given up"
 LEFT_THERE, BOUNCED_THERE, MISSING_THERE = "left-there", "bounced-there", "missing-there"
@@ -30,10 +30,8 @@ KINDS = (
     LEFT_THERE, BOUNCED_THERE, MISSING_THERE, LEFT_HERE, NOT_FORWARDED, STRANGER, RESTORED, OTHER_ADDRESS,
     TO_BE_ASKED,
 )  # fmt: skip
-BY_HAND = "compared-by-hand"
 LEASE = timedelta(minutes=1)
 LONGEST_RUN = timedelta(days=1)
-FEW, SHARE = 20, 20  # more than twenty people and a twentieth of the list at once is likelier a slip than people's will
 
 
 class RunLost(Exception):
@@ -106,6 +104,13 @@ def is_busy(connection: Connection, now: datetime) -> bool:
 def find(connection: Connection, run_id: int) -> Row[Any]:
     """Return a run."""
     return connection.execute(select(reconcile_run).where(reconcile_run.c.id == run_id)).one()
+
+
+def open_list(connection: Connection, run: Row[Any], list_id: int) -> Row[Any]:
+    """Note which list a run is about; the first night after another list was set only reports."""
+    is_other = not run.by_hand and caution.is_other_list(connection, run, list_id)
+    _advance(connection, run, list_id=list_id, applies=run.applies and not is_other)
+    return find(connection, run.id)
 
 
 def take_page(connection: Connection, occasion: Occasion, run: Row[Any], *, page: Sequence[Found], calls: int) -> None:
@@ -183,7 +188,8 @@ def take_deleted(
         return
     owners = {row.contact_id: row.subscriber_id for row in asked}
     for one in found:
-        _restored(connection, occasion, run, one, owners[one.contact_id])
+        if _deleted_owner(connection, occasion, one) == owners[one.contact_id]:
+            _restored(connection, occasion, run, one, owners[one.contact_id])
     _advance(connection, run, cursor=asked[-1].subscriber_id, calls=run.calls + 1)
 
 
@@ -193,8 +199,7 @@ def settle(connection: Connection, occasion: Occasion, run: Row[Any]) -> None:
     rows = connection.execute(select(drift).where(*open_still).order_by(drift.c.id).limit(PAGE)).all()
     if not rows:
         strangers.forget_settled(connection)
-        if run.by_hand:  # outlives the run itself, which is purged
-            insert_or_replace(connection, pulse, ["name"], {"name": BY_HAND, "at": occasion.now})
+        caution.remember(connection, run, occasion.now)
         _end(connection, run, DONE, occasion.now, None)
         return
     may = {kind for kind in (MISSING_THERE, STRANGER) if run.applies and _may(connection, run, kind)}
@@ -249,9 +254,7 @@ def _left_here(connection: Connection, occasion: Occasion, run: Row[Any], person
 
 
 def _unknown(connection: Connection, occasion: Occasion, run: Row[Any], one: Found, person: Row[Any] | None) -> None:
-    hashes = occasion.vault.address_hashes(people.key_of(one.email))
-    such = or_(deleted_contact.c.contact_id == one.contact_id, deleted_contact.c.address_hash.in_(hashes))
-    owner = connection.execute(select(deleted_contact.c.subscriber_id).where(such).limit(1)).scalar_one_or_none()
+    owner = _deleted_owner(connection, occasion, one)
     if person is None and owner is not None:
         _restored(connection, occasion, run, one, owner)
         return
@@ -260,6 +263,15 @@ def _unknown(connection: Connection, occasion: Occasion, run: Row[Any], one: Fou
         return
     strangers.note(connection, one.contact_id, people.key_of(one.email), occasion.now)
     _note(connection, run, STRANGER, subscriber_id=person.id if person else None, contact_id=one.contact_id)
+
+
+def _deleted_owner(connection: Connection, occasion: Occasion, one: Found) -> str | None:
+    """Whose contact this was before it was deleted: told by its address, for the number may be somebody else's."""
+    if not one.email:
+        return None
+    hashes = occasion.vault.address_hashes(people.key_of(one.email))
+    such = select(deleted_contact.c.subscriber_id).where(deleted_contact.c.address_hash.in_(hashes))
+    return connection.execute(such.order_by(deleted_contact.c.erased_at.desc()).limit(1)).scalar_one_or_none()
 
 
 def _is_asked(connection: Connection, email_key: str, person: Row[Any] | None) -> bool:
@@ -297,26 +309,9 @@ def _forward_late(connection: Connection, occasion: Occasion, run: Row[Any]) -> 
 
 
 def _may(connection: Connection, run: Row[Any], kind: str) -> bool:
-    """Whether as many as were found may be taken off at once.
-
-    Strangers are only reported by the first run after an import and, where nobody was ever imported, until a person
-    has compared by hand: they may be subscribers nobody has brought over yet. Too many at once need a person as well.
-    """
-    if kind == STRANGER and not _was_reported(connection, run):
-        return False
     number = summary(connection, run.id).found.get(kind, 0)
-    active = connection.execute(select(func.count()).where(subscriber.c.status == "active")).scalar_one()
-    return bool(run.by_hand or number <= max(FEW, max(active, run.contacts) // SHARE))
-
-
-def _was_reported(connection: Connection, run: Row[Any]) -> bool:
-    imported_at = select(func.max(func.coalesce(import_batch.c.finished_at, import_batch.c.started_at)))
-    since = connection.execute(imported_at).scalar_one_or_none()
-    if since is None:
-        by_hand = select(pulse.c.at).where(pulse.c.name == BY_HAND)
-        return connection.execute(by_hand).first() is not None
-    earlier = (reconcile_run.c.id < run.id, reconcile_run.c.phase == DONE, reconcile_run.c.started_at > since)
-    return connection.execute(select(reconcile_run.c.id).where(*earlier).limit(1)).first() is not None
+    may = caution.may_take_off if kind == STRANGER else caution.may_believe_gone
+    return may(connection, run, number)
 
 
 def _apply(connection: Connection, occasion: Occasion, run: Row[Any], row: Row[Any]) -> None:

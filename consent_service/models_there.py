@@ -34,6 +34,7 @@ reconcile_run = Table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("applies", Boolean, nullable=False),
     Column("by_hand", Boolean, nullable=False),
+    Column("list_id", BigInteger),
     Column("phase", String(10), nullable=False),
     Column("cursor", String(36), nullable=False),
     Column("contacts", BigInteger, nullable=False, server_default="0"),

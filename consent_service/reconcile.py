@@ -6,7 +6,7 @@ let go, and whoever takes it next goes on behind the last page taken. Must not d
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,12 +17,14 @@ from consent_service import drift, subscriptions
 from consent_service import service as services
 from consent_service.delivery.calls import Ended
 from consent_service.delivery.contacts import Look, Membership, Seen
+from consent_service.delivery.listing import Found
 from consent_service.delivery.outbox import Delivered, Outcome, Rejected, Retry
 from consent_service.delivery.pacing import CallBudget
 from consent_service.drift import DELETED, LIST, PEOPLE, SETTLE, RunLost
 from consent_service.ledger.evidence import Occasion
 from consent_service.service import Service
 
+FIRST_CALLS = 3  # the list itself, its first page, and whether it tells the active from others
 PAUSES_S = (1, 2, 4, 8, 0)
 POLL_S, LONGEST_REST_S = 5, 300
 
@@ -59,7 +61,13 @@ class Comparison:
         """
         run, self._run = self._run or self._claim(), None
         while run is not None and run.is_open and not self._stop.is_set():
-            run = self._try(run)
+            try:
+                run = self._try(run)
+            except (Unreachable, RunLost):
+                raise
+            except Exception as error:  # staff see it, and the next one need not wait for the lease
+                self._let_go(run.id, f"unexpected {type(error).__name__}")
+                raise
             yield run
         if run is not None and run.is_open:
             self._let_go(run.id, None)
@@ -99,8 +107,15 @@ class Comparison:
         return trouble
 
     def _page(self, run: Row[Any]) -> Row[Any]:
-        page = self._listing.page(run.cursor) if run.cursor else self._listing.first_page()
-        return self._take(run, partial(drift.take_page, page=page, calls=1 if run.cursor else 2))
+        if run.cursor:
+            page = self._listing.page(run.cursor)
+            return self._take(run, partial(drift.take_page, page=page, calls=1))
+        page = self._listing.first_page()
+        return self._take(run, partial(self._first_page, page=page))
+
+    def _first_page(self, connection: Connection, occasion: Occasion, run: Row[Any], *, page: Sequence[Found]) -> None:
+        opened = drift.open_list(connection, run, self._service.list_id)
+        drift.take_page(connection, occasion, opened, page=page, calls=FIRST_CALLS)
 
     def _person(self, run: Row[Any]) -> Row[Any]:
         with self._service.reading() as connection:

@@ -27,11 +27,15 @@ FOUND = {
     drift.NOT_FORWARDED: ("have confirmed here, but ActiveCampaign was not told", "being told"),
     drift.STRANGER: ("on the list at ActiveCampaign without permission here", "being taken off it"),
     drift.RESTORED: ("erased here, but restored at ActiveCampaign", "being deleted there again"),
-    drift.TO_BE_ASKED: ("on the list there by an earlier list, being asked to confirm", ""),
+    drift.TO_BE_ASKED: ("on the list there, waiting to be asked or to answer (consent-service import invite)", ""),
     drift.OTHER_ADDRESS: ("have another address at ActiveCampaign than here", "to be set right there by hand"),
 }
 BUSY = "A comparison is under way already, by the relay or another command. Try again when it has ended."
 NOT_CONNECTED = "ActiveCampaign is not connected. Set CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID."
+NOT_YET_OURS = (
+    "Who is on the list without permission may be a subscriber you have not brought over yet: "
+    "consent-service import account --dry-run --help says how."
+)
 STOPPED = "Stopped. The relay goes on where it was, or this command when it is given again."
 
 
@@ -96,11 +100,11 @@ def _lines(found: Summary, *, applies: bool) -> list[str]:
 
 
 def _next(found: Summary, *, applies: bool) -> str:
-    if not applies:
+    strangers = found.found.get(drift.STRANGER, 0) - found.repaired.get(drift.STRANGER, 0)
+    if strangers and not applies:
+        return f"Nothing was changed. {NOT_YET_OURS} The others are taken off with: consent-service reconcile --apply"
+    if strangers:
+        return f"{NOT_YET_OURS} The others are taken off when this command is given once more."
+    if not applies and found.found.keys() - {drift.TO_BE_ASKED, drift.OTHER_ADDRESS}:
         return "Nothing was changed. Put right what the rules allow with: consent-service reconcile --apply"
-    if found.found.get(drift.STRANGER, 0) > found.repaired.get(drift.STRANGER, 0):
-        return (
-            "The first comparison only reports who is on the list without permission. Import those who gave it, or "
-            "have the others taken off with the next: consent-service reconcile --apply"
-        )
     return "Who they are is shown under /staff/activecampaign."

@@ -191,19 +191,20 @@ class Service:
 
     def account(self, calls: Calls) -> Account:
         """What is done with single contacts over a line to ActiveCampaign; only when it is configured."""
-        return Account(calls, self._list_id)
+        return Account(calls, self.list_id)
 
     def listing(self, calls: Calls) -> Listing:
         """The whole list, read over a line to ActiveCampaign; only when it is configured."""
-        return Listing(calls, self._list_id)
+        return Listing(calls, self.list_id)
 
     def wanted_there(self) -> Wanted:
         """What the account at ActiveCampaign has to have; only when it is configured."""
         place = f"{self.settings.public_url}/webhooks/activecampaign/"
-        return Wanted(self._list_id, place, self.settings.activecampaign_webhook_secret)
+        return Wanted(self.list_id, place, self.settings.activecampaign_webhook_secret)
 
     @property
-    def _list_id(self) -> int:
+    def list_id(self) -> int:
+        """The number of the list this service fills; only when ActiveCampaign is configured."""
         if self.settings.activecampaign_list_id is None:
             raise ValueError("ActiveCampaign is not configured")
         return self.settings.activecampaign_list_id
@@ -222,7 +223,7 @@ class Service:
 
     def _forwarding(self, budget: CallBudget) -> BatchChannel:
         calls = self.calls(budget)
-        account, bulk = self.account(calls), Bulk(calls, self._list_id, budget.for_bulk())
+        account, bulk = self.account(calls), Bulk(calls, self.list_id, budget.for_bulk())
         return BatchChannel(
             outbox.ACTIVECAMPAIGN,
             partial(bulk_people.load, self.vault, self.own_links),

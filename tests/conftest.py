@@ -25,8 +25,10 @@ DATABASES = [
 # What leans on the database itself runs on both by default; the rest of the PostgreSQL half runs behind `make soak`.
 ON_BOTH = {
     "test_batches", "test_concurrency", "test_crash", "test_erasure_concurrency", "test_health",
-    "test_main_job", "test_migrations", "test_outbox", "test_reconcile", "test_sealer",
+    "test_main_job", "test_migrations", "test_outbox", "test_sealer",
     "test_trouble", "test_unsubscribe",
+    "test_nothing_is_found_where_both_agree_and_few_calls_are_made", "test_who_left_there_unheard_leaves_here",
+    "test_a_stranger_is_reported_by_the_first_run_and_taken_off_by_the_next", "test_one_run_at_a_time",
 }  # fmt: skip
 
 
@@ -34,7 +36,11 @@ def pytest_collection_modifyitems(items):
     """Put the PostgreSQL half of the stories that only read and write as others do behind `make soak`."""
     for item in items:
         parameters = getattr(item, "callspec", None)
-        if parameters and "postgresql" in parameters.params.values() and item.path.stem not in ON_BOTH:
+        if (
+            parameters
+            and "postgresql" in parameters.params.values()
+            and not {item.path.stem, item.originalname} & ON_BOTH
+        ):
             item.add_marker(pytest.mark.soak)
 
 

@@ -71,6 +71,7 @@ ROWS = [
     {"asks"},
     {"erasure", "corrections", "tracking"},
     {"subscriptions", "subscribers", "retention"},
+    {"caution"},
     {"restoration", "imports", "drift"},
     {"notes_file", "connection_state"},
     {"data_requests"},

@@ -6,7 +6,7 @@ answer, never from 200 alone. Must not query the database or decide consent.
 
 import re
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -193,6 +193,8 @@ class Account:
         return self._calls.call("POST", "contact/sync", {"contact": wanted})[1]
 
     def _find(self, email: str, *, strictly: bool = False) -> str | None:
+        if not email:  # an empty filter brings everybody, and a contact may have no address
+            return None
         _, body = self._calls.call("GET", f"contacts?email={quote(email, safe='')}")
         contacts = rows(body, "contacts")
         # An unknown filter is ignored there and everybody comes back, so only the address itself counts.
@@ -236,6 +238,6 @@ def _moment(text: str) -> datetime | None:
     """A time with its offset; None for any other, since a time of no known place is none."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo else None

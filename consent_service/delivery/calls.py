@@ -6,17 +6,20 @@ be right also when the call before took effect and only its answer was lost. Mus
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from consent_service.delivery.outbox import Hold, Outcome, Rejected, Retry
 from consent_service.delivery.pacing import CallBudget, Unpaced
 
 TIMEOUT_S = 10
+LONGEST_ANSWER_S = 20  # from its first byte to its last
 LARGEST_ANSWER = 1024 * 1024
 LONGEST_WISH = timedelta(days=1)  # a slip of theirs in `Retry-After` must not stop forwarding for years
 TAKEN = "duplicate"
@@ -69,7 +72,7 @@ class Calls:
             with self._http.request(
                 method, f"{self._base}/{path}", json=body, timeout=self._timeout_s, allow_redirects=False, stream=True
             ) as answer:
-                content = _read(answer)
+                content = _read(answer, time.monotonic() + LONGEST_ANSWER_S)
         except requests.RequestException as error:
             raise Ended(Retry(f"ActiveCampaign: {type(error).__name__}", peer_down=True)) from None
         except (ValueError, RecursionError):  # not JSON, or JSON that nobody in their right mind sends
@@ -130,13 +133,18 @@ def number(value: object) -> int | None:
     return int(value) if isinstance(value, (int, str)) and re.fullmatch(r"[0-9]{1,4}", str(value)) else None
 
 
-def _read(answer: requests.Response) -> Any:
+def _read(answer: requests.Response, deadline: float) -> Any:
     """The parsed body; raises ValueError for one that is no JSON or larger than any honest answer."""
     content = b""
-    for piece in answer.iter_content(64 * 1024):
-        content += piece
-        if len(content) > LARGEST_ANSWER:
-            raise ValueError("too large")
+    try:
+        while piece := answer.raw.read1(64 * 1024, decode_content=True):  # what has arrived: it may only drip
+            content += piece
+            if len(content) > LARGEST_ANSWER:
+                raise ValueError("too large")
+            if time.monotonic() > deadline:
+                raise requests.ReadTimeout
+    except HTTPError as error:
+        raise requests.ConnectionError from error
     return json.loads(content)
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from consent_service.delivery.calls import Calls, Ended, id_of, number, rows
 from consent_service.delivery.contacts import SUBSCRIBED, UNSUBSCRIBED
 from consent_service.delivery.outbox import Rejected, Retry
+from consent_service.people import LONGEST_ADDRESS
 
 PAGE = 100  # the largest the API gives
 TOLD = ("email", "firstName", "lastName", "cdate")
@@ -47,6 +48,8 @@ class Listing:
 
     def first_page(self) -> list[Found]:
         """Return the first page once it is seen that the account tells active contacts from others; raises Ended."""
+        if self._calls.call("GET", f"lists/{self._list_id}")[0] == 404:
+            raise Ended(Rejected("the list does not exist at ActiveCampaign"))
         found, gone = self.page(""), self._read(self._on_list(UNSUBSCRIBED, 1, ""))
         if {one.contact_id for one in gone} & {one.contact_id for one in found}:
             raise Ended(Rejected("ActiveCampaign lists everybody, whatever status is asked for"))
@@ -84,4 +87,5 @@ def _found(one: Any) -> Found:
     if contact_id is None:
         raise Ended(Retry("ActiveCampaign's answer about contacts cannot be read"))
     email, first_name, last_name, made_at = (str(one.get(name) or "") for name in TOLD)
-    return Found(contact_id, email, first_name, last_name, made_at[:10])
+    is_address = email.isprintable() and len(email) <= LONGEST_ADDRESS
+    return Found(contact_id, email if is_address else "", first_name, last_name, made_at[:10])

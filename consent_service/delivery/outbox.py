@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 
 from consent_service.models import outbox_message
 
+CARRIED_FOR = timedelta(minutes=10)
 LEASE = timedelta(seconds=10)
 TRIES = 12
 ALONE = "alone"  # a message that no bulk import may carry any more
@@ -236,12 +237,14 @@ def hasten(connection: Connection, lane: str, now: datetime) -> None:
 
 
 def busy_until(connection: Connection, lane: str, subscriber_id: str, now: datetime) -> datetime:
-    """Return until when a delivery about a person may still be under way in a lane, as far as leases tell."""
+    """Return until when a delivery about a person may be under way in a lane, or may arrive that was handed over."""
     of_person = (outbox_message.c.lane == lane, outbox_message.c.subscriber_id == subscriber_id)
     until: datetime | None = connection.execute(
         select(func.max(outbox_message.c.claimed_until)).where(*of_person, undone())
     ).scalar_one()
-    return max(until or now, now)
+    carried = select(outbox_message.c.id).where(*of_person, undone(), is_carried()).limit(1)
+    latest = now + CARRIED_FOR if connection.execute(carried).first() else now
+    return max(until or now, latest)
 
 
 def waits(connection: Connection, lane: str, subscriber_id: str) -> bool:

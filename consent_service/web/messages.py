@@ -66,6 +66,7 @@ REASONS = {
     r"ActiveCampaign does not list contacts( in the order asked for)?": mark(
         "ActiveCampaign does not list its contacts as it was asked to."
     ),
+    r"the list does not exist at ActiveCampaign": mark("The list with the number that is set does not exist there."),
     r"another comparison was begun": mark("Another comparison was begun instead."),
     r"the relay was stopped before its turn to call": mark("The relay was stopped before its turn."),
     r"tried without an end": mark("Every try was cut off before it ended."),

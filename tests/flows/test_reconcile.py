@@ -24,6 +24,19 @@ def aino(house):
     return Visitor(house).becomes_active()
 
 
+@pytest.fixture
+def open_list(house):
+    """Let another list be set, which exists there."""
+
+    def other(number):
+        house.contacts.list_names[number] = "Another"
+        object.__setattr__(
+            house.service, "settings", house.settings.model_copy(update={"activecampaign_list_id": number})
+        )
+
+    return other
+
+
 def compared_before(house):
     """A first run, after which strangers are no longer only reported."""
     assert house.compare().found == {}
@@ -37,9 +50,9 @@ def test_nothing_is_found_where_both_agree_and_few_calls_are_made(house, aino):
     before = len(house.contacts.calls)
     assert house.compare() == drift.Summary({}, {})
     asked = [call.path for call in house.contacts.calls[before:]]
-    assert len(asked) == 3, "a page, a look whether the filter filters, and the end"
+    assert len(asked) == 4, "the list, a page, a look whether the filter filters, and the end"
     [run] = house.rows(reconcile_run)
-    assert (run.phase, run.contacts, run.calls, run.is_open) == ("done", 1, 3, None)
+    assert (run.phase, run.contacts, run.calls, run.is_open) == ("done", 1, 4, None)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +158,47 @@ def test_no_night_takes_strangers_off_before_anybody_imported_or_compared_by_han
     for _ in range(3):
         assert house.compare(by_hand=False).repaired == {"stranger": 0}
     assert house.compare(applies=False).repaired == {"stranger": 0}
+    assert house.compare(by_hand=False).repaired == {"stranger": 0}, "looking is not deciding"
+    assert house.compare().repaired == {"stranger": 0}
     assert house.compare(by_hand=False).repaired == {"stranger": 1}
+
+
+def test_another_list_is_only_looked_at_the_first_night(house, aino, open_list):
+    compared_before(house)
+    eero = Visitor(house, "eero@example.com", "Eero", "Niemi").becomes_active()
+    open_list(5)
+    house.contacts.add("stranger@example.com")
+    house.contacts.put_on("stranger@example.com", 5, SUBSCRIBED)
+    assert house.compare(by_hand=False).repaired == {"missing-there": 0, "stranger": 0}
+    assert {house.status(one.email) for one in (aino, eero)} == {"active"}
+
+
+def test_an_emptied_list_makes_nobody_passive_until_somebody_looked(sqlite_house):
+    house = sqlite_house
+    people = [Visitor(house, f"person{number}@example.com").becomes_active() for number in range(3)]
+    for person in people:
+        house.contacts.remove(person.email)
+    assert house.compare(by_hand=False).repaired == {"missing-there": 0}
+    assert house.compare().repaired == {"missing-there": 3}
+
+
+def test_a_restored_number_with_another_address_is_nobody_of_ours(house, aino):
+    compared_before(house)
+    number = house.contacts.contacts[aino.email].id
+    house.erase(aino.email)
+    house.deliver()
+    house.contacts.add("somebody@example.com")
+    house.contacts.renumber("somebody@example.com", number)
+    compared_before(house)
+    house.deliver()
+    assert "somebody@example.com" in house.contacts.contacts
+
+
+@pytest.mark.parametrize("address", ["a\ud800@example.com", "a" * 400 + "@example.com", "a\0@example.com", ""])
+def test_an_address_that_cannot_be_one_stops_no_comparison(house, aino, address):
+    house.contacts.add("odd@example.com", status=SUBSCRIBED)
+    house.contacts.readdress("odd@example.com", address)
+    assert house.compare() == drift.Summary({}, {})
 
 
 def test_who_only_asked_here_is_a_stranger_there(house, aino):

@@ -165,6 +165,16 @@ class Account:
             self._known[contact.email.lower()] = copy.deepcopy(contact)
             self.changed.notify_all()
 
+    def put_on(self, email: str, list_id: int, status: int) -> None:
+        """Somebody puts a known contact on any list."""
+        with self.changed:
+            self.put_status(self._known[email.lower()], list_id, status, "admin")
+
+    def renumber(self, email: str, number: str) -> None:
+        """Give a known contact another's number, as nobody can."""
+        with self.changed:
+            self._known[email.lower()].id = number
+
     def readdress(self, email: str, new: str) -> None:
         """Somebody gives a known contact another address."""
         with self.changed:

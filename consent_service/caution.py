@@ -1,0 +1,73 @@
+"""How many may be taken off at once by a comparison, and when a person has to look first.
+
+A wrong list number, an emptied list or subscribers nobody has brought over yet look like drift, and what is done about
+it cannot be undone. Must not change anybody.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from consent_service.database import insert_or_replace
+from consent_service.models import import_batch, subscriber
+from consent_service.models_there import pulse, reconcile_run
+
+NOBODY = 3
+FEW, SHARE = 20, 20  # more than twenty people and a twentieth of the list at once is likelier a slip than people's will
+
+
+def may_take_off(connection: Connection, run: Row[Any], number: int) -> bool:
+    """Whether so many strangers may be taken off the list there.
+
+    They are only reported by the first run after an import and, where nobody was ever imported, until a person has
+    applied a comparison by hand: they may be subscribers nobody has brought over yet.
+    """
+    return _was_reported(connection, run) and (run.by_hand or _are_few(connection, run, number))
+
+
+def may_believe_gone(connection: Connection, run: Row[Any], number: int) -> bool:
+    """Whether so many people may become passive here because they are gone from the list there.
+
+    Where nobody at all was seen on it, the list is likelier emptied than left.
+    """
+    is_empty = number >= NOBODY and not _saw_anybody(connection, run)
+    return run.by_hand or (not is_empty and _are_few(connection, run, number))
+
+
+def is_other_list(connection: Connection, run: Row[Any], list_id: int) -> bool:
+    """Whether the run before was about another list: then the first night only reports."""
+    done = select(reconcile_run.c.list_id).where(reconcile_run.c.phase == "done", reconcile_run.c.id < run.id)
+    before = connection.execute(done.order_by(reconcile_run.c.id.desc()).limit(1)).scalar_one_or_none()
+    return before is not None and before != list_id
+
+
+def remember(connection: Connection, run: Row[Any], now: datetime) -> None:
+    """Note that a person has applied a comparison by hand; outlives the run, which is purged."""
+    if run.by_hand and run.applies:
+        insert_or_replace(connection, pulse, ["name"], {"name": _by_hand(run), "at": now})
+
+
+def _was_reported(connection: Connection, run: Row[Any]) -> bool:
+    batch = import_batch.c
+    imported_at = select(func.max(func.coalesce(batch.undone_at, batch.finished_at, batch.started_at)))
+    since = connection.execute(imported_at).scalar_one_or_none()
+    if since is None:
+        return connection.execute(select(pulse.c.at).where(pulse.c.name == _by_hand(run))).first() is not None
+    done = (reconcile_run.c.id < run.id, reconcile_run.c.phase == "done", reconcile_run.c.list_id == run.list_id)
+    earlier = select(reconcile_run.c.id).where(*done, reconcile_run.c.started_at > since)
+    return connection.execute(earlier.limit(1)).first() is not None
+
+
+def _saw_anybody(connection: Connection, run: Row[Any]) -> bool:
+    seen = select(subscriber.c.id).where(subscriber.c.seen_in_run == run.id)
+    return connection.execute(seen.limit(1)).first() is not None
+
+
+def _are_few(connection: Connection, run: Row[Any], number: int) -> bool:
+    active = connection.execute(select(func.count()).where(subscriber.c.status == "active")).scalar_one()
+    return bool(number <= max(FEW, max(active, run.contacts) // SHARE))
+
+
+def _by_hand(run: Row[Any]) -> str:
+    return f"by-hand {run.list_id}"
