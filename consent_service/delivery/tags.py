@@ -98,7 +98,7 @@ class Tags:
             seen |= page.keys()
             if is_last or number(part(body, "meta").get("total")) == len(seen):
                 return
-        raise Ended(Retry("ActiveCampaign's list of tags does not end"))
+        raise Ended(Retry("ActiveCampaign's answer about tags has no end"))
 
 
 def _has_id(one: object) -> bool:
