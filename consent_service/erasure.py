@@ -102,8 +102,9 @@ def _erase(connection: Connection, occasion: Occasion, person: Row[Any], rule: s
     if told_there or tell:
         departures.start(connection, person, occasion.now, told_there=told_there, waits=occasion.forwards, told=tell)
     if rule == IMPORT_UNDONE and person.contact_id is not None and _was_brought_there(connection, person):
-        strangers.note(connection, person.contact_id, person.email_key, occasion.now)
-        strangers.take_off(connection, person.contact_id, occasion.now)
+        _take_off(connection, occasion, person)
+    if rule != IMPORT_UNDONE:
+        strangers.forget_known(connection, occasion.vault.address_hashes(person.email_key), person.contact_id)
     for former in moves.former_addresses(connection, occasion.vault, person.id) if told_there else ():
         departures.delete_by_address(connection, person.id, former, occasion.now)
     if told_there:
@@ -127,6 +128,13 @@ def _know_again(connection: Connection, occasion: Occasion, person: Row[Any]) ->
     address_hash = occasion.vault.address_hash(person.email_key)
     values = {"address_hash": address_hash, "contact_id": person.contact_id, "erased_at": occasion.now}
     insert_or_replace(connection, deleted_contact, ["subscriber_id"], values | {"subscriber_id": person.id})
+
+
+def _take_off(connection: Connection, occasion: Occasion, person: Row[Any]) -> None:
+    strangers.note(connection, person.contact_id, person.email_key, occasion.now)
+    strangers.take_off(connection, person.contact_id, occasion.now)
+    address_hash = occasion.vault.address_hash(person.email_key)
+    strangers.know_again(connection, address_hash, person.contact_id, occasion.now)
 
 
 def _was_brought_there(connection: Connection, person: Row[Any]) -> bool:

@@ -28,7 +28,6 @@ from consent_service import (
     terminal,
 )
 from consent_service import service as services
-from consent_service.delivery import suppression
 from consent_service.delivery.pacing import CallBudget
 from consent_service.import_claims import Claim
 from consent_service.import_file import Line
@@ -157,12 +156,14 @@ def forget(email: str, *, objects: bool) -> None:
     address, service = terminal.read_address(email), terminal.load_service()
     database.upgrade(service.engine)
     with service.transaction() as connection:
-        waited = import_rows.forget(connection, address.key)
-        if waited and objects:
-            suppression.object_for_good(connection, service.vault, address.key, services.now())
-    if not waited:
+        forgotten = imports.forget(connection, _occasion(service), address.key, objects=objects)
+    if forgotten is None:
         terminal.stop("Nobody with this address waits to be asked.")
     click.echo("Erased, and never asked again." if objects else "Erased.")
+    if forgotten.is_told:
+        click.echo("The relay takes them off the list at ActiveCampaign.")
+    elif service.forwards:
+        click.echo("If they are on the list at ActiveCampaign, take them off there; or the nightly comparison does it.")
 
 
 @imports_group.command("undo")

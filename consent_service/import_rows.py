@@ -14,7 +14,7 @@ from consent_service.database import insert_if_absent
 from consent_service.models import import_row, outbox_message
 
 
-def keep(connection: Connection, batch_id: str, person: Mapping[str, str], now: datetime) -> bool:
+def keep(connection: Connection, batch_id: str, person: Mapping[str, str | None], now: datetime) -> bool:
     """Keep somebody until they are asked; False when they wait already."""
     return insert_if_absent(connection, import_row, {**person, "batch_id": batch_id, "created_at": now})
 

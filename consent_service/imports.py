@@ -19,7 +19,7 @@ from consent_service import asks, erasure, import_claims, import_rows, people, s
 from consent_service.asks import Ask
 from consent_service.controller import Controller
 from consent_service.database import insert_if_absent
-from consent_service.delivery import allowance, departures, outbox, suppression
+from consent_service.delivery import allowance, departures, outbox, strangers, suppression
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.letters import SERVICE
 from consent_service.erasure import IMPORT_UNDONE
@@ -54,6 +54,8 @@ REASONS = {
     "declined": "said here that they did not ask",
     "objected": "has objected here to marketing, for good",
     "erased": "erased here, and still to be deleted at ActiveCampaign",
+    "being_taken_off": "is being taken off the list at ActiveCampaign just now: run this again in a minute",
+    "left_there": "was off the list at ActiveCampaign when an earlier import was undone: may subscribe anew",
     "waits": "waits already to be asked",
 }
 
@@ -64,6 +66,13 @@ class Outcome:
 
     number: str
     what: str
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """Somebody who waited to be asked was erased; whether they are being taken off the list at ActiveCampaign."""
+
+    is_told: bool
 
 
 @dataclass(frozen=True)
@@ -146,6 +155,21 @@ def undo(connection: Connection, occasion: Occasion, subscriber_id: str) -> str 
     return ACTED if erasure.erase(connection, occasion, person.id, IMPORT_UNDONE, tell=False) else UNDONE
 
 
+def forget(connection: Connection, occasion: Occasion, email_key: str, *, objects: bool) -> Forgotten | None:
+    """Erase somebody who waits to be asked, at their wish, and take them off the list there; None when nobody waits."""
+    waiting = import_rows.find(connection, email_key)
+    if waiting is None:
+        return None
+    import_rows.forget(connection, email_key)
+    if objects:
+        suppression.object_for_good(connection, occasion.vault, email_key, occasion.now)
+    is_told = waiting.contact_id is not None and occasion.forwards
+    if is_told:
+        strangers.note(connection, waiting.contact_id, email_key, occasion.now)
+        strangers.take_off(connection, waiting.contact_id, occasion.now)
+    return Forgotten(is_told)
+
+
 def invite_next(
     connection: Connection, occasion: Occasion, terms: Callable[[str], Terms], allowed: Sequence[Window]
 ) -> bool:
@@ -196,6 +220,10 @@ def _verdict(connection: Connection, occasion: Occasion, person: Candidate) -> s
         return status
     if departures.is_awaited(connection, person.address.key):
         return "erased"
+    if strangers.is_awaited(connection, person.address.key):
+        return "being_taken_off"
+    if _had_left_there(connection, occasion, person):
+        return "left_there"
     if person.claim.grade != UNKNOWN:
         return IMPORTED
     return "waits" if import_rows.waits(connection, person.address.key) else WAITING
@@ -206,7 +234,8 @@ def _take(connection: Connection, occasion: Occasion, batch: Batch, person: Cand
     if verdict == IMPORTED:
         return _make_active(connection, occasion, batch, person)
     if verdict == WAITING:
-        known = {"email": person.address.email, "email_key": person.address.key} | _names(person)
+        address = {"email": person.address.email, "email_key": person.address.key}
+        known = {**address, **_names(person), "contact_id": person.contact_id}
         return WAITING if import_rows.keep(connection, batch.id, known, occasion.now) else "waits"
     return verdict
 
@@ -282,6 +311,12 @@ def _names(person: Candidate) -> dict[str, str]:
 def _status(connection: Connection, email_key: str) -> str | None:
     status = select(subscriber.c.status).where(subscriber.c.email_key == email_key)
     return connection.execute(status).scalar_one_or_none()
+
+
+def _had_left_there(connection: Connection, occasion: Occasion, person: Candidate) -> bool:
+    """Whether somebody whose import was undone was off the list before this service surely took them off."""
+    known = strangers.known_again(connection, occasion.vault.address_hashes(person.address.key))
+    return known is not None and known.taken_off_at is None and person.contact_id is None
 
 
 def _is_on_the_way(connection: Connection, occasion: Occasion, person: Row[Any]) -> bool:

@@ -172,6 +172,7 @@ import_row = Table(
     Column("language", String(2), nullable=False),
     Column("created_at", UtcDateTime, nullable=False, index=True),
     Column("invited_at", UtcDateTime, index=True),
+    Column("contact_id", String(20)),  # of one who is on the list at ActiveCampaign
 )
 
 consent_event = Table(

@@ -68,6 +68,16 @@ stranger = Table(
     Column("found_at", UtcDateTime, nullable=False),
 )
 
+# Whom this service took off the list there, since an import was undone: `taken_off_at` once it surely was our doing.
+taken_off = Table(
+    "taken_off",
+    metadata,
+    Column("address_hash", String(64), primary_key=True),
+    Column("contact_id", String(20), nullable=False, index=True),
+    Column("undone_at", UtcDateTime, nullable=False, index=True),
+    Column("taken_off_at", UtcDateTime),
+)
+
 pulse = Table(
     "pulse",
     metadata,

@@ -25,7 +25,7 @@ from consent_service.models import (
     subscriber,
 )
 from consent_service.models import suppression as suppressed
-from consent_service.models_there import deleted_contact, held_there, reconcile_run
+from consent_service.models_there import deleted_contact, held_there, reconcile_run, taken_off
 
 ALARM = timedelta(days=360)  # nobody may stay passive for a year: then something has kept the purge from its work
 
@@ -164,9 +164,12 @@ RULES = (
     ),
     Rule(
         "import_row",
-        mark("Name and address from an earlier list of ours, if nobody can prove that you agreed to be on it"),
+        mark(
+            "Name, address and number at ActiveCampaign from an earlier list of ours, "
+            "if nobody can prove that you agreed to be on it"
+        ),
         mark("until we ask you, and at most 90 days"),
-        mark("To ask you whether you want the newsletter. Until you say yes you get none."),
+        mark("To ask you whether you want the newsletter, or want to keep getting it if you get it already."),
         timedelta(days=90),
         end=End(import_row.c.id, _has_waited, _forget_waiting),
     ),
@@ -229,6 +232,14 @@ RULES = (
         mark("The address of a contact that is on the list at ActiveCampaign without permission"),
         mark("until it has been taken off the list there"),
         mark("So that nobody who subscribes at that moment is taken off."),
+    ),
+    Rule(
+        "taken_off",
+        mark("A code instead of an address that an import brought here by mistake, and its number at ActiveCampaign"),
+        mark("60 days"),
+        mark("So that our taking it off the list there is not mistaken for your having left."),
+        timedelta(days=60),
+        end=_gone_by(taken_off.c.address_hash, taken_off.c.undone_at),
     ),
     Rule(
         "allowance",

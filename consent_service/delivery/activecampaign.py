@@ -110,8 +110,10 @@ class Account:
             found = self._membership(contact_id)
             if contact.basis.is_outdated_by(found):
                 return Seen(contact_id=contact_id, membership=found)
-        # Whoever was only imported has made no new wish by which the account could let them come back.
-        source = {} if is_imported else {"sourceid": RESUBSCRIBE_SOURCE}
+        # Whoever was only imported has made no new wish by which the account could let them come back, unless they
+        # never left: this service had taken them off.
+        may_come_back = contact.basis is None or not is_imported or contact.basis.taken_off_at is not None
+        source = {"sourceid": RESUBSCRIBE_SOURCE} if may_come_back else {}
         status = self._set_status(contact_id, SUBSCRIBED, **source)
         if status == SUBSCRIBED:
             return Delivered(contact_id=contact_id)

@@ -29,18 +29,28 @@ class Membership:
 class Basis:
     """The confirmation that makes somebody active: its event, its time, and whether it was taken over there.
 
-    `is_imported` says that nobody confirmed: the person comes from an earlier list, which may be behind.
+    `is_imported` says that nobody confirmed: the person comes from an earlier list, which may be behind. `taken_off_at`
+    says when this service took such a person off the list itself, since an earlier import was undone.
     """
 
     event_id: str
     confirmed_at: datetime
     is_forwarded: bool
     is_imported: bool = False
+    taken_off_at: datetime | None = None
 
     def is_outdated_by(self, found: Membership) -> bool:
         """Whether somebody left there after this confirmation, as far as can be told."""
+        if found.status not in LEFT or self._was_taken_off(found):
+            return False
         is_later = found.left_at is not None and found.left_at - self.confirmed_at > CLOCKS_DIFFER
-        return found.status in LEFT and (self.is_forwarded or self.is_imported or is_later)
+        return self.is_forwarded or self.is_imported or is_later
+
+    def _was_taken_off(self, found: Membership) -> bool:
+        """Whether it was this service, and nobody since, that made them unsubscribed there."""
+        if self.is_forwarded or self.taken_off_at is None or found.status != UNSUBSCRIBED:
+            return False
+        return found.left_at is None or found.left_at - self.taken_off_at <= CLOCKS_DIFFER
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from consent_service import statements
 from consent_service.database import insert_or_replace
 from consent_service.delivery import departures, moves, outbox, strangers
 from consent_service.delivery.contacts import (
+    NOT_THERE,
     SUBSCRIBED,
     Basis,
     ContactState,
@@ -75,7 +76,7 @@ def state_of(keys: Vault, connection: Connection, person: Row[Any]) -> ContactSt
         person.contact_id,
         person.forwarded_at is not None,
         moves.unheard_address(connection, keys, person),
-        _basis(connection, person),
+        _basis(keys, connection, person),
         tagging=_tagging(person),
     )
 
@@ -114,6 +115,8 @@ def record(
         _sync_owner(connection, sent.email, now)
         return
     if isinstance(sent, Stranger):  # nobody's here; the next comparison tells whether it worked
+        if answer.answer != NOT_THERE:
+            strangers.note_taken_off(connection, sent.contact_id, now)
         return
     state = sent.contact if isinstance(sent, Look) else sent
     learnt: dict[str, object] = {"contact_id": answer.contact_id}
@@ -121,6 +124,8 @@ def record(
         _read_there(left, connection, str(message.subscriber_id), state, answer.membership, now)
     elif state.basis and state.is_active and not isinstance(sent, Look):
         learnt["forwarded_event_id"] = state.basis.event_id
+        if state.basis.taken_off_at:  # from now on, whoever is off the list there has left it
+            strangers.forget_known(connection, (), answer.contact_id)
     if state.own_link and answer.link_field:
         learnt["forwarded_link"] = state.own_link.mark(answer.link_field)
     if not isinstance(sent, Look):
@@ -143,7 +148,7 @@ def mend(connection: Connection, message: Message, sent: Parcel, now: datetime) 
         departures.delete_by_address(connection, str(message.subscriber_id), sent.email, now)
 
 
-def _basis(connection: Connection, person: Row[Any]) -> Basis | None:
+def _basis(keys: Vault, connection: Connection, person: Row[Any]) -> Basis | None:
     if person.basis_event_id is None:
         return None
     mine = confirmation.c.used_event_id == person.basis_event_id
@@ -151,7 +156,11 @@ def _basis(connection: Connection, person: Row[Any]) -> Basis | None:
     agreed = select(confirmation.c.used_at, shown_text.c.kind).join(shown_text, text).where(mine)
     confirmed_at, kind = connection.execute(agreed).one()
     is_forwarded = person.forwarded_event_id == person.basis_event_id
-    return Basis(person.basis_event_id, confirmed_at, is_forwarded, is_imported=kind == statements.IMPORT)
+    if kind != statements.IMPORT:
+        return Basis(person.basis_event_id, confirmed_at, is_forwarded)
+    known = strangers.known_again(connection, keys.address_hashes(person.email_key))
+    taken_off_at = known.taken_off_at if known else None
+    return Basis(person.basis_event_id, confirmed_at, is_forwarded, is_imported=True, taken_off_at=taken_off_at)
 
 
 def _tagging(person: Row[Any]) -> Tagging | None:

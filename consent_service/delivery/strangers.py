@@ -4,17 +4,18 @@ Holds their address meanwhile, so that nobody who confirms at that moment is tak
 Must not talk to anybody.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Row, delete, select, update
 
 from consent_service.database import insert_or_replace
 from consent_service.delivery import outbox
 from consent_service.delivery.contacts import Stranger
 from consent_service.delivery.outbox import Message, Nothing
 from consent_service.models import outbox_message, subscriber
-from consent_service.models_there import stranger
+from consent_service.models_there import stranger, taken_off
 
 TAKE_OFF = "take-off"
 
@@ -57,6 +58,28 @@ def forget_settled(connection: Connection) -> None:
     """Forget the addresses of those who do not wait any longer."""
     is_open = select(outbox_message.c.id).where(*_open(stranger.c.contact_id)).exists()
     connection.execute(delete(stranger).where(~is_open))
+
+
+def know_again(connection: Connection, address_hash: str, contact_id: str, now: datetime) -> None:
+    """Keep that a contact is about to be taken off since an import was undone, so that it is not taken for leaving."""
+    values = {"address_hash": address_hash, "contact_id": contact_id, "undone_at": now, "taken_off_at": None}
+    insert_or_replace(connection, taken_off, ["address_hash"], values)
+
+
+def note_taken_off(connection: Connection, contact_id: str | None, now: datetime) -> None:
+    """Note that it was this service that took a contact off the list, where that is to be known again."""
+    connection.execute(update(taken_off).where(taken_off.c.contact_id == contact_id).values(taken_off_at=now))
+
+
+def known_again(connection: Connection, hashes: Collection[str]) -> Row[Any] | None:
+    """Return what is kept of an address that was to be taken off since an import was undone, or None."""
+    return connection.execute(select(taken_off).where(taken_off.c.address_hash.in_(hashes))).first()
+
+
+def forget_known(connection: Connection, hashes: Collection[str], contact_id: str | None) -> None:
+    """Forget that an address or a contact was taken off: its person is erased, or on the list again."""
+    theirs = taken_off.c.address_hash.in_(hashes) | (taken_off.c.contact_id == contact_id)
+    connection.execute(delete(taken_off).where(theirs))
 
 
 def _open(contact_id: Any) -> tuple[Any, ...]:

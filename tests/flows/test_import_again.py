@@ -1,0 +1,140 @@
+"""Imported, taken back and imported again: what this service did itself at ActiveCampaign is nobody's leaving."""
+
+from datetime import date, timedelta
+
+import pytest
+import time_machine
+
+from consent_service import import_claims, imports
+from consent_service import service as services
+from consent_service.import_claims import Claim
+from consent_service.import_file import Line
+from consent_service.imports import Batch
+from consent_service.models import import_row
+from consent_service.models_there import stranger, taken_off
+from tests import crowd
+from tests.forwarding import Forwarding
+
+SUBSCRIBED, UNSUBSCRIBED = 1, 2
+AINO = "aino@again.example"
+
+
+@pytest.fixture
+def house(sqlite_house):
+    sqlite_house.contacts.rate_limit = None
+    return sqlite_house
+
+
+@pytest.fixture
+def clock():
+    with time_machine.travel(services.now(), tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def forwarding(house, clock):
+    relay = Forwarding(house, clock)
+    yield relay
+    relay.close()
+
+
+def bring(house, *emails, source=imports.FILE, grade=import_claims.CUSTOMER):
+    """Bring people over, from the account with their numbers there; the batch and what became of each."""
+    batch = Batch(source, "Heidi", Claim(grade), "fi", house.service.controller, date(2026, 11, 24))
+    known = house.contacts.contacts if source == imports.ACCOUNT else {}
+    numbers = [{"contact_id": known[email].id} if known else {} for email in emails]
+    lines = [Line(str(n), {"email": email} | numbers[n]) for n, email in enumerate(emails)]
+    occasion = house.occasion("terminal", "terminal")
+    with house.service.transaction() as connection:
+        imports.begin(connection, occasion, batch)
+        outcomes = imports.add(connection, occasion, batch, lines)
+        imports.finish(connection, batch.id, occasion.now)
+    return batch.id, [one.what for one in outcomes]
+
+
+def undo(house, batch_id):
+    occasion = house.occasion("terminal", "terminal")
+    with house.service.transaction() as connection:
+        imports.begin_undo(connection, occasion, batch_id)
+        return [imports.undo(connection, occasion, one) for one in imports.members(connection, batch_id)]
+
+
+def bring_and_undo(house, *emails):
+    batch_id, _ = bring(house, *emails)
+    house.deliver()
+    assert set(undo(house, batch_id)) == {imports.UNDONE}
+
+
+@pytest.mark.parametrize("number", [1, 21], ids=["alone", "in bulk"])
+def test_who_was_taken_off_by_us_is_put_back_and_has_not_left(house, forwarding, number):
+    emails = [f"p{n}@again.example" for n in range(number)]
+    batch_id, _ = bring(house, *emails)
+    forwarding.drain()
+    assert set(undo(house, batch_id)) == {imports.UNDONE}
+    forwarding.drain()
+    assert {house.contacts.status_of(email) for email in emails} == {UNSUBSCRIBED}
+    _, outcomes = bring(house, *emails)
+    assert set(outcomes) == {imports.IMPORTED}
+    forwarding.drain()
+    assert {(house.status(one), house.contacts.status_of(one)) for one in emails} == {("active", SUBSCRIBED)}
+    assert (house.kinds(emails[0]), house.count(taken_off)) == (["imported"], 0)
+    house.contacts.set_status(emails[0], UNSUBSCRIBED)
+    crowd.hear(house, [("0", emails[0])])
+    forwarding.drain()
+    assert house.status(emails[0]) == "passive", "what is theirs counts as before"
+
+
+def test_who_left_there_after_we_took_them_off_is_not_put_back(house, clock):
+    bring_and_undo(house, AINO)
+    house.deliver()
+    clock.shift(timedelta(hours=1))
+    house.contacts.set_status(AINO, SUBSCRIBED)
+    house.contacts.set_status(AINO, UNSUBSCRIBED)
+    clock.shift(timedelta(hours=1))
+    bring(house, AINO)
+    house.deliver()
+    assert (house.status(AINO), house.contacts.status_of(AINO)) == ("passive", UNSUBSCRIBED)
+
+
+def test_who_had_left_there_before_the_undo_is_not_brought_again(house):
+    batch_id, _ = bring(house, AINO)
+    house.deliver()
+    house.contacts.set_status(AINO, UNSUBSCRIBED)
+    assert undo(house, batch_id) == [imports.UNDONE]
+    house.deliver()
+    assert bring(house, AINO)[1] == ["left_there"]
+    assert (house.person(AINO), house.contacts.status_of(AINO)) == (None, UNSUBSCRIBED)
+
+
+def test_a_row_waits_while_its_contact_is_being_taken_off(house):
+    bring_and_undo(house, AINO)
+    for grade in (import_claims.CUSTOMER, import_claims.UNKNOWN):
+        assert bring(house, AINO, grade=grade)[1] == ["being_taken_off"]
+    house.deliver()
+    assert bring(house, AINO)[1] == [imports.IMPORTED]
+
+
+def test_what_tells_our_doing_goes_with_the_person_and_with_time(house, clock):
+    bring_and_undo(house, AINO, "eero@again.example")
+    house.deliver()
+    assert AINO not in str(house.rows(taken_off))
+    bring(house, AINO)
+    assert house.count(taken_off) == 2
+    house.erase(AINO, tell=False)
+    assert house.count(taken_off) == 1
+    clock.shift(timedelta(days=61))
+    house.do_chores()
+    assert house.count(taken_off) == 0
+
+
+@pytest.mark.parametrize("objects", [False, True])
+def test_who_waits_and_is_on_the_list_there_is_forgotten_there_too(house, objects):
+    house.contacts.add(AINO, status=SUBSCRIBED)
+    assert bring(house, AINO, source=imports.ACCOUNT, grade=import_claims.UNKNOWN)[1] == [imports.WAITING]
+    with house.service.transaction() as connection:
+        forgotten = imports.forget(connection, house.occasion("terminal", "terminal"), AINO, objects=objects)
+    assert forgotten == imports.Forgotten(is_told=True)
+    house.deliver()
+    assert (house.contacts.status_of(AINO), house.count(import_row)) == (UNSUBSCRIBED, 0)
+    house.compare()
+    assert house.count(stranger) == 0
