@@ -160,8 +160,8 @@ def test_putting_right_is_explained_before_it_is_begun(house, look):
     for sentence in (
         "Contacts on the list there without permission here are unsubscribed there. "
         "If somebody gave their permission before, import them first.",
-        "As long as nobody has imported or compared by hand, and in the first comparison after an import, "
-        "such contacts are only reported. The next comparison unsubscribes them.",
+        "As long as nobody has imported or pressed this before, and in the first comparison after an import, "
+        "such contacts are only reported. From the next comparison on they are unsubscribed, at night too.",
     ):
         assert says(page, sentence)
     page.press(fi("Put right what may be"))
