@@ -117,8 +117,8 @@ def _in_short(language: Language, controller: Controller) -> list[str]:
             possessive=possessive,
         ),
         say(
-            "If you were on an earlier newsletter list of ours, you get it on the permission you gave then, or we ask "
-            "you first."
+            "If you were on an earlier newsletter list of ours, you get it on the permission you gave then or because "
+            "you are our customer, or we ask you first."
         ),
         say("For that we keep your name, your e-mail address and the proof of your consent."),
         say(
@@ -178,6 +178,12 @@ def _what_for(language: Language) -> list[str]:
         say(
             "Asking you to confirm and sending you the newsletter. Ground: your consent (General Data Protection "
             "Regulation, article 6(1)(a); Act on Electronic Communications Services 917/2014, section 200)."
+        ),
+        say(
+            "Sending you the newsletter if you are our customer and were on an earlier newsletter list of ours. It "
+            "tells of services like those you bought from us. Ground: our legitimate interest in telling our customers "
+            "of them (article 6(1)(f); Act on Electronic Communications Services 917/2014, section 200(3)). You may "
+            "object at any time."
         ),
         say(
             "Following which newsletters you open, which links in them you press and which of our web pages you visit, "
