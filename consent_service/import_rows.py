@@ -67,7 +67,11 @@ def waiting(connection: Connection) -> dict[str, tuple[int, int]]:
 
 
 def _end(connection: Connection, which: ColumnElement[bool]) -> int:
-    """Delete rows with the messages that are about them, which do not outlive them."""
+    """Delete rows with the messages that are about them, which do not outlive them.
+
+    The rows are locked first, as whoever is to be asked is: the other way round two of them could wait for each other.
+    """
     ids = select(import_row.c.id).where(which)
+    connection.execute(ids.order_by(import_row.c.id).with_for_update()).all()
     connection.execute(delete(outbox_message).where(outbox_message.c.import_row_id.in_(ids)))
     return connection.execute(delete(import_row).where(which)).rowcount

@@ -5,20 +5,24 @@ import random
 import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import date
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 
-from consent_service import corrections, statements, subscriptions
+from consent_service import corrections, import_rows, imports, statements, subscriptions
 from consent_service import service as services
 from consent_service.asks import LinkDead
 from consent_service.chores import Chores
 from consent_service.delivery import outbox
-from consent_service.delivery.letters import ANCHOR
+from consent_service.delivery.letters import ANCHOR, LIST_DATA
 from consent_service.delivery.outbox import Relay
+from consent_service.import_claims import Claim
+from consent_service.import_file import EMAIL, Line
 from consent_service.language import language
 from consent_service.ledger.evidence import Occasion
+from consent_service.models import import_row
 from tests.actors import Visitor
 
 ROUNDS = 2
@@ -135,6 +139,30 @@ def test_a_page_shows_one_moment_whatever_is_committed_while_it_is_gathered(hous
         with something_meanwhile(house, act, after):
             assert house.get(link).status == 200, (act, after)
     assert house.get(link).status == 404
+
+
+def test_whoever_is_asked_while_their_list_is_taken_back_is_no_deadlock(house):
+    batch = imports.Batch(imports.FILE, "Heidi", Claim("unknown"), "fi", house.service.controller, date(2026, 1, 2))
+    with house.service.transaction() as connection:
+        imports.begin(connection, house.occasion(), batch)
+        imports.add(connection, house.occasion(), batch, [Line("1", {EMAIL: "waits@example.com"})])
+        import_rows.invite(connection, batch.id, services.now())
+        waits = import_rows.find(connection, "waits@example.com")
+        outbox.enqueue(connection, outbox.MAIL, LIST_DATA, services.now(), import_row_id=waits.id)
+
+    def take_back():
+        with house.service.transaction() as connection:
+            return import_rows.forget_batch(connection, batch.id)
+
+    with ThreadPoolExecutor(1) as threads:
+        with house.service.transaction() as connection:
+            connection.execute(select(import_row).with_for_update()).all()
+            forgotten = threads.submit(take_back)
+            with suppress(TimeoutError):
+                forgotten.result(timeout=0.3)  # so that it waits for the row by then
+            taken = import_rows.take_invited(connection)
+        assert (taken.email, forgotten.result(10)) == ("waits@example.com", 0)
+    assert (house.count(import_row), house.messages()) == (0, [])
 
 
 def test_relays_that_purge_at_once_send_one_checkpoint_a_day(house):
