@@ -29,6 +29,7 @@ from consent_service import (
 )
 from consent_service import service as services
 from consent_service.delivery.pacing import CallBudget
+from consent_service.import_account import AccountRefused
 from consent_service.import_claims import Claim
 from consent_service.import_file import Line
 from consent_service.imports import REASONS, Batch, Outcome
@@ -82,9 +83,9 @@ def bring_file(path: Path, *, dry_run: bool, as_json: bool, **said: Any) -> None
     batch = _batch(service, imports.FILE, said)
     if sheet.ignored and not as_json:
         click.echo(f"Columns that are not used: {', '.join(sheet.ignored)}", err=True)
+    terminal.await_database(service)
     slices = [sheet.lines[first : first + SLICE] for first in range(0, len(sheet.lines), SLICE)]
-    with click.progressbar(slices, label="Importing", file=sys.stderr) as bar:
-        outcomes = _bring_over(service, batch, bar, dry_run=dry_run)
+    outcomes = _bring_over(service, batch, slices, dry_run=dry_run)
     _report(batch, outcomes, dry_run=dry_run, as_json=as_json)
 
 
@@ -98,14 +99,13 @@ def bring_account(*, dry_run: bool, as_json: bool, **said: Any) -> None:
     """
     service = terminal.load_service()
     if not service.forwards:
-        terminal.stop("ActiveCampaign is not connected. Set CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID.")
+        terminal.stop(terminal.NOT_CONNECTED)
     batch, never = _batch(service, imports.ACCOUNT, said), threading.Event()
     terminal.await_database(service)
     listing = service.listing(service.calls(CallBudget(service.transaction, services.now, never.wait)))
     try:
         found = import_account.pages(listing, batch.otherwise, never.wait)
-        with click.progressbar(found, label="Importing", file=sys.stderr) as bar:
-            outcomes = _bring_over(service, batch, bar, dry_run=dry_run)
+        outcomes = _bring_over(service, batch, found, dry_run=dry_run)
     finally:
         listing.close()
     _report(batch, outcomes, dry_run=dry_run, as_json=as_json)
@@ -212,22 +212,39 @@ def _batch(service: Service, source: str, said: dict[str, Any]) -> Batch:
 
 
 def _bring_over(service: Service, batch: Batch, slices: Iterable[Sequence[Line]], *, dry_run: bool) -> list[Outcome]:
-    outcomes = []
+    outcomes: list[Outcome] = []
     if not dry_run:
-        terminal.await_database(service)
         with service.transaction() as connection:
             imports.begin(connection, _occasion(service), batch)
-    for lines in slices:
-        if dry_run:
-            with service.reading() as connection:
-                outcomes += imports.preview(connection, _occasion(service), batch, lines)
-        else:
-            with service.transaction() as connection:
-                outcomes += imports.add(connection, _occasion(service), batch, lines)
+    try:
+        with click.progressbar(slices, label="Importing", file=sys.stderr) as bar:
+            for lines in bar:
+                outcomes += _take(service, batch, lines, dry_run=dry_run)
+    except AccountRefused:
+        if not dry_run:
+            click.echo(_so_far(batch, outcomes), err=True)
+        raise
     if not dry_run:
         with service.transaction() as connection:
             imports.finish(connection, batch.id, services.now())
     return outcomes
+
+
+def _take(service: Service, batch: Batch, lines: Sequence[Line], *, dry_run: bool) -> list[Outcome]:
+    if dry_run:
+        with service.reading() as connection:
+            return imports.preview(connection, _occasion(service), batch, lines)
+    with service.transaction() as connection:
+        return imports.add(connection, _occasion(service), batch, lines)
+
+
+def _so_far(batch: Batch, outcomes: Sequence[Outcome]) -> str:
+    counted = Counter(one.what for one in outcomes)
+    active, waiting = counted[imports.IMPORTED], counted[imports.WAITING]
+    return (
+        f"Batch {batch.id} broke off: {active} imported as active so far, {waiting} kept until they are asked. Run "
+        f"it again to go on, or take it back: consent-service import undo {batch.id}"
+    )
 
 
 def _report(batch: Batch, outcomes: Sequence[Outcome], *, dry_run: bool, as_json: bool) -> None:

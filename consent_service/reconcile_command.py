@@ -31,7 +31,6 @@ FOUND = {
     drift.OTHER_ADDRESS: ("have another address at ActiveCampaign than here", "to be set right there by hand"),
 }
 BUSY = "A comparison is under way already, by the relay or another command. Try again when it has ended."
-NOT_CONNECTED = "ActiveCampaign is not connected. Set CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID."
 NOT_YET_OURS = (
     "Who is on the list without permission may be a subscriber you have not brought over yet: "
     "consent-service import account --dry-run --help says how."
@@ -47,7 +46,7 @@ def reconcile(applies: bool, as_json: bool) -> None:
     """Compare the list at ActiveCampaign with the people here, as the relay does every night."""
     service = terminal.load_service()
     if not service.forwards:
-        terminal.stop(NOT_CONNECTED)
+        terminal.stop(terminal.NOT_CONNECTED)
     terminal.await_database(service)
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):

@@ -25,6 +25,7 @@ from consent_service.line_file import LineUnreadable
 from consent_service.service import Service
 
 PATIENCE_S = 60
+NOT_CONNECTED = "ActiveCampaign is not connected. Set CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID."
 REFUSALS = (
     config.SettingsRefused,
     database.SchemaNewer,

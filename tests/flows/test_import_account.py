@@ -9,7 +9,7 @@ from consent_service.delivery import forwarding
 from consent_service.delivery.pacing import Unpaced
 from consent_service.import_account import AccountRefused
 from consent_service.import_claims import Claim
-from consent_service.models import import_batch, outbox_message, subscriber
+from consent_service.models import import_batch, import_row, outbox_message, subscriber
 from tests.actors import Visitor
 from tests.processes import run, variables
 from tests.tampering import findings
@@ -101,6 +101,22 @@ def test_a_dry_run_brings_nobody(house, terminal):
     told = bring(terminal, "--grade", "customer", "--dry-run")
     assert (told["batch"], told["imported"]) == (None, 1)
     assert (house.count(subscriber), house.count(import_batch)) == (0, 0)
+
+
+def test_an_import_that_breaks_off_says_how_far_it_came(house, terminal):
+    for number in range(100):
+        house.contacts.add(f"p{number}@example.com", status=ACTIVE)
+    house.contacts.list_names[2] = "Other"
+    house.contacts.add("elsewhere@example.com")
+    with house.contacts.changed:
+        house.contacts.put_status(house.contacts.find("elsewhere@example.com"), 2, ACTIVE)
+    house.contacts.ignored_filters |= {"listid"}
+    done = terminal("account", "--staff-name", "Heidi")
+    [batch] = house.rows(import_batch)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"Batch {batch.id} broke off: 0 imported as active so far, 100 kept" in done.stderr
+    assert "Bring an export over as a file instead." in done.stderr
+    assert house.count(import_row) == 100
 
 
 def test_without_a_connection_the_command_says_what_to_set(house, tmp_path):
