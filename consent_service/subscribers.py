@@ -119,7 +119,7 @@ def _pages(total: int) -> int:
 
 
 def _messages() -> Any:
-    names = (subscriber.c.first_name, subscriber.c.last_name, subscriber.c.status)
+    names = (subscriber.c.first_name, subscriber.c.last_name, subscriber.c.email, subscriber.c.status)
     person = (*names, departure.c.email.label("leaving"))
     of_person = select(outbox_message, *person).join_from(outbox_message, subscriber, isouter=True)
     return of_person.join(departure, outbox_message.c.departure_id == departure.c.id, isouter=True)

@@ -42,6 +42,7 @@ def install(app: Flask) -> None:
         relative=lambda at: _language().relative(at, services.now()),
         reason=lambda told: messages.reason(_language(), told),
         day=lambda day: _language().day(date.fromisoformat(day)),
+        called=lambda person: f"{person.first_name} {person.last_name}".strip() or person.email,
         breakable=lambda address: Markup("@<wbr>").join(address.split("@")),
     )
     app.jinja_env.trim_blocks = True

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from datetime import date, datetime, timedelta
 
 import openpyxl
@@ -23,8 +24,7 @@ STAFF = ("--staff-name", "Heidi Äijälä")
 @pytest.fixture
 def house(standing_house):
     with standing_house.service.transaction() as connection:
-        for table in ("import_row",):
-            connection.exec_driver_sql(f"DELETE FROM {table}")
+        connection.exec_driver_sql("DELETE FROM import_row")
     return standing_house
 
 
@@ -232,6 +232,13 @@ def test_a_dry_run_says_the_same_and_changes_nothing(house, bring):
     assert told(bring(content, "--json"))[:2] == (1, 1)
 
 
+def test_a_dry_run_makes_the_database_it_looks_at(bring, tmp_path):
+    done = bring(
+        "email,grade\ndry@run.example,customer\n", "--dry-run", CONSENT_DATABASE_URL=f"sqlite:///{tmp_path}/new"
+    )
+    assert "1 would be imported as active" in done.stdout, done
+
+
 def test_run_again_it_goes_on_with_the_rest_and_doubles_nobody(house, bring):
     first = "email,grade\none@again.example,customer\n"
     assert told(bring(first, "--json"))[0] == 1
@@ -263,6 +270,18 @@ def test_the_person_and_staff_see_a_claim_and_no_confirmation(house, bring):
         assert "vahvistit" not in page.words.lower()
     sheet = house.get(f"/staff/subscribers/{house.person('page@claims.example').id}/evidence", heidi.http)
     assert "Heidi Äijälä" in sheet.words
+
+
+def test_staff_see_the_address_of_whoever_has_no_name(house, bring):
+    bring("email,grade\nnameless@claims.example,customer\n")
+    heidi = Staff(house, "nameless@keinuma.example")
+    heidi.log_in()
+    place = f"/staff/subscribers/{house.person('nameless@claims.example').id}"
+    for page in (place, f"{place}/there", f"{place}/hold", f"{place}/erase", "/staff/queue", "/staff/subscribers"):
+        html = house.get(page, heidi.http).html
+        assert "nameless@claims.example" in html, page
+        assert not re.findall(r"<(h1|a)[^>]*>[← ]*</", html), page
+    house.deliver()
 
 
 def test_who_comes_by_themselves_before_being_asked_waits_no_more(house, bring):
