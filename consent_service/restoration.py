@@ -25,9 +25,8 @@ ERASED = "erased"
 class Note:
     """What is kept of an erasure and its rule, or of a refusal, which has none.
 
-    A refusal is `withdrawn`, `bounced` or `objected`, or `tracking` when only that permission was taken back.
-
-    When nobody is named any more, an objection is left of it.
+    A refusal is `withdrawn`, `bounced`, `removed` or `objected`, or `tracking` when only that permission was taken
+    back. When nobody is named any more, an objection is left of it.
     """
 
     subscriber_id: str | None

@@ -60,7 +60,7 @@ class Field:
 
 def find_field(calls: Calls) -> Field | None:
     """Return the field by its personalization tag, or None; raises Ended."""
-    # The documented filter by tag is not relied on: unknown filters are ignored there, and all fields fit on a page.
+    # The documented filter by tag is not relied on, since unknown filters are ignored there: every page is looked at.
     for page in pages(calls, "fields"):
         for one in rows(page, "fields"):
             if _is_ours(one):

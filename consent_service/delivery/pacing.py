@@ -63,7 +63,7 @@ class CallBudget:
 
 
 class Unpaced:
-    """For a single call by hand, which need not wait for its turn nor for a database."""
+    """For a few calls by hand, which need not wait for their turn nor for a database."""
 
     @staticmethod
     def now() -> datetime:

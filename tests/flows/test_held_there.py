@@ -305,6 +305,7 @@ def test_a_stop_ends_it_at_once_and_another_relay_begins_anew(house, aino):
 
 def test_who_is_erased_meanwhile_leaves_nothing(house, aino):
     ask(aino)
+    number = house.person(aino.email).id
     [channel] = [one for one in house.channels if one.lane == outbox.ACCESS]
 
     def deliver(parcel):
@@ -312,14 +313,11 @@ def test_who_is_erased_meanwhile_leaves_nothing(house, aino):
         house.erase(aino.email)
         return outcome
 
-    outbox.relay_once(house.relay, replace(channel, deliver=deliver))
+    outcome = outbox.relay_once(house.relay, replace(channel, deliver=deliver))
     house.deliver()
-    assert house.person(aino.email) is None
-    assert not [row for row in house.rows(held_there) if row.subscriber_id not in people(house)]
-
-
-def people(house):
-    return {row.id for row in house.rows(subscriber)}
+    assert (isinstance(outcome, Delivered), house.person(aino.email)) == (True, None)
+    assert number not in {row.subscriber_id for row in house.rows(held_there)}
+    assert not [one for one in house.messages() if one.subscriber_id == number and one.lane == outbox.ACCESS]
 
 
 def test_it_is_kept_under_the_persons_key_for_a_week_and_goes_with_them(house, aino):
