@@ -134,6 +134,8 @@ def set_up(service: Service, show: Callable[[int, Iterator[int]], None]) -> Find
     done: list[str] = []
     try:
         with closing(service.calls(_budget(service))) as calls:
+            if trouble := service.account(calls).check():  # or a mistyped number would turn the webhook to another list
+                return Finding("setup", "wrong", f"nothing was changed: {trouble}; check the settings, then {SET_UP}")
             for step in account_setup.set_up(calls, service.wanted_there()):
                 done.append(step)  # one by one: what was done before a refusal is said too
             field = own_link.find_field(calls)

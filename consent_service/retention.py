@@ -151,7 +151,10 @@ RULES = (
     Rule(
         "tracking",
         mark("Which newsletters you open and what you press in them, recorded at ActiveCampaign if you permit it"),
-        mark("until your other data is erased; nothing is added once you have taken the permission back"),
+        mark(
+            "until your other data is erased; once you have taken the permission back, "
+            "only opening a letter sent before that may add to it"
+        ),
         mark("To learn what interests the readers, which you have permitted."),
     ),
     Rule(

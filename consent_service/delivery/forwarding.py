@@ -117,6 +117,7 @@ def record(
     if isinstance(sent, Stranger):  # nobody's here; the next comparison tells whether it worked
         if answer.answer != NOT_THERE:
             strangers.note_taken_off(connection, sent.contact_id, now)
+        strangers.forget(connection, sent.contact_id)
         return
     state = sent.contact if isinstance(sent, Look) else sent
     learnt: dict[str, object] = {"contact_id": answer.contact_id}

@@ -54,6 +54,11 @@ def is_awaited_of(email_key: Any) -> Any:
     return select(stranger.c.contact_id).where(stranger.c.email_key == email_key, is_open).exists()
 
 
+def forget(connection: Connection, contact_id: str) -> None:
+    """Forget the address of a contact that has been taken off."""
+    connection.execute(delete(stranger).where(stranger.c.contact_id == contact_id))
+
+
 def forget_settled(connection: Connection) -> None:
     """Forget the addresses of those who do not wait any longer."""
     is_open = select(outbox_message.c.id).where(*_open(stranger.c.contact_id)).exists()

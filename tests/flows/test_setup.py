@@ -221,3 +221,14 @@ def test_without_activecampaign_or_a_database_there_is_nothing_to_set_up(open_ho
         connection.exec_driver_sql("DROP TABLE alembic_version")
     assert set_up(house)[0].says.startswith("the database: its form is not this version's")
     assert not contacts.fields
+
+
+def test_a_list_that_does_not_exist_changes_nothing(production, contacts):
+    set_up(production)
+    before = dict(contacts.webhooks.known)
+    object.__setattr__(
+        production.service, "settings", production.settings.model_copy(update={"activecampaign_list_id": 7})
+    )
+    found, _ = set_up(production)
+    assert (found.state, "nothing was changed" in found.says, "list 7" in found.says) == ("wrong", True, True)
+    assert contacts.webhooks.known == before
