@@ -23,6 +23,8 @@ PUBLIC_URL = "https://tilaus.keinuma.example"
 PLACE = f"{PUBLIC_URL}/webhooks/activecampaign/"
 HEARD, SOURCES = ["subscribe", "unsubscribe", "bounce", "update"], ["public", "admin", "system"]
 
+MORE = ("empty", "truncated", "500")
+
 
 @pytest.fixture
 def calls(contacts):
@@ -138,7 +140,7 @@ def test_a_field_that_is_there_already_is_shown_and_used(contacts, calls, wanted
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("fault", ["cut", "empty", "truncated", "500", "403"])
+@pytest.mark.parametrize("fault", ["cut", "403", *(pytest.param(one, marks=pytest.mark.soak) for one in MORE)])
 @pytest.mark.parametrize("call", ["make_field", "fieldRels", "make_webhook", "change_webhook", "fields", "webhooks"])
 def test_a_lost_answer_makes_nothing_twice(contacts, calls, wanted, call, fault, when):
     if call == "change_webhook":

@@ -5,8 +5,9 @@ listening keeps the number: callers are refused, and the system gives the port t
 """
 
 import socket
+import time
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK, PATIENCE_S = "127.0.0.1", 10
 
 
 class LoopbackPort:
@@ -29,8 +30,17 @@ class LoopbackPort:
 
 
 def _bound(number: int) -> socket.socket:
-    holder = socket.socket()
-    # Lines that were open a moment ago linger in TIME_WAIT and would forbid the bind.
-    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    holder.bind((LOOPBACK, number))
-    return holder
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        holder = socket.socket()
+        # Lines that were open a moment ago linger in TIME_WAIT and would forbid the bind.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            holder.bind((LOOPBACK, number))
+        except OSError:  # a process that was just killed has still to let go of it
+            holder.close()
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return holder
