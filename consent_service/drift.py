@@ -15,8 +15,9 @@ from sqlalchemy import Connection, Row, func, insert, or_, select, update
 from consent_service import caution, import_rows, people, subscriptions
 from consent_service.database import insert_if_absent
 from consent_service.delivery import departures, forwarding, outbox, strangers
+from consent_service.delivery.calls import PAGE
 from consent_service.delivery.contacts import BOUNCED, LEFT, SUBSCRIBED, ContactState, Membership
-from consent_service.delivery.listing import PAGE, Found
+from consent_service.delivery.listing import Found
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.vault import Vault
 from consent_service.models import confirmation, outbox_message, subscriber
@@ -188,8 +189,9 @@ def take_deleted(
         return
     owners = {row.contact_id: row.subscriber_id for row in asked}
     for one in found:
-        if _deleted_owner(connection, occasion, one) == owners[one.contact_id]:
-            _restored(connection, occasion, run, one, owners[one.contact_id])
+        owner = owners.get(one.contact_id)
+        if owner is not None and _deleted_owner(connection, occasion, one) == owner:
+            _restored(connection, occasion, run, one, owner)
     _advance(connection, run, cursor=asked[-1].subscriber_id, calls=run.calls + 1)
 
 

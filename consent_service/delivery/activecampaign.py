@@ -4,13 +4,12 @@ Every call is an upsert, so a lost answer is answered by doing it again. The lis
 answer, never from 200 alone. Must not query the database or decide consent.
 """
 
-import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from consent_service.delivery.calls import Calls, Ended, id_of, number, part, rows
+from consent_service.delivery.calls import Calls, Ended, is_of, number, part, rows
 from consent_service.delivery.contacts import (
     DELETED,
     NOT_THERE,
@@ -26,9 +25,9 @@ from consent_service.delivery.contacts import (
 )
 from consent_service.delivery.outbox import Delivered, Outcome, Rejected, Retry
 from consent_service.delivery.own_link import LinkField
+from consent_service.delivery.places import read_place
 from consent_service.delivery.tags import Tags
 
-LONGEST_REASON = 200
 RESUBSCRIBE_SOURCE = 4  # documented for a contact that left and comes back with a fresh confirmation
 SEARCH_AGAIN = timedelta(minutes=10)
 
@@ -97,7 +96,7 @@ class Account:
             self._tags.set(contact_id, is_tagged=False)
         if status in (404, 422):
             return replace(contact, contact_id=None, was_forwarded=False)
-        if not _is_of(part(body, "contact"), contact.email):
+        if not is_of(part(body, "contact"), contact.email):
             raise Ended(Retry("ActiveCampaign's answer to a change of address cannot be read"))
         return replace(contact, contact_id=contact_id)
 
@@ -107,7 +106,7 @@ class Account:
         contact_id = self._sync(contact)
         is_imported = contact.basis is not None and contact.basis.is_imported
         if contact.basis and (contact.was_forwarded or is_imported):  # who left there since is not put back
-            found = self._membership(contact_id)
+            found = self._place(contact_id)
             if contact.basis.is_outdated_by(found):
                 return Seen(contact_id=contact_id, membership=found)
         # Whoever was only imported has made no new wish by which the account could let them come back, unless they
@@ -122,7 +121,7 @@ class Account:
     def _update(self, contact: ContactState) -> Outcome:
         """Bring the names of somebody in line whose confirmation was taken over; their status there is only read."""
         contact_id = contact.contact_id or self._find(contact.email)
-        found = self._membership(contact_id) if contact_id else Membership()
+        found = self._place(contact_id) if contact_id else Membership()
         if found.status == SUBSCRIBED:
             contact_id = self._sync(contact)
         return Seen(contact_id=contact_id, membership=found)
@@ -143,10 +142,10 @@ class Account:
         contact_id = contact.contact_id or self._find(contact.email)
         if contact_id is None:
             return Delivered(NOT_THERE)
-        return Seen(contact_id=contact_id, membership=self._membership(contact_id))
+        return Seen(contact_id=contact_id, membership=self._place(contact_id))
 
     def _take_off(self, stranger: Stranger) -> Outcome:
-        if self._membership(stranger.contact_id).status != SUBSCRIBED:
+        if self._place(stranger.contact_id).status != SUBSCRIBED:
             return Delivered(NOT_THERE)
         if self._set_status(stranger.contact_id, UNSUBSCRIBED) in (UNSUBSCRIBED, None):
             return Delivered()
@@ -172,7 +171,7 @@ class Account:
         names = {"firstName": contact.first_name, "lastName": contact.last_name}
         known = {name: value for name, value in names.items() if value}  # an empty one would blank the name there
         found = part(self._sync_with_link(contact, {"email": contact.email} | known), "contact")
-        if not _is_of(found, contact.email):
+        if not is_of(found, contact.email):
             raise Ended(Retry("ActiveCampaign's answer to contact/sync names another contact or none"))
         return str(found["id"])
 
@@ -200,7 +199,7 @@ class Account:
         _, body = self._calls.call("GET", f"contacts?email={quote(email, safe='')}")
         contacts = rows(body, "contacts")
         # An unknown filter is ignored there and everybody comes back, so only the address itself counts.
-        found = next((str(one["id"]) for one in contacts if _is_of(one, email)), None)
+        found = next((str(one["id"]) for one in contacts if is_of(one, email)), None)
         if strictly and contacts and found is None:
             raise Ended(Retry("ActiveCampaign's search did not look for the address"))
         return found
@@ -211,35 +210,7 @@ class Account:
         if code == 404:
             return None
         answered = number(part(body, "contactList").get("status"))
-        return answered if answered is not None else self._membership(contact_id).status
+        return answered if answered is not None else self._place(contact_id).status
 
-    def _membership(self, contact_id: str) -> Membership:
-        code, body = self._calls.call("GET", f"contacts/{quote(contact_id, safe='')}/contactLists")
-        for row in rows(body, "contactLists") if code != 404 else ():
-            if isinstance(row, dict) and str(row.get("list")) == str(self._list_id):
-                return _as_membership(row)
-        return Membership()
-
-
-def _is_of(found: Any, email: str) -> bool:
-    """Whether a contact there is the one with this address; how its case is kept there is not known."""
-    return id_of(found) is not None and str(found.get("email", "")).lower() == email.lower()
-
-
-def _as_membership(row: dict[str, Any]) -> Membership:
-    campaign, reason = str(row.get("campaign") or ""), str(row.get("unsubreason") or "")
-    return Membership(
-        number(row.get("status")),
-        _moment(str(row.get("udate") or "")),
-        campaign if re.fullmatch(r"[1-9][0-9]{0,19}", campaign) else "",
-        "".join(filter(str.isprintable, reason))[:LONGEST_REASON],
-    )
-
-
-def _moment(text: str) -> datetime | None:
-    """A time with its offset; None for any other, since a time of no known place is none."""
-    try:
-        found = datetime.fromisoformat(text)
-        return found.astimezone(UTC) if found.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
+    def _place(self, contact_id: str) -> Membership:
+        return read_place(self._calls, self._list_id, contact_id)

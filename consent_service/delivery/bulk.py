@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from consent_service.delivery.calls import Calls, Ended, number, rows
+from consent_service.delivery.calls import PAGE, Calls, Ended, number, rows
 from consent_service.delivery.contacts import SUBSCRIBED, UNSUBSCRIBED, BulkLook, Carried, ContactState
+from consent_service.delivery.listing import Listing
 from consent_service.delivery.outbox import ALONE, Hold, Outcome, Rejected, Retry
 from consent_service.delivery.own_link import LinkField
 from consent_service.delivery.pacing import CallBudget
@@ -21,7 +22,6 @@ from consent_service.delivery.pacing import CallBudget
 LARGEST = 399_999  # bytes of one call
 FEWEST = 10  # the smallest group the bulk import is meant for
 MOST_CALLS = 12  # to find out whom a call is refused for; then each goes alone
-PAGE = 100  # the largest the API gives
 FULL = timedelta(minutes=1)  # the limit counts calls in a minute
 PATIENCE = timedelta(minutes=10)  # then single calls do what an import has not done
 FIRST_LOOK = timedelta(seconds=2)
@@ -36,6 +36,7 @@ class Bulk:
     def __init__(self, calls: Calls, list_id: int, pace: CallBudget):
         self._calls = calls
         self._list_id = list_id
+        self._listing = Listing(calls, list_id)
         self._pace = pace
         self._field = LinkField(calls)
         self._link_marks: dict[str, str] = {}  # of imports under way; what a restart forgets, the next set-up renews
@@ -132,27 +133,14 @@ class Bulk:
         pages = [ids[start : start + PAGE] for start in range(0, len(ids), PAGE)]
         found: dict[str, str] = {}
         for page in pages:
-            seen = self._with_status(page, SUBSCRIBED)
+            seen = {one.contact_id: one.email.lower() for one in self._listing.among(page, SUBSCRIBED)}
             if seen.keys() - set(page):  # an unknown filter is ignored there and everybody comes back
                 return {}
             found |= seen
-        if not found or self._with_status(pages[0], UNSUBSCRIBED).keys() & found.keys():
+        gone = {one.contact_id for one in self._listing.among(pages[0], UNSUBSCRIBED)} if found else set()
+        if not found or gone & found.keys() or not self._listing.is_active(next(iter(found))):
             return {}
-        return {email: contact_id for contact_id, email in found.items()} if self._is_on_list(next(iter(found))) else {}
-
-    def _with_status(self, ids: list[str], status: int) -> dict[str, str]:
-        wanted = {"listid": str(self._list_id), "status": str(status), "limit": str(PAGE)}
-        asked = urlencode([*wanted.items(), *(("ids[]", one) for one in ids)])
-        _, answer = self._calls.call("GET", f"contacts?{asked}")
-        shown = (one for one in rows(answer, "contacts") if isinstance(one, dict))
-        return {str(one.get("id")): str(one.get("email", "")).lower() for one in shown}
-
-    def _is_on_list(self, contact_id: str) -> bool:
-        _, answer = self._calls.call("GET", f"contacts/{contact_id}/contactLists")
-        held = (one for one in rows(answer, "contactLists") if isinstance(one, dict))
-        return any(
-            str(one.get("list")) == str(self._list_id) and number(one.get("status")) == SUBSCRIBED for one in held
-        )
+        return {email: contact_id for contact_id, email in found.items()}
 
     def _entry(self, contact: ContactState) -> dict[str, Any]:
         names = {"first_name": contact.first_name, "last_name": contact.last_name}

@@ -114,6 +114,11 @@ def id_of(contact: object) -> str | None:
     return found if re.fullmatch(r"[0-9]{1,20}", found) else None
 
 
+def is_of(contact: Any, *emails: str) -> bool:
+    """Whether this is a contact with one of these addresses; how their case is kept there is not known."""
+    return id_of(contact) is not None and str(contact.get("email", "")).lower() in {email.lower() for email in emails}
+
+
 def pages(calls: Calls, collection: str) -> Iterator[dict[str, Any]]:
     """Yield the answers about a whole collection, page by page, until one brings nothing new; raises Ended."""
     seen: set[str] = set()

@@ -14,14 +14,14 @@ from ipaddress import IPv4Address
 from typing import Any
 from urllib.parse import quote
 
-from consent_service.delivery.calls import Calls, Ended, part, rows
+from consent_service.delivery.calls import PAGE, Calls, Ended, is_of, part, rows
 from consent_service.delivery.outbox import Delivered, Hold, Outcome, Retry
 from consent_service.delivery.pacing import CallBudget
 from consent_service.language import mark
 
 TRIES = 3  # an account answers 403 or 5xx now and then for no reason that lasts
 MOST_SILENT = 2  # when more parts than these get no answer, it is the line and not the parts
-PAGE, MOST_PAGES, MOST_TAGS = 100, 20, 30
+MOST_PAGES, MOST_TAGS = 20, 30
 LARGEST_WHOLE = 4 * 1024 * 1024
 DEEPEST = 8
 UNAVAILABLE, UNREADABLE, REFUSED, SILENT, UNSURE = "unavailable", "unreadable", "refused", "silent", "unsure"
@@ -156,14 +156,14 @@ class Reader:
 
     def _contact(self, fetch: Fetch) -> dict[str, Any] | None:
         """The contact by its id if it still has an address of theirs, else by the address of now."""
-        if fetch.contact_id and (found := self._by_id(fetch.contact_id)) and _is_of(found, fetch.emails):
+        if fetch.contact_id and (found := self._by_id(fetch.contact_id)) and is_of(found, *fetch.emails):
             return found
         address = fetch.emails[:1]
         _, body = self._call(f"contacts?email={quote(address[0], safe='')}")
         # An unknown filter is ignored there and everybody comes back, so only the address itself counts.
-        known = next((one for one in rows(body, "contacts") if _is_of(one, address)), None)
+        known = next((one for one in rows(body, "contacts") if is_of(one, *address)), None)
         found = self._by_id(str(known["id"])) if known else None
-        return found if found and _is_of(found, address) else None
+        return found if found and is_of(found, *address) else None
 
     def _by_id(self, contact_id: str) -> dict[str, Any] | None:
         status, body = self._call(f"contacts/{quote(contact_id, safe='')}")
@@ -255,13 +255,6 @@ def _is_last(body: dict[str, Any], page: list[Any], seen: int) -> bool:
 def _total(body: dict[str, Any]) -> int | None:
     told = str(part(body, "meta").get("total"))
     return int(told) if re.fullmatch(r"[0-9]{1,9}", told) else None
-
-
-def _is_of(found: object, emails: tuple[str, ...]) -> bool:
-    """Whether a contact there has one of the addresses; how their case is kept there is not known."""
-    if not isinstance(found, dict) or not re.fullmatch(r"[0-9]{1,20}", str(found.get("id"))):
-        return False
-    return str(found.get("email")).lower() in {email.lower() for email in emails}
 
 
 def _names(row: dict[str, Any], contact_id: str) -> bool:

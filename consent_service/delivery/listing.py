@@ -11,12 +11,12 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode
 
-from consent_service.delivery.calls import Calls, Ended, id_of, number, rows
+from consent_service.delivery.calls import PAGE, Calls, Ended, id_of, rows
 from consent_service.delivery.contacts import SUBSCRIBED, UNSUBSCRIBED
 from consent_service.delivery.outbox import Rejected, Retry
+from consent_service.delivery.places import read_place
 from consent_service.people import LONGEST_ADDRESS
 
-PAGE = 100  # the largest the API gives
 TOLD = ("email", "firstName", "lastName", "cdate")
 
 
@@ -55,17 +55,17 @@ class Listing:
             raise Ended(Rejected("ActiveCampaign lists everybody, whatever status is asked for"))
         return found
 
-    def among(self, ids: Sequence[str]) -> list[Found]:
-        """Return which of at most a hundred contacts exist, whatever list they are on; raises Ended."""
-        asked = urlencode([("limit", str(PAGE)), *(("ids[]", one) for one in ids)])
-        return [one for one in self._read(asked) if one.contact_id in ids]
+    def among(self, ids: Sequence[str], status: int | None = None) -> list[Found]:
+        """Return what a search for at most a hundred contacts shows, on any list or with a status on this one.
+
+        A search that ignores what is asked for shows others too. Raises Ended.
+        """
+        on_list = [("listid", str(self._list_id)), ("status", str(status))] if status is not None else []
+        return self._read(urlencode([*on_list, ("limit", str(PAGE)), *(("ids[]", one) for one in ids)]))
 
     def is_active(self, contact_id: str) -> bool:
         """Whether a contact is active on the list, asked of itself and not of a search; raises Ended."""
-        code, body = self._calls.call("GET", f"contacts/{contact_id}/contactLists")
-        held = [one for one in rows(body, "contactLists") if isinstance(one, dict)] if code != 404 else []
-        mine = [one for one in held if str(one.get("list")) == str(self._list_id)]
-        return any(number(one.get("status")) == SUBSCRIBED for one in mine)
+        return read_place(self._calls, self._list_id, contact_id).status == SUBSCRIBED
 
     def close(self) -> None:
         """Close the connection kept open."""
