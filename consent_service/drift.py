@@ -31,6 +31,7 @@ KINDS = (
     LEFT_THERE, BOUNCED_THERE, MISSING_THERE, LEFT_HERE, NOT_FORWARDED, STRANGER, RESTORED, OTHER_ADDRESS,
     TO_BE_ASKED,
 )  # fmt: skip
+STOPPED = "stopped by hand"
 LEASE = timedelta(minutes=1)
 LONGEST_RUN = timedelta(days=1)
 
@@ -57,6 +58,7 @@ def begin(connection: Connection, now: datetime, *, applies: bool, by_hand: bool
         return False
     is_same = run is not None and (run.applies, run.by_hand) == (applies, by_hand)
     if run is not None and is_same and run.started_at > now - LONGEST_RUN:
+        _advance(connection, run, trouble=None)
         return True
     if run is not None:
         give_up(connection, run, now, "another comparison was begun")
@@ -66,7 +68,7 @@ def begin(connection: Connection, now: datetime, *, applies: bool, by_hand: bool
 
 
 def waits(connection: Connection, now: datetime) -> bool:
-    """Whether there is a run that is not at its end and that nobody is at."""
+    """Whether there is a run that is not at its end, and that nobody is at or has stopped by hand."""
     return connection.execute(select(reconcile_run.c.id).where(*_free(now))).first() is not None
 
 
@@ -318,7 +320,7 @@ def _may(connection: Connection, run: Row[Any], kind: str) -> bool:
 
 def _apply(connection: Connection, occasion: Occasion, run: Row[Any], row: Row[Any]) -> None:
     if row.kind == STRANGER:
-        strangers.take_off(connection, row.contact_id, occasion.now)
+        strangers.take_off_unasked(connection, occasion.vault, row.contact_id, occasion.now)
     else:
         still = select(subscriber.c.id).where(subscriber.c.id == row.subscriber_id, _in_line_before(run))
         if connection.execute(still.with_for_update()).first() is None:
@@ -359,7 +361,7 @@ def _note(
 
 def _free(now: datetime) -> tuple[Any, ...]:
     is_left = or_(reconcile_run.c.claimed_until.is_(None), reconcile_run.c.claimed_until <= now)
-    return (reconcile_run.c.is_open, is_left)
+    return (reconcile_run.c.is_open, is_left, reconcile_run.c.trouble.is_distinct_from(STOPPED))
 
 
 def _take(connection: Connection, which: tuple[Any, ...], name: str, now: datetime) -> Row[Any] | None:

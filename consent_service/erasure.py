@@ -132,9 +132,7 @@ def _know_again(connection: Connection, occasion: Occasion, person: Row[Any]) ->
 
 def _take_off(connection: Connection, occasion: Occasion, person: Row[Any]) -> None:
     strangers.note(connection, person.contact_id, person.email_key, occasion.now)
-    strangers.take_off(connection, person.contact_id, occasion.now)
-    address_hash = occasion.vault.address_hash(person.email_key)
-    strangers.know_again(connection, address_hash, person.contact_id, occasion.now)
+    strangers.take_off_unasked(connection, occasion.vault, person.contact_id, occasion.now)
 
 
 def _was_brought_there(connection: Connection, person: Row[Any]) -> bool:

@@ -59,6 +59,7 @@ class Comparison:
 
         Raises Unreachable when it cannot go on now, and RunLost when another process has it.
         """
+        is_by_hand = self._run is not None
         run, self._run = self._run or self._claim(), None
         while run is not None and run.is_open and not self._stop.is_set():
             try:
@@ -69,8 +70,8 @@ class Comparison:
                 self._let_go(run.id, f"unexpected {type(error).__name__}")
                 raise
             yield run
-        if run is not None and run.is_open:
-            self._let_go(run.id, None)
+        if run is not None and run.is_open:  # what a person stopped only a person goes on with
+            self._let_go(run.id, drift.STOPPED if is_by_hand else None)
 
     def close(self) -> None:
         """Close the connection kept open."""

@@ -35,7 +35,7 @@ NOT_YET_OURS = (
     "Who is on the list without permission may be a subscriber you have not brought over yet: "
     "consent-service import account --dry-run --help says how."
 )
-STOPPED = "Stopped. The relay goes on where it was, or this command when it is given again."
+STOPPED = "Stopped. Give the command again to go on where it was."
 
 
 @click.command

@@ -238,7 +238,9 @@ RULES = (
     ),
     Rule(
         "taken_off",
-        mark("A code instead of an address that an import brought here by mistake, and its number at ActiveCampaign"),
+        mark(
+            "A code instead of an address that we took off the list at ActiveCampaign ourselves, and its number there"
+        ),
         mark("60 days"),
         mark("So that our taking it off the list there is not mistaken for your having left."),
         timedelta(days=60),

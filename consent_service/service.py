@@ -230,7 +230,7 @@ class Service:
             lambda parcel: bulk.look(parcel) if isinstance(parcel, BulkLook) else account.deliver(parcel),
             partial(bulk_people.record, self._left_there),
             account.close,
-            mend=bulk_people.mend,
+            mend=partial(bulk_people.mend, self.vault),
             may_join=bulk_people.may_join(),
             load_all=partial(bulk_people.load_all, self.own_links),
             deliver_all=bulk.deliver,

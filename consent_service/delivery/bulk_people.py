@@ -74,10 +74,10 @@ def record(left: Left, connection: Connection, message: Message, sent: Any, answ
             outbox.enqueue_once(connection, outbox.ACTIVECAMPAIGN, forwarding.SYNC, now, person.id)
 
 
-def mend(connection: Connection, message: Message, sent: Any, now: datetime) -> None:
+def mend(keys: Vault, connection: Connection, message: Message, sent: Any, now: datetime) -> None:
     """Do as `forwarding.mend`; a look at an import changes nothing there, and whoever took it over looks again."""
     if not isinstance(sent, BulkLook):
-        forwarding.mend(connection, message, sent, now)
+        forwarding.mend(keys, connection, message, sent, now)
 
 
 def _never_taken_over() -> tuple[Any, ...]:

@@ -30,7 +30,7 @@ class Basis:
     """The confirmation that makes somebody active: its event, its time, and whether it was taken over there.
 
     `is_imported` says that nobody confirmed: the person comes from an earlier list, which may be behind. `taken_off_at`
-    says when this service took such a person off the list itself, since an earlier import was undone.
+    says when this service took the contact off the list itself, without anybody's wish.
     """
 
     event_id: str

@@ -134,9 +134,12 @@ def record(
     connection.execute(update(subscriber).where(subscriber.c.id == message.subscriber_id).values(**learnt))
 
 
-def mend(connection: Connection, message: Message, sent: Parcel, now: datetime) -> None:
+def mend(keys: Vault, connection: Connection, message: Message, sent: Parcel, now: datetime) -> None:
     """Make up for a call that may take effect late: bring whoever has the address in line, or delete the contact."""
-    if isinstance(sent, (Look, Stranger)):  # whoever took it over looks again, and takes off again
+    if isinstance(sent, Look):  # whoever took it over looks again
+        return
+    if isinstance(sent, Stranger):
+        _put_back(keys, connection, sent, now)
         return
     person = connection.execute(select(subscriber).where(subscriber.c.id == message.subscriber_id)).one_or_none()
     if person is not None:
@@ -149,6 +152,18 @@ def mend(connection: Connection, message: Message, sent: Parcel, now: datetime) 
         departures.delete_by_address(connection, str(message.subscriber_id), sent.email, now)
 
 
+def _put_back(keys: Vault, connection: Connection, sent: Stranger, now: datetime) -> None:
+    """Put an owner back who has confirmed since, and whom the late call took off."""
+    mine = (subscriber.c.contact_id == sent.contact_id, subscriber.c.status == "active")
+    owner = connection.execute(select(subscriber).where(*mine)).one_or_none()
+    if owner is None:
+        return
+    strangers.know_again(connection, keys.address_hash(owner.email_key), sent.contact_id, now)
+    strangers.note_taken_off(connection, sent.contact_id, now)
+    connection.execute(update(subscriber).where(subscriber.c.id == owner.id).values(forwarded_event_id=None))
+    outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, SYNC, now, subscriber_id=owner.id)
+
+
 def _basis(keys: Vault, connection: Connection, person: Row[Any]) -> Basis | None:
     if person.basis_event_id is None:
         return None
@@ -157,11 +172,12 @@ def _basis(keys: Vault, connection: Connection, person: Row[Any]) -> Basis | Non
     agreed = select(confirmation.c.used_at, shown_text.c.kind).join(shown_text, text).where(mine)
     confirmed_at, kind = connection.execute(agreed).one()
     is_forwarded = person.forwarded_event_id == person.basis_event_id
-    if kind != statements.IMPORT:
-        return Basis(person.basis_event_id, confirmed_at, is_forwarded)
-    known = strangers.known_again(connection, keys.address_hashes(person.email_key))
+    is_imported = kind == statements.IMPORT
+    known = None
+    if is_imported or (person.contact_id and not is_forwarded):  # nobody else was there to be taken off
+        known = strangers.known_again(connection, keys.address_hashes(person.email_key))
     taken_off_at = known.taken_off_at if known else None
-    return Basis(person.basis_event_id, confirmed_at, is_forwarded, is_imported=True, taken_off_at=taken_off_at)
+    return Basis(person.basis_event_id, confirmed_at, is_forwarded, is_imported, taken_off_at)
 
 
 def _tagging(person: Row[Any]) -> Tagging | None:

@@ -14,6 +14,7 @@ from consent_service.database import insert_or_replace
 from consent_service.delivery import outbox
 from consent_service.delivery.contacts import Stranger
 from consent_service.delivery.outbox import Message, Nothing
+from consent_service.ledger.vault import Vault
 from consent_service.models import outbox_message, subscriber
 from consent_service.models_there import stranger, taken_off
 
@@ -30,6 +31,15 @@ def take_off(connection: Connection, contact_id: str, now: datetime) -> None:
     """Have a noted contact taken off the list, unless that is under way."""
     if connection.execute(select(outbox_message.c.id).where(*_open(contact_id)).limit(1)).first() is None:
         outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, TAKE_OFF, now, contact_id=contact_id)
+
+
+def take_off_unasked(connection: Connection, keys: Vault, contact_id: str, now: datetime) -> None:
+    """Have a noted contact taken off without anybody's wish, and keep that it is not to be taken for leaving."""
+    noted = select(stranger.c.email_key).where(stranger.c.contact_id == contact_id)
+    email_key = connection.execute(noted).scalar_one_or_none()
+    if email_key is not None:
+        know_again(connection, keys.address_hash(email_key), contact_id, now)
+    take_off(connection, contact_id, now)
 
 
 def load(connection: Connection, message: Message) -> Stranger | Nothing:
@@ -66,7 +76,7 @@ def forget_settled(connection: Connection) -> None:
 
 
 def know_again(connection: Connection, address_hash: str, contact_id: str, now: datetime) -> None:
-    """Keep that a contact is about to be taken off since an import was undone, so that it is not taken for leaving."""
+    """Keep that a contact is about to be taken off by this service, so that it is not taken for leaving."""
     values = {"address_hash": address_hash, "contact_id": contact_id, "undone_at": now, "taken_off_at": None}
     insert_or_replace(connection, taken_off, ["address_hash"], values)
 
@@ -77,7 +87,7 @@ def note_taken_off(connection: Connection, contact_id: str | None, now: datetime
 
 
 def known_again(connection: Connection, hashes: Collection[str]) -> Row[Any] | None:
-    """Return what is kept of an address that was to be taken off since an import was undone, or None."""
+    """Return what is kept of an address that this service was to take off, or None."""
     return connection.execute(select(taken_off).where(taken_off.c.address_hash.in_(hashes))).first()
 
 

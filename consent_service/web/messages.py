@@ -67,6 +67,7 @@ REASONS = {
         "ActiveCampaign does not list its contacts as it was asked to."
     ),
     r"the list does not exist at ActiveCampaign": mark("The list with the number that is set does not exist there."),
+    r"stopped by hand": mark("Somebody stopped it in the terminal."),
     r"another comparison was begun": mark("Another comparison was begun instead."),
     r"the relay was stopped before its turn to call": mark("The relay was stopped before its turn."),
     r"tried without an end": mark("Every try was cut off before it ended."),

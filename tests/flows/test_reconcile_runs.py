@@ -140,6 +140,25 @@ def test_a_run_stopped_in_the_middle_is_let_go_at_once(house, begun):
     assert drift_waits(house)
 
 
+def test_a_command_stopped_by_hand_waits_for_the_command_and_not_for_the_relay(house):
+    for number in range(150):
+        house.contacts.add(f"person{number}@example.com", status=SUBSCRIBED)
+    stop = Impatient()
+    by_hand = Comparison(house.service, house.budget, stop)
+    assert by_hand.begin(applies=True)
+    steps = by_hand.run()
+    next(steps)
+    stop.set()
+    list(steps)
+    assert not drift_waits(house)
+    assert list(Comparison(house.service, house.budget, Impatient()).run()) == []
+    again = Comparison(house.service, house.budget, Impatient())
+    assert again.begin(applies=True)
+    *_, ended = again.run()
+    assert (ended.phase, ended.contacts, ended.trouble) == ("done", 150, None)
+    assert len(pages(house)) == 3
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("kind", FAULTS)
 def test_a_call_that_fails_is_made_again_and_the_end_is_the_same(house, begun, kind, when):
