@@ -8,24 +8,10 @@ from urllib.parse import parse_qs
 import pytest
 
 from tests.servers.activecampaign import ActiveCampaign
-from tests.servers.test_activecampaign import ANNA, Api
+from tests.servers.api import ANNA, Api
 
 FIELD = {"type": "text", "title": "Unsub URL", "perstag": "UNSUB_URL", "visible": 1}
 HOOK = {"name": "Ours", "url": "https://tilaus.example/x", "events": ["unsubscribe"], "sources": ["public"]}
-
-
-@pytest.fixture
-def account() -> Iterator[ActiveCampaign]:
-    with ActiveCampaign() as server:
-        server.rate_limit = None
-        yield server
-
-
-@pytest.fixture
-def api(account: ActiveCampaign) -> Iterator[Api]:
-    caller = Api(account)
-    with caller.session:
-        yield caller
 
 
 class Ear:

@@ -6,14 +6,7 @@ import pytest
 import requests
 
 from tests.servers.activecampaign import ActiveCampaign
-from tests.servers.test_activecampaign import ANNA, Api
-
-
-@pytest.fixture
-def account() -> Iterator[ActiveCampaign]:
-    with ActiveCampaign() as server:
-        server.rate_limit = None
-        yield server
+from tests.servers.api import ANNA, Api
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The bulk import of the tests' ActiveCampaign does what is documented, seen from an ordinary client."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,13 +29,6 @@ class Api:
     def _call(self, method: str, path: str, **options: Any) -> Sent:
         answer = requests.request(method, self.root + path, headers=self.headers, timeout=5, **options)
         return answer.status_code, answer.json()
-
-
-@pytest.fixture
-def account() -> Iterator[ActiveCampaign]:
-    with ActiveCampaign() as server:
-        server.rate_limit = None
-        yield server
 
 
 @pytest.fixture
