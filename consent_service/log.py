@@ -1,9 +1,12 @@
 """Structured logs: one line an event, JSON in production, readable in development.
 
 What is logged is named by the caller, ids and outcomes only. As a last guard, a value that looks like an address or a
-long token is blotted out, and so are the messages of other libraries' exceptions.
+long token is blotted out, and so are the messages of other libraries' exceptions. A line that cannot be written, as on
+a full disk, is lost, and the work goes on without it.
 """
 
+import contextlib
+import io
 import logging
 import re
 import sys
@@ -30,11 +33,24 @@ def configure(settings: Settings) -> None:
             _blot_out,
             last,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_Unfailing()),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s", stream=sys.stderr, force=True)
     logging.getLogger("gunicorn.error").filters[:] = [_Retold()]
+
+
+class _Unfailing(io.TextIOBase):
+    """Standard error, or nothing where it cannot be written to."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
 
 
 class _Retold(logging.Filter):
