@@ -14,11 +14,14 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, literal, make_url, text
+from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, literal, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
 BUSY_TIMEOUT_S = 10
+# What says that the database is locked, full, read-only or away for now, and nothing about what it was asked.
+UNAVAILABLE = (OperationalError, InternalError, InterfaceError)
+KEPT_CONNECTIONS = 16  # more are opened when more threads ask at once, and closed again
 MIGRATIONS = Path(__file__).with_name("migrations")
 MIGRATION_LOCK = 7_310_457  # any numbers, the same for every process of this service
 LOG_LOCK = 7_310_458
@@ -34,11 +37,14 @@ def make_engine(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=10, max_overflow=20)
+        engine = _pooled(parsed, {"timeout": BUSY_TIMEOUT_S})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
+    # Without these two a visitor would wait as long as somebody holds a lock, or as long as a network swallows packets.
+    waits = f"-c lock_timeout={BUSY_TIMEOUT_S}s {parsed.query.get('options', '')}"
+    limits = {"connect_timeout": BUSY_TIMEOUT_S} | dict(parsed.query) | {"options": waits}
+    return _pooled(parsed.set(drivername="postgresql+psycopg"), limits, pool_pre_ping=True)
 
 
 @contextmanager
@@ -103,10 +109,9 @@ def scrub(engine: Engine) -> bool:
     return empty_log(engine)
 
 
-def is_busy(error: OperationalError) -> bool:
-    """Whether the database refused only because another writer held it too long or its disk is full for now."""
-    reason = str(error.orig).lower()
-    return any(words in reason for words in ("locked", "disk is full", "disk full", "lock timeout", "connection"))
+def reason(error: DBAPIError) -> str:
+    """Return the database's own name for what it refused: SQLITE_FULL, LockNotAvailable; never what it was asked."""
+    return getattr(error.orig, "sqlite_errorname", None) or type(error.orig).__name__
 
 
 def upgrade(engine: Engine) -> None:
@@ -116,6 +121,7 @@ def upgrade(engine: Engine) -> None:
     """
     with engine.connect().execution_options(writes=True, migrates=True) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL lock_timeout = 0"))  # another process may migrate for long
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         try:
             command.upgrade(_alembic(connection), "head")
@@ -127,6 +133,11 @@ def is_migrated(connection: Connection) -> bool:
     """Whether the tables have exactly the form this version expects."""
     head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
     return MigrationContext.configure(connection).get_current_revision() == head
+
+
+def _pooled(url: URL, connect_args: Mapping[str, Any], **options: Any) -> Engine:
+    """An engine with as many connections as threads ask at once, so that none ever waits for another's."""
+    return create_engine(url, connect_args=connect_args, pool_size=KEPT_CONNECTIONS, max_overflow=-1, **options)
 
 
 def _alembic(connection: Connection) -> Config:

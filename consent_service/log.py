@@ -11,7 +11,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -33,7 +33,7 @@ def configure(settings: Settings) -> None:
             _blot_out,
             last,
         ],
-        logger_factory=structlog.PrintLoggerFactory(_Unfailing()),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Unfailing())),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s", stream=sys.stderr, force=True)

@@ -10,7 +10,7 @@ import structlog
 from flask import Flask, Response, g, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError, CSRFProtect
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -162,7 +162,8 @@ def _errors(app: Flask) -> None:
     app.register_error_handler(LinkDead, lambda _: pages.dead_link())
     app.register_error_handler(CSRFError, lambda _: pages.error(400))
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(OperationalError, _database_error)
+    for kind in database.UNAVAILABLE:
+        app.register_error_handler(kind, _database_error)
     app.register_error_handler(Exception, _unexpected_error)
 
 
@@ -174,8 +175,8 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     return body, status, kept
 
 
-def _database_error(error: OperationalError) -> ResponseReturnValue:
-    log.error("database unavailable", request=g.get("request_id"), busy=database.is_busy(error))
+def _database_error(error: DBAPIError) -> ResponseReturnValue:
+    log.error("database unavailable", request=g.get("request_id"), error=database.reason(error))
     body, status = pages.error(503)
     return body, status, {"Retry-After": "5"}
 
