@@ -1,5 +1,6 @@
 """The doctor: tries everything the service leans on and says, in one line each, what is wrong and what to do."""
 
+import re
 import smtplib
 import threading
 from collections.abc import Callable, Iterator
@@ -88,11 +89,14 @@ def _activecampaign(service: Service, *, has_database: bool) -> Finding:
     with closing(service.calls(budget)) as calls:
         trouble = service.account(calls).check()
     if trouble:
-        return Finding("ActiveCampaign", "wrong", f"{trouble}; check CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID")
+        return Finding(
+            "ActiveCampaign", "wrong", f"{_bare(trouble)}; check CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID"
+        )
     try:
         notes = [*_unheard(service), *_lacks(service, budget, has_database=has_database)]
     except Ended as ended:
-        return Finding("ActiveCampaign", "wrong", f"{ended}, when asked what is set up there; {_advice(ended)}")
+        says = f"{_bare(str(ended))}, when asked what is set up there; {_advice(ended)}"
+        return Finding("ActiveCampaign", "wrong", says)
     if notes:
         return Finding("ActiveCampaign", "note", f"address, key and list are right; {'; '.join(notes)}")
     return Finding("ActiveCampaign", "good", "address, key and list are right, and all is set up there")
@@ -114,7 +118,7 @@ def _lacks(service: Service, budget: CallBudget | Unpaced, *, has_database: bool
     if lacks:
         yield f"missing there: {', '.join(lacks)}; {SET_UP}"
     elif field and (people := _without_link(service, service.own_links.mark(field.id))):
-        yield f"{people} people have no unsubscribe link of today there; {SET_UP}"
+        yield f"{_many(people, 'person has', 'people have')} no unsubscribe link of today there; {SET_UP}"
 
 
 def _without_link(service: Service, mark: str) -> int:
@@ -144,7 +148,7 @@ def set_up(service: Service, show: Callable[[int, Iterator[int]], None]) -> Find
     mark = service.own_links.mark(field.id) if field else ""
     if people := _without_link(service, mark) if field else 0:
         show(people, chores.renew_links(service, mark))
-        done.append(f"{people} people get their own link there while the relay runs")
+        done.append(f"{_many(people, 'person gets', 'people get')} their own link there while the relay runs")
     return Finding("setup", "good", "; ".join(done) or "everything was there already")
 
 
@@ -185,7 +189,9 @@ def _keys(service: Service) -> Finding:
             service.vault.unwrap(row.wrapped, row.subscriber_id)
     except VaultRefused:
         return Finding("keys", "wrong", "CONSENT_DATA_KEYS lacks a key that evidence was written with; give it back")
-    return Finding("keys", "good", f"CONSENT_DATA_KEYS opens what it should ({len(rows)} people tried)")
+    return Finding(
+        "keys", "good", f"CONSENT_DATA_KEYS opens what it should ({_many(len(rows), 'person', 'people')} tried)"
+    )
 
 
 def _clock(service: Service) -> Finding:
@@ -215,11 +221,12 @@ def _queue(service: Service) -> Finding:
         lanes = lane_states(connection)
     now = services.now()
     if dead := sum(lane.dead for lane in lanes):
-        return Finding("outbox", "wrong", f"{dead} dead letters; look at {service.settings.public_url}/staff/queue")
+        told = _many(dead, "dead letter", "dead letters")
+        return Finding("outbox", "wrong", f"{told}; look at {service.settings.public_url}/staff/queue")
     served = [lane for lane in lanes if lane.lane == outbox.MAIL or service.forwards]
     if any(lane.is_late(now) for lane in served):
         return Finding("outbox", "wrong", "messages are overdue; is a relay running? Start: consent-service relay")
-    return Finding("outbox", "good", f"{sum(lane.undone for lane in lanes)} messages wait")
+    return Finding("outbox", "good", _many(sum(lane.undone for lane in lanes), "message waits", "messages wait"))
 
 
 def _comparison(service: Service) -> Finding:
@@ -232,9 +239,8 @@ def _comparison(service: Service) -> Finding:
         since = f"{state.compared_at:%Y-%m-%d %H:%M} UTC"
         return Finding("comparison", "wrong", f"none has come to its end since {since}; is a relay running? {place}")
     if connection_state.HELD_BACK in faults:
-        return Finding(
-            "comparison", "note", f"{sum(state.held_back.values())} contacts are left alone until you look; {place}"
-        )
+        alone = _many(sum(state.held_back.values()), "contact is", "contacts are")
+        return Finding("comparison", "note", f"{alone} left alone until you look; {place}")
     if state.run is None:
         return Finding("comparison", "good", "none yet; the first comes the night after ActiveCampaign is connected")
     return Finding("comparison", "good", f"the last one began {state.run.started_at:%Y-%m-%d %H:%M} UTC")
@@ -254,14 +260,22 @@ def _log(service: Service) -> Finding:
     if late:
         says = "events wait for their seal; is a relay running? If it is: consent-service seal says why"
         return Finding("log", "wrong", says)
-    return Finding("log", "good", f"{newest.size if newest else 0} events are sealed")
+    return Finding("log", "good", _many(newest.size if newest else 0, "event is sealed", "events are sealed"))
 
 
 def _retention(service: Service) -> Finding:
     with service.reading() as connection:
         late = retention.overdue(connection, services.now())
     if late:
-        return Finding(
-            "retention", "wrong", f"{late} people who left are still here after 360 days; run: consent-service purge"
-        )
+        still = _many(late, "person who left is", "people who left are")
+        return Finding("retention", "wrong", f"{still} still here after 360 days; run: consent-service purge")
     return Finding("retention", "good", "nobody is kept longer than promised")
+
+
+def _bare(trouble: str) -> str:
+    """Trouble with ActiveCampaign without its name, which stands before it as the part's."""
+    return re.sub(r"^ActiveCampaign:? ", "", trouble)
+
+
+def _many(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"

@@ -200,7 +200,7 @@ def test_a_key_taken_out_revokes_the_links_and_a_set_up_gives_new_ones(house, fi
     old = link_of(house)
     renewed = house.settings.model_copy(update={"secret_keys": ("another secret that is long enough", SECRET)})
     service = Service(renewed, CONTROLLER, house.service.folder)
-    assert "1 people have no unsubscribe link of today there" in examined(service)
+    assert "1 person has no unsubscribe link of today there" in examined(service)
     assert set_up(house, service) == [1]
     budget = CallBudget(service.transaction, services.now, lambda seconds: False)
     [forward] = [one for one in service.channels(budget) if one.lane == "activecampaign"]
