@@ -11,7 +11,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent_service import chores, connection_state, database, privacy, privacy_check, retention
+from consent_service import chores, connection_state, database, privacy, privacy_check, rate_limit, retention
 from consent_service import service as services
 from consent_service.delivery import account_setup, outbox, own_link, renewal
 from consent_service.delivery.account_setup import SetupRefused
@@ -47,6 +47,8 @@ def examine(service: Service) -> list[Finding]:
     database_state = _database(service)
     is_usable = database_state.state == "good"
     findings = [_settings(service), _mail(service), _activecampaign(service, has_database=is_usable)]
+    if service.settings.redis_url:
+        findings.append(_limits(service))
     if not is_usable:
         return [*findings, database_state]
     checks: list[Callable[[Service], Finding]] = [_keys, _clock, _queue, _comparison, _log, _statement, _retention]
@@ -62,6 +64,13 @@ def _settings(service: Service) -> Finding:
             "settings", "note", "several web processes count networks apart; set CONSENT_REDIS_URL to count together"
         )
     return Finding("settings", "good", f"production; links begin with {settings.public_url}")
+
+
+def _limits(service: Service) -> Finding:
+    if not rate_limit.answers(service.settings.redis_url):
+        says = "no answer from Redis; each web process counts networks alone; check CONSENT_REDIS_URL"
+        return Finding("limits", "wrong", says)
+    return Finding("limits", "good", "Redis answers; all web processes count networks together")
 
 
 def _mail(service: Service) -> Finding:

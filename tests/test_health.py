@@ -50,6 +50,7 @@ def test_all_is_well(house):
         "oldest_undone_min": 0,
         "erasures": "ok",
         "seal": "ok",
+        "limits": "ok",
         "ready": True,
     }
 

@@ -29,6 +29,7 @@ ROOMS = {
     "import_file": set(),
     "import_claims": {"import_file", "people"},
     "tokens": set(),
+    "rate_limit": set(),
     "ledger.vault": set(),
     "ledger.seal": set(),
     "ledger.merkle": set(),

@@ -17,7 +17,8 @@ from consent_service.delivery.outbox import TRIES, Relay
 from consent_service.delivery.pacing import CallBudget
 from consent_service.models import outbox_message
 from consent_service.people import AddressRefused, NameRefused, read_address, read_name
-from consent_service.web.visitor import RateLimit, evidence_ip, network
+from consent_service.rate_limit import RateLimit
+from consent_service.web.visitor import evidence_ip, network
 from tests.actors import Staff, Visitor, fi
 from tests.household import settings
 from tests.processes import run, variables

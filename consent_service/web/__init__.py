@@ -18,6 +18,7 @@ from consent_service import database
 from consent_service import language as languages
 from consent_service.asks import LinkDead
 from consent_service.config import PACKAGE, TEMPLATES, Settings
+from consent_service.rate_limit import RateLimit
 from consent_service.service import Service
 from consent_service.tokens import TokenRefused
 from consent_service.web import accounts, pages
@@ -28,7 +29,6 @@ from consent_service.web.health import health
 from consent_service.web.my_data import my_data
 from consent_service.web.public import public
 from consent_service.web.statement import statement
-from consent_service.web.visitor import RateLimit
 from consent_service.web.webhooks import webhooks
 
 LARGEST_BODY = 64 * 1024

@@ -31,8 +31,9 @@ from consent_service import language as languages
 from consent_service.database import insert_if_absent
 from consent_service.models import UtcDateTime, metadata
 from consent_service.people import LONGEST_ADDRESS, Address, AddressRefused, read_address
+from consent_service.rate_limit import RateLimit
 from consent_service.service import Service
-from consent_service.web.visitor import RateLimit, network
+from consent_service.web.visitor import network
 
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=12)

@@ -12,7 +12,7 @@ from consent_service.delivery import outbox
 from consent_service.delivery.lanes import lane_states
 from consent_service.ledger import sealer
 from consent_service.service import Service
-from consent_service.web.visitor import service
+from consent_service.web.visitor import is_counting_alone, service
 
 health = Blueprint("health", __name__)
 
@@ -51,5 +51,7 @@ def _state(current: Service) -> dict[str, object]:
         "oldest_undone_min": int(oldest.total_seconds() // 60),
         "erasures": "late" if overdue else "ok",
         "seal": "late" if unsealed else "ok",
+        # Merely said: every process still counts, each for itself.
+        "limits": "counted alone" if is_counting_alone() else "ok",
         "ready": is_moving and not overdue and not unsealed,
     }

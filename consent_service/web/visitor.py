@@ -5,68 +5,17 @@ is believed that a stranger can set: forwarded headers count only as far as the 
 """
 
 import ipaddress
-import math
-import threading
-import time
 
-import limits
-import structlog
 from flask import current_app, request
-from limits.errors import StorageError
-from limits.storage import MemoryStorage, storage_from_string
-from limits.strategies import MovingWindowRateLimiter
 
 from consent_service import service as services
 from consent_service.config import Settings
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
+from consent_service.rate_limit import RateLimit
 from consent_service.service import Service
 
 LONGEST_USER_AGENT = 200
-
-log = structlog.get_logger()
-
-
-class RateLimit:
-    """How often somebody may do something, counted in the shared store; without the store each process counts alone."""
-
-    def __init__(self, store_url: str, limit: str):
-        self._limits = [] if limit == "off" else limits.parse_many(limit)
-        self._shared = MovingWindowRateLimiter(storage_from_string(store_url or "memory://", wrap_exceptions=True))
-        self._alone = MovingWindowRateLimiter(MemoryStorage())
-        self._turn = threading.Lock()
-
-    def wait(self, act: str, who: str) -> int | None:
-        """Return how many seconds somebody has to wait (RFC 6585 section 4), None when they need not."""
-        try:
-            return self._wait(self._shared, act, who)
-        except StorageError:
-            log.error("the store of rate limits is away; this process counts alone")
-            return self._wait(self._alone, act, who)
-
-    def take(self, act: str, who: str) -> int | None:
-        """Count one and return None, or return how many seconds to wait; threads of this process go one by one."""
-        with self._turn:
-            wait = self.wait(act, who)
-            if wait is None:
-                self.count(act, who)
-        return wait
-
-    def count(self, act: str, who: str) -> None:
-        """Count one."""
-        try:
-            self._count(self._shared, act, who)
-        except StorageError:
-            self._count(self._alone, act, who)
-
-    def _count(self, limiter: MovingWindowRateLimiter, act: str, who: str) -> None:
-        for item in self._limits:
-            limiter.hit(item, act, who)
-
-    def _wait(self, limiter: MovingWindowRateLimiter, act: str, who: str) -> int | None:
-        full = [item for item in self._limits if not limiter.test(item, act, who)]
-        ends = [limiter.get_window_stats(item, act, who).reset_time for item in full]
-        return max(1, math.ceil(max(ends) - time.time())) if ends else None
 
 
 def service() -> Service:
@@ -80,6 +29,12 @@ def too_often(act: str) -> int | None:
     limit: RateLimit = current_app.extensions["network-limit"]
     who = service().vault.address_hash(f"network:{network(request.remote_addr)}")
     return limit.take(act, who)
+
+
+def is_counting_alone() -> bool:
+    """Whether this process counts networks for itself, because Redis did not answer it."""
+    limit: RateLimit = current_app.extensions["network-limit"]
+    return limit.is_away
 
 
 def occasion(actor: str, door: str) -> Occasion:
