@@ -40,8 +40,9 @@ sure: .venv/dev ## Check format, lint, types and house rules, then run every tes
 soak: .venv/dev ## Kill and restart processes under load, for minutes instead of seconds
 	@$(BIN)/python -m pytest -m soak -x
 
-bench: .venv/dev ## Measure what the evidence costs, within one run, and print ratios (some minutes)
-	@$(BIN)/python bench/ledger.py
+bench: .venv/dev ## Measure double opt-ins beside a bare program, and what the evidence costs (some minutes)
+	@$(BIN)/python -m bench.dopt
+	@$(BIN)/python -m bench.ledger
 
 format: .venv/dev ## Put every file into the house's format
 	@$(BIN)/ruff format .

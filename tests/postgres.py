@@ -22,14 +22,14 @@ def binaries() -> Path | None:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[str]:
+def cluster(folder: Path, options: str = OPTIONS) -> Iterator[str]:
     """Start a cluster in a folder and yield the URL of its `postgres` database; stop it at the end."""
     programs, data, port = binaries(), folder / "data", _free_port()
     assert programs is not None
     folder.mkdir(parents=True)
     user = _own(folder)
     _run(user, [programs / "initdb", "-D", data, "-U", "tests", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"])
-    start = f"{OPTIONS} -p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+    start = f"{options} -p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
     _run(user, [programs / "pg_ctl", "-D", data, "-o", start, "-l", folder / "log", "-w", "start"])
     try:
         yield f"postgresql://tests@127.0.0.1:{port}/postgres"
