@@ -1,13 +1,17 @@
 """The relay: a thread a lane that empties the outbox, and one each for the leases, the chores and the comparison.
 
 A lane whose other side is down rests and tries again by itself, longer each time up to a minute; the other lane does
-not notice. Stops after the delivery under way. Must not know what is delivered.
+not notice. Stops after the delivery under way, or in the middle of one that does not end. Must not know what is
+delivered.
 """
 
 import random
 import secrets
 import threading
+import time
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +27,7 @@ from consent_service.service import Service
 
 LONGEST_REST_S = 60
 OUTAGE = 3  # so many failures in a row are the other side's trouble, not one message's
+LONGEST_END_S = 20  # to end what is under way when told to stop, as the pages have too
 HEARTBEAT_S = outbox.LEASE.total_seconds() / 3
 
 log = structlog.get_logger()
@@ -34,25 +39,33 @@ def run(service: Service, stop: threading.Event) -> None:
     budget = CallBudget(service.transaction, services.now, stop.wait)
     channels, ended = service.channels(budget), threading.Event()
     heartbeat = threading.Thread(target=_heartbeat, args=(relay, ended), name="heartbeat")
-    lanes = [
-        threading.Thread(
-            target=Lane(relay, channel, service.settings.relay_poll_s).run, args=(stop,), name=channel.lane
-        )
-        for channel in channels
-    ]
-    work = [*lanes, threading.Thread(target=_chores, args=(service, stop), name="chores")]
+    lanes = {channel.lane: Lane(relay, channel, service.settings.relay_poll_s) for channel in channels}
+    work = [threading.Thread(target=lane.run, args=(stop,), name=name, daemon=True) for name, lane in lanes.items()]
+    work.append(threading.Thread(target=_chores, args=(service, stop), name="chores", daemon=True))
     if service.forwards:
-        work.append(threading.Thread(target=reconcile.carry_out, args=(service, budget, stop), name="reconcile"))
-    log.info("relay started", lanes=[lane.name for lane in lanes])
+        carry = partial(reconcile.carry_out, service, budget, stop)
+        work.append(threading.Thread(target=carry, name="reconcile", daemon=True))
+    log.info("relay started", lanes=[*lanes])
     for thread in (heartbeat, *work):
         thread.start()
-    for thread in work:
-        thread.join()
+    stop.wait()
+    unended = _join(work)
     ended.set()  # only now: a delivery that was under way kept its lease to its end
     heartbeat.join()
+    if unended:  # its lease runs out by itself; given back now, another relay could act before its late effect
+        log.warning("relay stopped in the middle", work=unended)
+        return
     for channel in channels:
         channel.close()
     log.info("relay stopped")
+
+
+def _join(threads: Sequence[threading.Thread]) -> list[str]:
+    """Wait until all have ended, or too long; the names of those that have not."""
+    end = time.monotonic() + LONGEST_END_S
+    for thread in threads:
+        thread.join(max(0, end - time.monotonic()))
+    return [thread.name for thread in threads if thread.is_alive()]
 
 
 class Lane:

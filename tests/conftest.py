@@ -26,7 +26,7 @@ DATABASES = [
 ON_BOTH = {
     "test_batches", "test_concurrency", "test_crash", "test_erasure_concurrency", "test_health",
     "test_main_job", "test_migrations", "test_outbox", "test_sealer",
-    "test_trouble",
+    "test_trouble", "test_stop", "test_unavailable",
     "test_nothing_is_found_where_both_agree_and_few_calls_are_made", "test_who_left_there_unheard_leaves_here",
     "test_a_stranger_is_reported_by_the_first_run_and_taken_off_by_the_next", "test_one_run_at_a_time",
 }  # fmt: skip

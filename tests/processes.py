@@ -94,11 +94,16 @@ class Daemon:
                 start_new_session=True,  # a group of its own, so that `kill` reaches the workers too
             )
 
-    def stop(self) -> int:
-        """Ask it to end (SIGTERM) and return its exit code."""
+    def ask_to_stop(self) -> None:
+        """Ask it to end (SIGTERM), and do not wait for it."""
         assert self._process is not None, f"{self.name} was never started"
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> int:
+        """Ask it to end and return its exit code."""
+        self.ask_to_stop()
+        assert self._process is not None
         return self._process.wait(PATIENCE_S)
 
     def kill(self) -> None:

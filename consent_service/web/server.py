@@ -9,6 +9,8 @@ from consent_service.service import Service
 from consent_service.web import create_app
 
 LONGEST_LINE = 8190
+LONGEST_END_S = 20  # to end what is under way when told to stop
+LONGEST_IDLE_S = 130  # longer than proxies keep a line (Caddy 120 s), or one would write a form into a closing line
 
 
 class Server(BaseApplication):
@@ -28,7 +30,8 @@ class Server(BaseApplication):
             "worker_class": "gthread",
             "accesslog": None,
             "loglevel": "warning",
-            "graceful_timeout": 20,
+            "graceful_timeout": LONGEST_END_S,
+            "keepalive": LONGEST_IDLE_S,
             "umask": 0o077,
             "limit_request_line": LONGEST_LINE,
             "forwarded_allow_ips": "",
