@@ -10,9 +10,9 @@ import multiprocessing
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import requests
@@ -27,7 +27,6 @@ from tests.servers.activecampaign import ActiveCampaign
 from tests.servers.port import LoopbackPort
 from tests.servers.smtp import MailServer
 
-SCRIPT = Path(sys.executable).with_name("consent-service")
 OURS_TOO = ("HOST", "PORT", "MAKELEVEL", "MAKEFLAGS", "MFLAGS")  # `make test` hands the latter down
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.command"])
@@ -60,15 +59,15 @@ def variables(wanted: Settings) -> dict[str, str]:
 def run(folder: Path, *words: str, given: dict[str, str] | None = None, typed: str = "") -> subprocess.CompletedProcess:
     """Run one command in a folder to its end, with what is typed into it."""
     with tempfile.TemporaryDirectory() as named:
-        streams = Path(named)
-        (streams / "0").write_text(typed, "utf-8")
+        streams = [Path(named) / number for number in ("0", "1", "2")]
+        streams[0].write_text(typed, "utf-8")
         process = FORKS.Process(target=obey, args=(folder, words, environment(given), streams))
         process.start()
         process.join(PATIENCE_S)
         if process.exitcode is None:
             os.killpg(process.pid, signal.SIGKILL)
             raise TimeoutError(f"not done in {PATIENCE_S} s: {words[:2]}")
-        out, err = ((streams / number).read_text("utf-8") for number in ("1", "2"))
+        out, err = (stream.read_text("utf-8") for stream in streams[1:])
     return subprocess.CompletedProcess(words, process.exitcode, out, err)
 
 
@@ -77,53 +76,49 @@ class Daemon:
 
     def __init__(self, name: str, folder: Path, given: dict[str, str]):
         self.name, self._folder, self._given = name, folder, given
-        self._process: subprocess.Popen[bytes] | None = None
+        self._log = folder / f"{name}.log"
+        self._process: BaseProcess | None = None
 
     def start(self) -> None:
         """Start it, unless it runs."""
-        if self._process is not None and self._process.poll() is None:
-            return
-        with (self._folder / f"{self.name}.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [SCRIPT, self.name],
-                cwd=self._folder,
-                env=environment(self._given),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # a group of its own, so that `kill` reaches the workers too
+        if not self.runs:
+            streams = [Path(os.devnull), self._log, self._log]
+            self._process = FORKS.Process(
+                target=obey, args=(self._folder, (self.name,), environment(self._given), streams)
             )
+            self._process.start()
 
     def ask_to_stop(self) -> None:
         """Ask it to end (SIGTERM), and do not wait for it."""
         assert self._process is not None, f"{self.name} was never started"
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+        self._process.terminate()
 
     def stop(self) -> int:
         """Ask it to end and return its exit code."""
         self.ask_to_stop()
         assert self._process is not None
-        return self._process.wait(PATIENCE_S)
+        self._process.join(PATIENCE_S)
+        assert self._process.exitcode is not None, f"{self.name} does not end"
+        return self._process.exitcode
 
     def kill(self) -> None:
         """Kill it (SIGKILL) with all its workers, as a power cut would."""
         assert self._process is not None, f"{self.name} was never started"
-        if self._process.poll() is None:  # once reaped, its number may belong to somebody else's group
-            with contextlib.suppress(ProcessLookupError):  # it died this very moment
+        if self.runs:  # once reaped, its number may belong to somebody else's group
+            with contextlib.suppress(ProcessLookupError):  # it died this very moment, or has no group of its own yet
                 os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(PATIENCE_S)
+            self._process.kill()
+            self._process.join(PATIENCE_S)
 
     @property
     def runs(self) -> bool:
         """Whether it is alive."""
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self._process.is_alive()
 
     @property
     def said(self) -> str:
         """Everything it has written so far."""
-        log = self._folder / f"{self.name}.log"
-        return log.read_text("utf-8", errors="replace") if log.exists() else ""
+        return self._log.read_text("utf-8", errors="replace") if self._log.exists() else ""
 
 
 class Running(Household):
