@@ -202,7 +202,7 @@ def test_in_production_every_line_is_a_json_object(house):
     announced, *lines = house.web_process.said.splitlines()
     assert announced == "Consent Service is at https://tilaus.keinuma.example/subscribe"
     events = [json.loads(line) for line in (*lines, *house.relay_process.said.splitlines())]
-    assert {event["event"] for event in events} == {
+    assert {event["event"] for event in events} - {"sealed"} == {  # that one comes within a minute, so hardly ever here
         "request", "web server", "relay started", "outbox message", "relay stopped",
     }  # fmt: skip
     assert all({"timestamp", "level"} <= event.keys() for event in events)
