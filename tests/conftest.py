@@ -1,16 +1,17 @@
 """Fixtures: a household on SQLite and, where its binaries are installed, on PostgreSQL."""
 
 import contextlib
+import os
 import secrets
 import shutil
 import tempfile
 from pathlib import Path
 
+import psycopg
 import pytest
-from sqlalchemy import create_engine, text
 
 from consent_service import database
-from tests import postgres
+from tests import postgres, prepared
 from tests.household import household
 from tests.servers.activecampaign import ActiveCampaign
 from tests.servers.smtp import MailServer
@@ -30,6 +31,16 @@ ON_BOTH = {
     "test_nothing_is_found_where_both_agree_and_few_calls_are_made", "test_who_left_there_unheard_leaves_here",
     "test_a_stranger_is_reported_by_the_first_run_and_taken_off_by_the_next", "test_one_run_at_a_time",
 }  # fmt: skip
+
+
+MEMORY, ENOUGH_BYTES = Path("/dev/shm"), 2 << 30
+
+
+def pytest_configure():
+    """Keep files in memory where there is room: what is asked is what survives a killed process, not a power cut."""
+    if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH_BYTES:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+    prepared.compile_addresses_once()
 
 
 def pytest_collection_modifyitems(items):
@@ -63,9 +74,17 @@ def database_url(request, tmp_path):
     """A fresh database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/consent.db"
-    url, name = request.getfixturevalue("postgres_url"), f"house_{secrets.token_hex(6)}"
-    _create(url, name, template="template_house")
-    return _named(url, name)
+    return request.getfixturevalue("new_postgres_url")
+
+
+@pytest.fixture
+def new_postgres_url(postgres_url):
+    """A PostgreSQL database with the tables in it."""
+    name = f"house_{secrets.token_hex(6)}"
+    _create(postgres_url, name, template="template_house")
+    prepared.MIGRATED.add(_named(postgres_url, name))
+    yield _named(postgres_url, name)
+    _obey(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture
@@ -121,10 +140,12 @@ def standing_house(tmp_path_factory):
 
 
 def _create(url: str, name: str, template: str = "template0") -> None:
-    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
-    engine.dispose()
+    _obey(url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')  # the faster one without fsync
+
+
+def _obey(url: str, words: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(words)
 
 
 def _named(url: str, name: str) -> str:

@@ -209,6 +209,7 @@ def household(
     wanted = wanted.model_copy(update={"public_url": given.get("public_url", url)})
     service = Service(wanted, controller, folder / "var")
     prepared.migrate(service)
+    prepared.compile_statements_once(service.engine)
     server.app = create_app(service)
     prepared.compile_once(server.app)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

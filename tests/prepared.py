@@ -1,16 +1,19 @@
-"""What every household needs alike and need be made only once in a test process: tables, templates, a password hash.
+"""What every household needs alike and need be made only once in a test process: what is migrated and compiled.
 
 A household that starts with them is the same as one that makes them itself; the first of each process does.
 """
 
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 from flask import Flask
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url
+from werkzeug.routing import Rule
 
 from consent_service import database
 from consent_service.service import Service
@@ -31,8 +34,22 @@ class Compiled(BytecodeCache):
         self._known[bucket.key] = bucket.bytecode_to_string()
 
 
+class KnownRule(Rule):
+    """An address of an application: how to write it follows from its words alone, and compiling that takes long."""
+
+    _known: ClassVar[dict[tuple[object, ...], Callable[..., tuple[str, str]]]] = {}
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        words = (self.rule, self.subdomain, repr(self.defaults), append_unknown)
+        if words not in self._known:
+            self._known[words] = super()._compile_builder(append_unknown)
+        return self._known[words]
+
+
 COMPILED = Compiled()
 HASHES: dict[str, str] = {}
+ENGINES: dict[str, Engine] = {}
+MIGRATED: set[str] = set()  # addresses of databases that were made with their tables
 
 
 def migrate(service: Service) -> None:
@@ -42,13 +59,26 @@ def migrate(service: Service) -> None:
     if url.get_backend_name() == "sqlite" and not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(_migrated())
-    else:
+    elif service.settings.database_url not in MIGRATED:
         database.upgrade(service.engine)
 
 
 def compile_once(app: Flask) -> None:
     """Let an application use the templates that another one has compiled."""
     app.jinja_env.bytecode_cache = COMPILED
+
+
+def compile_addresses_once() -> None:
+    """Let every application of this process use the addresses that another one has compiled."""
+    Flask.url_rule_class = KnownRule
+
+
+def compile_statements_once(engine: Engine) -> None:
+    """Let an engine use the statements that another one for the same kind of database has compiled."""
+    if engine.dialect.name not in ENGINES:
+        engine.connect().close()  # a dialect learns at the first connection what its database can do
+    first = ENGINES.setdefault(engine.dialect.name, engine)
+    engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
 
 
 def password_hash(password: str) -> str:
