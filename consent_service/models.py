@@ -354,3 +354,12 @@ allowance = Table(
     Column("times", JSON, nullable=False),
     Column("asked_at", UtcDateTime, nullable=False),
 )
+
+# How many deliveries came to which end, by lane, for whoever watches.
+delivery_tally = Table(
+    "delivery_tally",
+    metadata,
+    Column("lane", String(20), primary_key=True),
+    Column("outcome", String(20), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)

@@ -52,6 +52,7 @@ def run(service: Service, stop: threading.Event) -> None:
     unended = _join(work)
     ended.set()  # only now: a delivery that was under way kept its lease to its end
     heartbeat.join()
+    _add_up(relay)
     if unended:  # its lease runs out by itself; given back now, another relay could act before its late effect
         log.warning("relay stopped in the middle", work=unended)
         return
@@ -132,3 +133,11 @@ def _heartbeat(relay: Relay, ended: threading.Event) -> None:
             outbox.extend_leases(relay)
         except SQLAlchemyError as error:
             log.error("leases not extended", error=type(error).__name__)
+        _add_up(relay)
+
+
+def _add_up(relay: Relay) -> None:
+    try:
+        relay.tally.add(relay.transaction)
+    except SQLAlchemyError as error:
+        log.error("deliveries not added up", error=type(error).__name__)

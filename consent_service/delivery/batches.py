@@ -51,6 +51,8 @@ def relay_batch(relay: Relay, channel: BatchChannel) -> Outcome | None:
         outcomes = _finish(relay, channel, _attempt(relay, channel, messages))
     finally:
         relay.in_flight.difference_update(ids)
+    for one in outcomes:
+        relay.tally.count(channel.lane, one)
     outcome = next((one for one in outcomes if isinstance(one, Retry)), outcomes[0])
     told = {"lane": channel.lane, "messages": len(messages), "reason": getattr(outcome, "reason", None)}
     log.info("outbox batch", outcome=type(outcome).__name__.lower(), **told)

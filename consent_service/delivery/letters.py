@@ -37,6 +37,7 @@ from consent_service.tokens import Tokens
 
 SERVICE = "service"
 OWNER_TOLD = "owner-told"
+LIMIT_REACHED = "the service's own limit of confirmation mails is reached"
 ANCHOR_AGE = timedelta(hours=36)
 ONCE_A_DAY = (Window(1, timedelta(days=1)),)
 CONFIRMATION, ALREADY, WELCOME = "confirmation", "already", "welcome"
@@ -117,7 +118,7 @@ class Letters:
         free_at = allowance.free_at(connection, SERVICE, self.global_limit, now)
         if free_at > now:
             self._tell_owner(connection, now)
-            return Hold(free_at, "the service's own limit of confirmation mails is reached")
+            return Hold(free_at, LIMIT_REACHED)
         if suppression.find(connection, self.vault, key, now):  # refused since, while the mail waited
             return Nothing()
         language = languages.language(ask.language)

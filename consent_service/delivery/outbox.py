@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 
+from consent_service.delivery.tally import Tally
 from consent_service.models import outbox_message
 
 CARRIED_FOR = timedelta(minutes=10)
@@ -131,7 +132,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class Relay:
-    """One worker of the outbox: its name, where transactions come from, the clock, and the jitter (0 to 1).
+    """One worker of the outbox: its name, where transactions come from, the clock, the jitter (0 to 1), its tally.
 
     `in_flight` holds the ids of the messages it is delivering right now, whose leases `extend_leases` keeps alive.
     """
@@ -141,6 +142,7 @@ class Relay:
     now: Callable[[], datetime]
     jitter: Callable[[], float]
     in_flight: set[int] = field(default_factory=set)
+    tally: Tally = field(default_factory=Tally)
 
 
 def enqueue(
@@ -203,15 +205,9 @@ def relay_once(relay: Relay, channel: Channel) -> Outcome | None:
         outcome = _finish(relay, channel, _attempt(relay, channel, message))
     finally:
         relay.in_flight.discard(message.id)
-    log.info(
-        "outbox message",
-        lane=message.lane,
-        kind=message.kind,
-        message=message.id,
-        attempts=message.attempts,
-        outcome=type(outcome).__name__.lower(),
-        reason=getattr(outcome, "reason", None),
-    )
+    relay.tally.count(message.lane, outcome)
+    told = {"message": message.id, "attempts": message.attempts, "reason": getattr(outcome, "reason", None)}
+    log.info("outbox message", lane=message.lane, kind=message.kind, outcome=type(outcome).__name__.lower(), **told)
     return outcome
 
 
