@@ -24,15 +24,14 @@ from consent_service.ledger.sealer import SealRefused
 from consent_service.models import daily_run
 from consent_service.notes_file import NotesFile
 from consent_service.restoration import Note
-from consent_service.retention import Rule
+from consent_service.retention import NOON, PURGE, Rule
 from consent_service.service import Service
 
 SLICE = 200
 INVITED_AT_ONCE = 5
 FIELD_IS_KNOWN = 2 * own_link.LOOK_AGAIN  # by then a running relay has seen the field
 STAMP_PAUSE = timedelta(hours=1)
-NOON = time(12, tzinfo=HELSINKI)
-PURGE, TIDY, STAMP = "purge", "tidy", "stamp"
+TIDY, STAMP = "tidy", "stamp"
 
 log = structlog.get_logger()
 

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,6 +29,7 @@ from consent_service import (
     import_rows,
     language,
     relay,
+    request_counts,
     retention,
     statements,
     subscriptions,
@@ -67,7 +69,9 @@ def web() -> None:
     terminal.await_database(service)
     service.engine.dispose()
     _announce(service)
-    serve(service)
+    is_alone = service.settings.web_processes == 1
+    with nullcontext() if is_alone else request_counts.shared(service.folder / "metrics"):
+        serve(service)
 
 
 @cli.command("relay", with_appcontext=False)

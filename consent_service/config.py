@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     activecampaign_list_id: int | None = None
     activecampaign_webhook_secret: str = ""
     redis_url: str = ""
+    metrics_token: str = ""
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     controller_file: Path | None = None
     evidence_ip: Literal["truncated", "full", "none"] = "truncated"
@@ -169,12 +170,12 @@ class Settings(BaseSettings):
             raise ValueError("write the account's https address, like https://account.api-us1.com")
         return value.rstrip("/").removesuffix("/api/3")
 
-    @field_validator("activecampaign_webhook_secret")
+    @field_validator("activecampaign_webhook_secret", "metrics_token")
     @classmethod
     def _unguessable(cls, value: str) -> str:
         if value and not (len(value) >= SHORTEST_SECRET and re.fullmatch(r"[A-Za-z0-9_-]+", value)):
             raise ValueError(
-                f"it needs at least {SHORTEST_SECRET} letters and digits, as a part of an address; "
+                f"it needs at least {SHORTEST_SECRET} letters and digits, as a part of an address or a header; "
                 "make one with: openssl rand -hex 32"
             )
         return value
@@ -213,6 +214,11 @@ def load() -> tuple[Settings, Controller]:
     if settings.is_development:
         settings = settings.model_copy(update=_development_values(settings))
     return settings, _controller(settings.controller_file or EXAMPLE_CONTROLLER)
+
+
+def count_requests_in(folder: Path) -> None:
+    """Have all web processes count into files of one folder; prometheus_client takes it from the environment."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
 def _has_port_or_none(netloc: str) -> bool:

@@ -6,19 +6,20 @@ are due and how they end. The purge works in slices, each a transaction of its d
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import Column, Connection, delete, func, select, update
 
 from consent_service import erasure as erasing
 from consent_service import import_rows
-from consent_service.language import mark
+from consent_service.language import HELSINKI, mark
 from consent_service.ledger.evidence import Occasion
 from consent_service.models import (
     allowance,
     confirmation,
     consent_event,
+    daily_run,
     erasure,
     import_row,
     outbox_message,
@@ -27,16 +28,21 @@ from consent_service.models import (
 from consent_service.models import suppression as suppressed
 from consent_service.models_there import deleted_contact, held_there, reconcile_run, taken_off
 
+PURGE, NOON = "purge", time(12, tzinfo=HELSINKI)  # what the day's purge is noted as, and when it is to be done
 ALARM = timedelta(days=360)  # nobody may stay passive for a year: then something has kept the purge from its work
 
 
 @dataclass(frozen=True)
 class End:
-    """Which rows of a column's table end, given now and the rule's time, and how they do."""
+    """Which rows of a column's table end, given now and the rule's time, and how they do.
+
+    `since` is the time they are counted from, of a rule whose oldest row an index finds among any number of them.
+    """
 
     column: Column[Any]
     is_due: Callable[[datetime, timedelta], Any]
     do: Callable[[Connection, Occasion, str, Sequence[Any]], None]
+    since: Column[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,22 @@ def overdue(connection: Connection, now: datetime) -> int:
     return connection.execute(select(func.count()).select_from(subscriber).where(*late)).scalar_one()
 
 
+def lateness(connection: Connection, rule: Rule, now: datetime) -> timedelta | None:
+    """Return for how long the oldest row that a rule ends has been due; None where no index tells."""
+    if rule.end is None or rule.end.since is None or rule.after is None:
+        return None
+    oldest = select(rule.end.since).where(_is_due(rule, rule.end, now)).order_by(rule.end.since).limit(1)
+    at = connection.execute(oldest).scalar_one_or_none()
+    return now - rule.after - at if at else timedelta(0)
+
+
+def purged_at(connection: Connection) -> datetime | None:
+    """Return the noon of the last day whose purge has been done; None before the first."""
+    done = select(daily_run.c.done_on).where(daily_run.c.name == PURGE)
+    day = connection.execute(done).scalar_one_or_none()
+    return datetime.combine(date.fromisoformat(day), NOON) if day else None
+
+
 def _is_due(rule: Rule, end: End, now: datetime) -> Any:
     return end.is_due(now, rule.after or timedelta(0))
 
@@ -97,7 +119,8 @@ def _is_unconfirmed_address(now: datetime, after: timedelta) -> Any:
 
 def _has_waited(now: datetime, after: timedelta) -> Any:
     """Since they were brought over, or since it was decided to ask them: that is done a few at a time."""
-    return func.coalesce(import_row.c.invited_at, import_row.c.created_at) <= now - after
+    since = func.coalesce(import_row.c.invited_at, import_row.c.created_at)
+    return (import_row.c.created_at <= now - after) & (since <= now - after)  # the former is what an index knows
 
 
 def _has_been_passive(now: datetime, after: timedelta) -> Any:
@@ -106,10 +129,9 @@ def _has_been_passive(now: datetime, after: timedelta) -> Any:
 
 
 def _has_old_tech(now: datetime, after: timedelta) -> Any:
-    held = select(subscriber.c.id).where(subscriber.c.hold_reason.is_not(None))
-    of_held = consent_event.c.subscriber_id.in_(held)
+    held = select(subscriber.c.id).where(subscriber.c.id == consent_event.c.subscriber_id, ~_is_free())
     is_old = consent_event.c.tech_sealed.is_not(None) & (consent_event.c.recorded_at <= now - after)
-    return is_old & (consent_event.c.subscriber_id.is_(None) | ~of_held)
+    return is_old & ~held.exists()
 
 
 def _erase(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
@@ -138,7 +160,8 @@ def _delete(column: Column[Any]) -> Callable[[Connection, Occasion, str, Sequenc
 
 
 def _gone_by(column: Column[Any], at: Column[Any]) -> End:
-    return End(column, lambda now, after: at <= now - after, _delete(column))
+    since = at if at.index else None
+    return End(column, lambda now, after: at <= now - after, _delete(column), since)
 
 
 RULES = (
@@ -163,7 +186,7 @@ RULES = (
         mark("14 days after the last request"),
         mark("It waits for your answer. Without one there is no reason to keep it."),
         timedelta(days=14),
-        end=End(subscriber.c.id, _is_unconfirmed, _erase),
+        end=End(subscriber.c.id, _is_unconfirmed, _erase, subscriber.c.asked_at),
     ),
     Rule(
         "import_row",
@@ -190,7 +213,7 @@ RULES = (
         mark("351 days after stopping, and never over a year"),
         mark("To show what you agreed to and that we stopped when you asked, and to let you come back."),
         timedelta(days=351),
-        end=End(subscriber.c.id, _has_been_passive, _erase),
+        end=End(subscriber.c.id, _has_been_passive, _erase, subscriber.c.passive_since),
     ),
     Rule(
         "tech",
@@ -198,7 +221,7 @@ RULES = (
         mark("90 days"),
         mark("To find out about misuse and about messages that did not arrive."),
         timedelta(days=90),
-        end=End(consent_event.c.id, _has_old_tech, _close_tech),
+        end=End(consent_event.c.id, _has_old_tech, _close_tech, consent_event.c.recorded_at),
     ),
     Rule(
         "held_there",

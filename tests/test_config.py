@@ -42,6 +42,7 @@ WRONG = {
     ],
     "CONSENT_ACTIVECAMPAIGN_URL": ["http://account.api-us1.com", "account.api-us1.com", "https://"],
     "CONSENT_ACTIVECAMPAIGN_LIST_ID": ["newsletter", "1.5"],
+    "CONSENT_METRICS_TOKEN": ["short", "a b" * 20, "ä" * 40],
     "CONSENT_ACTIVECAMPAIGN_WEBHOOK_SECRET": ["short", "a/b" * 20, "ä" * 40, "a b" * 20],
     "CONSENT_REDIS_URL": ["nonsense", "http://redis:6379"],
     "CONSENT_TRUSTED_PROXIES": ["-1", "11", "all"],

@@ -35,6 +35,7 @@ ROOMS = {
     "ledger.merkle": set(),
     "ledger.checkpoint": set(),
     "line_file": set(),
+    "request_counts": {"config"},
     "ledger.anchors": {"ledger.checkpoint", "ledger.seal", "line_file"},
     "ledger.proof": {"ledger.checkpoint", "ledger.merkle", "ledger.seal"},
     "log": {"config"},
@@ -48,7 +49,7 @@ ROOMS = {
 }
 ROWS = [
     {"ledger.tiles"},
-    {"ledger.evidence", "delivery.suppression", "delivery.allowance", "import_rows"},
+    {"ledger.evidence", "delivery.suppression", "delivery.allowance", "delivery.tally", "import_rows"},
     {"delivery.outbox", "delivery.pacing", "ledger.sealer"},
     {"delivery.calls", "delivery.contacts", "delivery.batches", "delivery.lanes"},
     {"ledger.receipt", "ledger.replay", "delivery.tags"},
@@ -74,6 +75,7 @@ ROWS = [
     {"caution"},
     {"restoration", "imports", "drift"},
     {"notes_file", "connection_state"},
+    {"gauges"},
     {"data_requests"},
     {"consent_record"},
     {"data_package"},
@@ -81,7 +83,7 @@ ROWS = [
     {"chores", "reconcile"},
     {"relay", "doctor"},
     {"web.visitor", "web.forms", "web.messages"},
-    {"web.accounts", "web.pages", "web.health", "web.rendered"},
+    {"web.accounts", "web.pages", "web.health", "web.metrics", "web.rendered"},
     {"web.public", "web.development", "web.evidence", "web.statement", "web.sheet", "web.webhooks"},
     {"web.my_data", "web.rights", "web.connection"},
     {"web.console"},
@@ -93,8 +95,8 @@ ROWS = [
 ]
 WITH_FLASK = {"cli"} | {room for row in ROWS for room in row if room.startswith("web")}
 OPEN_TO_ALL = {
-    "root", "static", "pages.brand", "health.alive", "health.ready", "security.login", "security.static",
-    "webhooks.take_hint",
+    "root", "static", "pages.brand", "health.alive", "health.ready", "metrics.show",
+    "security.login", "security.static", "webhooks.take_hint",
     "statement.show", "statement.show_text", "development.mailbox", "development.mail", "development.mail_html",
 }  # fmt: skip
 BEHIND_LOGIN_BY_FLASK_SECURITY = {"security.logout", "security.verify"}

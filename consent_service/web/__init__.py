@@ -26,6 +26,7 @@ from consent_service.web.console import console
 from consent_service.web.development import development
 from consent_service.web.evidence import evidence
 from consent_service.web.health import health
+from consent_service.web.metrics import count_requests, metrics
 from consent_service.web.my_data import my_data
 from consent_service.web.public import public
 from consent_service.web.statement import statement
@@ -55,10 +56,11 @@ def create_app(service: Service) -> Flask:
         count = service.settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)
     _before_and_after(app)
+    count_requests(app)
     accounts.install(app, service)
     _protect_staff_forms(app)
     pages.install(app)
-    doors = (public, my_data, statement, evidence, console, webhooks, health)
+    doors = (public, my_data, statement, evidence, console, webhooks, health, metrics)
     for door in (*doors, *([development] if service.settings.is_development else [])):
         app.register_blueprint(door)
     app.add_url_rule("/", "root", lambda: redirect(pages.link_to("public.show_subscribe")))
@@ -143,7 +145,7 @@ def _add_headers(response: Response) -> Response:
 
 def _log(response: Response) -> Response:
     rule = request.url_rule.rule if request.url_rule else "unknown"  # the rule, never the path: paths hold tokens
-    if rule not in ("/healthz", "/readyz") and not rule.startswith("/static"):
+    if rule not in ("/healthz", "/readyz", "/metrics") and not rule.startswith("/static"):
         milliseconds = round((time.monotonic() - g.get("started_at", time.monotonic())) * 1000, 1)
         log.info(
             "request",
