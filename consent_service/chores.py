@@ -11,12 +11,12 @@ from datetime import date, datetime, time, timedelta
 import structlog
 from sqlalchemy import Connection, select, update
 
-from consent_service import database, drift, erasure, imports, restoration, retention
+from consent_service import database, drift, erasure, imports, restoration, retention, weeks
 from consent_service import service as services
 from consent_service.connection_state import NIGHT, NIGHTLY
 from consent_service.database import insert_if_absent, insert_or_replace
 from consent_service.delivery import departures, outbox, own_link, renewal
-from consent_service.delivery.letters import ANCHOR
+from consent_service.delivery.letters import ANCHOR, DIGEST
 from consent_service.delivery.timestamps import StampRefused
 from consent_service.language import HELSINKI
 from consent_service.ledger.evidence import Occasion
@@ -30,6 +30,7 @@ from consent_service.service import Service
 SLICE = 200
 INVITED_AT_ONCE = 5
 FIELD_IS_KNOWN = 2 * own_link.LOOK_AGAIN  # by then a running relay has seen the field
+MORNING = time(7, tzinfo=HELSINKI)  # of Monday, when the week before is summed up
 STAMP_PAUSE = timedelta(hours=1)
 TIDY, STAMP = "tidy", "stamp"
 
@@ -61,6 +62,7 @@ class Chores:
             self._wipe,
             self._stamp_daily,
             self._compare_nightly,
+            self._sum_up_weekly,
         )
         for piece in pieces:
             if self._stop.is_set():
@@ -94,6 +96,16 @@ class Chores:
                 return
             if _is_first(connection, NIGHTLY, night) and known:
                 drift.begin(connection, services.now(), applies=True, by_hand=False)
+
+    def _sum_up_weekly(self) -> None:
+        """Keep what last week brought, and have its digest mailed; a new installation waits for its first Monday."""
+        monday, known = _newest_monday(services.now()), _done_on(self._service, DIGEST)
+        if known >= monday.isoformat():
+            return
+        with self._service.transaction() as connection:
+            if _is_first(connection, DIGEST, monday) and known:
+                weeks.keep(connection, weeks.count(connection, monday - weeks.SPAN))
+                outbox.enqueue(connection, outbox.MAIL, DIGEST, services.now())
 
     def _tidy_daily(self) -> None:
         """After the day's purge; if the database is in use, again the next time."""
@@ -265,3 +277,8 @@ def _newest(hour: time, now: datetime) -> date:
     """The day of the newest such hour in Helsinki that has been."""
     local = now.astimezone(HELSINKI)
     return local.date() if local.timetz() >= hour else local.date() - timedelta(days=1)
+
+
+def _newest_monday(now: datetime) -> date:
+    day = _newest(MORNING, now)
+    return day - timedelta(days=day.weekday())

@@ -38,6 +38,7 @@ from consent_service import (
 from consent_service import service as services
 from consent_service.asks import Ask, StaffRequest
 from consent_service.delivery.suppression import Suppressed
+from consent_service.digest_command import show_digest
 from consent_service.language import HELSINKI
 from consent_service.ledger import audit, proof
 from consent_service.ledger.checkpoint import Verifier
@@ -219,6 +220,7 @@ def examine(as_json: bool, setup: bool) -> None:
 
 
 cli.add_command(reconcile)
+cli.add_command(show_digest)
 
 
 def _show_links(people: int, slices: Iterator[int]) -> None:

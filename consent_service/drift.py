@@ -218,6 +218,12 @@ def runs(connection: Connection, limit: int) -> Sequence[Row[Any]]:
     return connection.execute(select(reconcile_run).order_by(reconcile_run.c.id.desc()).limit(limit)).all()
 
 
+def newest_finished(connection: Connection) -> Row[Any] | None:
+    """Return the newest run that came to its end."""
+    done = select(reconcile_run).where(reconcile_run.c.phase == DONE)
+    return connection.execute(done.order_by(reconcile_run.c.id.desc()).limit(1)).one_or_none()
+
+
 def summary(connection: Connection, run_id: int) -> Summary:
     """Return what a run found, by kind."""
     counted = select(drift.c.kind, func.count(), repaired())

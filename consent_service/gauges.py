@@ -16,7 +16,6 @@ from consent_service.delivery.lanes import LaneState, lane_states
 from consent_service.delivery.letters import LIMIT_REACHED
 from consent_service.ledger import sealer
 from consent_service.models import outbox_message
-from consent_service.models_there import reconcile_run
 
 Values = dict[tuple[str, ...], float]
 
@@ -103,8 +102,7 @@ def _log(connection: Connection, now: datetime) -> Iterator[Gauge]:
 
 def _comparison(connection: Connection, lanes: list[LaneState], *, forwards: bool) -> Iterator[Gauge]:
     state = connection_state.state(connection, lanes, forwards=forwards)
-    done = select(reconcile_run).where(reconcile_run.c.phase == drift.DONE)
-    newest = connection.execute(done.order_by(reconcile_run.c.id.desc()).limit(1)).one_or_none()
+    newest = drift.newest_finished(connection)
     summary = drift.summary(connection, newest.id) if newest else drift.Summary({}, {})
     yield Gauge(
         "consent_comparison_timestamp_seconds",

@@ -17,6 +17,7 @@ from babel import Locale, negotiate_locale
 from babel.dates import format_date, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from babel.numbers import format_percent
 from babel.support import NullTranslations, Translations
 
 CODES = ("fi", "sv", "en")
@@ -42,6 +43,10 @@ class Language:
         """Return the right plural with `%(number)s` filled in."""
         chosen: str = self.catalogue.ungettext(singular, plural, number)
         return chosen % {"number": number}
+
+    def share(self, part: float, whole: float) -> str:
+        """Return a part as whole per cents: 82 %; 0 % of nothing."""
+        return format_percent(part / whole if whole else 0, "#,##0\xa0%" if self.code != "en" else "#,##0%")
 
     def day(self, day: date) -> str:
         """Return a date as it is written here: 22.11.2026, 22 November 2026."""

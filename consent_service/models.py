@@ -363,3 +363,13 @@ delivery_tally = Table(
     Column("outcome", String(20), primary_key=True),
     Column("number", BigInteger, nullable=False),
 )
+
+# What each finished week brought, for the weeks after it to be compared with.
+week = Table(
+    "week",
+    metadata,
+    Column("monday", String(10), primary_key=True),
+    Column("asked", Integer, nullable=False),
+    Column("confirmed", Integer, nullable=False),
+    Column("stopped", Integer, nullable=False),
+)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from consent_service import asks, database, privacy, retention, statements, subscriptions
+from consent_service import asks, database, digest, privacy, retention, statements, subscriptions
 from consent_service import language as languages
 from consent_service.config import VAR, Settings
 from consent_service.consent_record import Place
@@ -96,6 +96,7 @@ class Service:
             self.vault,
             allowance.windows(self.settings.limit_global),
             retention.BY_KEY,
+            partial(digest.finished, forwards=self.forwards),
         )
 
     @cached_property

@@ -72,10 +72,10 @@ ROWS = [
     {"asks"},
     {"erasure", "corrections", "tracking"},
     {"subscriptions", "subscribers", "retention"},
-    {"caution"},
+    {"caution", "weeks"},
     {"restoration", "imports", "drift"},
     {"notes_file", "connection_state"},
-    {"gauges"},
+    {"gauges", "digest"},
     {"data_requests"},
     {"consent_record"},
     {"data_package"},
@@ -90,7 +90,7 @@ ROWS = [
     {"web"},
     {"web.server"},
     {"terminal"},
-    {"import_command", "reconcile_command"},
+    {"import_command", "reconcile_command", "digest_command"},
     {"cli"},
 ]
 WITH_FLASK = {"cli"} | {room for row in ROWS for room in row if room.startswith("web")}
@@ -193,6 +193,8 @@ def test_use_cases_never_commit_and_never_read_a_clock():
         "delivery/suppression",
         "delivery/allowance",
         "delivery/letters",
+        "weeks",
+        "digest",
         "delivery/held_there",
     ):
         source = (PACKAGE / f"{room}.py").read_text("utf-8")

@@ -6,7 +6,7 @@ How they are handed over is told in test_mail.py.
 import re
 from collections import Counter
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import date, timedelta
 from email import policy
 from email.parser import BytesHeaderParser
 from html.parser import HTMLParser
@@ -16,10 +16,12 @@ import pytest
 import time_machine
 
 from consent_service import service as services
+from consent_service import weeks
 from consent_service.config import TEMPLATES
-from consent_service.delivery import outbox
+from consent_service.delivery import letters, outbox
 from consent_service.language import language
 from consent_service.service import Service
+from consent_service.weeks import Week
 from tests.actors import Staff, Visitor
 from tests.household import CONTROLLER, household
 from tests.servers.activecampaign import ActiveCampaign
@@ -28,6 +30,8 @@ from tests.servers.smtp import MailServer, Received
 PUBLIC_URL = "http://tilaus.keinuma.example"  # the console would take no log-in over http under an https address
 SENDER = "Keinumä Öy <uutiskirje@keinuma.example>"
 LIST_MAIL = ("already", "welcome")
+OWNERS = ("owner_held", "digest")
+WEEK = date(2026, 11, 16)
 HEADERS = [
     "Auto-Submitted",
     "Content-Language",
@@ -51,6 +55,7 @@ WHY = {
     "my_data_link": "You get this message because a link was asked for on our page for this address.",
     "move": "You get this message because this address was given on our page as somebody's new one.",
     "owner_held": "You get this message because your address is the one by which this service reaches its owner.",
+    "digest": "You get this message because your address is the one by which this service reaches its owner.",
 }
 KINDS = list(WHY)
 
@@ -83,7 +88,12 @@ class Post:
         heidi.add(self.staff_person.email, language=self.code, occasion="valmennuspäivä & <i>kahvit</i>")
         self.letters["staff"] = self.arrived(self.staff_person)
         self.subscribe(Visitor(self.house, "over@example.com"))
-        self.letters["owner_held"] = self.arrived(Visitor(self.house, CONTROLLER.contact_email))
+        owner = Visitor(self.house, CONTROLLER.contact_email)
+        self.letters["owner_held"] = self.arrived(owner)
+        with self.house.service.transaction() as connection:
+            weeks.keep(connection, Week(WEEK, asked=40, confirmed=12, stopped=1))
+            outbox.enqueue(connection, outbox.MAIL, letters.DIGEST, services.now())
+        self.letters["digest"] = self.arrived(owner)
         return self
 
     def subscribe(self, person):
@@ -139,7 +149,7 @@ def test_headers_say_who_when_and_in_which_language(post, letter, kind):
     assert re.fullmatch(r"<[0-9a-f]{32}@keinuma\.example>", head["Message-ID"])
     assert head["Auto-Submitted"] == "auto-generated"
     assert abs(head["Date"].datetime - services.now()) < timedelta(minutes=10)
-    code = "fi" if kind == "owner_held" else post.code
+    code = "fi" if kind in OWNERS else post.code
     assert head["Content-Language"] == code
     assert f'<html lang="{code}">' in letter.html
     assert letter.message.get_content_type() == "multipart/alternative"
@@ -158,6 +168,7 @@ def test_subjects_and_words_are_those_of_the_language(post):
         "already": say("You already subscribe to %(possessive)s newsletter", possessive=possessive),
         "unsubscribe_link": say("Your link for leaving %(possessive)s newsletter", possessive=possessive),
         "owner_held": language("fi").say("Confirmation mails are being held back"),
+        "digest": "Vaatii huomiotasi: 16.11.2026–22.11.2026",
         "my_data_link": say("Your link to the data we hold about you"),
         "move": say("Confirm your new address for %(possessive)s newsletter", possessive=possessive),
     }
@@ -207,7 +218,7 @@ def test_text_and_html_say_the_same(letter):
 
 
 def test_every_letter_says_in_its_footer_why_it_came(post, kind, letter):
-    say = language("fi").say if kind == "owner_held" else post.say
+    say = language("fi").say if kind in OWNERS else post.say
     footer = " ".join(letter.text.split()).rpartition(" -- ")[2]
     assert footer.startswith(say(WHY[kind])), footer
     assert CONTROLLER.name in footer and CONTROLLER.business_id in footer and CONTROLLER.street in footer

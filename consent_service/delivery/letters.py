@@ -4,7 +4,7 @@ One template per mail is rendered twice, as text and as HTML, so that both say t
 is not written. Nothing a visitor typed goes into a mail to an address that is not confirmed. Must not send anything.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -41,7 +41,7 @@ LIMIT_REACHED = "the service's own limit of confirmation mails is reached"
 ANCHOR_AGE = timedelta(hours=36)
 ONCE_A_DAY = (Window(1, timedelta(days=1)),)
 CONFIRMATION, ALREADY, WELCOME = "confirmation", "already", "welcome"
-UNSUBSCRIBE_LINK, OWNER_HELD, ANCHOR = "unsubscribe_link", "owner_held", "anchor"
+UNSUBSCRIBE_LINK, OWNER_HELD, ANCHOR, DIGEST = "unsubscribe_link", "owner_held", "anchor", "digest"
 MY_DATA_LINK, LIST_DATA = "my_data_link", "list_data"
 ADDRESS_ASKED, ADDRESS_CHANGED = "address_asked", "address_changed"
 LIST_MAIL = (ALREADY, WELCOME)
@@ -52,7 +52,8 @@ STAYS, DELETED_CONTACT = ("leaf", "erasure", "allowance"), "deleted_contact"
 class Letters:
     """Writes the letters of one controller.
 
-    `global_limit` is how many confirmations the whole service may send, `kept` the retention table by key.
+    `global_limit` is how many confirmations the whole service may send, `kept` the retention table by key,
+    `digest(connection, now)` how the week was and how the service stands, None when no week has ended yet.
     """
 
     controller: Controller
@@ -62,6 +63,7 @@ class Letters:
     vault: Vault
     global_limit: Sequence[Window]
     kept: Mapping[str, Kept]
+    digest: Callable[[Connection, datetime], Any]
 
     def load(self, connection: Connection, message: Message, now: datetime) -> Letter | Hold | Nothing:
         """Return the letter of a message, Nothing when its reason has passed, Hold when it must wait."""
@@ -69,6 +71,8 @@ class Letters:
             return self._to_owner(message)
         if message.kind == ANCHOR:
             return self._anchor(connection, message, now)
+        if message.kind == DIGEST:
+            return self._digest(connection, message, now)
         if message.kind == departures.ERASED:
             return self._to_erased(connection, message, now)
         if message.kind == LIST_DATA:
@@ -231,6 +235,20 @@ class Letters:
         }
         return self._write(message, self.controller.contact_email, language, values)
 
+    def _digest(self, connection: Connection, message: Message, now: datetime) -> Letter | Nothing:
+        found, language = self.digest(connection, now), languages.language(languages.DEFAULT)
+        if found is None:
+            return Nothing()
+        return self._write(message, self.controller.contact_email, language, self._digest_values(found))
+
+    def digest_text(self, digest: object, language: Language) -> str:
+        """A digest as the text of its letter, its subject first."""
+        subject, text, _ = self._render(DIGEST, language, self._digest_values(digest))
+        return f"{subject}\n\n{text}"
+
+    def _digest_values(self, digest: object) -> dict[str, Any]:
+        return {"digest": digest, "console_url": f"{self.public_url}/staff/"}
+
     def _with_marks(self, language: Language, values: dict[str, Any]) -> ShownText:
         """The mail as it is kept for evidence: its words, with marks where the values of one person stand."""
         kept = ("source", "is_renewal", "consent", "tracking")
@@ -250,6 +268,8 @@ class Letters:
     def _render(self, kind: str, language: Language, values: dict[str, Any]) -> tuple[str, str, str]:
         common = {
             "_": language.say,
+            "_n": language.count,
+            "spoken": language,
             "language": language.code,
             "controller": self.controller,
             "possessive": self.controller.possessive[language.code],  # type: ignore[index]

@@ -19,6 +19,7 @@ KINDS = {
     "erased": mark("Answer about an erasure"),
     "owner_held": mark("Notice to the owner"),
     "anchor": mark("The day's checkpoint to the owner"),
+    "digest": mark("The week's digest to the owner"),
     "sync": mark("Update to ActiveCampaign"),
     "look": mark("A look at the status at ActiveCampaign"),
     "readdress": mark("New address to ActiveCampaign"),

@@ -1,0 +1,85 @@
+"""What a week brought: how many asked for the newsletter, how many of them confirmed, how many stopped.
+
+A finished week is kept as three numbers, since who did not confirm is erased after two weeks and could not be counted
+again. By them a later week is told to be unusual. Must not know anybody.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from consent_service.database import insert_if_absent
+from consent_service.language import HELSINKI
+from consent_service.models import confirmation, subscriber, week
+
+SPAN, MIDNIGHT = timedelta(days=7), time(0, tzinfo=HELSINKI)
+COMPARED = 8  # weeks
+ASKED_THEMSELVES = ("form", "link", "staff", "api")  # whom an import has asked are many at once and confirm less often
+FEWEST = 20  # so many have to be unconfirmed, or to have asked in the weeks before, for a share to say anything
+EXPECTED, HIGHEST, MORE = (
+    0.4,
+    0.5,
+    0.2,
+)  # an unconfirmed share that nobody wonders at, at most, and what is too much more
+
+
+@dataclass(frozen=True)
+class Week:
+    """Seven days from the first on: how many asked, how many of them have confirmed, and how many stopped."""
+
+    first: date
+    asked: int
+    confirmed: int
+    stopped: int
+
+    @property
+    def last(self) -> date:
+        """Its last day."""
+        return self.first + SPAN - timedelta(days=1)
+
+    @property
+    def unconfirmed(self) -> int:
+        """How many have not confirmed."""
+        return self.asked - self.confirmed
+
+
+def count(connection: Connection, since: date) -> Week:
+    """Return what the seven days from a day on have brought so far."""
+    begins, ends = (datetime.combine(day, MIDNIGHT) for day in (since, since + SPAN))
+    within = (subscriber.c.asked_at >= begins, subscriber.c.asked_at < ends)
+    themselves = (confirmation.c.source.in_(ASKED_THEMSELVES), confirmation.c.asked_at >= begins)
+    asks = select(subscriber.c.id, func.max(confirmation.c.used_at).label("used_at"))
+    joined = asks.join(confirmation, confirmation.c.subscriber_id == subscriber.c.id).where(*within, *themselves)
+    people = joined.group_by(subscriber.c.id).subquery()
+    row: Any = connection.execute(select(func.count(), func.count(people.c.used_at)).select_from(people)).one()
+    left = (subscriber.c.passive_since >= begins, subscriber.c.passive_since < ends)
+    stopped = select(func.count()).select_from(subscriber).where(subscriber.c.status == "passive", *left)
+    return Week(since, row[0], row[1], connection.execute(stopped).scalar_one())
+
+
+def keep(connection: Connection, finished: Week) -> None:
+    """Keep a finished week; kept once, it stays as it is."""
+    values = {"asked": finished.asked, "confirmed": finished.confirmed, "stopped": finished.stopped}
+    insert_if_absent(connection, week, {"monday": finished.first.isoformat(), **values})
+
+
+def newest(connection: Connection, before: date) -> list[Week]:
+    """Return the last finished weeks that began before a day, the newest first."""
+    kept = select(week).where(week.c.monday < before.isoformat()).order_by(week.c.monday.desc()).limit(COMPARED)
+    rows = connection.execute(kept).all()
+    return [Week(date.fromisoformat(row.monday), row.asked, row.confirmed, row.stopped) for row in rows]
+
+
+def usual(earlier: Sequence[Week]) -> float:
+    """Return which share is usually left unconfirmed, as far as the weeks before can tell; a bad month sets no rule."""
+    asked = sum(one.asked for one in earlier)
+    share = sum(one.unconfirmed for one in earlier) / asked if asked >= FEWEST else EXPECTED
+    return min(share, HIGHEST)
+
+
+def is_unusual(one: Week, usually: float) -> bool:
+    """Whether so many did not confirm that a robot may sign people up, or the mails do not arrive."""
+    return one.unconfirmed >= FEWEST and one.unconfirmed / one.asked >= usually + MORE
