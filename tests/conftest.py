@@ -21,18 +21,6 @@ DATABASES = [
     "sqlite",
     pytest.param("postgresql", marks=pytest.mark.skipif(postgres.binaries() is None, reason=NO_POSTGRES)),
 ]
-
-
-# What leans on the database itself runs on both by default; the rest of the PostgreSQL half runs behind `make soak`.
-ON_BOTH = {
-    "test_batches", "test_concurrency", "test_crash", "test_erasure_concurrency", "test_health",
-    "test_main_job", "test_migrations", "test_outbox", "test_sealer",
-    "test_trouble", "test_stop", "test_unavailable",
-    "test_nothing_is_found_where_both_agree_and_few_calls_are_made", "test_who_left_there_unheard_leaves_here",
-    "test_a_stranger_is_reported_by_the_first_run_and_taken_off_by_the_next", "test_one_run_at_a_time",
-}  # fmt: skip
-
-
 MEMORY, ENOUGH_BYTES = Path("/dev/shm"), 2 << 30
 
 
@@ -41,18 +29,6 @@ def pytest_configure():
     if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH_BYTES:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
     prepared.compile_addresses_once()
-
-
-def pytest_collection_modifyitems(items):
-    """Put the PostgreSQL half of the stories that only read and write as others do behind `make soak`."""
-    for item in items:
-        parameters = getattr(item, "callspec", None)
-        if (
-            parameters
-            and "postgresql" in parameters.params.values()
-            and not {item.path.stem, item.originalname} & ON_BOTH
-        ):
-            item.add_marker(pytest.mark.soak)
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +60,7 @@ def new_postgres_url(postgres_url):
     _create(postgres_url, name, template="template_house")
     prepared.MIGRATED.add(_named(postgres_url, name))
     yield _named(postgres_url, name)
-    _obey(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+    _obey(postgres_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 @pytest.fixture
