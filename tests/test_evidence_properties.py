@@ -22,7 +22,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.models import checkpoint, consent_event, log_tile, subject_key, subscriber
 from consent_service.people import read_address
 from consent_service.service import Service
-from tests import household
+from tests import household, prepared
 
 PEOPLE = st.sampled_from(("aino", "eero", "helmi", "onni"))
 BEGINNING = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -41,16 +41,17 @@ class Undone(Exception):
 
 
 class Evidence(RuleBasedStateMachine):
-    """One walk. `empty`, a migrated database to copy, is set on a subclass by the test."""
+    """One walk. `walks`, a folder for their databases, is set on a subclass by the test."""
 
-    empty: Path
+    walks: Path
 
     def __init__(self):
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(dir=self.empty.parent))
-        shutil.copy(self.empty, self.folder / "walk.db")
+        self.folder = Path(tempfile.mkdtemp(dir=self.walks))
         wanted = household.settings(f"sqlite:///{self.folder}/walk.db")
         self.service = Service(wanted, household.CONTROLLER, self.folder / "var")
+        prepared.migrate(self.service)
+        prepared.compile_statements_once(self.service.engine)
         self.now, self.kept = BEGINNING, []
 
     def teardown(self):
@@ -214,10 +215,7 @@ def _other(column, value, pick):
 @pytest.fixture
 def walk(tmp_path):
     """Walk with so many examples; `derandomize` walks the same ways in every run."""
-    engine = database.make_engine(f"sqlite:///{tmp_path}/empty.db")
-    database.upgrade(engine)
-    engine.dispose()
-    machine = type("Walk", (Evidence,), {"empty": tmp_path / "empty.db"})
+    machine = type("Walk", (Evidence,), {"walks": tmp_path})
 
     def run(examples, steps, *, derandomize):
         run_state_machine_as_test(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from sqlalchemy import func, select
 
-from consent_service import corrections, database, erasure, statements, subscriptions
+from consent_service import corrections, erasure, statements, subscriptions
 from consent_service.asks import Ask, LinkDead, LinkExpired, StaffRequest
 from consent_service.delivery import departures, forwarding
 from consent_service.delivery.outbox import Relay, relay_once
@@ -28,7 +28,7 @@ from consent_service.models import confirmation, departure, outbox_message, subs
 from consent_service.people import read_address
 from consent_service.service import Service
 from consent_service.subscriptions import Asked
-from tests import household
+from tests import household, prepared
 from tests.servers.activecampaign import ActiveCampaign
 from tests.servers.smtp import MailServer
 
@@ -44,15 +44,12 @@ class Crash(BaseException):
 
 
 class World:
-    """The servers that all walks of a test share, and an empty migrated database to copy."""
+    """The servers that all walks of a test share, and a folder for their databases."""
 
     def __init__(self, folder: Path):
         self.folder, self.walks = folder, 0
         self.mail, self.contacts = MailServer(), ActiveCampaign()
         self.contacts.rate_limit = None
-        engine = database.make_engine(f"sqlite:///{folder}/empty.db")
-        database.upgrade(engine)
-        engine.dispose()
 
 
 class Lives(RuleBasedStateMachine):
@@ -65,7 +62,6 @@ class Lives(RuleBasedStateMachine):
         self.world.walks += 1
         self.number = self.world.walks
         path = self.world.folder / f"walk{self.number}.db"
-        shutil.copy(self.world.folder / "empty.db", path)
         self.service = Service(
             household.settings(
                 f"sqlite:///{path}", smtp_url=self.world.mail.url, activecampaign_url=self.world.contacts.url,
@@ -73,6 +69,8 @@ class Lives(RuleBasedStateMachine):
             ),
             household.CONTROLLER,
         )  # fmt: skip
+        prepared.migrate(self.service)
+        prepared.compile_statements_once(self.service.engine)
         self.now, self.crash_after, self.relays, self.stumbles = BEGINNING, None, 0, 0
         self.channels = self.service.channels(CallBudget(self.transaction, self.clock, lambda _: False))
         self.ends = {"aino": "com", "eero": "com"}  # where each person's mailbox is: they move between two
