@@ -212,6 +212,7 @@ def household(
     prepared.compile_statements_once(service.engine)
     server.app = create_app(service)
     prepared.compile_once(server.app)
+    prepared.hash_passwords(server.app)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     house = Household(service, server.app, mail, contacts, url)

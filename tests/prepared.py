@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
-from flask import Flask
+from flask import Flask, current_app
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from sqlalchemy import Engine, make_url
@@ -47,7 +47,7 @@ class KnownRule(Rule):
 
 
 COMPILED = Compiled()
-HASHES: dict[str, str] = {}
+HASHES: dict[tuple[str, int], str] = {}
 ENGINES: dict[str, Engine] = {}
 MIGRATED: set[str] = set()  # addresses of databases that were made with their tables
 
@@ -81,11 +81,18 @@ def compile_statements_once(engine: Engine) -> None:
     engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
 
 
+def hash_passwords(app: Flask, memory_kib: int = 32) -> None:
+    """Let hashing a password take next to nothing, or as long as this much memory takes; an operator has 64 MiB."""
+    app.extensions["security"].pwd_context.update(argon2__memory_cost=memory_kib, argon2__rounds=1)
+    app.extensions["password-kib"] = memory_kib
+
+
 def password_hash(password: str) -> str:
     """Return the hash of a password; needs an application context."""
-    if password not in HASHES:
-        HASHES[password] = accounts.password_hash(password)
-    return HASHES[password]
+    key = password, current_app.extensions.get("password-kib", 0)
+    if key not in HASHES:
+        HASHES[key] = accounts.password_hash(password)
+    return HASHES[key]
 
 
 @cache
