@@ -17,7 +17,9 @@ from tests.actors import Visitor
 from tests.household import NO_ACTIVECAMPAIGN
 from tests.processes import running
 from tests.servers import redis
+from tests.test_docs import ROOT, part, rows
 
+ALERTS = ROOT / "docs" / "alerts.yml"
 TOKEN = "metrics-token-0123456789-abcdefghijklm"
 NOON = datetime(2026, 12, 1, 12, tzinfo=HELSINKI)
 
@@ -178,6 +180,17 @@ def test_nothing_of_anybody_is_in_it(house):
     parts = {part for link in tokens for part in re.split(r"[/?]", link) if len(part) > 20}
     for secret in ("kanerva", "salamy", "eeri", "@", "127.0.0.1", TOKEN, person.id, *parts):
         assert secret.lower() not in told, secret
+
+
+def test_every_number_that_an_alert_asks_for_is_told_and_every_alert_is_explained(open_house, tmp_path):
+    house = open_house(f"sqlite:///{tmp_path}/c.db", metrics_token=TOKEN, redis_url="redis://127.0.0.1:1")
+    told = set(re.findall(r"^# TYPE (\w+)", scrape(house), re.MULTILINE))
+    rules = re.findall(r"- alert: (\w+)\n +expr: '(.+)'\n +for: (\w+)\n", ALERTS.read_text("utf-8"))
+    asked = {name for _, expression, _ in rules for name in re.findall(r"consent_\w+", expression)}
+    assert {re.sub(r"_(bucket|count)$", "", name) for name in asked} <= told
+    _, *explained = rows(part("docs/operations.md", "Numbers and alerts"))
+    assert [(name, when) for name, when, _, _ in explained] == [(name, f"`{how}`, {wait}") for name, how, wait in rules]
+    assert all(meaning and advice for _, _, meaning, advice in explained)
 
 
 @pytest.mark.skipif(not redis.is_installed(), reason="Redis is not installed (apt install redis-server): NOT tested")
