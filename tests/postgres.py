@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+
 OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
 
 
@@ -35,6 +37,20 @@ def cluster(folder: Path, options: str = OPTIONS) -> Iterator[str]:
         yield f"postgresql://tests@127.0.0.1:{port}/postgres"
     finally:
         _run(user, [programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"])
+
+
+def restart(folder: Path) -> None:
+    """End the cluster in a folder as a power cut would, and start it again with the same options."""
+    programs, data = binaries(), folder / "data"
+    assert programs is not None
+    user = pwd.getpwuid(folder.stat().st_uid).pw_name if os.geteuid() == 0 else None
+    _run(user, [programs / "pg_ctl", "-D", data, "-m", "immediate", "-l", folder / "log", "-w", "restart"])
+
+
+def keep_every_commit(url: str) -> None:
+    """Have a cluster that was started to be quick keep what it acknowledged through a `restart`."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER ROLE tests SET synchronous_commit = on")
 
 
 def _own(folder: Path) -> str | None:

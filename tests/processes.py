@@ -101,6 +101,12 @@ class Daemon:
         assert self._process.exitcode is not None, f"{self.name} does not end"
         return self._process.exitcode
 
+    def signal(self, number: int) -> None:
+        """Send a signal to it and all its workers."""
+        assert self._process is not None, f"{self.name} was never started"
+        with contextlib.suppress(ProcessLookupError):  # it has no group of its own yet
+            os.killpg(self._process.pid, number)
+
     def kill(self) -> None:
         """Kill it (SIGKILL) with all its workers, as a power cut would."""
         assert self._process is not None, f"{self.name} was never started"
@@ -124,30 +130,44 @@ class Daemon:
 class Running(Household):
     """A household whose pages and relay are processes of their own; `deliver` waits for the relay."""
 
-    def __init__(self, folder: Path, service: Service, mail: MailServer, contacts: ActiveCampaign, port: LoopbackPort):
+    def __init__(
+        self,
+        folder: Path,
+        service: Service,
+        mail: MailServer,
+        contacts: ActiveCampaign,
+        port: LoopbackPort,
+        relays: int = 1,
+    ):
         super().__init__(service, create_app(service), mail, contacts, f"http://127.0.0.1:{port.number}")
         given = variables(service.settings)
         self.folder, self.given, self._port = folder, given, port
-        self.web_process, self.relay_process = (Daemon(name, folder, given) for name in ("web", "relay"))
+        self.web_process = Daemon("web", folder, given)
+        self.relay_processes = [Daemon("relay", folder, given) for _ in range(relays)]
+        self.relay_process = self.relay_processes[0]
 
     def start(self) -> None:
         """Start what does not run, and wait until the pages answer."""
         self._port.release()
-        self.web_process.start()
-        self.relay_process.start()
+        for process in self._processes:
+            process.start()
         self.wait_for(self._answers, "the pages answer")
 
-    def stop(self) -> tuple[int, int]:
-        """Ask both to end; their exit codes."""
-        codes = self.web_process.stop(), self.relay_process.stop()
+    def stop(self) -> tuple[int, ...]:
+        """Ask all to end; their exit codes."""
+        codes = tuple(process.stop() for process in self._processes)
         self._port.hold()
         return codes
 
     def kill(self) -> None:
-        """Kill both without warning."""
-        self.web_process.kill()
-        self.relay_process.kill()
+        """Kill all without warning."""
+        for process in self._processes:
+            process.kill()
         self._port.hold()
+
+    @property
+    def _processes(self) -> list[Daemon]:
+        return [self.web_process, *self.relay_processes]
 
     def run(self, *words: str, typed: str = "") -> subprocess.CompletedProcess:
         """Run another command with the same settings in the same folder."""
@@ -168,7 +188,7 @@ class Running(Household):
 
     @property
     def said(self) -> str:
-        """Everything both processes have written."""
+        """Everything the processes have written."""
         return self.web_process.said + self.relay_process.said
 
     @property
@@ -202,7 +222,9 @@ def _as_over_https(answer: requests.Response, **_: object) -> None:
 
 
 @contextlib.contextmanager
-def running(folder: Path, database_url: str, mail: MailServer, contacts: ActiveCampaign, **given: object):
+def running(
+    folder: Path, database_url: str, mail: MailServer, contacts: ActiveCampaign, relays: int = 1, **given: object
+):
     """Start `web` and `relay` on a free port; both are dead at the end, whatever happens."""
     port = LoopbackPort()
     usual = {
@@ -215,7 +237,7 @@ def running(folder: Path, database_url: str, mail: MailServer, contacts: ActiveC
         "relay_poll_s": 0.05,
     }
     service = Service(settings(database_url, **(usual | given)), CONTROLLER, folder / "var")
-    house = Running(folder, service, mail, contacts, port)
+    house = Running(folder, service, mail, contacts, port, relays)
     try:
         house.start()
         yield house

@@ -3,42 +3,20 @@
 A real small one, which only root can mount; elsewhere these tests are skipped.
 """
 
-import contextlib
-import os
-import subprocess
-
 import pytest
 
+from tests import small_disk
 from tests.actors import SUBSCRIBE, Visitor
 from tests.processes import running
 
-NO_DISK = "only root can mount a small disk: what happens on a full one was NOT tested"
-SIZE = "8m"
-
 
 @pytest.fixture
-def small_disk(tmp_path):
+def disk(tmp_path):
     """A disk of a few megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", folder], capture_output=True)
-    if mounted.returncode:
-        pytest.skip(NO_DISK)
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-@contextlib.contextmanager
-def filled(folder):
-    """Fill the disk to the last byte, and make room again at the end."""
-    file = folder / "filler"
-    number = os.open(file, os.O_CREAT | os.O_WRONLY)
-    with contextlib.suppress(OSError):
-        while True:
-            os.write(number, bytes(4096))
-    yield
-    os.close(number)
-    file.unlink()
+    with small_disk.mounted(tmp_path / "disk", "8m") as folder:
+        if folder is None:
+            pytest.skip(small_disk.NO_DISK)
+        yield folder
 
 
 def answers(house, form, prefix):
@@ -53,15 +31,13 @@ def answers(house, form, prefix):
     return found
 
 
-def test_a_full_disk_refuses_what_it_cannot_keep_and_all_goes_on_by_itself_when_there_is_room(
-    small_disk, mail, contacts
-):
-    with running(small_disk, f"sqlite:///{small_disk}/consent.db", mail, contacts, seal_every_s=0.1) as house:
+def test_a_full_disk_refuses_what_it_cannot_keep_and_all_goes_on_by_itself_when_there_is_room(disk, mail, contacts):
+    with running(disk, f"sqlite:///{disk}/consent.db", mail, contacts, seal_every_s=0.1) as house:
         aino = Visitor(house)
         aino.subscribe()
         house.deliver()
         form = aino.open_form()
-        with filled(small_disk):
+        with small_disk.filled(disk):
             sent = answers(house, form, "p")
             refused = {email for email, page in sent.items() if page.status == 503}
             assert len(refused) >= 3
