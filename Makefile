@@ -43,6 +43,7 @@ soak: .venv/dev ## Kill and restart processes under load, for minutes instead of
 bench: .venv/dev ## Measure double opt-ins beside a bare program, and what the evidence costs (some minutes)
 	@$(BIN)/python -m bench.dopt
 	@$(BIN)/python -m bench.ledger
+	@$(BIN)/python -m bench.relays
 
 format: .venv/dev ## Put every file into the house's format
 	@$(BIN)/ruff format .

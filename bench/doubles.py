@@ -44,10 +44,10 @@ class Notes:
 
 
 class _Smtp(asyncio.Protocol):
-    """One line to the mail server (RFC 5321): takes everything from everybody."""
+    """One line to the mail server (RFC 5321): takes everything from everybody, each mail after some seconds."""
 
-    def __init__(self, mails: Notes):
-        self._mails, self._held, self._in_content = mails, b"", False
+    def __init__(self, mails: Notes, delay_s: float):
+        self._mails, self._held, self._in_content, self._delay_s = mails, b"", False, delay_s
         self._recipients: list[str] = []
 
     def connection_made(self, transport: Any) -> None:
@@ -67,7 +67,7 @@ class _Smtp(asyncio.Protocol):
     def _take(self, found: bytes) -> None:
         if self._in_content:
             self._in_content = False
-            self._line.write(b"250 stored\r\n")
+            asyncio.get_running_loop().call_later(self._delay_s, self._line.write, b"250 stored\r\n")
             for address in self._recipients:
                 self._mails.arrived(address, found)
             return
@@ -186,9 +186,9 @@ class OtherSide:
     smtp_url: str = ""
     _servers: list[asyncio.Server] = field(default_factory=list)
 
-    async def start(self) -> None:
+    async def start(self, delay_s: float = 0) -> None:
         """Open the mail server."""
-        self.smtp_url = f"smtp://{LOOPBACK}:{await self._listen(lambda: _Smtp(self.mails))}"
+        self.smtp_url = f"smtp://{LOOPBACK}:{await self._listen(lambda: _Smtp(self.mails, delay_s))}"
 
     async def open_account(self, manner: Manner | None = None) -> str:
         """Open an account and return its base address."""
