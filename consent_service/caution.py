@@ -14,6 +14,7 @@ from consent_service.models import import_batch, subscriber
 from consent_service.models_there import pulse, reconcile_run
 
 NOBODY = 3
+RESTORED = "restored"  # when a backup was put back
 FEW, SHARE = 20, 20  # more than twenty people and a twentieth of the list at once is likelier a slip than people's will
 
 
@@ -21,7 +22,8 @@ def may_take_off(connection: Connection, run: Row[Any], number: int) -> bool:
     """Whether so many strangers may be taken off the list there.
 
     They are only reported by the first run after an import and, where nobody was ever imported, until a person has
-    applied a comparison by hand: they may be subscribers nobody has brought over yet.
+    applied a comparison by hand: they may be subscribers nobody has brought over yet. So they are after a backup was
+    put back: they may have joined after it was made.
     """
     return _was_reported(connection, run) and (run.by_hand or _are_few(connection, run, number))
 
@@ -52,8 +54,11 @@ def _was_reported(connection: Connection, run: Row[Any]) -> bool:
     batch = import_batch.c
     imported_at = select(func.max(func.coalesce(batch.undone_at, batch.finished_at, batch.started_at)))
     since = connection.execute(imported_at).scalar_one_or_none()
+    looked_at, restored_at = _at(connection, _by_hand(run)), _at(connection, RESTORED)
+    if restored_at is not None and (looked_at is None or looked_at < restored_at):
+        return False
     if since is None:
-        return connection.execute(select(pulse.c.at).where(pulse.c.name == _by_hand(run))).first() is not None
+        return looked_at is not None
     done = (reconcile_run.c.id < run.id, reconcile_run.c.phase == "done", reconcile_run.c.list_id == run.list_id)
     earlier = select(reconcile_run.c.id).where(*done, reconcile_run.c.started_at > since)
     return connection.execute(earlier.limit(1)).first() is not None
@@ -67,6 +72,10 @@ def _saw_anybody(connection: Connection, run: Row[Any]) -> bool:
 def _are_few(connection: Connection, run: Row[Any], number: int) -> bool:
     active = connection.execute(select(func.count()).where(subscriber.c.status == "active")).scalar_one()
     return bool(number <= max(FEW, max(active, run.contacts) // SHARE))
+
+
+def _at(connection: Connection, name: str) -> datetime | None:
+    return connection.execute(select(pulse.c.at).where(pulse.c.name == name)).scalar_one_or_none()
 
 
 def _by_hand(run: Row[Any]) -> str:

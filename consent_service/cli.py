@@ -37,14 +37,17 @@ from consent_service import (
 )
 from consent_service import service as services
 from consent_service.asks import Ask, StaffRequest
+from consent_service.audit_command import audit
+from consent_service.backup_command import backup
 from consent_service.delivery.suppression import Suppressed
 from consent_service.digest_command import show_digest
 from consent_service.language import HELSINKI
-from consent_service.ledger import audit, proof
+from consent_service.ledger import proof
 from consent_service.ledger.checkpoint import Verifier
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import timestamp as seal_time
 from consent_service.reconcile_command import reconcile
+from consent_service.restore_command import restore
 from consent_service.service import Service
 from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
 
@@ -152,28 +155,6 @@ def purge(dry_run: bool, as_json: bool) -> None:
         click.echo(f"{rule.key}: {said} - {rule.what}, {rule.period}")
 
 
-@cli.command("audit", with_appcontext=False)
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@terminal.fails_clearly
-def run_audit(as_json: bool) -> None:
-    """Hold the whole ledger against its checkpoints and say what was changed, where, and since when."""
-    service = terminal.load_service()
-    anchors = [*service.anchors.all()]  # before the snapshot: each of them was committed before it was kept
-    with database.snapshot(service.engine) as connection:
-        events = audit.count(connection)
-        with click.progressbar(length=2 * events, label=f"Reading {events} events", file=sys.stderr) as bar:
-            findings = audit.audit(connection, service.vault, service.verifiers, anchors, services.now(), bar.update)
-    if as_json:
-        found = {"events": events, "anchors": len(anchors), "findings": [vars(finding) for finding in findings]}
-        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
-    else:
-        for finding in findings:
-            click.echo(f"✗ {finding}")
-        click.echo(f"{events} events, {len(anchors)} checkpoints kept outside: {_verdict(len(findings))}")
-    if findings:
-        sys.exit(1)
-
-
 @cli.command(with_appcontext=False)
 @click.argument("email", metavar="ADDRESS")
 @click.option("--to", "path", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A file to make.")
@@ -219,8 +200,8 @@ def examine(as_json: bool, setup: bool) -> None:
         sys.exit(1)
 
 
-cli.add_command(reconcile)
-cli.add_command(show_digest)
+for command in (audit, reconcile, show_digest, backup, restore):
+    cli.add_command(command)
 
 
 def _show_links(people: int, slices: Iterator[int]) -> None:
@@ -347,12 +328,6 @@ def _report(result: subscriptions.Requested) -> None:
             terminal.stop("This address has been written to already; try again later (at most three mails a day).")
         case Suppressed(reason=reason):
             terminal.stop(f"This address must not be written to ({reason}); nothing was sent.")
-
-
-def _verdict(findings: int) -> str:
-    if not findings:
-        return "nothing was changed."
-    return f"{findings} faults. Keep a copy of everything as it is, and compare with a checkpoint kept elsewhere."
 
 
 def _in_words(facts: dict[str, Any]) -> str:

@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     seal_every_s: float = Field(default=30, gt=0, le=60)
     tsa_url: str = ""
     tsa_root_file: Path | None = None
+    backup_key_file: Path | None = None
     web_processes: int = Field(default=1, ge=1)
     web_threads: int = Field(default=16, ge=1)
 

@@ -4,7 +4,7 @@ The only room that knows which database is behind. SQLite runs with WAL, `synchr
 an acknowledged commit survives a crash and two writers queue instead of failing half-way. Must not know a use case.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,24 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, literal, make_url, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Insert,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    func,
+    inspect,
+    literal,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, InternalError, OperationalError
 
 BUSY_TIMEOUT_S = 10
 # What says that the database is locked, full, read-only or away for now, and nothing about what it was asked.
@@ -119,14 +134,26 @@ def upgrade(engine: Engine) -> None:
 
     Raises SchemaNewer when the database is ahead of this program.
     """
+    with remaking(engine) as connection:
+        migrate(connection, "head")
+
+
+@contextmanager
+def remaking(engine: Engine) -> Iterator[Connection]:
+    """One transaction that may change the form of tables, while nobody else does."""
     with engine.connect().execution_options(writes=True, migrates=True) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = 0"))  # another process may migrate for long
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-        try:
-            command.upgrade(_alembic(connection), "head")
-        except CommandError as error:
-            raise SchemaNewer("the database is newer than this program; start the newer version") from error
+        yield connection
+
+
+def migrate(connection: Connection, to: str) -> None:
+    """Bring the tables to the form of a revision within `remaking`; raises SchemaNewer when it is not known here."""
+    try:
+        command.upgrade(_alembic(connection), to)
+    except CommandError as error:
+        raise SchemaNewer("the database is newer than this program; start the newer version") from error
 
 
 def is_migrated(connection: Connection) -> bool:
@@ -138,6 +165,52 @@ def is_migrated(connection: Connection) -> bool:
 def _pooled(url: URL, connect_args: Mapping[str, Any], **options: Any) -> Engine:
     """An engine with as many connections as threads ask at once, so that none ever waits for another's."""
     return create_engine(url, connect_args=connect_args, pool_size=KEPT_CONNECTIONS, max_overflow=-1, **options)
+
+
+def revision(connection: Connection) -> str | None:
+    """Return of which form the tables are, None without any."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def tables(connection: Connection) -> list[Table]:
+    """Return every table there is as it is in this database, with its columns and without the rules about them."""
+    names = [name for name in inspect(connection).get_table_names() if name != "alembic_version"]
+    found = MetaData()
+    return [Table(name, found, autoload_with=connection, resolve_fks=False) for name in sorted(names)]
+
+
+def drop_tables(connection: Connection) -> None:
+    """Drop every table, within `remaking`."""
+    cascade = " CASCADE" if connection.dialect.name == "postgresql" else ""
+    for name in inspect(connection).get_table_names():
+        connection.execute(text(f'DROP TABLE "{name}"{cascade}'))
+
+
+@contextmanager
+def unordered(connection: Connection) -> Iterator[None]:
+    """Let rows come in before those they refer to, within `remaking`; at the end all of them are held against it."""
+    if connection.dialect.name == "sqlite":
+        yield
+        if lost := connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+            raise IntegrityError("PRAGMA foreign_key_check", None, ValueError(f"a row of {lost[0]} refers to none"))
+        return
+    listed = "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+    mine = "contype = 'f' AND connamespace = current_schema()::regnamespace"
+    rules = connection.execute(text(f"{listed} WHERE {mine}")).all()
+    for table, name, _ in rules:
+        connection.execute(text(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"'))
+    yield
+    for table, name, definition in rules:
+        connection.execute(text(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}'))
+
+
+def catch_up_counters(connection: Connection, filled: Iterable[Table]) -> None:
+    """Let keys the database counts up go on behind those that came in with their rows; SQLite does so by itself."""
+    if connection.dialect.name == "sqlite":
+        return
+    for column in (key for table in filled for key in table.primary_key if key.server_default is not None):
+        counter = func.pg_get_serial_sequence(column.table.name, column.name)
+        connection.execute(select(func.setval(counter, func.max(column))))
 
 
 def _alembic(connection: Connection) -> Config:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent_service import chores, connection_state, database, privacy, privacy_check, rate_limit, retention
+from consent_service import backups, chores, connection_state, database, privacy, privacy_check, rate_limit, retention
 from consent_service import service as services
 from consent_service.delivery import account_setup, outbox, own_link, renewal
 from consent_service.delivery.account_setup import SetupRefused
@@ -30,6 +30,7 @@ from consent_service.service import Service
 MARKS = {"good": "✓", "note": "•", "wrong": "✗"}
 SET_UP = "run: consent-service doctor --setup"
 LONGEST_WAIT_S = 60
+BACKUP_LATE = timedelta(days=2)
 CLOCK_SKEW = timedelta(minutes=2)
 
 
@@ -51,7 +52,16 @@ def examine(service: Service) -> list[Finding]:
         findings.append(_limits(service))
     if not is_usable:
         return [*findings, database_state]
-    checks: list[Callable[[Service], Finding]] = [_keys, _clock, _queue, _comparison, _log, _statement, _retention]
+    checks: list[Callable[[Service], Finding]] = [
+        _keys,
+        _clock,
+        _queue,
+        _comparison,
+        _log,
+        _backup,
+        _statement,
+        _retention,
+    ]
     return [*findings, database_state, *(check(service) for check in checks)]
 
 
@@ -270,6 +280,17 @@ def _log(service: Service) -> Finding:
         says = "events wait for their seal; is a relay running? If it is: consent-service seal says why"
         return Finding("log", "wrong", says)
     return Finding("log", "good", _many(newest.size if newest else 0, "event is sealed", "events are sealed"))
+
+
+def _backup(service: Service) -> Finding:
+    with service.reading() as connection:
+        made_at = backups.made_at(connection)
+    if made_at is None:
+        return Finding("backup", "note", "none was made yet with: consent-service backup; docs/operations.md says how")
+    when = f"the last good one is of {made_at:%Y-%m-%d %H:%M} UTC"
+    if services.now() - made_at > BACKUP_LATE:
+        return Finding("backup", "wrong", f"{when}; look why the daily one fails: consent-service backup FOLDER")
+    return Finding("backup", "good", when)
 
 
 def _retention(service: Service) -> Finding:

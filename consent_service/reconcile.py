@@ -47,10 +47,10 @@ class Comparison:
         self._listing, self._account = service.listing(calls), service.account(calls)
         self._steps = {LIST: self._page, PEOPLE: self._person, DELETED: self._restored, SETTLE: self._counted}
 
-    def begin(self, *, applies: bool) -> bool:
-        """Begin a run by hand, or go on with one; False when somebody is at one."""
+    def begin(self, *, applies: bool, by_hand: bool = True) -> bool:
+        """Begin a run, or go on with one; False when somebody is at one."""
         with self._service.transaction() as connection:
-            if drift.begin(connection, services.now(), applies=applies, by_hand=True):
+            if drift.begin(connection, services.now(), applies=applies, by_hand=by_hand):
                 self._run = drift.claim(connection, self._name, services.now())
         return self._run is not None
 

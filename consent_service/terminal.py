@@ -13,8 +13,10 @@ from typing import Any, NoReturn
 import click
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from consent_service import chores, config, database, people
+from consent_service import chores, config, database, people, restore
 from consent_service import log as logs
+from consent_service.backup_file import BackupRefused
+from consent_service.encrypted_file import EncryptionRefused
 from consent_service.import_account import AccountRefused
 from consent_service.import_file import FileRefused
 from consent_service.ledger.checkpoint import CheckpointRefused
@@ -37,6 +39,9 @@ REFUSALS = (
     chores.PurgeIncomplete,
     FileRefused,
     AccountRefused,
+    BackupRefused,
+    EncryptionRefused,
+    restore.Unfinished,
 )
 
 
@@ -76,6 +81,7 @@ def await_database(service: Service) -> None:
     while True:
         try:
             database.upgrade(service.engine)
+            restore.refuse_unfinished(service)
             chores.repeat_notes(service)
             return
         except OperationalError:

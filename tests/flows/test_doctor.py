@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from pyrage import x25519
 from sqlalchemy import text
 
-from consent_service import config
+from consent_service import backups, config
 from consent_service import service as services
+from consent_service.encrypted_file import Keys
 from consent_service.language import HELSINKI
 from consent_service.ledger.anchors import Anchor
 from tests.actors import Staff, Visitor, fi
@@ -18,8 +20,8 @@ from tests.processes import run, variables
 from tests.servers.smtp import MailServer
 
 PARTS = [
-    "ActiveCampaign", "clock", "comparison", "database", "keys", "log", "mail", "outbox", "retention", "settings",
-    "statement",
+    "ActiveCampaign", "backup", "clock", "comparison", "database", "keys", "log", "mail", "outbox", "retention",
+    "settings", "statement",
 ]  # fmt: skip
 HOOK = "webhook-secret-0123456789-abcdefghij"
 
@@ -55,6 +57,8 @@ def examine(tmp_path, given):
 
 def test_all_is_well(examine, given, tmp_path, sqlite_house):
     Visitor(sqlite_house).becomes_active()
+    reader = Keys([x25519.Identity.generate().to_public()], [])
+    backups.make(sqlite_house.service, tmp_path / "one.age", reader, lambda count: None)
     with MailServer(starttls=True) as encrypted:
         given["CONSENT_SMTP_URL"] = f"{encrypted.url}?starttls=required"
         given["SSL_CERT_FILE"] = str(encrypted.certificate_path)

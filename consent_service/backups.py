@@ -1,0 +1,190 @@
+"""Backups: one snapshot of the database and of the files beside it, encrypted, and opened again before it counts.
+
+Says nothing of which database it came from, so another kind can take it in. Never holds a key of the service. Must not
+put anything back.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, select
+
+from consent_service import backup_file, database, encrypted_file
+from consent_service import service as services
+from consent_service.backup_file import FILE, TABLE, BackupRefused, Contents, Header, Reader, Row, Section, Step
+from consent_service.database import insert_or_replace
+from consent_service.encrypted_file import Keys
+from consent_service.ledger import checkpoint, merkle
+from consent_service.ledger.merkle import Frontier
+from consent_service.models_there import pulse
+from consent_service.service import Service
+
+BACKUP = "backup"
+ANCHORS, NOTES = "anchors.jsonl", "notes.jsonl"
+EVENTS, CHECKPOINTS, KEYS = "consent_event", "checkpoint", "subject_key"
+
+
+@dataclass
+class Facts:
+    """What a backup holds, learnt by reading it through.
+
+    `size` and `root` are those of the log as its events tell, `note` is the newest checkpoint's, `origins` are the
+    names of all logs that signed one, `data_keys` a key of each data key in use, by its subscriber; `root_before` is
+    the log's root when it had `size_before` events.
+    """
+
+    header: Header
+    contents: Contents
+    size_before: int = 0
+    root_before: bytes = merkle.EMPTY
+    is_whole: bool = True
+    note: bytes | None = None
+    origins: set[str] = field(default_factory=set)
+    data_keys: dict[bytes, tuple[bytes, str]] = field(default_factory=dict)
+    tree: Frontier = field(default_factory=Frontier)
+
+    @property
+    def size(self) -> int:
+        """How many events are sealed."""
+        return self.tree.size
+
+    @property
+    def root(self) -> bytes:
+        """The root of the log."""
+        return self.tree.root()
+
+    @property
+    def events(self) -> int:
+        """How many events there are, sealed or not."""
+        return self.contents.rows.get(EVENTS, 0)
+
+    @property
+    def log_holds(self) -> bool:
+        """Whether the events lead to the newest checkpoint."""
+        if self.note is None:
+            return self.is_whole and self.size == 0
+        said = checkpoint.parse(self.note)
+        return self.is_whole and (said.size, said.root) == (self.size, self.root)
+
+
+def count(connection: Connection) -> int:
+    """Return how many rows a backup has to write."""
+    counted = [select(func.count()).select_from(table) for table in database.tables(connection)]
+    return sum(connection.execute(one).scalar_one() for one in counted)
+
+
+def make(service: Service, path: Path, keys: Keys, step: Step) -> Facts:
+    """Write a backup to a new file, open it again, and return what is in it; raises BackupRefused and OSError.
+
+    Until the file has its name it is not one. `step` is told how many rows were written, then read.
+    """
+    if path.exists():
+        raise BackupRefused(f"{path} is there already; name a new file, or a folder.")
+    keys, draft = keys.with_one_to_check(), path.with_name(f".{path.name}.part")
+    draft.unlink(missing_ok=True)
+    try:
+        written = _write(service, draft, keys, step)
+        found = check(draft, keys, step)
+        if found.contents.end != written.end:
+            raise BackupRefused(f"{path}: what can be read is not what was written. Is the disk sound?")
+        draft.rename(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync(path.parent)
+    if found.log_holds:
+        with service.transaction() as connection:
+            insert_or_replace(connection, pulse, ["name"], {"name": BACKUP, "at": found.header.made_at})
+    return found
+
+
+def made_at(connection: Connection) -> datetime | None:
+    """Return of when the last good backup is, None before the first."""
+    return connection.execute(select(pulse.c.at).where(pulse.c.name == BACKUP)).scalar_one_or_none()
+
+
+def check(path: Path, keys: Keys, step: Step, *, opened: Step = lambda count: None, size_before: int = 0) -> Facts:
+    """Read a backup to its end and return what is in it; raises OSError, EncryptionRefused and BackupRefused.
+
+    `step` is told of rows, `opened` of bytes.
+    """
+    with encrypted_file.reading(path, keys, opened) as stream:
+        reader = Reader(stream)
+        found = Facts(reader.header, reader.contents, size_before)
+        learn = {EVENTS: _learn_event, CHECKPOINTS: _learn_checkpoint, KEYS: _learn_key}
+        for section, batch in reader.batches():
+            for row in batch if section.name in learn else ():
+                learn[section.name](found, dict(zip(section.columns, row, strict=True)))
+            step(len(batch))
+    return found
+
+
+def _write(service: Service, draft: Path, keys: Keys, step: Step) -> Contents:
+    anchored = _size(service.folder / ANCHORS)  # before the snapshot: what is kept outside was committed before
+    with service.snapshot() as connection:
+        if not database.is_migrated(connection):
+            raise BackupRefused("The form of the database is not this version's. Run: consent-service migrate")
+        header = Header(services.now(), str(database.revision(connection)))
+        files = (_file(service.folder, ANCHORS, anchored), _file(service.folder, NOTES, None))
+        sections = (*_tables(connection), *files)
+        with encrypted_file.writing(draft, keys) as stream:
+            return backup_file.write(stream, header, sections, step)
+
+
+def _tables(connection: Connection) -> Iterator[tuple[Section, Iterable[Row]]]:
+    for table in database.tables(connection):
+        yield Section(TABLE, table.name, tuple(table.c.keys())), _rows(connection, table)
+
+
+def _rows(connection: Connection, table: Table) -> Iterator[Row]:
+    in_order = select(table).order_by(table.c.log_index) if table.name == EVENTS else select(table)
+    with connection.execute(in_order, execution_options={"yield_per": backup_file.BATCH}) as rows:
+        yield from rows
+
+
+def _file(folder: Path, name: str, end: int | None) -> tuple[Section, Iterable[Row]]:
+    return Section(FILE, name), _lines(folder / name, end)
+
+
+def _lines(path: Path, end: int | None) -> Iterator[Row]:
+    """The lines of a file that is added to meanwhile, up to a place in it; one that is not whole is left out."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            if line.endswith(b"\n") and (end is None or file.tell() <= end):
+                yield [line.decode("utf-8", "surrogateescape")]
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _learn_event(found: Facts, row: dict[str, Any]) -> None:
+    if row["log_index"] is None:
+        return
+    found.is_whole = found.is_whole and row["log_index"] == found.tree.size
+    found.tree.add(merkle.leaf_hash(row["leaf"]))
+    if found.tree.size == found.size_before:
+        found.root_before = found.tree.root()
+
+
+def _learn_checkpoint(found: Facts, row: dict[str, Any]) -> None:
+    found.origins.add(row["note"].partition(b"\n")[0].decode("utf-8", "replace"))
+    if found.note is None or checkpoint.parse(found.note).size < row["size"]:
+        found.note = row["note"]
+
+
+def _learn_key(found: Facts, row: dict[str, Any]) -> None:
+    found.data_keys.setdefault(row["wrapped"][:8], (row["wrapped"], row["subscriber_id"]))
+
+
+def _sync(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,0 +1,249 @@
+"""Putting a backup back: into an empty database, in one transaction, and nothing is served before all else is done.
+
+What was said since the backup holds again first: erasures and refusals from the notes beside the database, departures
+from ActiveCampaign. One key must not sign two histories, so an older log goes on only under a key that signed none.
+"""
+
+import json
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from consent_service import backups, database, drift, encrypted_file
+from consent_service import service as services
+from consent_service.backup_file import FILE, BackupRefused, Reader, Section, Step
+from consent_service.backup_file import Row as Line
+from consent_service.backups import ANCHORS, NOTES, Facts
+from consent_service.caution import RESTORED
+from consent_service.database import SchemaNewer, insert_or_replace
+from consent_service.delivery import outbox
+from consent_service.delivery.pacing import CallBudget
+from consent_service.encrypted_file import Keys
+from consent_service.ledger import sealer
+from consent_service.ledger.checkpoint import CheckpointRefused
+from consent_service.ledger.vault import VaultRefused
+from consent_service.line_file import LineFile
+from consent_service.models import outbox_message
+from consent_service.models_there import pulse, reconcile_run
+from consent_service.reconcile import Comparison
+from consent_service.service import Service
+
+RESTORING = "restoring"
+NOT_SENT = "not sent: a backup was put back, and it may have been sent before"
+NEW_KEY = (
+    "One key must not sign two histories of the log, and what was signed after this backup was made is not in it. Put "
+    "a new key before the old one in CONSENT_LOG_KEY, with a comma between (openssl rand -base64 32), then give this "
+    "command again."
+)
+
+
+class Unfinished(Exception):
+    """A backup is being put back; nothing is served or sent before that is done."""
+
+    def __init__(self) -> None:
+        super().__init__("A backup is being put back here. Give the same command again: consent-service restore FILE")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A backup that may be put back, and whether nothing can have happened since it was made (a move)."""
+
+    path: Path
+    keys: Keys
+    facts: Facts
+    is_move: bool
+
+
+def refuse_unfinished(service: Service) -> None:
+    """Raise Unfinished when a backup was not put back to the end."""
+    with service.reading() as connection:
+        if _begun(connection) is not None:
+            raise Unfinished
+
+
+def prepare(service: Service, path: Path, keys: Keys, opened: Step) -> Plan:
+    """Read a backup through and hold it against what is here, changing nothing; raises BackupRefused and others.
+
+    `opened` is told how many bytes of the file were read.
+    """
+    if not keys.identities:
+        raise BackupRefused("To open a backup the key file has to hold the secret key, AGE-SECRET-KEY-1…")
+    kept = service.anchors.newest()
+    size = kept.checkpoint.size if kept else 0
+    facts = backups.check(path, keys, lambda rows: None, opened=opened, size_before=size)
+    _check_keys(service, facts)
+    if kept and kept.checkpoint.size <= facts.size and kept.checkpoint.root != facts.root_before:
+        raise BackupRefused(f"{service.anchors.path} is of another log than this backup. Is it the right folder?")
+    is_move = kept is not None and kept.note == facts.note
+    return Plan(path, keys, facts, is_move)
+
+
+def is_under_way(service: Service, plan: Plan) -> bool:
+    """Whether this very backup was loaded here, but not put back to the end; raises BackupRefused.
+
+    If not, the database has to be empty, and the log's key one that may go on with the log.
+    """
+    with service.reading() as connection:
+        if _begun(connection) == plan.facts.header.made_at:
+            return True
+        _refuse_filled(connection)
+    used = plan.facts.origins | {anchor.checkpoint.origin for anchor in service.anchors.all()}
+    if not plan.is_move and service.signer.origin in used:
+        raise BackupRefused(NEW_KEY)
+    return False
+
+
+def load(service: Service, plan: Plan, step: Step) -> int:
+    """Take every row in, in one transaction, and return how many mails are not sent that waited in the backup."""
+    files = {name: _copy(service, name) for name in (ANCHORS, NOTES)}
+    with _or_none(files.values()), database.remaking(service.engine) as connection:
+        _refuse_filled(connection)
+        database.drop_tables(connection)
+        _migrate(connection, plan.facts.header.revision)
+        with encrypted_file.reading(plan.path, plan.keys) as stream, database.unordered(connection):
+            _fill(connection, Reader(stream), files, step)
+        _migrate(connection, "head")
+        for name, at in ((RESTORING, plan.facts.header.made_at), (RESTORED, services.now())):
+            insert_or_replace(connection, pulse, ["name"], {"name": name, "at": at})
+        _let_go(connection, services.now())
+        return 0 if plan.is_move else _keep_mails(connection, services.now())
+
+
+def put_files(service: Service) -> Path | None:
+    """Join the backup's files with those beside the database; returns the name anchors were put aside under, if any.
+
+    Notes are only added. Anchors of what is lost with the old database are kept, under a name of their own.
+    """
+    notes, copy = LineFile(_copy(service, NOTES)), _copy(service, ANCHORS)
+    known = {_spelt(line) for line in LineFile(service.folder / NOTES).read()}
+    if missing := [line for line in notes.read() if _spelt(line) not in known]:
+        LineFile(service.folder / NOTES).append(missing)
+    notes.path.unlink(missing_ok=True)
+    with service.reading() as connection:
+        newest = sealer.newest(connection)
+    kept, aside = service.anchors.newest(), None
+    if kept and kept.checkpoint.size > (newest.size if newest else 0):
+        aside = service.anchors.path.with_name(f"anchors-until-{kept.signed_at:%Y%m%dT%H%M%SZ}.jsonl")
+        service.anchors.path.rename(aside)
+    if copy.exists() and not service.anchors.path.exists():
+        copy.rename(service.anchors.path)
+    copy.unlink(missing_ok=True)
+    return aside
+
+
+def compare(service: Service, stop: threading.Event) -> Iterator[Row[Any]]:
+    """Take less permission from ActiveCampaign: who left there leaves here. Yields how far it is; raises Unreachable.
+
+    Contacts nobody here knows are left alone, since they may have joined after the backup was made.
+    """
+    comparison = Comparison(service, CallBudget(service.transaction, services.now, stop.wait), stop)
+    try:
+        while not comparison.begin(applies=True, by_hand=False):  # one that was killed a moment ago still has it
+            if stop.wait(1):
+                return
+        yield from comparison.run()
+    finally:
+        comparison.close()
+
+
+def finish(service: Service) -> None:
+    """Let the service be served again."""
+    with service.transaction() as connection:
+        connection.execute(delete(pulse).where(pulse.c.name == RESTORING))
+
+
+def _copy(service: Service, name: str) -> Path:
+    """Where a file of the backup lies until it is joined with the one that is here."""
+    return service.folder / f"{name}.restored"
+
+
+@contextmanager
+def _or_none(files: Iterable[Path]) -> Iterator[None]:
+    """Leave no copy behind unless all goes well."""
+    for file in files:
+        file.unlink(missing_ok=True)
+    try:
+        yield
+    except BaseException:
+        for file in files:
+            file.unlink(missing_ok=True)
+        raise
+
+
+def _begun(connection: Connection) -> datetime | None:
+    if not database.is_migrated(connection):
+        return None
+    return connection.execute(select(pulse.c.at).where(pulse.c.name == RESTORING)).scalar_one_or_none()
+
+
+def _check_keys(service: Service, facts: Facts) -> None:
+    try:
+        for wrapped, subscriber_id in facts.data_keys.values():
+            service.vault.unwrap(wrapped, subscriber_id)
+    except VaultRefused:
+        raise BackupRefused("CONSENT_DATA_KEYS lacks a key that people in this backup need; give it back.") from None
+    try:
+        if facts.note is not None:
+            service.verifiers.check(facts.note)
+    except CheckpointRefused:
+        raise BackupRefused(
+            "CONSENT_LOG_KEY lacks the key that signed this backup's log; put it behind the newest one."
+        ) from None
+    if not facts.log_holds:
+        raise BackupRefused("The log in this backup does not lead to its newest checkpoint; take an older backup.")
+
+
+def _refuse_filled(connection: Connection) -> None:
+    for table in database.tables(connection):
+        if connection.execute(select(func.count()).select_from(table)).scalar_one():
+            raise BackupRefused(f"The database is not empty ({table.name} has rows). Name an empty one.")
+
+
+def _migrate(connection: Connection, revision: str) -> None:
+    try:
+        database.migrate(connection, revision)
+    except SchemaNewer:
+        raise BackupRefused("The backup was made by a newer version of this program; install that.") from None
+
+
+def _fill(connection: Connection, reader: Reader, files: dict[str, Path], step: Step) -> None:
+    there = {table.name: table for table in database.tables(connection)}
+    for section, batch in reader.batches():
+        if section.kind == FILE:
+            _write(files, section, batch)
+        elif section.name not in there:
+            raise BackupRefused(f"The backup has a table {section.name} that its revision has not.")
+        elif batch:
+            rows = [dict(zip(section.columns, row, strict=True)) for row in batch]
+            connection.execute(insert(there[section.name]), rows)
+        step(len(batch))
+    database.catch_up_counters(connection, there.values())
+
+
+def _write(files: dict[str, Path], section: Section, batch: list[Line]) -> None:
+    if batch and section.name in files:
+        LineFile(files[section.name]).append([json.loads(line) for [line] in batch])
+
+
+def _let_go(connection: Connection, now: datetime) -> None:
+    """Whoever was at work in the old database is not any more."""
+    free = {"claimed_by": None, "claimed_until": None}
+    connection.execute(update(outbox_message).where(outbox_message.c.claimed_by.is_not(None)).values(free))
+    for run in connection.execute(select(reconcile_run).where(reconcile_run.c.is_open)).all():
+        drift.give_up(connection, run, now, "a backup was put back")
+
+
+def _keep_mails(connection: Connection, now: datetime) -> int:
+    """Send nothing that has most likely been sent since the backup was made."""
+    waiting = update(outbox_message).where(outbox_message.c.lane == outbox.MAIL, outbox.undone())
+    return connection.execute(waiting.values(done_at=now, last_error=NOT_SENT)).rowcount
+
+
+def _spelt(line: Any) -> str:
+    return json.dumps(line, sort_keys=True)
