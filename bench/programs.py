@@ -68,6 +68,11 @@ class Process:
         """Everything it has written so far."""
         return self._log.read_text("utf-8", errors="replace")
 
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
     def cpu_s(self) -> float:
         """CPU seconds of it and its children so far."""
         return cpu_s(self._process.pid)

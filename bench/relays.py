@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from sqlalchemy import Engine
 
 from bench.doubles import OtherSide
 from bench.programs import KEY, SCRIPT, Process
@@ -35,7 +36,7 @@ TERMS = Terms(ShownText("consent", "fi", b"Yes, please."), ShownText("privacy", 
 VAULT = Vault([base64.b64decode(KEY)])
 
 
-def ask(engine: database.Engine, number: int) -> None:
+def ask(engine: Engine, number: int) -> None:
     """Let so many people ask at one moment, so that as many mails are due."""
     round_ = secrets.token_hex(4)
     with database.transaction(engine) as connection:
@@ -67,7 +68,8 @@ async def pace(folder: Path, database_url: str, delay_s: float, relays: int, num
         await _until(lambda: other_side.mails.count >= before + number)
         return number / (time.perf_counter() - began)
     finally:
-        await asyncio.to_thread(lambda: [process.stop() for process in running])
+        for process in running:
+            await asyncio.to_thread(process.stop)
         engine.dispose()
         other_side.stop()
 
