@@ -74,7 +74,7 @@ def web() -> None:
     service.engine.dispose()
     _announce(service)
     is_alone = service.settings.web_processes == 1
-    with nullcontext() if is_alone else request_counts.shared(service.folder / "metrics"):
+    with nullcontext() if is_alone else request_counts.shared(request_counts.place(service.folder)):
         serve(service)
 
 

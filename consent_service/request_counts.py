@@ -1,5 +1,6 @@
 """A folder in which several web processes of one service count their requests together.
 
+It lies in memory where it can: the files are written by mapping them, and on a full disk that kills the process.
 Each process that has counted leaves a small file there, also one that died, since its requests count on. The folder
 ends with the service; one that a killed service left behind is removed by the next.
 """
@@ -10,11 +11,24 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 from consent_service import config
 
+MEMORY = Path("/dev/shm")  # noqa: S108 - nobody else can open what is made in it
 LOCK = "lock"  # is held for as long as any process of the service lives
+
+
+def place(var: Path) -> Path:
+    """Return where a service with this `var/` keeps such folders: in memory, or within it where there is none."""
+    in_memory = MEMORY / f"consent-service-{sha256(str(var.resolve()).encode()).hexdigest()[:16]}"
+    try:
+        in_memory.mkdir(mode=0o700, exist_ok=True)
+        is_mine = in_memory.stat().st_uid == os.geteuid() and not in_memory.is_symlink()
+    except OSError:
+        is_mine = False
+    return in_memory if is_mine else var / "metrics"
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import base64
 import contextlib
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import requests
 
+from consent_service import request_counts
 from consent_service import service as services
 from consent_service.config import Settings
 from consent_service.service import Service
@@ -246,3 +248,4 @@ def running(
         port.release()
         house.close()
         house.service.engine.dispose()
+        shutil.rmtree(request_counts.place(folder / "var"))

@@ -32,7 +32,7 @@ def answers(house, form, prefix):
 
 
 def test_a_full_disk_refuses_what_it_cannot_keep_and_all_goes_on_by_itself_when_there_is_room(disk, mail, contacts):
-    with running(disk, f"sqlite:///{disk}/consent.db", mail, contacts, seal_every_s=0.1) as house:
+    with running(disk, f"sqlite:///{disk}/consent.db", mail, contacts, seal_every_s=0.1, web_processes=2) as house:
         aino = Visitor(house)
         aino.subscribe()
         house.deliver()

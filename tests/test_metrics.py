@@ -10,6 +10,7 @@ import time_machine
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
+from consent_service import request_counts
 from consent_service import service as services
 from consent_service.delivery import outbox
 from consent_service.language import HELSINKI
@@ -221,7 +222,7 @@ def test_reading_it_changes_nothing(house):
 
 def test_two_web_processes_and_a_relay_are_one_sum_and_leave_nothing_behind(tmp_path, mail, contacts):
     given = {"metrics_token": TOKEN, "web_processes": 2, "web_threads": 1, "form_min_s": 0}
-    folder = tmp_path / "var" / "metrics"
+    folder = request_counts.place(tmp_path / "var")
     with running(tmp_path, f"sqlite:///{tmp_path}/c.db", mail, contacts, **given) as house:
         for _ in range(30):  # each over a line of its own, so that both get some
             with requests.get(f"{house.url}/privacy", timeout=20, headers={"Connection": "close"}) as answer:
