@@ -63,12 +63,16 @@ def new_postgres_url(postgres_url):
     _obey(postgres_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
-@pytest.fixture
-def empty_postgres_url(postgres_url):
-    """A PostgreSQL database without any table."""
-    name = f"empty_{secrets.token_hex(6)}"
-    _create(postgres_url, name)
-    return _named(postgres_url, name)
+@pytest.fixture(params=DATABASES)
+def empty_url(request, tmp_path):
+    """A database of each kind without any table."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/empty.db"
+        return
+    url, name = request.getfixturevalue("postgres_url"), f"empty_{secrets.token_hex(6)}"
+    _create(url, name)
+    yield _named(url, name)
+    _obey(url, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture

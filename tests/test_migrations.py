@@ -1,7 +1,4 @@
-"""The tables: the migrations make exactly what the models say, and several processes may start at once."""
-
-import subprocess
-import sys
+"""The tables: the migrations make exactly what the models say, and they refuse what must not be."""
 
 import pytest
 import sqlalchemy
@@ -15,15 +12,6 @@ from consent_service.models import metadata
 from consent_service.web import accounts
 from tests.actors import Visitor
 
-UPGRADE = "import sys; from consent_service import database; database.upgrade(database.make_engine(sys.argv[1]))"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty_url(request, tmp_path):
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/empty.db"
-    return request.getfixturevalue("empty_postgres_url")
-
 
 def test_head_equals_the_models(empty_url):
     assert accounts.Staff.__table__.metadata is models_there.metadata is metadata
@@ -31,15 +19,6 @@ def test_head_equals_the_models(empty_url):
     database.upgrade(engine)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-        assert database.is_migrated(connection)
-    engine.dispose()
-
-
-def test_four_processes_may_migrate_at_once(empty_url):
-    started = [subprocess.Popen([sys.executable, "-W", "error", "-c", UPGRADE, empty_url]) for _ in range(4)]
-    assert [process.wait(60) for process in started] == [0, 0, 0, 0]
-    engine = database.make_engine(empty_url)
-    with database.reading(engine) as connection:
         assert database.is_migrated(connection)
     engine.dispose()
 

@@ -23,13 +23,6 @@ ADD = [
 ]  # fmt: skip
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty_url(request, tmp_path):
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/empty.db"
-    return request.getfixturevalue("empty_postgres_url")
-
-
 @pytest.fixture
 def terminal(house, tmp_path):
     """A terminal on the machine of the household."""
