@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from consent_service import people, statements
 from consent_service.delivery import allowance, outbox
@@ -26,6 +26,24 @@ from consent_service.statements import Terms
 LINK_LIFETIME = timedelta(days=7)
 TO_THE_KNOWN = ("data", "leave", "name")  # what only people we know get a mail or an entry for
 ASK_GAP = Window(1, timedelta(minutes=5))
+
+# Built once: what is done for every subscriber pays for building a statement as much as for executing it.
+_STATE = select(subscriber.c.status, subscriber.c.open_confirmation_id).where(
+    subscriber.c.email_key == bindparam("email_key")
+)
+_WRITE_DOWN = insert(confirmation)
+_ASK = select(confirmation).where(confirmation.c.id == bindparam("ask"))
+_PERSON = select(subscriber).where(subscriber.c.id == bindparam("person"))
+_LOCK_PERSON = _PERSON.with_for_update()
+_OWNER = select(confirmation.c.subscriber_id).where(confirmation.c.id == bindparam("ask"))
+_LOCK_OWNER = select(subscriber).where(subscriber.c.id == _OWNER.scalar_subquery()).with_for_update()
+_CHANGE_PERSON = update(subscriber).where(subscriber.c.id == bindparam("person"))
+_MOVED_SINCE = (
+    select(confirmation.c.id)
+    .where(confirmation.c.subscriber_id == bindparam("person"), confirmation.c.source == MOVE)
+    .where(confirmation.c.id != bindparam("ask"), confirmation.c.used_at > bindparam("asked_at"))
+    .limit(1)
+)
 
 
 class LinkDead(Exception):
@@ -74,8 +92,7 @@ def without_idle_gap(connection: Connection, address: Address, allowed: Sequence
 
     The gap lets a message arrive before the next one makes it worthless; that message is worthless already.
     """
-    state = select(subscriber.c.status, subscriber.c.open_confirmation_id).where(subscriber.c.email_key == address.key)
-    person = connection.execute(state).one_or_none()
+    person = connection.execute(_STATE, {"email_key": address.key}).one_or_none()
     if person is None or person.status == "active" or person.open_confirmation_id is not None:
         return allowed
     return [window for window in allowed if window != ASK_GAP]
@@ -115,22 +132,18 @@ def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask
     whose: Payload = {} if source == MOVE else {"email": person.email}
     new_address = {"email": ask.address.email, "email_key": ask.address.key} if source == MOVE else {}
     asked = evidence.append(connection, occasion, person.id, core | whose | names | extra)
-    connection.execute(
-        insert(confirmation).values(
-            id=confirmation_id,
-            subscriber_id=person.id,
-            purpose=statements.PURPOSE,
-            purpose_version=ask.terms.purpose_version,
-            statement_sha256=consent,
-            tracking_sha256=texts.get("tracking"),
-            source=source,
-            asked_at=asked.at,
-            expires_at=asked.at + LINK_LIFETIME,
-            **names,
-            **extra,
-            **new_address,
-        )
-    )
+    values = {
+        "id": confirmation_id,
+        "subscriber_id": person.id,
+        "purpose": statements.PURPOSE,
+        "purpose_version": ask.terms.purpose_version,
+        "statement_sha256": consent,
+        "tracking_sha256": texts.get("tracking"),
+        "source": source,
+        "asked_at": asked.at,
+        "expires_at": asked.at + LINK_LIFETIME,
+    }
+    connection.execute(_WRITE_DOWN, values | names | extra | new_address)
     change_person(connection, person.id, open_confirmation_id=confirmation_id, asked_at=asked.at)
     return confirmation_id
 
@@ -144,10 +157,10 @@ def mail_link(connection: Connection, now: datetime, subscriber_id: str, confirm
 
 def find(connection: Connection, confirmation_id: str) -> tuple[Row[Any], Row[Any]]:
     """Return an ask and its person for showing only; raises LinkDead, also when another address was asked by it."""
-    ask = connection.execute(select(confirmation).where(confirmation.c.id == confirmation_id)).one_or_none()
+    ask = connection.execute(_ASK, {"ask": confirmation_id}).one_or_none()
     if ask is None or _is_to_former_address(connection, ask):
         raise LinkDead
-    person = connection.execute(select(subscriber).where(subscriber.c.id == ask.subscriber_id)).one_or_none()
+    person = connection.execute(_PERSON, {"person": ask.subscriber_id}).one_or_none()
     if person is None:  # erased between the two
         raise LinkDead
     return ask, person
@@ -155,25 +168,20 @@ def find(connection: Connection, confirmation_id: str) -> tuple[Row[Any], Row[An
 
 def lock(connection: Connection, confirmation_id: str) -> tuple[Row[Any], Row[Any]]:
     """Return an ask and its person, whom nobody else changes meanwhile; raises LinkDead."""
-    owner = select(confirmation.c.subscriber_id).where(confirmation.c.id == confirmation_id)
-    person = connection.execute(
-        select(subscriber).where(subscriber.c.id == owner.scalar_subquery()).with_for_update()
-    ).one_or_none()
+    person = connection.execute(_LOCK_OWNER, {"ask": confirmation_id}).one_or_none()
     if person is None:
         raise LinkDead
-    return connection.execute(select(confirmation).where(confirmation.c.id == confirmation_id)).one(), person
+    return connection.execute(_ASK, {"ask": confirmation_id}).one(), person
 
 
 def lock_person(connection: Connection, subscriber_id: str) -> Row[Any] | None:
     """Return a person, whom nobody else changes meanwhile, or None."""
-    return connection.execute(
-        select(subscriber).where(subscriber.c.id == subscriber_id).with_for_update()
-    ).one_or_none()
+    return connection.execute(_LOCK_PERSON, {"person": subscriber_id}).one_or_none()
 
 
 def change_person(connection: Connection, subscriber_id: str, **values: object) -> None:
     """Give columns of a locked person new values."""
-    connection.execute(update(subscriber).where(subscriber.c.id == subscriber_id).values(**values))
+    connection.execute(_CHANGE_PERSON, {"person": subscriber_id, **values})
 
 
 def was_asked_on(connection: Connection, consent_sha256: str, purpose_version: int) -> bool:
@@ -219,9 +227,8 @@ def address_of(person: Row[Any]) -> Address:
 
 def _is_to_former_address(connection: Connection, ask: Row[Any]) -> bool:
     """Whether the person has moved since: whoever reads the old mailbox has no say over the new one."""
-    moved = (confirmation.c.subscriber_id == ask.subscriber_id, confirmation.c.source == MOVE)
-    since = select(confirmation.c.id).where(*moved, confirmation.c.id != ask.id, confirmation.c.used_at > ask.asked_at)
-    return connection.execute(since.limit(1)).first() is not None
+    values = {"person": ask.subscriber_id, "ask": ask.id, "asked_at": ask.asked_at}
+    return connection.execute(_MOVED_SINCE, values).first() is not None
 
 
 def _staff_values(staff: StaffRequest | None) -> Payload:

@@ -111,6 +111,8 @@ def move(connection: Connection, occasion: Occasion, ask: Row[Any], person: Row[
 
 def forget_move(connection: Connection, person: Row[Any]) -> bool:
     """Forget the new address of a person's open ask, which may be a stranger's; False when none waits."""
+    if person.open_confirmation_id is None:
+        return False
     waiting = (confirmation.c.id == person.open_confirmation_id, confirmation.c.email.is_not(None))
     nothing = {"email": None, "email_key": None}
     return connection.execute(update(confirmation).where(*waiting).values(**nothing)).rowcount == 1

@@ -4,10 +4,12 @@ The only room that knows which database is behind. SQLite runs with WAL, `synchr
 an acknowledged commit survives a crash and two writers queue instead of failing half-way. Must not know a use case.
 """
 
+import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from alembic import command
 from alembic.config import Config
@@ -18,6 +20,7 @@ from sqlalchemy import (
     URL,
     Connection,
     Engine,
+    Executable,
     Insert,
     MetaData,
     Table,
@@ -32,6 +35,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, InternalError, OperationalError
+
+from consent_service import writers
 
 BUSY_TIMEOUT_S = 10
 # What says that the database is locked, full, read-only or away for now, and nothing about what it was asked.
@@ -65,7 +70,7 @@ def make_engine(url: str) -> Engine:
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """One transaction that may write: commits at the end of the block, rolls back on any exception."""
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+    with _turn(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
         yield connection
 
 
@@ -86,15 +91,13 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 
 def insert_if_absent(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
     """Insert one row and return True, or return False when a unique column already holds its value."""
-    statement = _dialect_insert(connection, table).values(**values).on_conflict_do_nothing()
-    # Told by what comes back: beside a key the database counts up, the number of rows is not told on PostgreSQL.
-    return connection.execute(statement.returning(literal(True))).first() is not None
+    return connection.execute(_insert_if_absent(connection.dialect.name, table), values).first() is not None
 
 
 def insert_or_replace(connection: Connection, table: Table, keys: Collection[str], values: Mapping[str, Any]) -> None:
     """Insert one row, or give the row with the same key columns these values."""
     others = {name: value for name, value in values.items() if name not in keys}
-    statement = _dialect_insert(connection, table).values(**values)
+    statement = _dialect_insert(connection.dialect.name, table).values(**values)
     connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=others))
 
 
@@ -142,6 +145,7 @@ def upgrade(engine: Engine) -> None:
 def remaking(engine: Engine) -> Iterator[Connection]:
     """One transaction that may change the form of tables, while nobody else does."""
     with engine.connect().execution_options(writes=True, migrates=True) as connection, connection.begin():
+        connection.detach()  # from the pool: it is closed at the end, since it does not check what others must
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = 0"))  # another process may migrate for long
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
@@ -213,6 +217,11 @@ def catch_up_counters(connection: Connection, filled: Iterable[Table]) -> None:
         connection.execute(select(func.setval(counter, func.max(column))))
 
 
+def _turn(engine: Engine) -> AbstractContextManager[None]:
+    path = engine.url.database if engine.dialect.name == "sqlite" else None
+    return writers.turn(path, BUSY_TIMEOUT_S / 2) if path else nullcontext()
+
+
 def _alembic(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -220,8 +229,15 @@ def _alembic(connection: Connection) -> Config:
     return config
 
 
-def _dialect_insert(connection: Connection, table: Table) -> Any:
-    build: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+@cache
+def _insert_if_absent(dialect: str, table: Table) -> Executable:
+    # Told by what comes back: beside a key the database counts up, the number of rows is not told on PostgreSQL.
+    statement: Executable = _dialect_insert(dialect, table).on_conflict_do_nothing().returning(literal(True))
+    return statement
+
+
+def _dialect_insert(dialect: str, table: Table) -> Any:
+    build: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
     statement: Insert = build(table)
     return statement
 
@@ -238,7 +254,10 @@ def _lower(value: object) -> object:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    options = connection.get_execution_options()
-    # A table that is made anew must not take along the rows that refer to it; says so before the transaction begins.
-    connection.exec_driver_sql(f"PRAGMA foreign_keys={'OFF' if options.get('migrates') else 'ON'}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes") else "BEGIN")
+    options, driver = connection.get_execution_options(), cast(sqlite3.Connection, connection.connection)
+    try:
+        if options.get("migrates"):  # a table that is made anew must not take along the rows that refer to it
+            driver.execute("PRAGMA foreign_keys=OFF")
+        driver.execute("BEGIN IMMEDIATE" if options.get("writes") else "BEGIN")
+    except sqlite3.OperationalError as error:
+        raise OperationalError("BEGIN", None, error) from error

@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, select, update
 
 from consent_service.database import insert_if_absent
 from consent_service.models import import_row, outbox_message
+
+_WAITS = select(import_row.c.id).where(import_row.c.email_key == bindparam("email_key"))  # asked of every visitor
 
 
 def keep(connection: Connection, batch_id: str, person: Mapping[str, str | None], now: datetime) -> bool:
@@ -21,7 +23,7 @@ def keep(connection: Connection, batch_id: str, person: Mapping[str, str | None]
 
 def waits(connection: Connection, email_key: str) -> bool:
     """Whether somebody with this address waits to be asked."""
-    return connection.execute(select(import_row.c.id).where(import_row.c.email_key == email_key)).first() is not None
+    return connection.execute(_WAITS, {"email_key": email_key}).first() is not None
 
 
 def find(connection: Connection, email_key: str) -> Row[Any] | None:
@@ -31,7 +33,7 @@ def find(connection: Connection, email_key: str) -> Row[Any] | None:
 
 def forget(connection: Connection, email_key: str) -> bool:
     """Forget somebody who waits: they came by themselves, or want to be erased; False when nobody waited."""
-    return _end(connection, import_row.c.email_key == email_key) > 0
+    return waits(connection, email_key) and _end(connection, import_row.c.email_key == email_key) > 0
 
 
 def forget_overdue(connection: Connection, ids: Sequence[int]) -> None:

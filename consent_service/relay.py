@@ -19,23 +19,24 @@ from sqlalchemy.exc import SQLAlchemyError
 from consent_service import reconcile
 from consent_service import service as services
 from consent_service.chores import Chores
-from consent_service.delivery import batches, outbox
+from consent_service.delivery import batches, outbox, relaying
 from consent_service.delivery.batches import BatchChannel
-from consent_service.delivery.outbox import Channel, Delivered, Outcome, Relay, Retry
+from consent_service.delivery.outbox import Delivered, Outcome, Retry
 from consent_service.delivery.pacing import CallBudget
+from consent_service.delivery.relaying import Channel, Relay
 from consent_service.service import Service
 
 LONGEST_REST_S = 60
 OUTAGE = 3  # so many failures in a row are the other side's trouble, not one message's
 LONGEST_END_S = 20  # to end what is under way when told to stop, as the pages have too
-HEARTBEAT_S = outbox.LEASE.total_seconds() / 3
+HEARTBEAT_S = relaying.LEASE.total_seconds() / 3
 
 log = structlog.get_logger()
 
 
 def run(service: Service, stop: threading.Event) -> None:
     """Deliver until `stop` is set."""
-    relay = Relay(secrets.token_hex(8), service.transaction, services.now, random.random)
+    relay = Relay(secrets.token_hex(8), service.transaction, services.now, random.random, stop.is_set)
     budget = CallBudget(service.transaction, services.now, stop.wait)
     channels, ended = service.channels(budget), threading.Event()
     heartbeat = threading.Thread(target=_heartbeat, args=(relay, ended), name="heartbeat")
@@ -93,8 +94,7 @@ class Lane:
 
         Once the other side is back, the others need not wait any longer.
         """
-        outcome = self._batch() or outbox.relay_once(self._relay, self._channel)
-        self._is_busy = outcome is not None
+        outcome = self._batch() or self._some()
         if isinstance(outcome, Retry) and outcome.peer_down:
             self._failures += 1
         elif isinstance(outcome, Delivered):
@@ -104,8 +104,18 @@ class Lane:
                     outbox.hasten(connection, self._channel.lane, self._relay.now())
         return outcome
 
+    def _some(self) -> Outcome | None:
+        """Deliver a few, and return what matters most for what follows: whether the other side is down."""
+        # Whether it is back is tried with one message, not with many.
+        at_most = 1 if self._failures else self._channel.at_once
+        outcomes = relaying.relay_some(self._relay, self._channel, at_most)
+        self._is_busy = len(outcomes) == at_most
+        is_down = (one for one in outcomes if isinstance(one, Retry) and one.peer_down)
+        arrived = (one for one in outcomes if isinstance(one, Delivered))
+        return next(is_down, next(arrived, outcomes[0] if outcomes else None))
+
     def _batch(self) -> Outcome | None:
-        # An idle lane need not ask, and whether the other side is back is tried with one message, not with many.
+        # A lane that kept up need not ask.
         if not self._is_busy or self._failures or not isinstance(self._channel, BatchChannel):
             return None
         return batches.relay_batch(self._relay, self._channel)
@@ -130,7 +140,7 @@ def _chores(service: Service, stop: threading.Event) -> None:
 def _heartbeat(relay: Relay, ended: threading.Event) -> None:
     while not ended.wait(HEARTBEAT_S):
         try:
-            outbox.extend_leases(relay)
+            relaying.extend_leases(relay)
         except SQLAlchemyError as error:
             log.error("leases not extended", error=type(error).__name__)
         _add_up(relay)

@@ -31,9 +31,9 @@ from consent_service.delivery.holdings import Reader
 from consent_service.delivery.letters import Letters
 from consent_service.delivery.listing import Listing
 from consent_service.delivery.mail import FolderMail, SmtpMail
-from consent_service.delivery.outbox import Channel
 from consent_service.delivery.own_link import OwnLinks
 from consent_service.delivery.pacing import CallBudget, Unpaced
+from consent_service.delivery.relaying import Channel
 from consent_service.language import Language
 from consent_service.ledger import sealer
 from consent_service.ledger.anchors import Anchors
@@ -45,6 +45,8 @@ from consent_service.statements import ConsentText, ShownText, Terms
 from consent_service.tokens import Tokens
 
 MAIL_FOLDER = VAR / "mail"
+MAILS_AT_ONCE = 16
+CONTACTS_AT_ONCE = 4  # two calls each, and four calls are allowed in a second
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,9 @@ class Service:
     def channels(self, budget: CallBudget) -> list[Channel]:
         """The lanes that can be delivered, each with its channel."""
         mailer = self.mailer()
-        mail = Channel(outbox.MAIL, self.letters.load, mailer.deliver, self.letters.record, mailer.close)
+        mail = Channel(
+            outbox.MAIL, self.letters.load, mailer.deliver, self.letters.record, mailer.close, at_once=MAILS_AT_ONCE
+        )
         if not self.forwards:
             return [mail]
         return [mail, self._forwarding(budget), self._access(budget)]
@@ -232,6 +236,7 @@ class Service:
             partial(bulk_people.record, self._left_there),
             account.close,
             mend=partial(bulk_people.mend, self.vault),
+            at_once=CONTACTS_AT_ONCE,
             may_join=bulk_people.may_join(),
             load_all=partial(bulk_people.load_all, self.own_links),
             deliver_all=bulk.deliver,

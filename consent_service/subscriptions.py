@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from consent_service import asks, corrections, import_rows
 from consent_service.asks import Ask, LinkDead, LinkExpired
@@ -31,6 +31,9 @@ from consent_service.statements import LEAVING_REASONS, ShownText, Terms
 
 IMPORTED = "import"  # the source of an ask to somebody on an earlier list
 THERE = "activecampaign"  # the door of what somebody did or said at ActiveCampaign
+
+_ANSWER = update(confirmation).where(confirmation.c.id == bindparam("ask"))
+_LOCK_KNOWN = select(subscriber).where(subscriber.c.email_key == bindparam("email_key")).with_for_update()
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ def decline(connection: Connection, occasion: Occasion, confirmation_id: str) ->
     if ask.used_at is not None or is_past:
         raise LinkDead
     declined = evidence.append(connection, occasion, person.id, {"kind": "declined", "confirmation": ask.id})
-    connection.execute(update(confirmation).where(confirmation.c.id == ask.id).values(declined_at=declined.at))
+    connection.execute(_ANSWER, {"ask": ask.id, "declined_at": declined.at})
     asks.change_person(connection, person.id, open_confirmation_id=None)
     corrections.forget_move(connection, person)
     suppression.decline(connection, occasion.vault, address.key, occasion.now)
@@ -277,8 +280,7 @@ def _activate(
     core: Payload = {"kind": "confirmed", "confirmation": ask.id, "email": person.email, "texts": {**texts}}
     basis = evidence.append(connection, occasion, person.id, core | names)
     tracked = basis if "tracking" in texts else None
-    used = update(confirmation).where(confirmation.c.id == ask.id).values(used_at=basis.at, used_event_id=basis.id)
-    connection.execute(used)
+    connection.execute(_ANSWER, {"ask": ask.id, "used_at": basis.at, "used_event_id": basis.id})
     asks.change_person(
         connection,
         person.id,
@@ -307,10 +309,9 @@ def _person(connection: Connection, occasion: Occasion, ask: Ask) -> Row[Any]:
         "status": "pending",
         "asked_at": occasion.now,
     }
-    known = select(subscriber).where(subscriber.c.email_key == ask.address.key).with_for_update()
     while True:  # again, if they were erased between the two: then the row is new and nobody else's
         insert_if_absent(connection, subscriber, values)
-        person = connection.execute(known).one_or_none()
+        person = connection.execute(_LOCK_KNOWN, {"email_key": ask.address.key}).one_or_none()
         if person is not None:
             import_rows.forget(connection, person.email_key)  # they need not be asked any more
             return person

@@ -19,8 +19,9 @@ from consent_service import config, drift, erasure, relay, subscriptions
 from consent_service import service as services
 from consent_service.chores import Chores
 from consent_service.config import Settings
-from consent_service.delivery.outbox import Channel, Outcome, Relay
+from consent_service.delivery.outbox import Outcome
 from consent_service.delivery.pacing import CallBudget
+from consent_service.delivery.relaying import Channel, Relay
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.models import confirmation, consent_event, metadata, outbox_message, subscriber

@@ -10,9 +10,10 @@ import time_machine
 
 from consent_service import service as services
 from consent_service import subscriptions
-from consent_service.delivery import departures, outbox, strangers
+from consent_service.delivery import departures, outbox, relaying, strangers
 from consent_service.delivery.batches import LEAST, relay_batch
-from consent_service.delivery.outbox import LEASE, Delivered, Hold, Relay, Retry
+from consent_service.delivery.outbox import Delivered, Hold, Retry
+from consent_service.delivery.relaying import LEASE, Relay
 from tests import crowd
 
 SUBSCRIBED, UNSUBSCRIBED = 1, 2
@@ -77,8 +78,8 @@ def test_a_living_relay_keeps_all_it_delivers_however_long_that_takes(house, for
     def slow(parcels):
         for _ in range(3):
             clock.shift(LEASE - timedelta(seconds=1))
-            outbox.extend_leases(mine)
-            others.append(outbox.relay_once(relay(house, "b"), forward))
+            relaying.extend_leases(mine)
+            others.append(relaying.relay_once(relay(house, "b"), forward))
         return forward.deliver_all(parcels)
 
     assert isinstance(relay_batch(mine, replace(forward, deliver_all=slow)), Hold)

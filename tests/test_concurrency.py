@@ -15,9 +15,9 @@ from consent_service import corrections, import_rows, imports, statements, subsc
 from consent_service import service as services
 from consent_service.asks import LinkDead
 from consent_service.chores import Chores
-from consent_service.delivery import outbox
+from consent_service.delivery import outbox, relaying
 from consent_service.delivery.letters import ANCHOR, LIST_DATA
-from consent_service.delivery.outbox import Relay
+from consent_service.delivery.relaying import Relay
 from consent_service.import_claims import Claim
 from consent_service.import_file import EMAIL, Line
 from consent_service.language import language
@@ -99,7 +99,7 @@ def test_two_relays_never_deliver_a_message_twice(house):
     channels = [house.service.channels(house.budget)[0] for _ in relays]
 
     def drain(relay, channel):
-        while outbox.relay_once(relay, channel) is not None:
+        while relaying.relay_once(relay, channel) is not None:
             pass
         channel.close()
 

@@ -47,12 +47,14 @@ ROOMS = {
     # tables
     "models": set(),
     "models_there": {"models"},
-    "database": set(),
+    "writers": set(),
+    "database": {"writers"},
 }
 ROWS = [
     {"ledger.tiles"},
     {"ledger.evidence", "delivery.suppression", "delivery.allowance", "delivery.tally", "import_rows"},
     {"delivery.outbox", "delivery.pacing", "ledger.sealer"},
+    {"delivery.relaying"},
     {"delivery.calls", "delivery.contacts", "delivery.batches", "delivery.lanes"},
     {"ledger.receipt", "ledger.replay", "delivery.tags"},
     {"ledger.findings"},

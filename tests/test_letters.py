@@ -18,7 +18,7 @@ import time_machine
 from consent_service import service as services
 from consent_service import weeks
 from consent_service.config import TEMPLATES
-from consent_service.delivery import letters, outbox
+from consent_service.delivery import letters, outbox, relaying
 from consent_service.language import language
 from consent_service.service import Service
 from consent_service.weeks import Week
@@ -280,7 +280,7 @@ def test_a_controller_file_with_line_breaks_puts_nothing_into_headers(sqlite_hou
     service = Service(sqlite_house.settings, controller)
     with sqlite_house.service.transaction() as connection:
         [message] = [row for row in sqlite_house.messages() if row.lane == outbox.MAIL]
-        same = {name: getattr(message, name) for name in outbox.MESSAGE_COLUMNS}
+        same = {name: getattr(message, name) for name in relaying.MESSAGE_COLUMNS}
         ask = outbox.Message(**same, attempts=message.attempts)
         letter = service.letters.load(connection, ask, services.now())
     mailer = service.mailer()

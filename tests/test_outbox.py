@@ -10,14 +10,15 @@ import time_machine
 from sqlalchemy import insert
 
 from consent_service import service as services
-from consent_service.delivery import outbox
+from consent_service.delivery import outbox, relaying
 from consent_service.delivery.lanes import lane_states
-from consent_service.delivery.outbox import Channel, Delivered, Hold, Nothing, Rejected, Relay, Retry
+from consent_service.delivery.outbox import Delivered, Hold, Nothing, Rejected, Retry
+from consent_service.delivery.relaying import Channel, Relay
 from consent_service.models import subscriber
 from consent_service.relay import Lane
 from tests.actors import Visitor
 
-MAIL, ACTIVECAMPAIGN, LEASE, TRIES = outbox.MAIL, outbox.ACTIVECAMPAIGN, outbox.LEASE, outbox.TRIES
+MAIL, ACTIVECAMPAIGN, LEASE, TRIES = outbox.MAIL, outbox.ACTIVECAMPAIGN, relaying.LEASE, relaying.TRIES
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 SUBSCRIBED, UNSUBSCRIBED = 1, 2
@@ -65,7 +66,7 @@ class Office:
     def run(self, name="a", channel=None):
         """Deliver until nothing is due; the outcomes."""
         outcomes = []
-        while outcome := outbox.relay_once(self.relay(name), channel or self.channel):
+        while outcome := relaying.relay_once(self.relay(name), channel or self.channel):
             outcomes.append(outcome)
         return outcomes
 
@@ -126,15 +127,15 @@ def test_a_living_relay_keeps_what_it_delivers_however_long_that_takes(office):
     def slow(message):
         for _ in range(5):
             office.now += LEASE - SECOND
-            outbox.extend_leases(relay)
+            relaying.extend_leases(relay)
             others.extend(office.run("b"))
         return Delivered("taken at last")
 
     office.answer = slow
-    assert outbox.relay_once(relay, office.channel) == Delivered("taken at last")
+    assert relaying.relay_once(relay, office.channel) == Delivered("taken at last")
     assert others == []
     office.now += timedelta(days=1)
-    outbox.extend_leases(relay)
+    relaying.extend_leases(relay)
     assert office.run() == [], "a done message is nobody's"
 
 
@@ -164,7 +165,7 @@ def test_the_same_relay_overtaken_by_its_own_later_try_settles_nothing(office):
         return Delivered("stale")
 
     office.answer = overtaken
-    outbox.relay_once(office.relay("a"), office.channel)
+    relaying.relay_once(office.relay("a"), office.channel)
     assert office.state(number) == "waits"
     assert office.kept == []
 
@@ -187,7 +188,7 @@ def test_a_late_subscribe_of_a_relay_without_a_lease_is_put_right_by_another_syn
             assert house.contacts.status_of(aino.email) == UNSUBSCRIBED
             return forward.deliver(contact)
 
-        outbox.relay_once(stuck, replace(forward, deliver=wakes_late))
+        relaying.relay_once(stuck, replace(forward, deliver=wakes_late))
         assert house.contacts.status_of(aino.email) == SUBSCRIBED, "this is what must not last"
         house.deliver()
     assert house.contacts.status_of(aino.email) == UNSUBSCRIBED
@@ -279,7 +280,7 @@ def test_twelve_tries_from_a_minute_to_a_day_and_a_half_then_a_dead_letter(offic
 
 def test_chance_spreads_the_tries_over_the_upper_half_of_each_pause():
     for attempts in range(1, TRIES):
-        low, middle, high = (outbox.pause(attempts, jitter) for jitter in (0.0, 0.5, 1.0))
+        low, middle, high = (relaying.pause(attempts, jitter) for jitter in (0.0, 0.5, 1.0))
         assert timedelta(seconds=60) <= low < middle < high <= timedelta(hours=34, minutes=8)
         assert high == 2 * low
 

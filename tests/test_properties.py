@@ -19,8 +19,8 @@ from sqlalchemy import func, select
 from consent_service import corrections, erasure, statements, subscriptions
 from consent_service.asks import Ask, LinkDead, LinkExpired, StaffRequest
 from consent_service.delivery import departures, forwarding
-from consent_service.delivery.outbox import Relay, relay_once
 from consent_service.delivery.pacing import CallBudget
+from consent_service.delivery.relaying import Relay, relay_once
 from consent_service.language import language
 from consent_service.ledger import evidence, replay
 from consent_service.ledger.evidence import Occasion

@@ -12,9 +12,9 @@ from sqlalchemy import update
 
 from consent_service import relay as relays
 from consent_service import service as services
-from consent_service.delivery import outbox
-from consent_service.delivery.outbox import TRIES, Relay
+from consent_service.delivery import outbox, relaying
 from consent_service.delivery.pacing import CallBudget
+from consent_service.delivery.relaying import TRIES, Relay
 from consent_service.models import outbox_message
 from consent_service.people import AddressRefused, NameRefused, read_address, read_name
 from consent_service.rate_limit import RateLimit
@@ -222,7 +222,7 @@ def test_a_relay_told_to_stop_calls_nobody_before_its_turn(house):
     budget = CallBudget(house.service.transaction, services.now, lambda seconds: True)
     budget.rest(timedelta(minutes=5))
     [_, forward, _] = house.service.channels(budget)
-    outcome = outbox.relay_once(house.relay, forward)
+    outcome = relaying.relay_once(house.relay, forward)
     forward.close()
     assert isinstance(outcome, outbox.Hold)
     assert house.contacts.calls == []

@@ -13,8 +13,9 @@ from typing import Any
 import structlog
 from sqlalchemy import ColumnElement, Connection, or_, select
 
-from consent_service.delivery import outbox
-from consent_service.delivery.outbox import Attempt, Channel, Hold, Message, Outcome, Relay, Retry
+from consent_service.delivery import outbox, relaying
+from consent_service.delivery.outbox import Hold, Message, Outcome, Retry
+from consent_service.delivery.relaying import Attempt, Channel, Relay
 from consent_service.models import outbox_message
 
 LEAST, MOST = 20, 250
@@ -72,7 +73,7 @@ def _claim(connection: Connection, relay: Relay, channel: BatchChannel) -> list[
         .limit(MOST)
         .with_for_update(skip_locked=True, of=outbox_message)
     ).all()
-    return outbox.take(connection, relay, rows) if len(rows) >= LEAST else []
+    return relaying.take(connection, relay, rows) if len(rows) >= LEAST else []
 
 
 def _attempt(relay: Relay, channel: BatchChannel, messages: Sequence[Message]) -> list[Attempt]:
@@ -93,20 +94,20 @@ def _finish(relay: Relay, channel: BatchChannel, attempts: Sequence[Attempt]) ->
     try:
         with relay.transaction() as connection:
             for attempt in _waiting_alike(relay, attempts):
-                outbox.conclude(connection, relay, channel, attempt)
+                relaying.conclude(connection, relay, channel, attempt)
             channel.handed(connection, outcomes, relay.now())
     except Exception as error:  # handed over but not noted: it counts as a try
         log.error("batch not recorded", lane=channel.lane, error=type(error).__name__)
         outcomes = [Retry(f"delivered, but not recorded: {type(error).__name__}")] * len(attempts)
         with relay.transaction() as connection:
             for attempt, outcome in zip(attempts, outcomes, strict=True):
-                outbox.settle(connection, relay, attempt.message, outcome)
+                relaying.settle(connection, relay, attempt.message, outcome)
     return outcomes
 
 
 def _waiting_alike(relay: Relay, attempts: Sequence[Attempt]) -> list[Attempt]:
     """Let who failed together come back together, so that they can go together again."""
-    pause = outbox.pause(min(one.message.attempts for one in attempts), relay.jitter())
+    pause = relaying.pause(min(one.message.attempts for one in attempts), relay.jitter())
     return [
         replace(one, outcome=replace(one.outcome, after=pause))
         if isinstance(one.outcome, Retry) and one.outcome.after is None

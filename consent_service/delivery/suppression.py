@@ -7,13 +7,20 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from consent_service.database import insert_or_replace
 from consent_service.ledger.vault import Vault
 from consent_service.models import suppression
 
 DECLINED_FOR = timedelta(days=365)
+_FIND = (
+    select(suppression)
+    .where(suppression.c.address_hash.in_(bindparam("hashes", expanding=True)))
+    .where(suppression.c.until.is_(None) | (suppression.c.until > bindparam("now")))
+    .order_by(suppression.c.until.is_(None).desc())
+    .limit(1)
+)
 
 
 @dataclass(frozen=True)
@@ -59,13 +66,7 @@ def lift_declined(connection: Connection, keys: Vault, email_key: str) -> None:
 
 def find(connection: Connection, keys: Vault, email_key: str, now: datetime) -> Suppressed | None:
     """Return why an address must not be written to now, or None."""
-    row = connection.execute(
-        select(suppression)
-        .where(suppression.c.address_hash.in_(keys.address_hashes(email_key)))
-        .where(suppression.c.until.is_(None) | (suppression.c.until > now))
-        .order_by(suppression.c.until.is_(None).desc())
-        .limit(1)
-    ).one_or_none()
+    row = connection.execute(_FIND, {"hashes": keys.address_hashes(email_key), "now": now}).one_or_none()
     return Suppressed(row.reason, row.created_at, row.until) if row else None
 
 

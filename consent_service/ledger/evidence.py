@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import rfc8785
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from consent_service.database import insert_if_absent
 from consent_service.ledger import merkle, seal, vault
@@ -21,6 +21,17 @@ from consent_service.ledger.seal import Compartment, Opening, Payload
 from consent_service.ledger.vault import Vault, VaultRefused
 from consent_service.models import consent_event, shown_text, subject_key
 from consent_service.statements import ShownText
+
+# Built once: what is done for every subscriber pays for building a statement as much as for executing it.
+_APPEND = insert(consent_event)
+_KEPT = select(shown_text).where(shown_text.c.sha256 == bindparam("sha256"))
+_WRAPPED = select(subject_key.c.wrapped).where(subject_key.c.subscriber_id == bindparam("person"))
+_NEWEST = (
+    select(consent_event.c.recorded_at, consent_event.c.leaf_hash, _WRAPPED.scalar_subquery().label("wrapped"))
+    .where(consent_event.c.subscriber_id == bindparam("person"))
+    .order_by(consent_event.c.recorded_at.desc())
+    .limit(1)
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,7 @@ def append(connection: Connection, occasion: Occasion, subscriber_id: str, core:
     The caller holds the person's row, so `previous` and the rising time cannot be raced.
     """
     event_id = secrets.token_hex(16)
-    previous = _previous(connection, subscriber_id)
+    previous = connection.execute(_NEWEST, {"person": subscriber_id}).one_or_none()
     at = max(occasion.now, previous.recorded_at + timedelta(microseconds=1)) if previous else occasion.now
     told = core | {
         "actor": occasion.actor,
@@ -75,7 +86,7 @@ def append(connection: Connection, occasion: Occasion, subscriber_id: str, core:
         "previous": previous.leaf_hash.hex() if previous else None,
         "subscriber": subscriber_id,
     }
-    key = _person_key(connection, occasion.vault, subscriber_id)
+    key = _person_key(connection, occasion.vault, subscriber_id, previous.wrapped if previous else None)
     core_opening = Opening(told, seal.new_blind())
     tech_opening = Opening(occasion.tech, seal.new_blind()) if occasion.tech else None
     leaf = seal.leaf(
@@ -84,17 +95,16 @@ def append(connection: Connection, occasion: Occasion, subscriber_id: str, core:
         seal.commitment("core", core_opening),
         seal.commitment("tech", tech_opening) if tech_opening else seal.new_blind(),
     )
-    connection.execute(
-        insert(consent_event).values(
-            id=event_id,
-            subscriber_id=subscriber_id,
-            recorded_at=at,
-            leaf=leaf,
-            leaf_hash=merkle.leaf_hash(leaf),
-            core_sealed=_close(key, event_id, "core", core_opening),
-            tech_sealed=_close(key, event_id, "tech", tech_opening) if tech_opening else None,
-        )
-    )
+    values = {
+        "id": event_id,
+        "subscriber_id": subscriber_id,
+        "recorded_at": at,
+        "leaf": leaf,
+        "leaf_hash": merkle.leaf_hash(leaf),
+        "core_sealed": _close(key, event_id, "core", core_opening),
+        "tech_sealed": _close(key, event_id, "tech", tech_opening) if tech_opening else None,
+    }
+    connection.execute(_APPEND, values)
     return Recorded(event_id, at)
 
 
@@ -112,15 +122,8 @@ def append_plain(connection: Connection, occasion: Occasion, core: Payload) -> R
     told = core | {"actor": occasion.actor, "at": seal.timestamp(occasion.now), "door": occasion.door}
     opening = Opening(told, seal.new_blind())
     leaf = seal.leaf(event_id, occasion.now, seal.commitment("core", opening), seal.new_blind())
-    connection.execute(
-        insert(consent_event).values(
-            id=event_id,
-            recorded_at=occasion.now,
-            leaf=leaf,
-            leaf_hash=merkle.leaf_hash(leaf),
-            core_plain=_content(opening),
-        )
-    )
+    values = {"id": event_id, "recorded_at": occasion.now, "leaf": leaf, "leaf_hash": merkle.leaf_hash(leaf)}
+    connection.execute(_APPEND, values | {"core_plain": _content(opening)})
     return Recorded(event_id, occasion.now)
 
 
@@ -177,7 +180,7 @@ def keep_text(connection: Connection, occasion: Occasion, shown: ShownText) -> s
 
 def kept_text(connection: Connection, sha256: str) -> ShownText | None:
     """Return a text shown earlier, or None when no person was ever asked with it."""
-    row = connection.execute(select(shown_text).where(shown_text.c.sha256 == sha256)).one_or_none()
+    row = connection.execute(_KEPT, {"sha256": sha256}).one_or_none()
     return ShownText(row.kind, row.language, row.content) if row else None
 
 
@@ -191,35 +194,20 @@ def kept_versions(connection: Connection, kind: str, language: str) -> list[tupl
     return [(row.sha256, row.first_used_at) for row in rows]
 
 
-def _previous(connection: Connection, subscriber_id: str) -> Row[datetime, bytes] | None:
-    return connection.execute(
-        select(consent_event.c.recorded_at, consent_event.c.leaf_hash)
-        .where(consent_event.c.subscriber_id == subscriber_id)
-        .order_by(consent_event.c.recorded_at.desc())
-        .limit(1)
-    ).one_or_none()
-
-
 def known_key(connection: Connection, keys: Vault, subscriber_id: str) -> bytes:
     """Return the key under which everything about a person is encrypted; raises VaultRefused when it is gone."""
-    wrapped = _wrapped_key(connection, subscriber_id)
+    wrapped = connection.execute(_WRAPPED, {"person": subscriber_id}).scalar_one_or_none()
     if wrapped is None:
         raise VaultRefused("the key of this person is gone")
     return keys.unwrap(wrapped, subscriber_id)
 
 
-def _person_key(connection: Connection, keys: Vault, subscriber_id: str) -> bytes:
-    wrapped = _wrapped_key(connection, subscriber_id)
+def _person_key(connection: Connection, keys: Vault, subscriber_id: str, wrapped: bytes | None) -> bytes:
     if wrapped is not None:
         return keys.unwrap(wrapped, subscriber_id)
     key = vault.new_person_key()
-    connection.execute(insert(subject_key).values(subscriber_id=subscriber_id, wrapped=keys.wrap(key, subscriber_id)))
-    return key
-
-
-def _wrapped_key(connection: Connection, subscriber_id: str) -> bytes | None:
-    mine = subject_key.c.subscriber_id == subscriber_id
-    return connection.execute(select(subject_key.c.wrapped).where(mine)).scalar_one_or_none()
+    values = {"subscriber_id": subscriber_id, "wrapped": keys.wrap(key, subscriber_id)}
+    return key if insert_if_absent(connection, subject_key, values) else known_key(connection, keys, subscriber_id)
 
 
 def _close(key: bytes, event_id: str, compartment: Compartment, opening: Opening) -> bytes:

@@ -6,9 +6,9 @@ import pytest
 import time_machine
 
 from consent_service import service as services
-from consent_service.delivery import departures, outbox
-from consent_service.delivery.outbox import Relay
+from consent_service.delivery import departures, outbox, relaying
 from consent_service.delivery.pacing import CallBudget
+from consent_service.delivery.relaying import Relay
 from consent_service.models import departure, erasure
 from consent_service.relay import Lane
 from tests.actors import Visitor
@@ -72,7 +72,7 @@ def test_a_call_under_way_when_the_person_is_erased_leaves_no_contact(sqlite_hou
 
     def erase():
         house.erase(aino.email)
-        clock.shift(outbox.LEASE)
+        clock.shift(relaying.LEASE)
         house.deliver()
         house.deliver()
         house.do_chores()
@@ -94,7 +94,7 @@ def test_a_deletion_waits_while_a_call_may_be_under_way(sqlite_house, clock):
     def erase():
         house.erase(aino.email)
         assert [row.due_at - services.now() for row in house.messages() if row.kind == departures.DELETE] == [
-            outbox.LEASE
+            relaying.LEASE
         ]
 
     SlowRelay(house, erase, call=1).step()
@@ -108,7 +108,7 @@ def test_a_late_deletion_does_not_cost_a_newcomer_their_subscription(sqlite_hous
     house.erase(aino.email, tell=False)
 
     def come_back():
-        clock.shift(outbox.LEASE)
+        clock.shift(relaying.LEASE)
         house.deliver()
         house.do_chores()
         aino.becomes_active()

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 
 from consent_service import service as services
-from consent_service.delivery import outbox
+from consent_service.delivery import outbox, relaying
 from consent_service.delivery.contacts import ContactState
 from consent_service.delivery.outbox import Delivered, Rejected, Retry
 from consent_service.delivery.pacing import CallBudget
@@ -184,11 +184,11 @@ def test_messages_wait_as_long_as_activecampaign_is_not_configured(house, clock)
     assert (mail.lane, alone.forwards) == (outbox.MAIL, False)
     aino = Visitor(house)
     aino.subscribe()
-    while outbox.relay_once(house.relay, mail):
+    while relaying.relay_once(house.relay, mail):
         pass
     aino.confirm()
     clock.shift(timedelta(days=100))
-    while outbox.relay_once(house.relay, mail):
+    while relaying.relay_once(house.relay, mail):
         pass
     mail.close()
     alone.engine.dispose()

@@ -5,7 +5,7 @@ import time_machine
 
 from consent_service import imports
 from consent_service import service as services
-from consent_service.delivery import outbox
+from consent_service.delivery import relaying
 from tests.actors import Visitor
 from tests.flows.test_erasure_races import SlowRelay
 from tests.flows.test_forward import forward_until_done
@@ -46,7 +46,7 @@ def test_a_late_take_off_of_ours_is_nobodys_withdrawal(house, clock):
     house.compare()
 
     def meanwhile():
-        clock.shift(outbox.LEASE)
+        clock.shift(relaying.LEASE)
         house.deliver()
         eero.becomes_active()
         assert house.contacts.status_of(eero.email) == SUBSCRIBED

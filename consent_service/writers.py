@@ -1,0 +1,54 @@
+"""Whose turn it is to write to a database that has room for one writer: a queue over all threads and processes.
+
+SQLite lets a writer who finds another one at work sleep, up to 100 ms at a time, and wakes nobody; here the next one
+goes on within a millisecond. It is only a queue: who waits too long goes on to the database and hears from there.
+Must not know what is written.
+"""
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+LOOK_AGAIN_S = 0.0005
+
+
+@contextmanager
+def turn(path: str, patience_s: float) -> Iterator[None]:
+    """Wait for the turn to write to the file at `path`, at most so many seconds, and keep it for the block."""
+    until, first = time.monotonic() + patience_s, _first_of_process(path)
+    is_first = first.acquire(timeout=patience_s)
+    held = _hold(f"{path}-queue", until) if is_first else None
+    try:
+        yield
+    finally:
+        if held is not None:
+            os.close(held)
+        if is_first:
+            first.release()
+
+
+@cache
+def _first_of_process(path: str) -> threading.Lock:
+    return threading.Lock()
+
+
+def _hold(path: str, until: float) -> int | None:
+    """Lock a file and return its descriptor, which ends with a killed process; None when there was no turn."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:  # a full disk or a folder that nobody may write to: the database will say so
+        return None
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                os.close(descriptor)
+                return None
+            time.sleep(LOOK_AGAIN_S)
+        else:
+            return descriptor
