@@ -19,7 +19,7 @@ from consent_service import asks, erasure, import_claims, import_rows, people, s
 from consent_service.asks import Ask
 from consent_service.controller import Controller
 from consent_service.database import insert_if_absent
-from consent_service.delivery import allowance, departures, outbox, strangers, suppression
+from consent_service.delivery import caps, departures, outbox, strangers, suppression
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.letters import SERVICE
 from consent_service.erasure import IMPORT_UNDONE
@@ -178,9 +178,9 @@ def invite_next(
     Takes at most half of what the whole service may send, so that whoever fills in the form need not wait.
     """
     half = [Window(max(1, window.amount // 2), window.span) for window in allowed]
-    if allowance.free_at(connection, SERVICE, half, occasion.now) > occasion.now:
+    if caps.free_at(connection, SERVICE, half, occasion.now) > occasion.now:
         return False
-    if allowance.free_at(connection, INVITATIONS, half, occasion.now) > occasion.now:
+    if caps.free_at(connection, INVITATIONS, half, occasion.now) > occasion.now:
         return False
     waiting = import_rows.take_invited(connection)
     if waiting is None:
@@ -194,7 +194,7 @@ def invite_next(
         batch_id=waiting.batch_id,
     )
     if isinstance(subscriptions.invite(connection, occasion, ask), subscriptions.Asked):
-        allowance.spend(connection, INVITATIONS, half, occasion.now)
+        caps.take(connection, INVITATIONS, half, occasion.now)
     return True
 
 

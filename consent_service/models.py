@@ -255,6 +255,7 @@ outbox_message = Table(
     Column("import_row_id", Count, ForeignKey("import_row.id"), index=True),
     Column("contact_id", String(20)),  # of a contact there that is nobody's here
     Column("created_at", UtcDateTime, nullable=False),
+    Column("counted_at", UtcDateTime),  # since when it counts against what the whole service may send
     Column("due_at", UtcDateTime, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("claimed_by", String(32)),

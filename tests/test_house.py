@@ -53,7 +53,7 @@ ROOMS = {
 ROWS = [
     {"ledger.tiles"},
     {"ledger.evidence", "delivery.suppression", "delivery.allowance", "delivery.tally", "import_rows"},
-    {"delivery.outbox", "delivery.pacing", "ledger.sealer"},
+    {"delivery.outbox", "delivery.pacing", "delivery.caps", "ledger.sealer"},
     {"delivery.relaying"},
     {"delivery.calls", "delivery.contacts", "delivery.batches", "delivery.lanes"},
     {"ledger.receipt", "ledger.replay", "delivery.tags"},

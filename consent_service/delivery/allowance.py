@@ -1,4 +1,4 @@
-"""How often something may happen: exact sliding windows, a row a key, for addresses and for the whole service.
+"""How often an address may be asked: exact sliding windows, a row a key, as long as the windows allow.
 
 Keys are hashed or plain words, never addresses. The row of an address is written at every ask, also a refused one,
 so that the answer takes as long either way. Must not know what is allowed or refused.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import limits
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from consent_service.database import insert_if_absent
 from consent_service.models import allowance
@@ -23,6 +23,10 @@ class Window:
     span: timedelta
 
 
+_SPENT = select(allowance.c.times).where(allowance.c.key == bindparam("of")).with_for_update()
+_KEEP = update(allowance).where(allowance.c.key == bindparam("of"))
+
+
 def windows(text: str) -> tuple[Window, ...]:
     """Read a limit string such as `3/24 hours;6/30 days`; `off` gives no window."""
     if text == "off":
@@ -32,31 +36,28 @@ def windows(text: str) -> tuple[Window, ...]:
 
 def spend(connection: Connection, key: str, allowed: Sequence[Window], now: datetime, who: str = "") -> datetime:
     """Return the first time another one is allowed; when that is now, it is counted, in the name of `who`."""
-    insert_if_absent(connection, allowance, {"key": key, "times": [], "asked_at": now})
+    first = [(now.timestamp(), who)] if allowed else []
+    if insert_if_absent(connection, allowance, {"key": key, "times": first, "asked_at": now}):
+        return now
     spent = _spent(connection, key)
     at = _first_free(allowed, spent, now)
     longest = max((window.span for window in allowed), default=timedelta(0))
     counted = [*spent, (now.timestamp(), who)] if at <= now else spent
     kept = [entry for entry in counted if entry[0] > (now - longest).timestamp()]
-    connection.execute(update(allowance).where(allowance.c.key == key).values(times=kept, asked_at=now))
+    connection.execute(_KEEP, {"of": key, "times": kept, "asked_at": now})
     return at
-
-
-def free_at(connection: Connection, key: str, allowed: Sequence[Window], now: datetime) -> datetime:
-    """Return the first time another one is allowed, without counting it."""
-    return _first_free(allowed, _spent(connection, key), now)
 
 
 def forgive(connection: Connection, key: str, who: str) -> None:
     """Forget what was counted in somebody's name; what others did under the same key stays counted."""
-    kept = [entry for entry in _spent(connection, key) if entry[1] != who]
-    connection.execute(update(allowance).where(allowance.c.key == key).values(times=kept))
+    spent = _spent(connection, key)
+    kept = [entry for entry in spent if entry[1] != who]
+    if kept != spent:
+        connection.execute(_KEEP, {"of": key, "times": kept})
 
 
 def _spent(connection: Connection, key: str) -> list[tuple[float, str]]:
-    times = connection.execute(
-        select(allowance.c.times).where(allowance.c.key == key).with_for_update()
-    ).scalar_one_or_none()
+    times = connection.execute(_SPENT, {"of": key}).scalar_one_or_none()
     return [(second, who) for second, who in times or []]
 
 

@@ -4,22 +4,23 @@ One template per mail is rendered twice, as text and as HTML, so that both say t
 is not written. Nothing a visitor typed goes into a mail to an address that is not confirmed. Must not send anything.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from hashlib import sha256
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-from sqlalchemy import Connection, Row, select
+from markupsafe import Markup, escape
+from sqlalchemy import Connection, Row, bindparam, select
 
 from consent_service import language as languages
 from consent_service import statements
 from consent_service.config import TEMPLATES
 from consent_service.controller import Controller
-from consent_service.delivery import allowance, departures, moves, outbox, suppression
+from consent_service.delivery import allowance, caps, departures, moves, outbox, suppression
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.mail import Letter
 from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
@@ -45,7 +46,37 @@ UNSUBSCRIBE_LINK, OWNER_HELD, ANCHOR, DIGEST = "unsubscribe_link", "owner_held",
 MY_DATA_LINK, LIST_DATA = "my_data_link", "list_data"
 ADDRESS_ASKED, ADDRESS_CHANGED = "address_asked", "address_changed"
 LIST_MAIL = (ALREADY, WELCOME)
+TO_MANY = (CONFIRMATION, ALREADY, WELCOME)  # their words are written once, and filled for each person
+DECIDING = ("source",)
+MARK = re.compile(r"\{([a-z_]+)\}")
 STAYS, DELETED_CONTACT = ("leaf", "erasure", "allowance"), "deleted_contact"
+
+
+_PERSON = select(subscriber).where(subscriber.c.id == bindparam("person"))
+_LOCK_PERSON = select(subscriber.c.id).where(subscriber.c.id == bindparam("person")).with_for_update()
+_ASK = select(confirmation).where(confirmation.c.id == bindparam("ask"))
+_AGREED = select(confirmation).where(confirmation.c.used_event_id == bindparam("basis"))
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a mail says, as text and as HTML, with `{name}` where a value of one person may stand."""
+
+    subject: str
+    text: str
+    html: str
+
+    def filled(self, values: Mapping[str, Any]) -> "Form":
+        """Return it with one person's values; what they hold is not looked at for marks."""
+
+        def plain(mark: re.Match[str]) -> str:
+            return str(values.get(mark[1], mark[0]))
+
+        return Form(
+            MARK.sub(plain, self.subject),
+            MARK.sub(plain, self.text),
+            MARK.sub(lambda mark: str(escape(plain(mark))), self.html),
+        )
 
 
 @dataclass(frozen=True)
@@ -77,7 +108,7 @@ class Letters:
             return self._to_erased(connection, message, now)
         if message.kind == LIST_DATA:
             return self._to_waiting(connection, message)
-        person = connection.execute(select(subscriber).where(subscriber.c.id == message.subscriber_id)).one_or_none()
+        person = connection.execute(_PERSON, {"person": message.subscriber_id}).one_or_none()
         if person is None:
             return Nothing()
         if message.kind == CONFIRMATION:
@@ -98,9 +129,8 @@ class Letters:
             evidence.append_filler(connection, Occasion(now, "relay", "relay", self.vault))
         if message.kind != CONFIRMATION or message.subscriber_id is None:
             return
-        person = select(subscriber.c.id).where(subscriber.c.id == message.subscriber_id).with_for_update()
-        allowance.spend(connection, SERVICE, self.global_limit, now)
-        if letter.shown is None or connection.execute(person).one_or_none() is None:
+        person = {"person": message.subscriber_id}
+        if letter.shown is None or connection.execute(_LOCK_PERSON, person).one_or_none() is None:
             return
         tech: Payload = {"message_id": letter.message_id, "smtp_answer": sent.answer}
         occasion = Occasion(now, "relay", "relay", self.vault, tech)
@@ -115,16 +145,16 @@ class Letters:
     def _confirmation(
         self, connection: Connection, message: Message, person: Row[Any], now: datetime
     ) -> Letter | Hold | Nothing:
-        ask = connection.execute(select(confirmation).where(confirmation.c.id == message.confirmation_id)).one_or_none()
+        ask = connection.execute(_ASK, {"ask": message.confirmation_id}).one_or_none()
         if ask is None or person.open_confirmation_id != ask.id or ask.expires_at <= now:
             return Nothing()
         recipient, key = (ask.email, ask.email_key) if ask.email else (person.email, person.email_key)
-        free_at = allowance.free_at(connection, SERVICE, self.global_limit, now)
+        if suppression.find(connection, self.vault, key, now):  # refused since, while the mail waited
+            return Nothing()
+        free_at = self._free_at(connection, message, now)
         if free_at > now:
             self._tell_owner(connection, now)
             return Hold(free_at, LIMIT_REACHED)
-        if suppression.find(connection, self.vault, key, now):  # refused since, while the mail waited
-            return Nothing()
         language = languages.language(ask.language)
         url = f"{self.public_url}/confirm/{self.tokens.for_confirmation(ask.id)}?lang={language.code}"
         values: dict[str, Any] = {
@@ -143,7 +173,17 @@ class Letters:
         letter = self._write(message, recipient, language, values)
         if ask.email:  # no event tells of this mail: whoever asked would read out of it that the address is free
             return letter
-        return replace(letter, shown=self._with_marks(language, values))
+        form = self._form(message.kind, language, values)
+        return replace(letter, shown=ShownText("mail", language.code, f"{form.subject}\n\n{form.text}".encode()))
+
+    def _free_at(self, connection: Connection, message: Message, now: datetime) -> datetime:
+        """When a confirmation may leave; it counts once, before its first try, whichever relay it leaves from."""
+        if message.counted_at is not None:
+            return now
+        free_at = caps.take(connection, SERVICE, self.global_limit, now)
+        if free_at <= now:
+            outbox.note_counted(connection, message, now)
+        return free_at
 
     def _own_page(self, message: Message, person: Row[Any]) -> Letter:
         language = languages.language(person.language)
@@ -187,8 +227,7 @@ class Letters:
     def _to_active(self, connection: Connection, message: Message, person: Row[Any]) -> Letter:
         language = languages.language(person.language)
         url = OwnLinks(self.public_url, self.tokens).url(person.id, language.code)
-        agreed = select(confirmation).where(confirmation.c.used_event_id == person.basis_event_id)
-        ask = connection.execute(agreed).one()
+        ask = connection.execute(_AGREED, {"basis": person.basis_event_id}).one()
         values = {
             "first_name": person.first_name,
             "last_name": person.last_name,
@@ -243,18 +282,11 @@ class Letters:
 
     def digest_text(self, digest: object, language: Language) -> str:
         """A digest as the text of its letter, its subject first."""
-        subject, text, _ = self._render(DIGEST, language, self._digest_values(digest))
-        return f"{subject}\n\n{text}"
+        form = self._render(DIGEST, language, self._digest_values(digest))
+        return f"{form.subject}\n\n{form.text}"
 
     def _digest_values(self, digest: object) -> dict[str, Any]:
         return {"digest": digest, "console_url": f"{self.public_url}/staff/"}
-
-    def _with_marks(self, language: Language, values: dict[str, Any]) -> ShownText:
-        """The mail as it is kept for evidence: its words, with marks where the values of one person stand."""
-        kept = ("source", "is_renewal", "consent", "tracking")
-        marks = {name: value if name in kept or value is None else f"{{{name}}}" for name, value in values.items()}
-        subject, text, _ = self._render(CONFIRMATION, language, marks)
-        return ShownText("mail", language.code, f"{subject}\n\n{text}".encode())
 
     def _tell_owner(self, connection: Connection, now: datetime) -> None:
         if allowance.spend(connection, OWNER_TOLD, ONCE_A_DAY, now) <= now:
@@ -262,10 +294,30 @@ class Letters:
 
     def _write(self, message: Message, to: str, language: Language, values: dict[str, Any]) -> Letter:
         unsubscribe = values["unsubscribe_url"] if message.kind in LIST_MAIL else None
-        subject, text, html = self._render(message.kind, language, values)
-        return Letter(message.key, self.sender, to, subject, text, html, language.code, message.created_at, unsubscribe)
+        if message.kind in TO_MANY:
+            form = self._form(message.kind, language, values).filled(values)
+        else:
+            form = self._render(message.kind, language, values)
+        words = (form.subject, form.text, form.html)
+        return Letter(message.key, self.sender, to, *words, language.code, message.created_at, unsubscribe)
 
-    def _render(self, kind: str, language: Language, values: dict[str, Any]) -> tuple[str, str, str]:
+    def _form(self, kind: str, language: Language, values: dict[str, Any]) -> Form:
+        """The mail with marks where the values of one person stand: so it is kept for evidence, and written only once.
+
+        What decides which sentences stand in it stays as it is.
+        """
+        own = {name for name, value in values.items() if value and isinstance(value, str) and name not in DECIDING}
+        known = (kind, language.code, *((name, name if name in own else value) for name, value in values.items()))
+        if known not in self._forms:
+            marks = {name: f"{{{name}}}" if name in own else value for name, value in values.items()}
+            self._forms[known] = self._render(kind, language, marks)
+        return self._forms[known]
+
+    @cached_property
+    def _forms(self) -> dict[tuple[object, ...], Form]:
+        return {}
+
+    def _render(self, kind: str, language: Language, values: dict[str, Any]) -> Form:
         common = {
             "_": language.say,
             "_n": language.count,
@@ -285,7 +337,7 @@ class Letters:
             subject = str(content.subject)
             whole = common | {"subject": subject, "why": str(content.why), "content": body}
             bodies.append(templates.get_template(f"letter.{shape}.jinja").render(whole))
-        return subject, bodies[0], bodies[1]
+        return Form(subject, bodies[0], bodies[1])
 
 
 def staying(connection: Connection, keys: Vault, email_key: str, now: datetime) -> list[str]:

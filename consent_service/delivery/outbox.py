@@ -23,7 +23,10 @@ LANES = (MAIL, ACTIVECAMPAIGN, ACCESS)
 
 @dataclass(frozen=True)
 class Message:
-    """A claimed message. `attempts` counts this try; `key` stays the same over all tries."""
+    """A claimed message. `attempts` counts this try; `key` stays the same over all tries.
+
+    `counted_at` says since when it counts against what the whole service may send.
+    """
 
     id: int
     key: str
@@ -36,6 +39,7 @@ class Message:
     import_row_id: int | None
     contact_id: str | None
     created_at: datetime
+    counted_at: datetime | None
     attempts: int
 
 
@@ -94,6 +98,7 @@ def undone() -> Any:
 
 # Built once: what is done for every message pays for building a statement as much as for executing it.
 _ENQUEUE = insert(outbox_message)
+_NOTE_COUNTED = update(outbox_message).where(outbox_message.c.id == bindparam("message"))
 _WAKE = (
     update(outbox_message)
     .where(outbox_message.c.lane == bindparam("in_lane"), outbox_message.c.subscriber_id == bindparam("person"))
@@ -147,6 +152,11 @@ def enqueue_once(connection: Connection, lane: str, kind: str, now: datetime, su
         enqueue(connection, lane, kind, now, subscriber_id=subscriber_id)
     else:
         _wake(connection, lane, subscriber_id, now)
+
+
+def note_counted(connection: Connection, message: Message, now: datetime) -> None:
+    """Note that a message counts against what the whole service may send, so that it is not counted again."""
+    connection.execute(_NOTE_COUNTED, {"message": message.id, "counted_at": now})
 
 
 def hasten(connection: Connection, lane: str, now: datetime) -> None:

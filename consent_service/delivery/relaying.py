@@ -30,10 +30,10 @@ from consent_service.models import outbox_message
 LEASE = timedelta(seconds=10)
 TRIES = 12
 FIRST_PAUSE_S = 120
-AT_ONCE = timedelta(seconds=1)  # so old may be what was read for a message when it leaves
+AT_ONCE = timedelta(seconds=2)  # so old may be what was read for a message when it leaves
 MESSAGE_COLUMNS = (
     "id", "key", "lane", "kind", "subscriber_id", "confirmation_id", "departure_id",
-    "bulk_id", "import_row_id", "contact_id", "created_at",
+    "bulk_id", "import_row_id", "contact_id", "created_at", "counted_at",
 )  # fmt: skip
 
 log = structlog.get_logger()
@@ -91,7 +91,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class Relay:
-    """One worker of the outbox: its name, where transactions come from, clock, jitter (0 to 1), when to stop, its tally.
+    """One worker of the outbox: its name, where transactions come from, clock, jitter (0 to 1), when to stop, tally.
 
     `in_flight` holds the ids of the messages it is delivering right now, whose leases `extend_leases` keeps alive.
     """
@@ -114,7 +114,7 @@ def relay_once(relay: Relay, channel: Channel) -> Outcome | None:
 def relay_some(relay: Relay, channel: Channel, at_most: int) -> list[Outcome]:
     """Deliver the next due messages of a lane one after another, and say how each went; none when nothing is due.
 
-    They are claimed, loaded and settled together, for the price of one. Those whose turn does not come within a second,
+    They are claimed, loaded and settled together, for the price of one. Whose turn does not come within two seconds,
     or before the other side is down or the relay is stopped, are handed back.
     """
     with relay.transaction() as connection:

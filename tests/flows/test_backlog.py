@@ -8,6 +8,7 @@ import time_machine
 
 from consent_service import service as services
 from consent_service import subscriptions
+from consent_service.service import CONTACTS_AT_ONCE
 from tests import crowd
 from tests.forwarding import BOUNCED, SUBSCRIBED, UNSUBSCRIBED, Forwarding
 
@@ -115,7 +116,7 @@ def test_everybody_gets_their_own_link_where_the_account_has_a_field_for_it(hous
     for person in house.rows(crowd.subscriber):
         assert there.contacts[person.email].fields == {field: links.url(person.id, "fi")}
         assert person.forwarded_link == links.mark(field)
-    assert calls(house)["sync"] == 1
+    assert calls(house)["sync"] == CONTACTS_AT_ONCE, "the first turn, before many were seen to wait"
 
 
 def test_who_unsubscribed_there_once_and_confirmed_here_since_is_put_back_by_a_call_of_their_own(house, forwarding):
@@ -171,7 +172,7 @@ def test_who_failed_or_was_excluded_or_was_never_brought_onto_the_list_goes_alon
     crowd.confirmed(house, emails)
     forwarding.drain()
     check(house, emails)
-    assert calls(house)["sync"] == 1 + 3, "the first of all, and these"
+    assert calls(house)["sync"] == CONTACTS_AT_ONCE + 3, "the first turn, and these"
 
 
 @pytest.mark.parametrize("how", ["stuck", "lost", "unavailable", "hidden"])
