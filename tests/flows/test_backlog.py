@@ -222,13 +222,13 @@ def test_over_the_limit_of_imports_everybody_waits_a_minute_and_no_try_is_counte
 
 @pytest.mark.parametrize(("fault", "when"), [("cut", "after"), ("500", "before"), ("empty", "after")])
 def test_an_import_whose_answer_was_lost_is_sent_again_and_doubles_nobody(house, forwarding, fault, when):
-    emails, there = people(25), house.contacts
+    emails, there = people(30), house.contacts
     there.fault(fault, "bulk", when)
     crowd.confirmed(house, emails)
     forwarding.drain()
     there.land_imports()
     check(house, emails)
-    assert len(there.contacts) == 25
+    assert len(there.contacts) == 30
     assert calls(house)["bulk"] >= 2
     assert Counter(email for email, _ in there.history).most_common(1)[0][1] == 1, "nothing flickers"
 
