@@ -60,7 +60,7 @@ def new_postgres_url(postgres_url):
     _create(postgres_url, name, template="template_house")
     prepared.MIGRATED.add(_named(postgres_url, name))
     yield _named(postgres_url, name)
-    _obey(postgres_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    _drop(postgres_url, name)
 
 
 @pytest.fixture(params=DATABASES)
@@ -72,7 +72,7 @@ def empty_url(request, tmp_path):
     url, name = request.getfixturevalue("postgres_url"), f"empty_{secrets.token_hex(6)}"
     _create(url, name)
     yield _named(url, name)
-    _obey(url, f'DROP DATABASE "{name}" WITH (FORCE)')
+    _drop(url, name)
 
 
 @pytest.fixture
@@ -120,12 +120,14 @@ def standing_house(tmp_path_factory):
 
 
 def _create(url: str, name: str, template: str = "template0") -> None:
-    _obey(url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')  # the faster one without fsync
-
-
-def _obey(url: str, words: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(words)
+        copies = "STRATEGY file_copy" if connection.info.server_version >= 15_00_00 else ""  # before 15 the only one
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {copies}')
+
+
+def _drop(url: str, name: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 def _named(url: str, name: str) -> str:
