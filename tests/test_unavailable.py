@@ -5,6 +5,7 @@ What a full disk does: test_full_disk.py.
 
 import contextlib
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -62,6 +63,20 @@ def test_a_locked_database_is_no_error_of_the_visitor_and_keeps_nothing_of_what_
     assert house.everything() == before
     assert aino.leave().status == 200
     assert Visitor(house, "eero@example.com").subscribe().status == 200
+
+
+@pytest.mark.soak
+def test_however_many_wait_for_a_lock_each_hears_in_the_same_time(house):
+    """One after the other, each with the patience of its own, the last of them would hear after a minute."""
+    form, longest_s = Visitor(house).open_form(), 1.5 * database.BUSY_TIMEOUT_S + 4
+
+    def ask(number):
+        began, fields = time.monotonic(), {"first_name": "Aino", "last_name": "Mäkelä", "consent": "yes"}
+        page = form.press(SUBSCRIBE, email=f"p{number}@example.com", **fields)
+        return page.status, time.monotonic() - began < longest_s
+
+    with locked(house), ThreadPoolExecutor(6) as threads:
+        assert set(threads.map(ask, range(6))) == {(503, True)}
 
 
 def test_more_visitors_at_once_than_connections_are_kept_all_get_their_answer(house):
