@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from consent_service.delivery.outbox import LEASE
+from consent_service.delivery.relaying import LEASE
 from tests import postgres
 from tests.processes import Daemon, Running
 from tests.small_disk import filled
