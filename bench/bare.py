@@ -90,11 +90,16 @@ class Worker:
         self._server.sendmail("uutiskirje@keinuma.example", email, mail)
 
 
+def prepare(database_url: str) -> None:
+    """Make the tables."""
+    database = Database(database_url)
+    for table in TABLES:
+        database.run(table)
+
+
 def make_app(database_url: str, smtp_url: str, account_url: str) -> Flask:
     """Build the application in a worker."""
     app, database, worker = Flask(__name__), Database(database_url), Worker(smtp_url, account_url)
-    for table in TABLES:
-        database.run(table)
 
     @app.get("/healthz")
     def alive() -> str:

@@ -5,11 +5,13 @@ One connection per visitor, kept open between their requests. Times every step o
 
 import asyncio
 import email
+import html
 import itertools
+import random
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
@@ -22,7 +24,7 @@ Took = dict[str, list[float]]
 
 @dataclass(frozen=True)
 class Ways:
-    """How one program is used: where its form is, what goes into it, and how its link and its token look.
+    """How one program is used: where its form is, what goes into it, and how its link and its hidden fields look.
 
     A program without a link in the mail is only asked the same four requests.
     """
@@ -30,7 +32,7 @@ class Ways:
     form: str
     fields: dict[str, str]
     link: re.Pattern[str] | None = None
-    token: re.Pattern[str] | None = None
+    hidden: re.Pattern[str] | None = None
     confirms_with: dict[str, str] = field(default_factory=dict)
     email_field: str = "email"
     host: str = "bench.example"
@@ -89,70 +91,114 @@ class Line:
         return int(head.split(" ", 2)[1]), head, body
 
 
-class Crowd:
-    """The visitors of one program."""
+class Visitor:
+    """One person on their way; the steps are taken in order, and how long each took is noted."""
 
     _numbers = itertools.count(1)
 
-    def __init__(self, name: str, ways: Ways, port: int, other_side: OtherSide):
-        self._name, self.ways, self._port, self._other = name, ways, port, other_side
-        self._mails_due, self._lists_due = 0, 0
+    def __init__(self, name: str, ways: Ways, port: int, other_side: OtherSide, took: Took):
+        self._address = f"{name.replace(' ', '-')}-{next(self._numbers)}@example.com"
+        self._ways, self._other_side, self._took = ways, other_side, took
+        self._line = Line(port, ways.host)
+        self._page, self._link = "", "/confirm/hello"
 
-    async def come(self, number: int, at_once: int, *, awaits_list: bool = True) -> Took:
-        """Let so many complete their double opt-in, some at once; the seconds each step took."""
+    async def form(self) -> None:
+        """Open the form."""
+        began = time.perf_counter()
+        self._page = await self._line.ask(self._ways.form)
+        self._note("form", began)
+
+    async def post(self) -> None:
+        """Send the form, and wait for the mail."""
+        ways, mails = self._ways, self._other_side.mails
+        mail = mails.expect(self._address) if ways.link else None
+        began = time.perf_counter()
+        wanted = ways.fields | {ways.email_field: self._address} | self._hidden()
+        await self._line.ask(ways.form.partition("?")[0], wanted)
+        self._note("post", began)
+        if mail is not None and ways.link is not None:
+            arrival = await asyncio.wait_for(mail, PATIENCE_S)
+            self._took["mail"].append(arrival.at - began)
+            self._link = _path(arrival, ways.link)
+
+    async def page(self) -> None:
+        """Open the link."""
+        began = time.perf_counter()
+        self._page = await self._line.ask(self._link)
+        self._note("page", began)
+
+    async def confirm(self, *, awaits_list: bool = True) -> None:
+        """Press the button, and wait to be on the list."""
+        listed = self._other_side.listed.expect(self._address) if self._ways.forwards and awaits_list else None
+        began = time.perf_counter()
+        await self._line.ask(self._link, self._ways.confirms_with | self._hidden())
+        self._note("confirm", began)
+        if listed is not None:
+            self._took["forward"].append((await asyncio.wait_for(listed, PATIENCE_S)).at - began)
+
+    def leave(self) -> None:
+        """Hang up."""
+        self._line.close()
+
+    def _note(self, step: str, began: float) -> None:
+        self._took[step].append(time.perf_counter() - began)
+
+    def _hidden(self) -> dict[str, str]:
+        if self._ways.hidden is None:
+            return {}
+        found = {name: html.unescape(value) for name, value in self._ways.hidden.findall(self._page)}
+        if not found:
+            raise Refused("no form token in the page")
+        return found
+
+
+class Crowd:
+    """The visitors of one program."""
+
+    def __init__(self, name: str, ways: Ways, port: int, other_side: OtherSide):
+        self.name, self.ways = name, ways
+        self._port, self._other_side = port, other_side
+
+    def visitors(self, number: int, took: Took) -> list[Visitor]:
+        """So many new people, who have done nothing yet."""
+        return [Visitor(self.name, self.ways, self._port, self._other_side, took) for _ in range(number)]
+
+    async def come(self, number: int, at_once: int, *, awaits_list: bool = True, pause_s: float = 0) -> Took:
+        """Let so many complete their double opt-in, some at once; the seconds each step took.
+
+        With a pause each waits so long at most, at random, so that nobody keeps step with a program that polls.
+        """
         took: Took = defaultdict(list)
-        left = iter(range(number))
-        await asyncio.gather(*(self._one_after_another(left, took, awaits_list) for _ in range(at_once)))
+
+        async def opt_in(visitor: Visitor) -> None:
+            await asyncio.sleep(random.uniform(0, pause_s))  # noqa: S311 - no secret
+            await visitor.form()
+            await visitor.post()
+            await visitor.page()
+            await visitor.confirm(awaits_list=awaits_list)
+            visitor.leave()
+
+        await in_turn(opt_in, self.visitors(number, took), at_once)
         return took
 
-    async def _one_after_another(self, left: Iterable[int], took: Took, awaits_list: bool) -> None:
-        for _ in left:
-            await asyncio.wait_for(self._opt_in(took, awaits_list), PATIENCE_S)
+    async def settled(self, mails: int) -> None:
+        """Wait until so many mails in all have arrived: those of the last visitors belong to their visit."""
+        end = time.monotonic() + PATIENCE_S
+        while self._other_side.mails.count < mails:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{self.name}: {mails - self._other_side.mails.count} mails have not come")
+            await asyncio.sleep(0.005)
 
-    async def _opt_in(self, took: Took, awaits_list: bool) -> None:
-        address = f"{self._name.replace(' ', '-')}-{next(self._numbers)}@example.com"
-        line = Line(self._port, self.ways.host)
-        try:
-            link = await self.subscribe(line, address, took)
-            await self.confirm(line, address, link, took, awaits_list)
-        finally:
-            line.close()
 
-    async def subscribe(self, line: Line, address: str, took: Took) -> str:
-        """Send the form; returns the path that the mail's link leads to."""
-        ways = self.ways
-        began = time.perf_counter()
-        page = await line.ask(ways.form)
-        took["form"].append(time.perf_counter() - began)
-        mail = self._other.mails.expect(address) if ways.link else None
-        began = time.perf_counter()
-        await line.ask(ways.form.partition("?")[0], ways.fields | {ways.email_field: address} | self._token(page))
-        took["post"].append(time.perf_counter() - began)
-        if mail is None or ways.link is None:
-            return "/confirm/hello"
-        arrival = await mail
-        took["mail"].append(arrival.at - began)
-        return _path(arrival, ways.link)
+async def in_turn(act: Callable[[Visitor], Awaitable[None]], visitors: list[Visitor], at_once: int) -> None:
+    """Let each visitor act, so many at once."""
+    left = iter(visitors)
 
-    async def confirm(self, line: Line, address: str, link: str, took: Took, awaits_list: bool) -> None:
-        """Open the link and press the button."""
-        listed = self._other.listed.expect(address) if self.ways.forwards else None
-        began = time.perf_counter()
-        page = await line.ask(link)
-        took["page"].append(time.perf_counter() - began)
-        began = time.perf_counter()
-        await line.ask(link, self.ways.confirms_with | self._token(page))
-        took["confirm"].append(time.perf_counter() - began)
-        if listed is not None and awaits_list:
-            took["forward"].append((await listed).at - began)
+    async def some() -> None:
+        for visitor in left:
+            await act(visitor)
 
-    def _token(self, page: str) -> dict[str, str]:
-        if self.ways.token is None:
-            return {}
-        found = self.ways.token.search(page)
-        if found is None:
-            raise Refused(f"no form token in the page of {self._name}")
-        return {found[1]: found[2]}
+    await asyncio.gather(*(some() for _ in range(at_once)))
 
 
 def _path(arrival: Arrival, link: re.Pattern[str]) -> str:

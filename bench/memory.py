@@ -5,7 +5,6 @@ second half, when what is made once has been made.
 """
 
 import asyncio
-import contextlib
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +12,8 @@ from pathlib import Path
 import click
 
 from bench import programs
-from bench.dopt import ground
-from bench.doubles import OtherSide
+from bench.ground import KINDS, ground
 from bench.load import Crowd
-from bench.programs import Program
 
 REQUESTS_EACH = 4  # the form, sent; the link, pressed
 AT_ONCE = 8
@@ -42,14 +39,10 @@ def slope(requests: Sequence[int], held_kb: Sequence[int]) -> float:
 
 async def watch(kind: str, requests: int, every: int) -> dict[str, list[tuple[int, int]]]:
     """Let people come until so many requests were made; requests and kilobytes of each process, row by row."""
-    other_side = OtherSide()
-    await other_side.start()
-    with contextlib.ExitStack() as stack:
-        here = stack.enter_context(ground(kind, other_side))
-        told = (here.folder / "ours", here.database_url(), other_side.smtp_url, await other_side.open_account())
-        ours: Program = await asyncio.to_thread(programs.ours, *told)
-        stack.callback(ours.stop)
-        crowd = Crowd("memory", ours.ways, ours.port, other_side)
+    async with ground(kind) as here:
+        await here.start(programs.ours, "memory")
+        [ours] = here.running
+        crowd = Crowd(ours.name, ours.ways, ours.port, here.other_side)
         found: dict[str, list[tuple[int, int]]] = {role: [] for role in ours.processes}
         for done in range(every, requests + 1, every):
             await crowd.come(every // REQUESTS_EACH, AT_ONCE)
@@ -57,12 +50,11 @@ async def watch(kind: str, requests: int, every: int) -> dict[str, list[tuple[in
                 found[role].append((done, resident_kb(process.pid)))
             now = ", ".join(f"{role} {rows[-1][1] / 1024:.1f} MB" for role, rows in found.items())
             click.echo(f"{kind}: {done:,} requests: {now}")
-    other_side.stop()
     return found
 
 
 @click.command()
-@click.option("--database", "kind", type=click.Choice(["sqlite", "postgresql"]), default="sqlite", show_default=True)
+@click.option("--database", "kind", type=click.Choice(KINDS), default="sqlite", show_default=True)
 @click.option("--requests", default=200_000, show_default=True)
 @click.option("--every", default=10_000, show_default=True, help="How many requests lie between two looks.")
 def main(kind: str, requests: int, every: int) -> None:

@@ -15,13 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
+import click
+
+from bench import bare as yardstick
 from bench.doubles import LIST_ID, LOOPBACK, TOKEN
 from bench.load import Ways
 from consent_service.config import EXAMPLE_CONTROLLER
 from tests.servers.port import LoopbackPort
 
 ROOT = Path(__file__).parents[1]
-SCRIPT = Path(sys.executable).with_name("consent-service")
+PYTHON = Path(sys.executable)
+SCRIPT = PYTHON.with_name("consent-service")
 PROCESSES, THREADS = 2, 4
 PATIENCE_S = 60
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -35,7 +39,7 @@ OURS = Ways(
     form="/subscribe?lang=fi",
     fields={"first_name": "Aino", "last_name": "Mäkelä", "consent": "yes"},
     link=re.compile(r"https?://\S+/confirm/[^\s>]+"),
-    token=re.compile(r'name="(csrf_token)" value="([^"]+)"'),
+    hidden=re.compile(r'name="(csrf_token)" value="([^"]+)"'),
     mails=2,
 )
 BARE = Ways(
@@ -44,6 +48,18 @@ BARE = Ways(
     link=re.compile(r"https?://\S+/confirm/\S+"),
 )
 HELLO = Ways(form="/subscribe", fields=OURS.fields, mails=0, forwards=False)
+NEWSLETTER = Ways(
+    form="/newsletter/bench/subscribe/",
+    fields={"name_field": "Aino Mäkelä"},
+    email_field="email_field",
+    link=re.compile(r"https?://\S+/activate/\S+"),
+    hidden=re.compile(r'name="(csrfmiddlewaretoken|user_activation_code|name_field)"[^>]*? value="([^"]*)"'),
+    forwards=False,
+)
+
+
+class NotInstalled(Exception):
+    """django-newsletter cannot be installed here."""
 
 
 class Process:
@@ -111,19 +127,22 @@ class Program:
         """CPU seconds of each of its processes so far."""
         return {role: process.cpu_s() for role, process in self.processes.items()}
 
+    @property
+    def said(self) -> str:
+        """The newest of what its processes have written."""
+        return "\n".join(f"{self.name}, {role}: {process.said[-500:]}" for role, process in self.processes.items())
+
     def stop(self) -> None:
         """End all of it."""
         for process in self.processes.values():
             process.stop()
 
 
-def ours(folder: Path, database_url: str, smtp_url: str, account_url: str, name: str = "ours") -> Program:
-    """Start our service with everything on, on a database that may have been prepared."""
-    folder.mkdir(parents=True, exist_ok=True)
-    port, address = _free_port(), "https://bench.example"
-    given = {
+def environment(database_url: str, smtp_url: str, account_url: str, port: int) -> dict[str, str]:
+    """What our service is told; whoever fills a database for it tells the same."""
+    return {
         "CONSENT_MODE": "production",
-        "CONSENT_PUBLIC_URL": address,
+        "CONSENT_PUBLIC_URL": "https://bench.example",
         "CONSENT_DATABASE_URL": database_url,
         "CONSENT_SECRET_KEYS": KEY,
         "CONSENT_DATA_KEYS": KEY,
@@ -142,22 +161,66 @@ def ours(folder: Path, database_url: str, smtp_url: str, account_url: str, name:
         "CONSENT_WEB_THREADS": str(THREADS),
         "PORT": str(port),
     }
+
+
+def ours(name: str, folder: Path, database_url: str, smtp_url: str, account_url: str) -> Program:
+    """Start our service with everything on, on a database that may have been prepared."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    given = environment(database_url, smtp_url, account_url, port)
     web = Process("web", [str(SCRIPT), "web"], folder, given)
     web.wait_for(port)
-    relay = Process("relay", [sys.executable, "-m", "bench.unhurried"], folder, given)
+    relay = Process("relay", [str(PYTHON), "-m", "bench.unhurried"], folder, given)
     return Program(name, OURS, port, {"web": web, "relay": relay})
 
 
-def bare(folder: Path, database_url: str, smtp_url: str, account_url: str) -> Program:
+def bare(name: str, folder: Path, database_url: str, smtp_url: str, account_url: str) -> Program:
     """Start the yardstick."""
-    port = _free_port()
+    yardstick.prepare(database_url)
     told = ", ".join(repr(one) for one in (database_url, smtp_url, account_url))
-    return _gunicorn("bare", BARE, folder, port, f"bench.bare:make_app({told})")
+    return _gunicorn(name, BARE, folder, f"bench.bare:make_app({told})")
 
 
-def hello(folder: Path) -> Program:
+def hello(name: str, folder: Path, *_: str) -> Program:
     """Start the floor."""
-    return _gunicorn("hello", HELLO, folder, _free_port(), "bench.hello:app")
+    return _gunicorn(name, HELLO, folder, "bench.hello:app")
+
+
+def newsletter(name: str, folder: Path, database_url: str, smtp_url: str, _account_url: str) -> Program:
+    """Start django-newsletter; raises NotInstalled when its environment cannot be made."""
+    python = _newsletter_python()
+    told = ", ".join(repr(one) for one in (database_url.removeprefix("sqlite:///"), smtp_url))
+    command = [str(python), "-c", f"from bench import newsletter; newsletter.prepare({told})"]
+    subprocess.run(command, check=True, cwd=ROOT)  # noqa: S603 - the command is ours
+    return _gunicorn(name, NEWSLETTER, folder, f"bench.newsletter:make_app({told})", python)
+
+
+def _newsletter_python() -> Path:
+    """Make django-newsletter's environment, unless it is there, and return its Python."""
+    folder, done = Path(sys.prefix) / "newsletter", Path(sys.prefix) / "newsletter/done"
+    python = folder / "bin/python"
+    lock = ROOT / "requirements/bench.txt"
+    if done.exists() and done.read_bytes() == lock.read_bytes():
+        return python
+    click.echo("Installing django-newsletter into an environment of its own (once) …", err=True)
+    pip = [
+        str(python),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--require-hashes",
+        "-r",
+        str(lock),
+    ]
+    try:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)  # noqa: S603
+        subprocess.run(pip, check=True)  # noqa: S603
+    except subprocess.CalledProcessError as error:
+        raise NotInstalled from error
+    done.write_bytes(lock.read_bytes())
+    return python
 
 
 def cpu_s(pid: int) -> float:
@@ -170,9 +233,10 @@ def cpu_s(pid: int) -> float:
     return sum(int(ticks) for ticks in stat[11:15]) * TICK_S + sum(cpu_s(int(child)) for child in children)
 
 
-def _gunicorn(name: str, ways: Ways, folder: Path, port: int, app: str, python: str = sys.executable) -> Program:
+def _gunicorn(name: str, ways: Ways, folder: Path, app: str, python: Path = PYTHON) -> Program:
     folder.mkdir(parents=True, exist_ok=True)
-    web = Process(name, [python, *GUNICORN, "--bind", f"{LOOPBACK}:{port}", app], folder)
+    port = _free_port()
+    web = Process(name, [str(python), *GUNICORN, "--bind", f"{LOOPBACK}:{port}", app], folder)
     web.wait_for(port)
     return Program(name, ways, port, {"web": web})
 

@@ -1,0 +1,72 @@
+"""django-newsletter as its documentation sets it up, with mail by SMTP; it keeps no evidence and forwards nothing.
+
+It is under the AGPL: only run beside ours, in an environment of its own that the bench makes, never shipped. Runs there
+with nothing of ours but this file and `newsletter_urls`.
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import django
+from django.conf import settings
+from django.core.management import call_command
+from django.core.wsgi import get_wsgi_application
+
+SLUG, SENDER = "bench", "uutiskirje@keinuma.example"
+APPS = ("contenttypes", "sessions", "auth", "messages", "admin", "sites")
+MIDDLEWARE = ("sessions.middleware.SessionMiddleware", "auth.middleware.AuthenticationMiddleware",
+              "messages.middleware.MessageMiddleware")  # fmt: skip
+CONTEXT = ("django.template.context_processors.request", "django.contrib.auth.context_processors.auth",
+           "django.contrib.messages.context_processors.messages")  # fmt: skip
+
+
+def make_app(database: str, smtp_url: str) -> Any:
+    """Build the application in a worker."""
+    configure(database, smtp_url)
+    return get_wsgi_application()
+
+
+def prepare(database: str, smtp_url: str) -> None:
+    """Make the tables and one newsletter."""
+    configure(database, smtp_url)
+    django.setup()
+    call_command("migrate", verbosity=0)
+    from django.contrib.sites.models import Site  # models can be loaded after the set-up only
+    from newsletter.models import Newsletter
+
+    made = Newsletter.objects.create(title="Keinuma", slug=SLUG, email=SENDER, sender="Keinuma")
+    made.site.set(Site.objects.all())
+
+
+def configure(database: str, smtp_url: str) -> None:
+    """Give Django its settings."""
+    server = urlsplit(smtp_url)
+    durable = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL"
+    sqlite = {"timeout": 20, "transaction_mode": "IMMEDIATE", "init_command": durable}
+    engine = {"ENGINE": "django.db.backends.sqlite3", "NAME": database, "OPTIONS": sqlite, "CONN_MAX_AGE": None}
+    settings.configure(
+        SECRET_KEY="a key of the bench",  # noqa: S106 - of a database that is thrown away
+        ALLOWED_HOSTS=["*"],
+        DATABASES={"default": engine},
+        INSTALLED_APPS=[*(f"django.contrib.{app}" for app in APPS), "sorl.thumbnail", "newsletter"],
+        MIDDLEWARE=[
+            "django.middleware.common.CommonMiddleware",
+            "django.middleware.csrf.CsrfViewMiddleware",
+            *(f"django.contrib.{one}" for one in MIDDLEWARE),
+        ],
+        TEMPLATES=[
+            {
+                "BACKEND": "django.template.backends.django.DjangoTemplates",
+                "APP_DIRS": True,
+                "OPTIONS": {"context_processors": [*CONTEXT]},
+            }
+        ],
+        ROOT_URLCONF="bench.newsletter_urls",
+        SITE_ID=1,
+        USE_TZ=True,
+        DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+        EMAIL_HOST=server.hostname,
+        EMAIL_PORT=server.port,
+        NEWSLETTER_THUMBNAIL="sorl-thumbnail",
+        NEWSLETTER_USE_HTTPS=True,
+    )
