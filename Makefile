@@ -40,9 +40,8 @@ sure: .venv/dev ## Check format, lint, types and house rules, then run every tes
 soak: .venv/dev ## Kill and restart processes under load, for minutes instead of seconds
 	@$(BIN)/python -m pytest -m soak -x
 
-bench: .venv/dev ## Measure double opt-ins beside a bare program, and what the evidence costs (some minutes)
-	@$(BIN)/python -m bench.dopt
-	@$(BIN)/python -m bench.ledger
+bench: .venv/dev ## Measure double opt-ins beside other programs, latencies, and what the evidence costs (ten minutes)
+	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.relays
 
 format: .venv/dev ## Put every file into the house's format
@@ -54,6 +53,7 @@ lock: .venv/dev ## Write the lock files anew from pyproject.toml
 	@$(BIN)/uv pip compile --group build $(LOCK) -o requirements/build.txt
 	@$(BIN)/uv pip compile pyproject.toml -c requirements/build.txt $(LOCK) -o requirements/run.txt
 	@$(BIN)/uv pip compile pyproject.toml --group dev -c requirements/run.txt $(LOCK) -o requirements/dev.txt
+	@$(BIN)/uv pip compile --group bench -c requirements/dev.txt $(LOCK) -o requirements/bench.txt
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 

@@ -1,8 +1,9 @@
 """What the evidence costs: appending beside a running sealer, sealing and proving in a large log, auditing.
 
-Run with `make bench`. Compares within one run and prints ratios; absolute figures drift between machines.
+On SQLite. Compares within one run; absolute figures drift between machines. `python -m bench.ledger` runs it alone.
 """
 
+import json
 import secrets
 import statistics
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Engine, Row, insert, select
 
 from consent_service import database, people, subscriptions
 from consent_service.asks import Ask
@@ -32,7 +33,7 @@ from consent_service.subscriptions import Asked
 APPENDED = 2000
 LARGE = 1_000_000
 BATCH = 1000
-AUDITED = 100_000
+AUDITED = 40_000
 EVENTS_EACH = 4
 SIGNER = Signer("bench.example/consent-log", bytes(32))
 VAULT = Vault([bytes(32)])
@@ -43,18 +44,16 @@ CORE: Payload = {
     "letter": "0" * 64,
     "texts": {"consent": TERMS.consent.sha256},
 }
-TECH = {"ip": "192.0.2.0/24", "user_agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}
+TECH: Payload = {"ip": "192.0.2.0/24", "user_agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}
 
 
-def main() -> None:
-    """Run every measurement in a folder that is thrown away."""
+def measure() -> dict[str, float]:
+    """Measure everything in a folder that is thrown away, and return the figures."""
     with tempfile.TemporaryDirectory() as folder:
-        appending(Path(folder) / "append")
-        large_log(Path(folder) / "large")
-        auditing(Path(folder) / "audit")
+        return appending(Path(folder) / "append") | large_log(Path(folder) / "large") | auditing(Path(folder) / "audit")
 
 
-def appending(folder: Path) -> None:
+def appending(folder: Path) -> dict[str, float]:
     """One durable transaction an event, beside a sealer, against bare inserts of rows of the same size."""
     engine, anchors = _open(folder)
     with database.transaction(engine) as connection:
@@ -69,20 +68,19 @@ def appending(folder: Path) -> None:
     beside = _per_second(lambda: _append(engine, person), APPENDED)
     stop.set()
     sealing.join()
-    _say("bare inserts of the same size", f"{bare:,.0f} a second")
-    _say("events appended, nobody sealing", f"{alone:,.0f} a second, {alone / bare:.2f} of bare")
-    _say("events appended beside the sealer", f"{beside:,.0f} a second, {beside / bare:.2f} of bare")
+    engine.dispose()
+    return {"bare_per_s": bare, "appended_of_bare": alone / bare, "appended_beside_sealer_of_bare": beside / bare}
 
 
-def large_log(folder: Path) -> None:
-    """Sealing 1,000 events in a log of a million, and proofs in it, against a small log."""
+def large_log(folder: Path) -> dict[str, float]:
+    """Sealing 1,000 events in a log of a million, and proofs in it, against a log of 1,000."""
     small = _seal_and_prove(folder / "small", BATCH)
     large = _seal_and_prove(folder / "million", LARGE)
-    for what, one, other in zip(("sealing 1,000 events", "one proof"), small, large, strict=True):
-        _say(f"{what} in a log of {LARGE:,}", f"{other * 1000:.2f} ms, {other / one:.2f} of that in one of {BATCH:,}")
+    sealing, proving = (many / few for few, many in zip(small, large, strict=True))
+    return {"seal_ms": large[0] * 1000, "seal_growth": sealing, "proof_ms": large[1] * 1000, "proof_growth": proving}
 
 
-def auditing(folder: Path) -> None:
+def auditing(folder: Path) -> dict[str, float]:
     """The whole audit, and that it is silent."""
     engine, anchors = _open(folder)
     with database.transaction(engine) as connection:
@@ -99,7 +97,8 @@ def auditing(folder: Path) -> None:
     with database.snapshot(engine) as connection:
         findings = audit.audit(connection, VAULT, SIGNER.verifier, [*anchors.all()], _now())
     took = time.perf_counter() - began
-    _say(f"audit of {AUDITED:,} events", f"{AUDITED / took:,.0f} events a second, {len(findings)} findings")
+    engine.dispose()
+    return {"audited_per_s": AUDITED / took, "audit_findings": len(findings)}
 
 
 def _seal_and_prove(folder: Path, size: int) -> tuple[float, float]:
@@ -113,13 +112,14 @@ def _seal_and_prove(folder: Path, size: int) -> tuple[float, float]:
         began = time.perf_counter()
         with database.transaction(engine) as connection:
             sealed = sealer.seal(connection, SIGNER, anchors, _now())
+        assert sealed is not None
         took.append(time.perf_counter() - began)
     proofs = []
     with database.reading(engine) as connection:
         for _ in range(200):
             began = time.perf_counter()
-            index = secrets.randbelow(sealed.size)
-            merkle.inclusion(index, sealed.size, tiles.reader(connection))
+            index = secrets.randbelow(size)
+            merkle.inclusion(index, size, tiles.reader(connection))
             proofs.append(time.perf_counter() - began)
     engine.dispose()
     return statistics.median(took), statistics.median(proofs)
@@ -136,7 +136,8 @@ def _fill(connection: Connection, size: int) -> None:
 
 
 def _insert_events(connection: Connection, number: int, start: int | None) -> list[bytes]:
-    now, rows = _now(), []
+    now = _now()
+    rows: list[dict[str, Any]] = []
     for count in range(number):
         event_id = secrets.token_hex(16)
         leaf = seal.leaf(event_id, now, bytes(32), bytes(32))
@@ -146,20 +147,22 @@ def _insert_events(connection: Connection, number: int, start: int | None) -> li
     return [row["leaf_hash"] for row in rows]
 
 
-def _append(engine: database.Engine, person: str) -> None:
+def _append(engine: Engine, person: str) -> None:
     with database.transaction(engine) as connection:
         evidence.append(connection, _occasion(), person, CORE)
 
 
-def _insert_bare(engine: database.Engine, like: Row[Any]) -> None:
+def _insert_bare(engine: Engine, like: Row[Any]) -> None:
     """One row with as many bytes in it as a real event has."""
-    same_size = {name: bytes(len(getattr(like, name))) for name in ("leaf", "core_sealed", "tech_sealed")}
+    same_size: dict[str, object] = {
+        name: bytes(len(getattr(like, name))) for name in ("leaf", "core_sealed", "tech_sealed")
+    }
     same_size |= {"id": secrets.token_hex(16), "leaf_hash": secrets.token_bytes(32)}
     with database.transaction(engine) as connection:
         connection.execute(insert(consent_event).values(recorded_at=_now(), **same_size))
 
 
-def _seal_until(engine: database.Engine, anchors: Anchors, stop: threading.Event) -> None:
+def _seal_until(engine: Engine, anchors: Anchors, stop: threading.Event) -> None:
     while not stop.wait(0.1):
         with database.transaction(engine) as connection:
             sealer.seal(connection, SIGNER, anchors, _now())
@@ -178,7 +181,7 @@ def _occasion() -> Occasion:
     return Occasion(_now(), "visitor", "form", VAULT, TECH)
 
 
-def _open(folder: Path) -> tuple[database.Engine, Anchors]:
+def _open(folder: Path) -> tuple[Engine, Anchors]:
     engine = database.make_engine(f"sqlite:///{folder}/bench.db")
     database.upgrade(engine)
     return engine, Anchors(folder / "anchors.jsonl")
@@ -195,8 +198,10 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _say(what: str, figure: str) -> None:
-    click.echo(f"{what:45} {figure}")
+@click.command()
+def main() -> None:
+    """Measure what the evidence costs and print it."""
+    click.echo(json.dumps(measure(), indent=2))
 
 
 if __name__ == "__main__":

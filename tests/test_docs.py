@@ -3,6 +3,7 @@
 import ast
 import base64
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
+from bench.table import table
 from consent_service.cli import cli
 from consent_service.config import EXAMPLE_CONTROLLER, Settings, load
 from tests.test_house import MODULES, allowed
@@ -141,6 +143,11 @@ def test_the_readme_has_a_line_for_every_command():
     _, *told = rows(part("README.md", "Commands"))
     named = [re.match(r"`((?:staff |subscriber |import )?[a-z]+)", command)[1] for command, _ in told]
     assert sorted(named) == sorted(commands)
+
+
+def test_the_figures_on_the_performance_page_are_those_of_the_kept_run():
+    kept, page = ((ROOT / f"docs/performance.{ending}").read_text("utf-8") for ending in ("json", "md"))
+    assert table(json.loads(kept)) in page
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

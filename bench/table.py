@@ -1,0 +1,137 @@
+"""What was measured as one table in Markdown: the terminal and `docs/performance.md` show the same."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from bench.dopt import BARE, HELLO, NEWSLETTER, OURS
+from bench.ground import KINDS
+from bench.latency import FAILING, SLOW
+from bench.load import STEPS
+from bench.rounds import AT_ONCE, REQUESTS, Figures
+
+HEAD = ("", "SQLite", "PostgreSQL", "wanted")
+AFTER = {"post": ", and its mail", "confirm": ", and what follows"}
+PATHS = {"mail": "POST → mail", "forward": "confirm → on the list"}
+Row = tuple[str, str, str, str]
+
+
+def table(results: Figures) -> str:
+    """The whole run as a table in Markdown, with what it was measured on."""
+    rows = [HEAD, *_rows(results)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    lines = [f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |" for row in rows]
+    ruler = f"|{'|'.join('-' * (width + 2) for width in widths)}|"
+    return "\n".join([_measured_on(results), "", lines[0], ruler, *lines[1:]])
+
+
+def _rows(results: Figures) -> Iterator[Row]:
+    yield from _double_opt_ins(results["dopt"])
+    yield from _requests(results["dopt"])
+    yield from _times(results["dopt"])
+    if "latency" in results:
+        yield from _latencies(results["latency"])
+    if "growth" in results:
+        yield from _growth(results["growth"])
+    if "ledger" in results:
+        yield from _ledger(results["ledger"])
+
+
+def _double_opt_ins(found: Figures) -> Iterator[Row]:
+    yield f"**Double opt-ins, {AT_ONCE} at once**", "", "", ""
+    for name in (OURS, BARE, HELLO, NEWSLETTER):
+        yield _row(found, f"{name}: a second", ("programs", name, "per_s"), _whole)
+        yield _row(found, f"{name}: CPU ms each", ("programs", name, "cpu_ms"), _tenths)
+    ours = ("programs", OURS)
+    for role, what in (
+        ("web", "of ours, web"),
+        ("relay", "of ours, relay"),
+        ("database", "database server beside ours"),
+    ):
+        yield _row(found, what, (*ours, "cpu_ms_by_process", role), _tenths)
+    yield _row(found, "ours of bare, per CPU second", (*ours, "of_yardstick"), _hundredths, "≥ 0.50")
+    with_database = "the same, database server included"
+    yield _row(found, with_database, (*ours, "of_yardstick_with_database"), _hundredths)
+    yield _row(found, f"ours of {NEWSLETTER}, per CPU second", ("of_newsletter",), _hundredths, "≥ 3.00")
+
+
+def _requests(found: Figures) -> Iterator[Row]:
+    yield "**CPU ms of one request, web + relay**", "", "", ""
+    for name in (OURS, BARE):
+        for step in REQUESTS:
+            yield _row(found, f"{name}: {step}{AFTER.get(step, '')}", ("requests_ms", name, step), _by_process)
+
+
+def _times(found: Figures) -> Iterator[Row]:
+    yield f"**Milliseconds, {AT_ONCE} at once, p50 / p99**", "", "", ""
+    for name in (OURS, BARE):
+        for step in STEPS:
+            yield _row(found, f"{name}: {PATHS.get(step, step)}", ("programs", name, "steps_ms", step), _two)
+    yield _row(found, "POST p99, ours of bare", ("post_p99_of_bare",), _hundredths, "≤ 0.50 on SQLite")
+
+
+def _latencies(found: Figures) -> Iterator[Row]:
+    yield "**One at a time, nothing queued, ms, p50 / p99**", "", "", ""
+    for step, wanted in (("mail", "p99 ≤ 40"), ("forward", "p50 ≤ 25")):
+        yield _row(found, PATHS[step], ("idle_ms", step), _two, wanted)
+    yield "**Times as long as with a well ActiveCampaign**", "", "", ""
+    for name, what in ((SLOW, "250 ms a call"), (FAILING, "fails every fifth")):
+        for part in ("pages", "mail"):
+            yield _row(found, f"{what}: {part}", ("of_calm", name, part), _hundredths, "≤ 1.20")
+
+
+def _growth(found: Figures) -> Iterator[Row]:
+    first, *_, last = next(iter(found.values()))["programs"]
+    yield f"**With {last} in the database, of that with {first}**", "", "", ""
+    yield _row(found, "POST p50", ("post_p50_growth",), _hundredths, "≤ 1.30")
+    yield _row(found, "CPU of a double opt-in", ("cpu_growth",), _hundredths, "≤ 1.10")
+
+
+def _ledger(found: dict[str, float]) -> Iterator[Row]:
+    yield "**Evidence**", "", "", ""
+    yield "events appended a second, of bare inserts", _hundredths(found["appended_of_bare"]), "", ""
+    yield "the same beside a running sealer", _hundredths(found["appended_beside_sealer_of_bare"]), "", ""
+    for what, key in (("sealing 1,000 events in a log of 1,000,000, ms", "seal"), ("a proof in it, ms", "proof")):
+        yield what, _hundredths(found[f"{key}_ms"]), "", ""
+        yield "times as long as in a log of 1,000", _hundredths(found[f"{key}_growth"]), "", ""
+    yield "events audited a second", _whole(found["audited_per_s"]), "", ""
+
+
+def _row(found: Figures, what: str, path: tuple[str, ...], shape: Callable[[Any], str], wanted: str = "") -> Row:
+    sqlite, postgresql = (_cell(found.get(kind), path, shape) for kind in KINDS)
+    return what, sqlite, postgresql, wanted
+
+
+def _cell(figure: Any, path: tuple[str, ...], shape: Callable[[Any], str]) -> str:
+    for key in path:
+        if figure is None or key not in figure:  # not every program runs everywhere
+            return "–"
+        figure = figure[key]
+    return figure if isinstance(figure, str) else shape(figure)
+
+
+def _whole(figure: float) -> str:
+    return f"{figure:.0f}"
+
+
+def _tenths(figure: float) -> str:
+    return f"{figure:.1f}"
+
+
+def _hundredths(figure: float) -> str:
+    return f"{figure:.2f}"
+
+
+def _by_process(figure: dict[str, float]) -> str:
+    return " + ".join(f"{ms:.1f}" for ms in figure.values())
+
+
+def _two(figure: dict[str, float]) -> str:
+    return f"{figure['p50']:.0f} / {figure['p99']:.0f}"
+
+
+def _measured_on(results: Figures) -> str:
+    on = results["machine"]
+    return (
+        f"Measured on {results['at']} in {results['took_s'] / 60:.0f} minutes: {on['cores']} cores, load {on['load']} "
+        f"when it began, {on['versions']}."
+    )
