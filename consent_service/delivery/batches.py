@@ -53,7 +53,7 @@ def relay_batch(relay: Relay, channel: BatchChannel) -> Outcome | None:
     finally:
         relay.in_flight.difference_update(ids)
     for one in outcomes:
-        relay.tally.count(channel.lane, one)
+        relay.tally.count(channel.lane, outbox.ending(one))
     outcome = next((one for one in outcomes if isinstance(one, Retry)), outcomes[0])
     told = {"lane": channel.lane, "messages": len(messages), "reason": getattr(outcome, "reason", None)}
     log.info("outbox batch", outcome=type(outcome).__name__.lower(), **told)

@@ -91,6 +91,11 @@ class Nothing:
 Outcome = Delivered | Retry | Rejected | Hold | Nothing
 
 
+def ending(outcome: Outcome) -> str:
+    """Return the word for how a try ended; whatever a channel calls it, delivered is delivered."""
+    return "delivered" if isinstance(outcome, Delivered) else type(outcome).__name__.lower()
+
+
 def undone() -> Any:
     """Whether a message is neither done nor dead."""
     return outbox_message.c.done_at.is_(None) & outbox_message.c.dead_at.is_(None)

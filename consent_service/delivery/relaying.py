@@ -21,6 +21,7 @@ from consent_service.delivery.outbox import (
     Outcome,
     Rejected,
     Retry,
+    ending,
     is_first,
     undone,
 )
@@ -127,7 +128,7 @@ def relay_some(relay: Relay, channel: Channel, at_most: int) -> list[Outcome]:
         relay.in_flight.difference_update(ids)
     for message, outcome in zip(messages, outcomes, strict=True):
         if not isinstance(outcome, Hold) or outcome.reason:  # nobody tried what was handed back
-            relay.tally.count(message.lane, outcome)
+            relay.tally.count(message.lane, ending(outcome))
             _say(message, outcome)
     return outcomes
 

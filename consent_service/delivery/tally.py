@@ -22,10 +22,10 @@ class Tally:
         self._counted: Counter[tuple[str, str]] = Counter()
         self._turn = threading.Lock()
 
-    def count(self, lane: str, outcome: object) -> None:
-        """Count one delivery under the name of its outcome."""
+    def count(self, lane: str, outcome: str) -> None:
+        """Count one delivery under the word for how it ended."""
         with self._turn:
-            self._counted[lane, type(outcome).__name__.lower()] += 1
+            self._counted[lane, outcome] += 1
 
     def add(self, transaction: Callable[[], AbstractContextManager[Connection]]) -> None:
         """Add what was counted to the sums; when that fails, it stays counted."""
