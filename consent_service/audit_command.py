@@ -9,6 +9,7 @@ import click
 from consent_service import database, terminal
 from consent_service import service as services
 from consent_service.ledger import audit as ledger
+from consent_service.ledger import key_changes
 from consent_service.ledger.findings import Finding
 from consent_service.service import Service
 
@@ -46,7 +47,8 @@ def carry_out(service: Service) -> Audited:
     with database.snapshot(service.engine) as connection:
         events = ledger.count(connection)
         with click.progressbar(length=2 * events, label=f"Reading {events} events", file=sys.stderr) as bar:
-            findings = ledger.audit(connection, service.vault, service.verifiers, anchors, services.now(), bar.update)
+            known = key_changes.with_former(connection, service.verifiers)
+            findings = ledger.audit(connection, service.vault, known, anchors, services.now(), bar.update)
     return Audited(events, len(anchors), findings)
 
 

@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 import structlog
 from sqlalchemy import Connection, select, update
 
-from consent_service import database, drift, erasure, imports, restoration, retention, weeks
+from consent_service import database, drift, erasure, imports, restoration, retention, rotation, weeks
 from consent_service import service as services
 from consent_service.connection_state import NIGHT, NIGHTLY
 from consent_service.database import insert_if_absent, insert_or_replace
@@ -218,6 +218,22 @@ def renew_links(service: Service, mark: str) -> Iterator[int]:
             queued = renewal.renew(connection, mark, first_at, services.now(), SLICE)
         first_at += queued * renewal.PACE
         yield queued
+
+
+def rewrap(service: Service) -> Iterator[int]:
+    """Wrap people's keys under the newest data key; yields how many were looked at. May be stopped and begun again."""
+    after, keys = "", service.vault
+    while True:
+        with service.reading() as connection:
+            rows = rotation.read_slice(connection, after, SLICE)
+        if not rows:
+            break
+        after = rows[-1].subscriber_id
+        if old := [row for row in rows if not row.wrapped.startswith(keys.newest)]:
+            with service.transaction() as connection:
+                rotation.rewrap(connection, keys, old)
+        yield len(rows)
+    database.empty_log(service.engine)
 
 
 def copy_notes(service: Service) -> int:

@@ -31,6 +31,7 @@ from consent_service import (
     relay,
     request_counts,
     retention,
+    rotate_command,
     statements,
     subscriptions,
     terminal,
@@ -71,6 +72,7 @@ def web() -> None:
 
     service = terminal.load_service()
     terminal.await_database(service)
+    rotate_command.note_use(service, "web")
     service.engine.dispose()
     _announce(service)
     is_alone = service.settings.web_processes == 1
@@ -84,6 +86,7 @@ def run_relay() -> None:
     """Deliver mails and forward to ActiveCampaign until stopped."""
     service = terminal.load_service()
     terminal.await_database(service)
+    rotate_command.note_use(service, "relay")
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
@@ -200,7 +203,7 @@ def examine(as_json: bool, setup: bool) -> None:
         sys.exit(1)
 
 
-for command in (audit, reconcile, show_digest, backup, restore):
+for command in (audit, reconcile, show_digest, backup, restore, rotate_command.rotate_keys):
     cli.add_command(command)
 
 

@@ -224,6 +224,15 @@ checkpoint = Table(
     Column("timestamp_token", LargeBinary),
 )
 
+# How the log went on under another key: a note by both, which a sealed event holds too.
+log_key_change = Table(
+    "log_key_change",
+    metadata,
+    Column("event_id", ForeignKey("consent_event.id"), primary_key=True),
+    Column("note", LargeBinary, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+)
+
 subject_key = Table(
     "subject_key",
     metadata,

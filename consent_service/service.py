@@ -35,7 +35,7 @@ from consent_service.delivery.own_link import OwnLinks
 from consent_service.delivery.pacing import CallBudget, Unpaced
 from consent_service.delivery.relaying import Channel
 from consent_service.language import Language
-from consent_service.ledger import sealer
+from consent_service.ledger import key_changes, sealer
 from consent_service.ledger.anchors import Anchors
 from consent_service.ledger.checkpoint import Checkpoint, Signer, Verifiers
 from consent_service.ledger.evidence import Occasion
@@ -76,6 +76,11 @@ class Service:
     def signer(self) -> Signer:
         """Signer of the log's checkpoints, with the newest key."""
         return Signer.named_after_key(self.settings.log_key[0])
+
+    @cached_property
+    def former_signers(self) -> tuple[Signer, ...]:
+        """The log's older keys, newest first."""
+        return tuple(Signer.named_after_key(key) for key in self.settings.log_key[1:])
 
     @cached_property
     def verifiers(self) -> Verifiers:
@@ -165,8 +170,14 @@ class Service:
         return Origin(Place(self.controller, self.settings.public_url), self.verifiers, self.forwards)
 
     def seal(self) -> Checkpoint | None:
-        """Seal what waits and keep the checkpoint outside the database too; raises SealRefused."""
+        """Seal what waits and keep the checkpoint outside the database too; raises SealRefused.
+
+        With a new key, the first thing sealed is the note by which the old one hands over to it.
+        """
         with self.transaction() as connection:
+            if self.former_signers:
+                occasion = Occasion(now(), "relay", "relay", self.vault)
+                key_changes.announce(connection, occasion, self.signer, self.former_signers)
             found = sealer.seal(connection, self.signer, self.anchors, now())
         with self.transaction() as connection:
             sealer.anchor(connection, self.signer, self.anchors)

@@ -22,6 +22,10 @@ DATABASES = [
     pytest.param("postgresql", marks=pytest.mark.skipif(postgres.binaries() is None, reason=NO_POSTGRES)),
 ]
 MEMORY, ENOUGH_BYTES = Path("/dev/shm"), 2 << 30
+ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL = [
+    "sqlite",
+    pytest.param("postgresql", marks=[*DATABASES[1].marks, pytest.mark.soak]),
+]
 
 
 def pytest_configure():

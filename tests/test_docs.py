@@ -141,7 +141,7 @@ def test_the_readme_has_a_line_for_every_command():
         inner = command.commands if isinstance(command, click.Group) else {}
         commands += [f"{name} {one}" for one in inner] or [name]
     _, *told = rows(part("README.md", "Commands"))
-    named = [re.match(r"`((?:staff |subscriber |import )?[a-z]+)", command)[1] for command, _ in told]
+    named = [re.match(r"`((?:staff |subscriber |import )?[a-z-]+)", command)[1] for command, _ in told]
     assert sorted(named) == sorted(commands)
 
 

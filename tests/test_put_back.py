@@ -33,14 +33,6 @@ def keys(tmp_path):
     return encrypted_file.read_keys(tmp_path / "backup.key")
 
 
-@pytest.fixture
-def new_url(request, tmp_path):
-    """An empty database to put a backup into."""
-    if getattr(request, "param", "sqlite") == "sqlite":
-        return f"sqlite:///{tmp_path}/new.db"
-    return request.getfixturevalue("empty_postgres_url")
-
-
 def back_up(house, keys, folder):
     backups.make(house.service, folder / "one.age", keys, lambda count: None)
 
@@ -58,16 +50,16 @@ def told(done):
 
 
 @pytest.mark.parametrize(
-    ("source", "new_url"),
+    ("source", "empty_url"),
     [
         ("sqlite", "sqlite"),
-        pytest.param("sqlite", "postgres", marks=needs_postgres),
-        pytest.param("postgres", "postgres", marks=needs_postgres),
-        pytest.param("postgres", "sqlite", marks=[needs_postgres, pytest.mark.soak]),
+        pytest.param("sqlite", "postgresql", marks=needs_postgres),
+        pytest.param("postgresql", "postgresql", marks=needs_postgres),
+        pytest.param("postgresql", "sqlite", marks=[needs_postgres, pytest.mark.soak]),
     ],
-    indirect=["new_url"],
+    indirect=["empty_url"],
 )
-def test_everything_moves_to_either_database_and_goes_on_there(request, open_house, keys, tmp_path, source, new_url):
+def test_everything_moves_to_either_database_and_goes_on_there(request, open_house, keys, tmp_path, source, empty_url):
     on_sqlite = f"sqlite:///{tmp_path}/consent.db"
     old = open_house(on_sqlite if source == "sqlite" else request.getfixturevalue("new_postgres_url"))
     aino, eero = Visitor(old, first="Äinö 🦋").becomes_active(), Visitor(old, "eero@example.com").becomes_active()
@@ -77,10 +69,10 @@ def test_everything_moves_to_either_database_and_goes_on_there(request, open_hou
     Visitor(old, "late@example.com").subscribe()  # its mail waits, and its event has no place yet
     before = old.everything()
     back_up(old, keys, tmp_path)
-    said = told(put_back(old, tmp_path, new_url, "--json", **NOT_CONNECTED))
+    said = told(put_back(old, tmp_path, empty_url, "--json", **NOT_CONNECTED))
     assert (said["not_sent"], said["erased_or_stopped_again"], said["anchors_put_aside"]) == (0, 0, None)
     assert said["audit"]["findings"] == []
-    new = open_house(new_url)
+    new = open_house(empty_url)
     after = new.everything()
     changed = {name for name in before if before[name] != after[name]}
     assert changed <= {"pulse", "consent_event", "checkpoint", "log_tile"}

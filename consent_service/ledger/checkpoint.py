@@ -65,8 +65,12 @@ class Signer:
     def sign(self, size: int, root: bytes) -> bytes:
         """Return the signed note of a checkpoint, as it is published."""
         body = Checkpoint(self.origin, size, root).body
+        return f"{body}\n{self.line(body)}".encode()
+
+    def line(self, body: str) -> str:
+        """Return the line by which this key signs a text (C2SP signed-note)."""
         signature = base64.b64encode(self.verifier.key_id + self._key.sign(body.encode())).decode()
-        return f"{body}\n— {self.origin} {signature}\n".encode()
+        return f"— {self.origin} {signature}\n"
 
 
 class Verifier:
@@ -98,15 +102,19 @@ class Verifier:
         checkpoint = parse(note)
         if checkpoint.origin != self.origin:
             raise KeyUnknown(f"the checkpoint is of the log {checkpoint.origin}, not of {self.origin}")
+        self.check_line(checkpoint.body, note)
+        return checkpoint
+
+    def check_line(self, body: str, note: bytes) -> None:
+        """Return if this key signed the text of a note; raises CheckpointRefused."""
         mine = [content[4:] for name, content in _signatures(note) if name == self.origin and self._made(content)]
         if not mine:
             raise KeyUnknown("no signature on the checkpoint is by this key")
         for signature in mine:
             try:
-                Ed25519PublicKey.from_public_bytes(self._public_key).verify(signature, checkpoint.body.encode())
+                Ed25519PublicKey.from_public_bytes(self._public_key).verify(signature, body.encode())
             except InvalidSignature:
                 raise CheckpointRefused("the signature on the checkpoint is wrong") from None
-        return checkpoint
 
     def _made(self, signature: bytes) -> bool:
         return signature[:4] == self.key_id

@@ -45,6 +45,15 @@ class Vault:
             raise VaultRefused("the data key of this person is not in CONSENT_DATA_KEYS")
         return decrypt(data_key, wrapped[KEY_NAME:], subscriber_id.encode())
 
+    @property
+    def newest(self) -> bytes:
+        """What everything wrapped under the newest data key begins with; it does not tell the key."""
+        return self._newest
+
+    def rewrap(self, wrapped: bytes, subscriber_id: str) -> bytes:
+        """Return the person's key wrapped under the newest data key; raises VaultRefused."""
+        return self.wrap(self.unwrap(wrapped, subscriber_id), subscriber_id)
+
     def address_hash(self, email_key: str) -> str:
         """Return the keyed hash (HMAC-SHA-256, hex) of a normalised address under the newest key."""
         return self.address_hashes(email_key)[0]

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, make_response, render_template
 from flask.typing import ResponseReturnValue
 
 from consent_service import asks
-from consent_service.ledger import receipt, sealer
+from consent_service.ledger import key_changes, receipt, sealer
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import service
 
@@ -28,6 +28,13 @@ def show_checkpoint() -> ResponseReturnValue:
 def show_key() -> ResponseReturnValue:
     """The log's public key, in the form of C2SP signed notes."""
     return _plain(f"{service().signer.verifier}\n".encode())
+
+
+@evidence.get("/log/key-changes")
+def show_key_changes() -> ResponseReturnValue:
+    """How the log went on under another key each time, oldest first, in notes signed by both."""
+    with service().reading() as connection:
+        return _plain(b"\n".join(key_changes.notes(connection)))
 
 
 @evidence.get("/verify")
