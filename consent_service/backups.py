@@ -7,23 +7,19 @@ put anything back.
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
-from consent_service import backup_file, database, encrypted_file
+from consent_service import backup_file, database, encrypted_file, pulses
 from consent_service import service as services
 from consent_service.backup_file import FILE, TABLE, BackupRefused, Contents, Header, Reader, Row, Section, Step
-from consent_service.database import insert_or_replace
 from consent_service.encrypted_file import Keys
 from consent_service.ledger import checkpoint, merkle
 from consent_service.ledger.merkle import Frontier
-from consent_service.models_there import pulse
 from consent_service.service import Service
 
-BACKUP = "backup"
 ANCHORS, NOTES = "anchors.jsonl", "notes.jsonl"
 EVENTS, CHECKPOINTS, KEYS = "consent_event", "checkpoint", "subject_key"
 
@@ -97,13 +93,8 @@ def make(service: Service, path: Path, keys: Keys, step: Step) -> Facts:
     _sync(path.parent)
     if found.log_holds:
         with service.transaction() as connection:
-            insert_or_replace(connection, pulse, ["name"], {"name": BACKUP, "at": found.header.made_at})
+            pulses.beat(connection, pulses.BACKUP, found.header.made_at)
     return found
-
-
-def made_at(connection: Connection) -> datetime | None:
-    """Return of when the last good backup is, None before the first."""
-    return connection.execute(select(pulse.c.at).where(pulse.c.name == BACKUP)).scalar_one_or_none()
 
 
 def check(path: Path, keys: Keys, step: Step, *, opened: Step = lambda count: None, size_before: int = 0) -> Facts:

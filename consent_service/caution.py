@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from consent_service.database import insert_or_replace
+from consent_service import pulses
 from consent_service.models import import_batch, subscriber
-from consent_service.models_there import pulse, reconcile_run
+from consent_service.models_there import reconcile_run
 
 NOBODY = 3
 RESTORED = "restored"  # when a backup was put back
@@ -47,14 +47,14 @@ def is_other_list(connection: Connection, run: Row[Any], list_id: int) -> bool:
 def remember(connection: Connection, run: Row[Any], now: datetime) -> None:
     """Note that a person has applied a comparison by hand; outlives the run, which is purged."""
     if run.by_hand and run.applies:
-        insert_or_replace(connection, pulse, ["name"], {"name": _by_hand(run), "at": now})
+        pulses.beat(connection, _by_hand(run), now)
 
 
 def _was_reported(connection: Connection, run: Row[Any]) -> bool:
     batch = import_batch.c
     imported_at = select(func.max(func.coalesce(batch.undone_at, batch.finished_at, batch.started_at)))
     since = connection.execute(imported_at).scalar_one_or_none()
-    looked_at, restored_at = _at(connection, _by_hand(run)), _at(connection, RESTORED)
+    looked_at, restored_at = pulses.last(connection, _by_hand(run)), pulses.last(connection, RESTORED)
     if restored_at is not None and (looked_at is None or looked_at < restored_at):
         return False
     if since is None:
@@ -72,10 +72,6 @@ def _saw_anybody(connection: Connection, run: Row[Any]) -> bool:
 def _are_few(connection: Connection, run: Row[Any], number: int) -> bool:
     active = connection.execute(select(func.count()).where(subscriber.c.status == "active")).scalar_one()
     return bool(number <= max(FEW, max(active, run.contacts) // SHARE))
-
-
-def _at(connection: Connection, name: str) -> datetime | None:
-    return connection.execute(select(pulse.c.at).where(pulse.c.name == name)).scalar_one_or_none()
 
 
 def _by_hand(run: Row[Any]) -> str:

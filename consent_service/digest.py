@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
-from consent_service import connection_state, drift, retention, weeks
+from consent_service import connection_state, drift, pulses, retention, weeks
 from consent_service.delivery import outbox
 from consent_service.delivery.lanes import lane_states
 from consent_service.delivery.letters import LIMIT_REACHED
@@ -17,6 +17,7 @@ from consent_service.models import outbox_message
 from consent_service.weeks import Week
 
 LONGEST_PURGE_GAP = timedelta(days=2)  # it is done every day
+LONGEST_BACKUP_GAP = timedelta(days=2)
 UNCONFIRMED = "unconfirmed"
 
 
@@ -38,6 +39,7 @@ class Digest:
     events: int
     sealed_at: datetime | None
     purged_at: datetime | None
+    backed_up_at: datetime | None
 
 
 def look(connection: Connection, week: Week, now: datetime, *, forwards: bool) -> Digest:
@@ -60,6 +62,7 @@ def look(connection: Connection, week: Week, now: datetime, *, forwards: bool) -
         events=newest.size if newest else 0,
         sealed_at=newest.signed_at if newest else None,
         purged_at=retention.purged_at(connection),
+        backed_up_at=pulses.last(connection, pulses.BACKUP),
     )
 
 
@@ -80,7 +83,7 @@ def _standing(connection: Connection, now: datetime, *, forwards: bool) -> dict[
     served = [lane for lane in lanes if lane.lane == outbox.MAIL or forwards]
     there = connection_state.state(connection, lanes, forwards=forwards)
     of_comparisons = there.faults(now)
-    purged_at = retention.purged_at(connection)
+    purged_at, backed_up_at = retention.purged_at(connection), pulses.last(connection, pulses.BACKUP)
     return {
         "dead": sum(lane.dead for lane in lanes),
         "overdue": retention.overdue(connection, now),
@@ -90,6 +93,7 @@ def _standing(connection: Connection, now: datetime, *, forwards: bool) -> dict[
         "comparison-given-up": connection_state.GIVEN_UP in of_comparisons,
         "comparison-overdue": connection_state.OVERDUE in of_comparisons,
         "comparison-held-back": sum(there.held_back.values()) if forwards else 0,
+        "backup": backed_up_at is not None and now - backed_up_at > LONGEST_BACKUP_GAP,
         "held": held(connection),
     }
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent_service import backups, chores, connection_state, database, privacy, privacy_check, rate_limit, retention
+from consent_service import chores, connection_state, database, privacy, privacy_check, pulses, rate_limit, retention
 from consent_service import service as services
 from consent_service.delivery import account_setup, outbox, own_link, renewal
 from consent_service.delivery.account_setup import SetupRefused
@@ -284,7 +284,7 @@ def _log(service: Service) -> Finding:
 
 def _backup(service: Service) -> Finding:
     with service.reading() as connection:
-        made_at = backups.made_at(connection)
+        made_at = pulses.last(connection, pulses.BACKUP)
     if made_at is None:
         return Finding("backup", "note", "none was made yet with: consent-service backup; docs/operations.md says how")
     when = f"the last good one is of {made_at:%Y-%m-%d %H:%M} UTC"

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
-from consent_service import connection_state, drift, retention
+from consent_service import connection_state, drift, pulses, retention
 from consent_service.delivery import outbox, tally
 from consent_service.delivery.lanes import LaneState, lane_states
 from consent_service.delivery.letters import LIMIT_REACHED
@@ -46,6 +46,8 @@ def measure(connection: Connection, now: datetime, *, forwards: bool) -> Iterato
     yield from _log(connection, now)
     yield from _comparison(connection, lanes, forwards=forwards)
     yield from _purge(connection, now)
+    made_at = pulses.last(connection, pulses.BACKUP)
+    yield Gauge("consent_backup_timestamp_seconds", "Of when the last good backup is.", _at(made_at))
 
 
 def _outbox(connection: Connection, now: datetime, lanes: list[LaneState]) -> Iterator[Gauge]:

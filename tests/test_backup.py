@@ -9,7 +9,7 @@ import time_machine
 from pyrage import x25519
 from sqlalchemy import select
 
-from consent_service import backups, doctor, encrypted_file
+from consent_service import backups, doctor, encrypted_file, pulses
 from consent_service import service as services
 from consent_service.backup_file import BackupRefused
 from consent_service.encrypted_file import EncryptionRefused
@@ -49,7 +49,7 @@ def test_the_command_writes_what_only_the_key_opens_and_says_what_is_in_it(sqlit
     for secret in (SECRET, DATA_KEY, LOG_KEY, str(KEY)):
         assert secret.encode() not in plain + content
     with house.service.reading() as connection:
-        assert backups.made_at(connection).isoformat() == told["made_at"]
+        assert pulses.last(connection, pulses.BACKUP).isoformat() == told["made_at"]
         assert connection.execute(select(pulse.c.name)).scalars().all() == ["backup"]
     assert state(house) == "good"
     again = run(tmp_path, "backup", f"out/{file.name}", given=variables(house.settings) | named(key_file))
@@ -120,7 +120,7 @@ def test_on_a_full_disk_it_says_so_and_leaves_nothing_that_looks_like_a_backup(s
             resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     assert not list(tmp_path.glob("*.age*")) + list(tmp_path.glob(".*.part"))
     with sqlite_house.service.reading() as connection:
-        assert backups.made_at(connection) is None
+        assert pulses.last(connection, pulses.BACKUP) is None
 
 
 def test_without_a_key_or_a_place_it_says_what_to_do(sqlite_house, key_file, tmp_path):

@@ -52,7 +52,7 @@ ROOMS = {
 }
 ROWS = [
     {"ledger.tiles"},
-    {"ledger.evidence", "delivery.suppression", "delivery.allowance", "delivery.tally", "import_rows"},
+    {"ledger.evidence", "delivery.suppression", "delivery.allowance", "delivery.tally", "import_rows", "pulses"},
     {"delivery.outbox", "delivery.pacing", "delivery.caps", "ledger.sealer"},
     {"delivery.relaying"},
     {"delivery.calls", "delivery.contacts", "delivery.batches", "delivery.lanes"},

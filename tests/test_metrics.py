@@ -10,7 +10,7 @@ import time_machine
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
-from consent_service import request_counts
+from consent_service import pulses, request_counts
 from consent_service import service as services
 from consent_service.delivery import outbox
 from consent_service.language import HELSINKI
@@ -139,6 +139,14 @@ def test_the_log_and_what_waits_for_its_seal(house):
     assert found["consent_log_events"] > 0
     assert found["consent_log_oldest_unsealed_seconds"] == 0
     assert found["consent_log_checkpoint_timestamp_seconds"] == NOON.timestamp() + 70
+
+
+def test_when_the_last_good_backup_was_made(open_house, tmp_path):
+    house = open_house(f"sqlite:///{tmp_path}/b.db", metrics_token=TOKEN)
+    assert "consent_backup_timestamp_seconds" not in measured(house)
+    with house.service.transaction() as connection:
+        pulses.beat(connection, pulses.BACKUP, NOON)
+    assert measured(house)["consent_backup_timestamp_seconds"] == NOON.timestamp()
 
 
 def test_what_a_comparison_found_and_when(house):

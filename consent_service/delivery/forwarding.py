@@ -11,8 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, or_, select, update
 
-from consent_service import statements
-from consent_service.database import insert_or_replace
+from consent_service import pulses, statements
 from consent_service.delivery import departures, moves, outbox, strangers
 from consent_service.delivery.contacts import (
     NOT_THERE,
@@ -31,7 +30,6 @@ from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
 from consent_service.delivery.own_link import OwnLinks
 from consent_service.ledger.vault import Vault
 from consent_service.models import confirmation, shown_text, subscriber
-from consent_service.models_there import pulse
 
 SYNC, LOOK, WEBHOOK = "sync", "look", "webhook"
 LOOK_AGAIN = timedelta(minutes=1)
@@ -83,7 +81,7 @@ def state_of(keys: Vault, connection: Connection, person: Row[Any]) -> ContactSt
 
 def look_at(connection: Connection, contact_id: str, email: str, now: datetime) -> None:
     """Have a contact looked at of which something there said that it changed; nobody when it is not known here."""
-    insert_or_replace(connection, pulse, ["name"], {"name": WEBHOOK, "at": now})
+    pulses.beat(connection, WEBHOOK, now)
     told = or_(subscriber.c.contact_id == contact_id, subscriber.c.email_key == email.lower())
     known = select(subscriber.c.id).where(told, subscriber.c.active_since.is_not(None))
     for person_id in connection.execute(known).scalars().all():
@@ -92,7 +90,7 @@ def look_at(connection: Connection, contact_id: str, email: str, now: datetime) 
 
 def last_hint_at(connection: Connection) -> datetime | None:
     """Return when ActiveCampaign was last heard of by webhook."""
-    return connection.execute(select(pulse.c.at).where(pulse.c.name == WEBHOOK)).scalar_one_or_none()
+    return pulses.last(connection, WEBHOOK)
 
 
 Left = Callable[[Connection, str, Membership, datetime], None]

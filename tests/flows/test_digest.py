@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from sqlalchemy import text
 
-from consent_service import digest, weeks
+from consent_service import digest, pulses, weeks
 from consent_service import service as services
 from consent_service.language import HELSINKI
 from consent_service.weeks import Week
@@ -125,8 +125,10 @@ def test_a_limit_that_holds_confirmations_back_a_late_purge_and_who_should_be_go
     change(house, "UPDATE subscriber SET status = 'passive', basis_event_id = NULL, passive_since = '2025-12-01' "
                   "WHERE status = 'active'")  # fmt: skip
     change(house, "UPDATE consent_event SET log_index = NULL")
+    with house.service.transaction() as connection:
+        pulses.beat(connection, pulses.BACKUP, MONDAY - 2 * DAY - timedelta(seconds=1))
     found = standing(house)
-    assert found.faults == {"overdue": 1, "unsealed": 1, "purge": 1, "held": 1}
+    assert found.faults == {"overdue": 1, "unsealed": 1, "purge": 1, "backup": 1, "held": 1}
     assert (found.forwards, found.compared_at, found.purged_at) == (False, None, MONDAY - 3 * DAY + timedelta(hours=5))
 
 

@@ -1,0 +1,20 @@
+"""When something last happened, by its name: a call from ActiveCampaign, a backup, a comparison put right by hand."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from consent_service.database import insert_or_replace
+from consent_service.models_there import pulse
+
+BACKUP = "backup"
+
+
+def beat(connection: Connection, name: str, at: datetime) -> None:
+    """Note that it happened."""
+    insert_or_replace(connection, pulse, ["name"], {"name": name, "at": at})
+
+
+def last(connection: Connection, name: str) -> datetime | None:
+    """Return when it last happened, None when it never has."""
+    return connection.execute(select(pulse.c.at).where(pulse.c.name == name)).scalar_one_or_none()
