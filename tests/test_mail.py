@@ -141,7 +141,7 @@ def test_a_letter_refused_before_its_content_leaves_a_clean_line_behind():
 
 
 def test_a_server_that_says_it_hangs_up_an_idle_line_is_called_again():
-    with scripted({"NOOP": ["421 4.4.2 Idle"]}) as server, contextlib.closing(SmtpMail(server.url)) as out:
+    with scripted({"MAIL": ["250 Ok", "421 4.4.2 Idle"]}) as server, contextlib.closing(SmtpMail(server.url)) as out:
         assert out.deliver(LETTER) == Delivered("250")
         assert out.deliver(LETTER) == Delivered("250")
     assert server.lines == 2

@@ -5,6 +5,7 @@ Text and HTML alike, lines short enough for any server (RFC 5321 section 4.5.3.1
 the server has closed it. Must never query the database.
 """
 
+import binascii
 import io
 import smtplib
 import socket
@@ -13,11 +14,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from email.charset import QP, Charset
 from email.header import Header
 from email.message import Message as MimeMessage
 from email.mime.multipart import MIMEMultipart
-from email.mime.text import MIMEText
+from email.mime.nonmultipart import MIMENonMultipart
 from email.utils import format_datetime, formataddr, parseaddr
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,6 @@ from consent_service.statements import ShownText
 TIMEOUT_S = 10  # of one read
 PATIENCE_S = 30  # of one delivery: a server that says a letter every nine seconds keeps within every read's time
 SUBMISSION_PORT, TLS_PORT = 587, 465
-UTF8 = Charset("utf-8")
-UTF8.body_encoding = QP
 ENCODED_LINE = 72  # RFC 2047 section 2 allows 76; Header counts a few letters too few
 PERMANENT = range(500, 600)
 ABOUT_THE_SESSION = (421, 500, 502, 503, 504, 521, 530, 534, 535, 538)  # RFC 5321 section 4.2, RFC 4954 section 6
@@ -150,7 +148,7 @@ class SmtpMail:
         sender = parseaddr(letter.sender)[1]
         self._begin()
         try:
-            return Delivered(self._send(sender, letter.recipient, content))
+            return Delivered(self._send(self._ready(sender), sender, letter.recipient, content))
         except smtplib.SMTPRecipientsRefused as refused:
             return self._refused("recipient", *refused.recipients[letter.recipient])
         except smtplib.SMTPDataError as refused:
@@ -165,7 +163,8 @@ class SmtpMail:
     def check(self) -> None:
         """Open the connection, log in and greet; raises SMTPException or OSError when that fails."""
         self._begin()
-        self._connection().noop()
+        self._server = self._connect()
+        self._server.noop()
         self.close()
 
     def close(self) -> None:
@@ -186,11 +185,25 @@ class SmtpMail:
             raise TimeoutError
         return min(TIMEOUT_S, left_s)
 
-    def _send(self, sender: str, recipient: str, content: bytes) -> str:
-        server = self._connection()
-        code, answer = server.mail(sender)
-        if code != 250:
+    def _ready(self, sender: str) -> smtplib.SMTP:
+        """The server with a mail begun: over the connection kept open, or a new one where the server has ended that."""
+        if self._server is not None:
+            try:
+                code, answer = self._server.mail(sender)
+            except (smtplib.SMTPException, OSError):
+                code, answer = 421, b""
+            if code != 421:  # RFC 5321 section 3.8: it closes an idle line, or one that has brought enough
+                return self._accepted(code, answer, sender)
+            self.close()
+        self._server = self._connect()
+        return self._accepted(*self._server.mail(sender), sender)
+
+    def _accepted(self, code: int, answer: bytes, sender: str) -> smtplib.SMTP:
+        if code != 250 or self._server is None:
             raise smtplib.SMTPSenderRefused(code, answer, sender)
+        return self._server
+
+    def _send(self, server: smtplib.SMTP, sender: str, recipient: str, content: bytes) -> str:
         code, answer = server.rcpt(recipient)
         if code not in (250, 251):
             raise smtplib.SMTPRecipientsRefused({recipient: (code, answer)})
@@ -198,17 +211,6 @@ class SmtpMail:
         if code != 250:
             raise smtplib.SMTPDataError(code, answer)
         return f"{code}"
-
-    def _connection(self) -> smtplib.SMTP:
-        if self._server is not None:
-            try:
-                if self._server.noop()[0] == 250:
-                    return self._server
-            except (smtplib.SMTPException, OSError):
-                pass  # the server closed an idle connection: open another one
-            self.close()
-        self._server = self._connect()
-        return self._server
 
     def _connect(self) -> smtplib.SMTP:
         host = self._parts.hostname or ""
@@ -259,7 +261,7 @@ class SmtpMail:
 
 
 def _part(content: str, subtype: str) -> MimeMessage:
-    part = MIMEText("", subtype)
-    del part["Content-Transfer-Encoding"]
-    part.set_payload(content, UTF8)
+    part = MIMENonMultipart("text", subtype, charset="utf-8")
+    part["Content-Transfer-Encoding"] = "quoted-printable"
+    part.set_payload(binascii.b2a_qp(content.encode(), istext=True).decode())
     return part
