@@ -38,11 +38,15 @@ _LOCK_PERSON = _PERSON.with_for_update()
 _OWNER = select(confirmation.c.subscriber_id).where(confirmation.c.id == bindparam("ask"))
 _LOCK_OWNER = select(subscriber).where(subscriber.c.id == _OWNER.scalar_subquery()).with_for_update()
 _CHANGE_PERSON = update(subscriber).where(subscriber.c.id == bindparam("person"))
-_MOVED_SINCE = (
-    select(confirmation.c.id)
-    .where(confirmation.c.subscriber_id == bindparam("person"), confirmation.c.source == MOVE)
-    .where(confirmation.c.id != bindparam("ask"), confirmation.c.used_at > bindparam("asked_at"))
-    .limit(1)
+_MOVED = confirmation.alias("moved")
+_MOVED_SINCE = (  # whoever reads the old mailbox has no say over the new one
+    select(_MOVED.c.id)
+    .where(_MOVED.c.subscriber_id == confirmation.c.subscriber_id, _MOVED.c.source == MOVE)
+    .where(_MOVED.c.id != confirmation.c.id, _MOVED.c.used_at > confirmation.c.asked_at)
+    .exists()
+)
+_ASK_SEEN = select(confirmation, _MOVED_SINCE.label("is_to_former_address")).where(
+    confirmation.c.id == bindparam("ask")
 )
 
 
@@ -107,8 +111,8 @@ def spend(
 
 def forgive(connection: Connection, occasion: Occasion, address: Address) -> None:
     """Forget what was counted for somebody who has just shown that the mailbox is theirs."""
-    for act in ("ask", "leave"):
-        allowance.forgive(connection, _key(occasion, act, address), _who(occasion, address))
+    keys = [_key(occasion, act, address) for act in ("ask", "leave")]
+    allowance.forgive(connection, keys, _who(occasion, address))
 
 
 def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask: Ask, source: str) -> str:
@@ -157,8 +161,8 @@ def mail_link(connection: Connection, now: datetime, subscriber_id: str, confirm
 
 def find(connection: Connection, confirmation_id: str) -> tuple[Row[Any], Row[Any]]:
     """Return an ask and its person for showing only; raises LinkDead, also when another address was asked by it."""
-    ask = connection.execute(_ASK, {"ask": confirmation_id}).one_or_none()
-    if ask is None or _is_to_former_address(connection, ask):
+    ask = connection.execute(_ASK_SEEN, {"ask": confirmation_id}).one_or_none()
+    if ask is None or ask.is_to_former_address:
         raise LinkDead
     person = connection.execute(_PERSON, {"person": ask.subscriber_id}).one_or_none()
     if person is None:  # erased between the two
@@ -223,12 +227,6 @@ def asked_address(ask: Row[Any], person: Row[Any]) -> Address:
 def address_of(person: Row[Any]) -> Address:
     """Return a stored person's address in all its forms."""
     return people.stored_address(person.email, person.email_key)
-
-
-def _is_to_former_address(connection: Connection, ask: Row[Any]) -> bool:
-    """Whether the person has moved since: whoever reads the old mailbox has no say over the new one."""
-    values = {"person": ask.subscriber_id, "ask": ask.id, "asked_at": ask.asked_at}
-    return connection.execute(_MOVED_SINCE, values).first() is not None
 
 
 def _staff_values(staff: StaffRequest | None) -> Payload:

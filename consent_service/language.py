@@ -9,7 +9,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -101,4 +101,9 @@ def choose(asked: str | None, accepted: Sequence[str]) -> Language:
     """Return the language asked for by code, else the first accepted one (RFC 9110 section 12.5.4), else Finnish."""
     if asked in CODES:
         return language(asked)
-    return language(negotiate_locale([tag.partition("-")[0].lower() for tag in accepted], CODES) or DEFAULT)
+    return language(_negotiate(tuple(tag.partition("-")[0].lower() for tag in accepted)))
+
+
+@lru_cache(maxsize=1024)
+def _negotiate(accepted: tuple[str, ...]) -> str:
+    return negotiate_locale(accepted, CODES) or DEFAULT

@@ -42,6 +42,8 @@ def run(service: Service, stop: threading.Event) -> None:
     heartbeat = threading.Thread(target=_heartbeat, args=(relay, ended), name="heartbeat")
     lanes = {channel.lane: Lane(relay, channel, service.settings.relay_poll_s) for channel in channels}
     work = [threading.Thread(target=lane.run, args=(stop,), name=name, daemon=True) for name, lane in lanes.items()]
+    woken = {name: lane.woken for name, lane in lanes.items()}
+    work.append(threading.Thread(target=_listen, args=(service, woken, stop), name="bell", daemon=True))
     work.append(threading.Thread(target=_chores, args=(service, stop), name="chores", daemon=True))
     if service.forwards:
         carry = partial(reconcile.carry_out, service, budget, stop)
@@ -79,12 +81,16 @@ class Lane:
         self._poll_s = poll_s
         self._failures = 0
         self._is_busy = False
+        self.woken = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
-        """Deliver what is due, wait, and look again, until `stop` is set."""
+        """Deliver what is due, wait until something comes or for a while, and look again, until `stop` is set."""
         while not stop.is_set():
+            self.woken.clear()
             try:
-                stop.wait(self.rest_s(self.step()))
+                outcome = self.step()
+                waits = stop if outcome else self.woken
+                waits.wait(self.rest_s(outcome))
             except Exception as error:  # a lane must outlive whatever befalls one message or the database
                 log.error("lane stumbled", lane=self._channel.lane, error=type(error).__name__)
                 stop.wait(1)
@@ -128,6 +134,16 @@ class Lane:
             wish = (outcome.after or timedelta(0)).total_seconds()
             return max(wish, min(LONGEST_REST_S, 2.0 ** (self._failures - 1)))
         return 0
+
+
+def _listen(service: Service, woken: dict[str, threading.Event], stop: threading.Event) -> None:
+    try:
+        service.bell.listen(woken, stop)
+    except OSError as error:
+        log.warning("nobody can wake this relay; it looks by itself", error=type(error).__name__)
+        stop.wait()
+        for event in woken.values():
+            event.set()
 
 
 def _chores(service: Service, stop: threading.Event) -> None:

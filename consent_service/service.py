@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine
 
 from consent_service import asks, database, digest, privacy, retention, statements, subscriptions
 from consent_service import language as languages
+from consent_service.bell import Bell
 from consent_service.config import VAR, Settings
 from consent_service.consent_record import Place
 from consent_service.controller import Controller
@@ -93,6 +94,11 @@ class Service:
         return Anchors(self.folder / "anchors.jsonl")
 
     @cached_property
+    def bell(self) -> Bell:
+        """What wakes a relay on this machine."""
+        return Bell(self.folder / "bell")
+
+    @cached_property
     def letters(self) -> Letters:
         """Writer of mails."""
         return Letters(
@@ -123,9 +129,12 @@ class Service:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """One transaction that may write."""
+        """One transaction that may write; the relay is woken if it leaves something to deliver."""
         with database.transaction(self.engine) as connection:
+            outbox.due_now(connection)  # what one before left when it failed is nothing to wake anybody for
             yield connection
+            lanes = outbox.due_now(connection)
+        self.bell.ring(lanes)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -141,11 +150,11 @@ class Service:
 
     def consent_text(self, language: Language) -> ConsentText:
         """The consent text of today in a language."""
-        return statements.consent(language, self.controller)
+        return self._texts[language.code][0]
 
     def tracking_text(self, language: Language) -> ConsentText:
         """Today's text about following what a subscriber reads, in a language."""
-        return statements.tracking(language, self.controller)
+        return self._texts[language.code][1]
 
     @property
     def privacy_sources(self) -> Sources:
@@ -154,7 +163,20 @@ class Service:
 
     def privacy_text(self, language: Language) -> ShownText:
         """The privacy statement of today in a language."""
-        return privacy.statement(language, self.privacy_sources)
+        return self._texts[language.code][2]
+
+    @cached_property
+    def _texts(self) -> dict[str, tuple[ConsentText, ConsentText, ShownText]]:
+        """What is shown in each language: it changes with the program and the controller file alone."""
+        spoken = [languages.language(code) for code in languages.CODES]
+        return {
+            one.code: (
+                statements.consent(one, self.controller),
+                statements.tracking(one, self.controller),
+                privacy.statement(one, self.privacy_sources),
+            )
+            for one in spoken
+        }
 
     def terms(self, language: Language) -> Terms:
         """What a person who is asked today is asked on."""

@@ -4,6 +4,7 @@ What the form says and what the evidence says was shown come from the same objec
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 
 from consent_service.controller import Controller
@@ -62,7 +63,7 @@ class ShownText:
     language: str
     content: bytes
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """The address of the text: the SHA-256 of its bytes, in hex."""
         return sha256(self.content).hexdigest()
@@ -77,7 +78,7 @@ class ConsentText:
     privacy: str
     kind: str = "consent"
 
-    @property
+    @cached_property
     def shown(self) -> ShownText:
         """The text as it is kept for evidence."""
         return ShownText(self.kind, self.language, f"{self.sentence}\n\n{self.privacy}\n".encode())

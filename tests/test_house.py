@@ -47,6 +47,7 @@ ROOMS = {
     # tables
     "models": set(),
     "models_there": {"models"},
+    "bell": set(),
     "writers": set(),
     "database": {"writers"},
 }

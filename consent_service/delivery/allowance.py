@@ -24,6 +24,12 @@ class Window:
 
 
 _SPENT = select(allowance.c.times).where(allowance.c.key == bindparam("of")).with_for_update()
+_SPENT_OF = (
+    select(allowance.c.key, allowance.c.times)
+    .where(allowance.c.key.in_(bindparam("all", expanding=True)))
+    .order_by(allowance.c.key)
+    .with_for_update()
+)
 _KEEP = update(allowance).where(allowance.c.key == bindparam("of"))
 
 
@@ -48,12 +54,12 @@ def spend(connection: Connection, key: str, allowed: Sequence[Window], now: date
     return at
 
 
-def forgive(connection: Connection, key: str, who: str) -> None:
-    """Forget what was counted in somebody's name; what others did under the same key stays counted."""
-    spent = _spent(connection, key)
-    kept = [entry for entry in spent if entry[1] != who]
-    if kept != spent:
-        connection.execute(_KEEP, {"of": key, "times": kept})
+def forgive(connection: Connection, keys: Sequence[str], who: str) -> None:
+    """Forget what was counted in somebody's name; what others did under the same keys stays counted."""
+    for row in connection.execute(_SPENT_OF, {"all": sorted(keys)}).all():
+        kept = [entry for entry in row.times if entry[1] != who]
+        if kept != row.times:
+            connection.execute(_KEEP, {"of": row.key, "times": kept})
 
 
 def _spent(connection: Connection, key: str) -> list[tuple[float, str]]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, or_, select, update
 
 from consent_service import pulses, statements
 from consent_service.delivery import departures, moves, outbox, strangers
@@ -35,6 +35,23 @@ SYNC, LOOK, WEBHOOK = "sync", "look", "webhook"
 LOOK_AGAIN = timedelta(minutes=1)
 SEARCH_SETTLES = timedelta(minutes=10)  # how soon a search there finds a new contact is written nowhere
 
+# Built once: what is done for every subscriber pays for building a statement as much as for executing it.
+_LOCK_PERSON = (
+    select(
+        subscriber,
+        departures.is_awaited_of(subscriber.c.email_key).label("awaits_deletion"),
+        strangers.is_awaited_of(subscriber.c.email_key).label("awaits_taking_off"),
+    )
+    .where(subscriber.c.id == bindparam("person"))
+    .with_for_update(of=subscriber)
+)
+_LEARN = update(subscriber).where(subscriber.c.id == bindparam("person"))
+_AGREED = (
+    select(confirmation.c.used_at, shown_text.c.kind)
+    .join(shown_text, confirmation.c.statement_sha256 == shown_text.c.sha256)
+    .where(confirmation.c.used_event_id == bindparam("basis"))
+)
+
 
 def load(
     keys: Vault, links: OwnLinks, connection: Connection, message: Message, now: datetime
@@ -44,14 +61,12 @@ def load(
         return _leaving(connection, message, now)
     if message.kind == strangers.TAKE_OFF:
         return strangers.load(connection, message)
-    person = connection.execute(
-        select(subscriber).where(subscriber.c.id == message.subscriber_id).with_for_update()
-    ).one_or_none()
+    person = connection.execute(_LOCK_PERSON, {"person": message.subscriber_id}).one_or_none()
     if person is None or person.active_since is None:
         return Nothing()
-    if departures.is_awaited(connection, person.email_key):
+    if person.awaits_deletion:
         return Hold(now + LOOK_AGAIN, "an earlier contact with this address has to be deleted there first")
-    if strangers.is_awaited(connection, person.email_key):
+    if person.awaits_taking_off:
         return Hold(now + LOOK_AGAIN, "a contact with this address is being taken off the list there")
     state = state_of(keys, connection, person)
     if message.kind == LOOK:
@@ -60,7 +75,7 @@ def load(
     if person.tracking_since and not person.tagged_at:
         begun["tagged_at"] = now
     if begun:
-        connection.execute(update(subscriber).where(subscriber.c.id == person.id).values(**begun))
+        connection.execute(_LEARN, {"person": person.id, **begun})
     return replace(state, own_link=links.of(person.id, person.language)) if state.is_active else state
 
 
@@ -129,7 +144,7 @@ def record(
         learnt["forwarded_link"] = state.own_link.mark(answer.link_field)
     if not isinstance(sent, Look):
         learnt |= _tag_learnt(state, answer)
-    connection.execute(update(subscriber).where(subscriber.c.id == message.subscriber_id).values(**learnt))
+    connection.execute(_LEARN, {"person": message.subscriber_id, **learnt})
 
 
 def mend(keys: Vault, connection: Connection, message: Message, sent: Parcel, now: datetime) -> None:
@@ -165,10 +180,7 @@ def _put_back(keys: Vault, connection: Connection, sent: Stranger, now: datetime
 def _basis(keys: Vault, connection: Connection, person: Row[Any]) -> Basis | None:
     if person.basis_event_id is None:
         return None
-    mine = confirmation.c.used_event_id == person.basis_event_id
-    text = confirmation.c.statement_sha256 == shown_text.c.sha256
-    agreed = select(confirmation.c.used_at, shown_text.c.kind).join(shown_text, text).where(mine)
-    confirmed_at, kind = connection.execute(agreed).one()
+    confirmed_at, kind = connection.execute(_AGREED, {"basis": person.basis_event_id}).one()
     is_forwarded = person.forwarded_event_id == person.basis_event_id
     is_imported = kind == statements.IMPORT
     known = None

@@ -6,7 +6,7 @@ anything.
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Event
@@ -15,6 +15,14 @@ from consent_service.models import confirmation, outbox_message
 
 READDRESS = "readdress"
 MOVE = "my-data"  # the source of an ask that a person makes on their own page, to be written to at another address
+
+_UNHEARD = (
+    select(outbox_message.c.confirmation_id)
+    .where(outbox_message.c.subscriber_id == bindparam("person"), outbox_message.c.kind == READDRESS)
+    .where(outbox_message.c.done_at.is_(None))
+    .order_by(outbox_message.c.id)
+    .limit(1)
+)
 
 
 def find(connection: Connection, keys: Vault, subscriber_id: str, confirmation_id: str | None) -> Event | None:
@@ -26,13 +34,7 @@ def find(connection: Connection, keys: Vault, subscriber_id: str, confirmation_i
 def unheard_address(connection: Connection, keys: Vault, person: Row[Any]) -> str | None:
     """Return the address ActiveCampaign knows a person by while a change of it has not arrived there, else None."""
     # Whatever message comes first has to make the change: another one would make a second contact there.
-    waiting = (outbox_message.c.subscriber_id == person.id, outbox_message.c.kind == READDRESS)
-    first = connection.execute(
-        select(outbox_message.c.confirmation_id)
-        .where(*waiting, outbox_message.c.done_at.is_(None))
-        .order_by(outbox_message.c.id)
-        .limit(1)
-    ).scalar_one_or_none()
+    first = connection.execute(_UNHEARD, {"person": person.id}).scalar_one_or_none()
     event = find(connection, keys, person.id, first) if first else None
     return str(event.core["replaces"]) if event else None
 

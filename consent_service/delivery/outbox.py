@@ -19,6 +19,7 @@ MAIL = "mail"
 ACTIVECAMPAIGN = "activecampaign"
 ACCESS = "access"  # what ActiveCampaign holds about somebody: many calls, which no withdrawal should wait behind
 LANES = (MAIL, ACTIVECAMPAIGN, ACCESS)
+DUE_NOW = "lanes with something due now"
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,8 @@ def enqueue(
         "due_at": not_before or now,
     }
     connection.execute(_ENQUEUE, values)
+    if not_before is None:
+        connection.info.setdefault(DUE_NOW, set()).add(lane)
 
 
 def enqueue_once(connection: Connection, lane: str, kind: str, now: datetime, subscriber_id: str) -> None:
@@ -157,6 +160,12 @@ def enqueue_once(connection: Connection, lane: str, kind: str, now: datetime, su
         enqueue(connection, lane, kind, now, subscriber_id=subscriber_id)
     else:
         _wake(connection, lane, subscriber_id, now)
+
+
+def due_now(connection: Connection) -> set[str]:
+    """Return the lanes that got something to deliver at once since this was last asked of the connection."""
+    lanes: set[str] = connection.info.pop(DUE_NOW, set())
+    return lanes
 
 
 def note_counted(connection: Connection, message: Message, now: datetime) -> None:

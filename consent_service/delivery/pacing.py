@@ -3,12 +3,13 @@
 Five calls a second are allowed there for everybody together (its rate limit page); this service takes at most four.
 """
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from consent_service.database import insert_if_absent
 from consent_service.models_there import call_budget
@@ -17,6 +18,9 @@ GAP = timedelta(milliseconds=250)
 NAME = "activecampaign"
 BULK = "activecampaign bulk"
 BULK_GAP = timedelta(milliseconds=600)  # a hundred a minute are allowed (reference of bulk-import-contacts)
+
+_NEXT_AT = select(call_budget.c.next_at).where(call_budget.c.name == bindparam("budget")).with_for_update()
+_SET_NEXT = update(call_budget).where(call_budget.c.name == bindparam("budget"))
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class CallBudget:
     sleep: Callable[[float], bool]
     name: str = NAME
     gap: timedelta = GAP
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, compare=False)
+    _in_hand: list[datetime] = field(default_factory=list, init=False, compare=False)
 
     def for_bulk(self) -> "CallBudget":
         """The budget of bulk imports, each of which takes its turn as a call too."""
@@ -35,10 +41,9 @@ class CallBudget:
 
     def take_turn(self) -> bool:
         """Reserve the next call and wait until its time has come; False when the wait was cut short: do not call."""
-        with self.transaction() as connection:
+        with self._lock:
             now = self.now()
-            at = max(self._next_at(connection, now), now)
-            self._set_next(connection, at + self.gap)
+            at = self._from_hand(now) or self._reserve(now)
         return at <= now or not self.sleep((at - now).total_seconds())
 
     def is_stopping(self) -> bool:
@@ -47,19 +52,33 @@ class CallBudget:
 
     def rest(self, span: timedelta) -> None:
         """Let nobody call for a while, because the other side said so (RFC 9110 section 10.2.3)."""
-        with self.transaction() as connection:
+        with self._lock, self.transaction() as connection:
+            self._in_hand.clear()
             until = self.now() + span
             self._set_next(connection, max(self._next_at(connection, until), until))
 
+    def _from_hand(self, now: datetime) -> datetime | None:
+        """A turn reserved earlier, unless its time has passed, so that others have gone on."""
+        at = self._in_hand.pop() if self._in_hand else None
+        return at if at and at + self.gap >= now else None
+
+    def _reserve(self, now: datetime) -> datetime:
+        """Reserve two turns at once, as most messages make two calls, and keep the second in hand."""
+        with self.transaction() as connection:
+            at = max(self._next_at(connection, now), now)
+            self._set_next(connection, at + 2 * self.gap)
+        self._in_hand[:] = [at + self.gap]
+        return at
+
     def _next_at(self, connection: Connection, first: datetime) -> datetime:
-        insert_if_absent(connection, call_budget, {"name": self.name, "next_at": first})
-        at: datetime = connection.execute(
-            select(call_budget.c.next_at).where(call_budget.c.name == self.name).with_for_update()
-        ).scalar_one()
+        at: datetime | None = connection.execute(_NEXT_AT, {"budget": self.name}).scalar_one_or_none()
+        if at is None:
+            insert_if_absent(connection, call_budget, {"name": self.name, "next_at": first})
+            at = connection.execute(_NEXT_AT, {"budget": self.name}).scalar_one()
         return at
 
     def _set_next(self, connection: Connection, at: datetime) -> None:
-        connection.execute(update(call_budget).where(call_budget.c.name == self.name).values(next_at=at))
+        connection.execute(_SET_NEXT, {"budget": self.name, "next_at": at})
 
 
 class Unpaced:

@@ -34,14 +34,9 @@ from consent_service.web.webhooks import webhooks
 
 LARGEST_BODY = 64 * 1024
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
-POLICY = {
-    "default-src": "'none'",
-    "style-src": "'self'",
-    "img-src": "'self'",
-    "form-action": "'self'",
-    "base-uri": "'none'",
-    "frame-ancestors": "'none'",
-}
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 
 log = structlog.get_logger()
 
@@ -50,6 +45,7 @@ def create_app(service: Service) -> Flask:
     """Return the application of a service; touches neither the network nor the database."""
     app = Flask("consent_service", template_folder=str(TEMPLATES), static_folder=str(PACKAGE / "web" / "static"))
     app.config.update(_configuration(service.settings))
+    app.session_interface = accounts.StaffSessions()
     app.extensions["consent-service"] = service
     app.extensions["network-limit"] = RateLimit(service.settings.redis_url, service.settings.limit_ip)
     if service.settings.trusted_proxies:
@@ -122,11 +118,11 @@ def _check_form() -> ResponseReturnValue | None:
 
 
 def _add_headers(response: Response) -> Response:
-    response.headers.setdefault(
-        "Content-Security-Policy", "; ".join(f"{name} {value}" for name, value in POLICY.items())
-    )
-    place = urlsplit(response.location or "")
-    if place.netloc == request.host:  # the router's own redirects repeat the Host header, which anybody can set
+    response.headers.setdefault("Content-Security-Policy", POLICY)
+    place = urlsplit(response.location) if response.location else None
+    if (
+        place and place.netloc == request.host
+    ):  # the router's own redirects repeat the Host header, which anybody can set
         response.location = urlunsplit(("", "", place.path, place.query, place.fragment))
         response.set_data(b"")
     response.headers["Referrer-Policy"] = "no-referrer"

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from flask import Flask, Response, abort, current_app, g, redirect, render_template, request, session
+from flask import Flask, Request, Response, abort, current_app, g, redirect, render_template, request, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_login import user_logged_out
 from flask_security import (
@@ -87,6 +88,16 @@ class Account:
     name: str
     active: bool
     created_at: datetime
+
+
+class StaffSessions(SecureCookieSessionInterface):
+    """Sessions of staff: a request without their cookie has none, and prepares no key to read one."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Return the session in the cookie, or an empty one."""
+        if self.get_cookie_name(app) not in request.cookies:
+            return self.session_class()
+        return super().open_session(app, request)
 
 
 class StaffLoginForm(LoginForm):

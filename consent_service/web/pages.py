@@ -2,6 +2,7 @@
 
 from datetime import date
 from email.utils import parseaddr
+from functools import cache
 from typing import Any
 
 from flask import Blueprint, Flask, Response, g, render_template, request, url_for
@@ -34,7 +35,11 @@ ERRORS = {
 def install(app: Flask) -> None:
     """Give templates their words, links and dates, and serve the company's colour."""
     app.jinja_env.globals.update(
-        _=_say, _n=lambda *words: _language().count(*words), link_to=link_to, controller=lambda: service().controller
+        _=_say,
+        _n=lambda *words: _language().count(*words),
+        link_to=link_to,
+        asset=asset,
+        controller=lambda: service().controller,
     )
     app.jinja_env.filters.update(
         moment=lambda at: _language().moment(at),
@@ -63,7 +68,12 @@ def link_to(endpoint: str, **values: Any) -> str:
     """The address of a page, in the language that was asked for by name."""
     if "lang" not in values and request.args.get("lang") in languages.CODES:
         values["lang"] = request.args["lang"]
-    return url_for(endpoint, **values)
+    return url_for(endpoint, **values) if values else _address(request.script_root, endpoint)
+
+
+def asset(filename: str) -> str:
+    """The address of a file of ours that pages load."""
+    return _address(request.script_root, "static", filename=filename)
 
 
 def error(status: int) -> tuple[str, int]:
@@ -83,6 +93,12 @@ def dead_link() -> tuple[str, int]:
     return render_template("public/dead_link.html"), 404
 
 
+@cache
+def _address(_root: str, endpoint: str, **values: Any) -> str:
+    """The address of a page that is the same for everybody; building it costs more than the page around it."""
+    return url_for(endpoint, **values)
+
+
 def _language() -> Language:
     found: Language = g.get("language") or languages.language(languages.DEFAULT)
     return found
@@ -100,7 +116,8 @@ def _common() -> dict[str, Any]:
         "language": language,
         "possessive": possessive,
         "ombudsman": OMBUDSMAN_PAGE[language.code],
-        "privacy_url": url_for("statement.show", lang=language.code),
+        "brand_url": _address(request.script_root, "pages.brand"),
+        "privacy_url": _address(request.script_root, "statement.show", lang=language.code),
         "sender_name": sender_name or service().controller.name,
         "sender_address": sender_address,
     }

@@ -7,7 +7,7 @@ No cookies: what stands in for one is a signed token that proves which text the 
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, g, render_template, request
+from flask import Blueprint, current_app, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy import Connection, Row
@@ -19,7 +19,7 @@ from consent_service import service as services
 from consent_service.asks import Ask, LinkExpired
 from consent_service.corrections import AddressTaken
 from consent_service.delivery.moves import MOVE
-from consent_service.language import mark
+from consent_service.language import CODES, mark
 from consent_service.ledger import evidence
 from consent_service.statements import LEAVING_REASONS, ConsentText, ShownText
 from consent_service.subscriptions import AlreadyActive, OverLimit
@@ -38,6 +38,8 @@ from consent_service.web.rendered import (
 from consent_service.web.visitor import occasion, service, too_often
 
 public = Blueprint("public", __name__)
+
+BLANK = "render-token"  # stands for the token in the form kept for everybody
 
 Asked = tuple[ConsentText, ConsentText | None]  # the newsletter's text, and the one about tracking if it was ticked
 
@@ -66,8 +68,12 @@ class ReasonForm(FlaskForm):
 
 @public.get("/subscribe")
 def show_subscribe() -> ResponseReturnValue:
-    """The subscription form."""
-    return _subscribe_page(SubscribeForm())
+    """The subscription form: made once for each language, since nobody's differs from another's but in its token."""
+    forms = current_app.extensions.setdefault("blank-forms", {})
+    kind = (g.language.code, request.args.get("lang") in CODES, request.script_root)
+    if kind not in forms:
+        forms[kind] = _subscribe_page(SubscribeForm(), BLANK)
+    return str(forms[kind]).replace(BLANK, service().tokens.for_form(*_shown_words()))
 
 
 @public.post("/subscribe")
@@ -76,14 +82,14 @@ def subscribe() -> ResponseReturnValue:
     form = SubscribeForm()
     shown, trouble = shown_form(form)
     if not form.validate() or shown is None:
-        return _subscribe_page(form, trouble, shown), 400
+        return _mended_page(form, trouble, shown), 400
     if wait := too_often("subscribe"):
         return too_many(wait)
     if not (form.website.data or is_robot(shown)):
         with service().transaction() as connection:
             terms = shown_terms(connection, shown, with_tracking=form.tracking.data)
             if terms is None:
-                return _subscribe_page(form, TOO_OLD), 400
+                return _mended_page(form, TOO_OLD), 400
             ask = Ask(
                 address=form.email.address,
                 first_name=form.first_name.data,
@@ -101,7 +107,7 @@ def correct() -> ResponseReturnValue:
     """The form with what was written, for somebody who sees that the address was wrong; nothing is stored."""
     form = SubscribeForm()
     shown, trouble = shown_form(form)
-    return _subscribe_page(form, trouble, shown), 200 if shown else 400
+    return _mended_page(form, trouble, shown), 200 if shown else 400
 
 
 @public.get("/confirm/<token>")
@@ -126,15 +132,14 @@ def confirm(token: str) -> ResponseReturnValue:
     """The person's own yes to the page they saw."""
     shown, _ = shown_form(RenderedForm())
     confirmation_id = service().tokens.read_confirmation(token)
-    with service().reading() as connection:
-        ask, person = asks.find(connection, confirmation_id)
-        asked = _asked_texts(connection, ask)
-    page, tracks = _confirm_text(ask, asked), request.form.get("tracking") == "yes"
-    if person.open_confirmation_id == ask.id and shown and shown.statement != page.sha256:
-        return _confirm_page(token, ask, person, asked)  # its words changed since it was opened: they are shown again
+    tracks, by_link = request.form.get("tracking") == "yes", occasion("subscriber", "link")
     try:
         with service().transaction() as connection:
-            by_link = occasion("subscriber", "link")
+            ask, person = asks.find(connection, confirmation_id)
+            asked = _asked_texts(connection, ask)
+            page = _confirm_text(ask, asked)
+            if person.open_confirmation_id == ask.id and shown and shown.statement != page.sha256:
+                return _confirm_page(token, ask, person, asked)  # its words changed since: they are shown again
             subscriber_id = subscriptions.confirm(connection, by_link, confirmation_id, page, tracks=tracks)
     except LinkExpired:
         return _expired_page(token, ask)
@@ -220,14 +225,21 @@ def unsubscribe_by_address() -> ResponseReturnValue:
     return render_template("public/link_sent.html", email=form.email.data)
 
 
-def _subscribe_page(form: SubscribeForm, trouble: str | None = None, shown: ShownForm | None = None) -> str:
+def _shown_words() -> tuple[str, str, str]:
+    """What the form's token has to prove: the text beside its box, in which language, and the one beside the other."""
     consent, tracking = service().consent_text(g.language), service().tracking_text(g.language)
-    words = (consent.shown.sha256, consent.language, tracking.shown.sha256)
-    if shown is not None and (shown.statement, shown.language, shown.tracking) == words:
-        token = form.csrf_token.data  # whoever mends the form has had it before them all the while
-    else:
-        token = service().tokens.for_form(*words)
-        form.consent.data = form.tracking.data = False  # if ticked, then beside other words, or nobody knows which
+    return consent.shown.sha256, consent.language, tracking.shown.sha256
+
+
+def _mended_page(form: SubscribeForm, trouble: str | None, shown: ShownForm | None = None) -> str:
+    if shown is not None and (shown.statement, shown.language, shown.tracking) == _shown_words():
+        return _subscribe_page(form, form.csrf_token.data or "", trouble)  # they have had it before them all the while
+    form.consent.data = form.tracking.data = False  # if ticked, then beside other words, or nobody knows which
+    return _subscribe_page(form, service().tokens.for_form(*_shown_words()), trouble)
+
+
+def _subscribe_page(form: SubscribeForm, token: str, trouble: str | None = None) -> str:
+    consent, tracking = service().consent_text(g.language), service().tracking_text(g.language)
     shows = {"consent": consent, "tracking": tracking, "form_token": token}
     return render_template("public/subscribe.html", form=form, trouble=trouble, **shows)
 

@@ -1,0 +1,70 @@
+"""Waking the relay: whoever has left it something rings, and it need not look all the time whether there is any.
+
+Each relay listens at a named pipe in a folder that the processes of one machine share. A ring that nobody hears is no
+loss: a relay also looks by itself, only later. Must not know what there is to do.
+"""
+
+import contextlib
+import os
+import secrets
+import select
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+LOOK_FOR_STOP_S = 0.25
+LONGEST_RING = 4096
+
+
+@dataclass(frozen=True)
+class Bell:
+    """The pipes of the relays on this machine, in `folder`."""
+
+    folder: Path
+
+    def ring(self, lanes: Iterable[str]) -> None:
+        """Wake one relay for these lanes; the others go on sleeping, as one is enough."""
+        told = "".join(f"{lane}\n" for lane in sorted(lanes)).encode()
+        names = self._relays() if told else []
+        while names:
+            name = names.pop(secrets.randbelow(len(names)))
+            with contextlib.suppress(OSError):  # killed, or so far behind that its pipe is full
+                pipe = os.open(self.folder / name, os.O_WRONLY | os.O_NONBLOCK)
+                try:
+                    os.write(pipe, told)
+                    return
+                finally:
+                    os.close(pipe)
+
+    def _relays(self) -> list[str]:
+        try:
+            return os.listdir(self.folder)
+        except OSError:  # no relay has ever listened on this machine
+            return []
+
+    def listen(self, woken: Mapping[str, threading.Event], stop: threading.Event) -> None:
+        """Set the event of each lane that is rung for, until `stop` is set; then set them all."""
+        self._tidy()
+        path = self.folder / secrets.token_hex(8)
+        os.mkfifo(path, 0o600)
+        pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)  # open for writing too, so that it never ends
+        try:
+            while not stop.is_set():
+                if select.select([pipe], [], [], LOOK_FOR_STOP_S)[0]:
+                    for lane in os.read(pipe, LONGEST_RING).decode("ascii", "replace").split():
+                        woken.get(lane, threading.Event()).set()
+        finally:
+            path.unlink(missing_ok=True)
+            os.close(pipe)
+            for event in woken.values():
+                event.set()
+
+    def _tidy(self) -> None:
+        """Take away the pipes of relays that were killed."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in self.folder.iterdir():
+            try:
+                os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+            except OSError:
+                path.unlink(missing_ok=True)
