@@ -39,7 +39,7 @@ class Bell:
 
     def _relays(self) -> list[str]:
         try:
-            return os.listdir(self.folder)
+            return [name for name in os.listdir(self.folder) if not name.startswith(".")]
         except OSError:  # no relay has ever listened on this machine
             return []
 
@@ -47,8 +47,10 @@ class Bell:
         """Set the event of each lane that is rung for, until `stop` is set; then set them all."""
         self._tidy()
         path = self.folder / secrets.token_hex(8)
-        os.mkfifo(path, 0o600)
-        pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)  # open for writing too, so that it never ends
+        draft = path.with_name(f".{path.name}")
+        os.mkfifo(draft, 0o600)
+        pipe = os.open(draft, os.O_RDWR | os.O_NONBLOCK)  # open for writing too, so that it never ends
+        draft.rename(path)  # only now: nobody rings at a pipe that is not open, or takes it for a killed relay's
         try:
             while not stop.is_set():
                 if select.select([pipe], [], [], LOOK_FOR_STOP_S)[0]:
@@ -63,8 +65,8 @@ class Bell:
     def _tidy(self) -> None:
         """Take away the pipes of relays that were killed."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path in self.folder.iterdir():
+        for name in self._relays():
             try:
-                os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+                os.close(os.open(self.folder / name, os.O_WRONLY | os.O_NONBLOCK))
             except OSError:
-                path.unlink(missing_ok=True)
+                (self.folder / name).unlink(missing_ok=True)

@@ -4,13 +4,16 @@ The only room that knows which database is behind. SQLite runs with WAL, `synchr
 an acknowledged commit survives a crash and two writers queue instead of failing half-way. Must not know a use case.
 """
 
+import math
 import sqlite3
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -34,13 +37,23 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import (
+    DBAPIError,
+    DisconnectionError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from consent_service import writers
 
 BUSY_TIMEOUT_S = 10
 # What says that the database is locked, full, read-only or away for now, and nothing about what it was asked.
 UNAVAILABLE = (OperationalError, InternalError, InterfaceError)
+ASKED_AFTER_S = 1  # a connection that nobody has used for so long is asked whether it still stands
 KEPT_CONNECTIONS = 16  # more are opened when more threads ask at once, and closed again
 MIGRATIONS = Path(__file__).with_name("migrations")
 MIGRATION_LOCK = 7_310_457  # any numbers, the same for every process of this service
@@ -64,7 +77,10 @@ def make_engine(url: str) -> Engine:
     # Without these two a visitor would wait as long as somebody holds a lock, or as long as a network swallows packets.
     waits = f"-c lock_timeout={BUSY_TIMEOUT_S}s {parsed.query.get('options', '')}"
     limits = {"connect_timeout": BUSY_TIMEOUT_S} | dict(parsed.query) | {"options": waits}
-    return _pooled(parsed.set(drivername="postgresql+psycopg"), limits, pool_pre_ping=True)
+    engine = _pooled(parsed.set(drivername="postgresql+psycopg"), limits)
+    event.listen(engine, "checkin", lambda _, record: record.info.update(used_at=time.monotonic()))
+    event.listen(engine, "checkout", partial(_ask_if_idle, engine))
+    return engine
 
 
 @contextmanager
@@ -164,6 +180,16 @@ def is_migrated(connection: Connection) -> bool:
     """Whether the tables have exactly the form this version expects."""
     head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
     return MigrationContext.configure(connection).get_current_revision() == head
+
+
+def _ask_if_idle(engine: Engine, connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Ask a connection whether it still stands before it is used, unless it has been just now."""
+    if time.monotonic() - record.info.get("used_at", -math.inf) < ASKED_AFTER_S:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except psycopg.OperationalError as error:
+        raise DisconnectionError("it ended while nobody used it") from error
 
 
 def _pooled(url: URL, connect_args: Mapping[str, Any], **options: Any) -> Engine:

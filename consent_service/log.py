@@ -19,7 +19,8 @@ from consent_service.config import Settings
 
 ADDRESS = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+")
 QUOTES_A_REQUEST = ("Invalid request", "Error handling request")
-TOKEN = re.compile(r"[A-Za-z0-9_\-.]{40,}")
+SHORTEST_TOKEN = 40
+TOKEN = re.compile(rf"[A-Za-z0-9_\-.]{{{SHORTEST_TOKEN},}}")
 
 
 def configure(settings: Settings) -> None:
@@ -35,6 +36,7 @@ def configure(settings: Settings) -> None:
         ],
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Unfailing())),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s", stream=sys.stderr, force=True)
     logging.getLogger("gunicorn.error").filters[:] = [_Retold()]
@@ -68,5 +70,13 @@ class _Retold(logging.Filter):
 def _blot_out(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name, value in entry.items():
         if isinstance(value, str):
-            entry[name] = TOKEN.sub("…", ADDRESS.sub("…", value)).replace("\r", " ").replace("\n", " ")
+            entry[name] = _blotted(value)
     return entry
+
+
+def _blotted(value: str) -> str:
+    if "@" in value:
+        value = ADDRESS.sub("…", value)
+    if len(value) >= SHORTEST_TOKEN:
+        value = TOKEN.sub("…", value)
+    return value.replace("\r", " ").replace("\n", " ")

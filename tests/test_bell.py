@@ -16,7 +16,7 @@ def listening(bell):
     before = set(os.listdir(bell.folder)) if bell.folder.exists() else set()
     thread = threading.Thread(target=bell.listen, args=(woken, stop))
     thread.start()
-    while not (bell.folder.exists() and set(os.listdir(bell.folder)) - before):
+    while not (bell.folder.exists() and {name for name in os.listdir(bell.folder) if name[0] != "."} - before):
         assert thread.is_alive()
     try:
         yield woken

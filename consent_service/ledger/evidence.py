@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import rfc8785
 from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from consent_service.database import insert_if_absent
@@ -215,7 +214,8 @@ def _close(key: bytes, event_id: str, compartment: Compartment, opening: Opening
 
 
 def _content(opening: Opening) -> bytes:
-    return rfc8785.dumps({"blind": opening.blind.hex(), "payload": opening.payload})
+    # As RFC 8785 has it, which sorts the two names like this; the payload is canonical already.
+    return b'{"blind":"%s","payload":%s}' % (opening.blind.hex().encode(), opening.canonical)
 
 
 def _context(event_id: str, compartment: Compartment) -> bytes:

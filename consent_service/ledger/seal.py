@@ -9,6 +9,7 @@ import secrets
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from hashlib import sha256
 from typing import Literal
 
@@ -28,6 +29,11 @@ class Opening:
     payload: Payload
     blind: bytes
 
+    @cached_property
+    def canonical(self) -> bytes:
+        """The payload as JSON in its one canonical form (RFC 8785)."""
+        return rfc8785.dumps(self.payload)
+
 
 def new_blind() -> bytes:
     """Return 32 random bytes: random and not derived, so that deleting them closes the commitment for good."""
@@ -37,7 +43,7 @@ def new_blind() -> bytes:
 def commitment(compartment: Compartment, opening: Opening) -> bytes:
     """Return HMAC-SHA-256(blind, domain || 0x00 || JCS(payload)); JCS is RFC 8785."""
     domain = f"consent-log/v{VERSION}/{compartment}".encode()
-    return hmac.new(opening.blind, domain + b"\x00" + rfc8785.dumps(opening.payload), sha256).digest()
+    return hmac.new(opening.blind, domain + b"\x00" + opening.canonical, sha256).digest()
 
 
 def leaf(event_id: str, at: datetime, core: bytes, tech: bytes) -> bytes:
