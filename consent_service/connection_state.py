@@ -83,7 +83,7 @@ def last_taken_at(connection: Connection) -> datetime | None:
     """Return when ActiveCampaign last took something; what staff set aside it did not take."""
     lane = (outbox_message.c.lane.in_(LANES), outbox_message.c.last_error.is_(None))
     done = select(outbox_message.c.done_at).where(*lane, outbox_message.c.done_at.is_not(None))
-    return connection.execute(done.order_by(outbox_message.c.id.desc()).limit(1)).scalar_one_or_none()
+    return connection.execute(done.order_by(outbox_message.c.done_at.desc()).limit(1)).scalar_one_or_none()
 
 
 def history(connection: Connection, limit: int) -> list[Compared]:

@@ -54,7 +54,7 @@ def invite(connection: Connection, batch_id: str, now: datetime) -> int:
 
 def take_invited(connection: Connection) -> Row[Any] | None:
     """Take the next one to be asked out of those who wait; None when nobody is to be."""
-    invited = select(import_row).where(import_row.c.invited_at.is_not(None)).order_by(import_row.c.id).limit(1)
+    invited = select(import_row).where(import_row.c.invited_at.is_not(None)).order_by(import_row.c.invited_at).limit(1)
     person = connection.execute(invited.with_for_update(skip_locked=True)).one_or_none()
     if person is not None:
         forget(connection, person.email_key)
@@ -74,6 +74,7 @@ def _end(connection: Connection, which: ColumnElement[bool]) -> int:
     The rows are locked first, as whoever is to be asked is: the other way round two of them could wait for each other.
     """
     ids = select(import_row.c.id).where(which)
-    connection.execute(ids.order_by(import_row.c.id).with_for_update()).all()
+    if not connection.execute(ids.order_by(import_row.c.id).with_for_update()).all():
+        return 0
     connection.execute(delete(outbox_message).where(outbox_message.c.import_row_id.in_(ids)))
     return connection.execute(delete(import_row).where(which)).rowcount

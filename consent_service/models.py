@@ -62,6 +62,12 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 Count = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only an INTEGER key
 
+
+def _partial(name: str, where: Any, *columns: Any) -> None:
+    """An index of those rows only for which a condition holds: most rows, and every write of them, are spared it."""
+    Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
+
 subscriber = Table(
     "subscriber",
     metadata,
@@ -108,12 +114,13 @@ subscriber = Table(
     Index(None, "status", "passive_since"),
     Index(None, "contact_id"),
 )
+_partial("ix_subscriber_held", subscriber.c.hold_reason.is_not(None), subscriber.c.id)
 
 confirmation = Table(
     "confirmation",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("subscriber_id", ForeignKey("subscriber.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("subscriber_id", ForeignKey("subscriber.id", ondelete="CASCADE"), nullable=False),
     Column("purpose", String(20), nullable=False),
     Column("purpose_version", Integer, nullable=False, server_default="1"),
     Column("statement_sha256", ForeignKey("shown_text.sha256"), nullable=False),
@@ -134,14 +141,19 @@ confirmation = Table(
     Column("used_at", UtcDateTime),
     Column("used_event_id", ForeignKey("consent_event.id"), unique=True),
     Column("declined_at", UtcDateTime),
-    Column("import_batch_id", ForeignKey("import_batch.id"), index=True),
+    Column("import_batch_id", ForeignKey("import_batch.id")),
     CheckConstraint("(used_at IS NULL) = (used_event_id IS NULL)", name="use_has_event"),
     CheckConstraint("source IN ('form', 'staff', 'link', 'my-data', 'api', 'import')", name="source_known"),
     CheckConstraint("(email IS NULL) = (email_key IS NULL)", name="new_address_is_whole"),
     CheckConstraint("source <> 'staff' OR (staff_id IS NOT NULL AND channel IS NOT NULL)", name="staff_says_how"),
     CheckConstraint("used_at IS NULL OR declined_at IS NULL", name="one_answer"),
     UniqueConstraint("subscriber_id", "used_event_id", name="uq_confirmation_subscriber_id_used_event_id"),
+    Index(None, "statement_sha256", "purpose_version"),
 )
+_is_imported = confirmation.c.import_batch_id.is_not(None)
+_partial("ix_confirmation_import_batch_id", _is_imported, confirmation.c.import_batch_id)
+_partial("ix_confirmation_agreed", confirmation.c.used_event_id.is_not(None), confirmation.c.purpose_version)
+_partial("ix_confirmation_new_address", confirmation.c.email.is_not(None), confirmation.c.asked_at)
 
 import_batch = Table(
     "import_batch",
@@ -191,20 +203,8 @@ consent_event = Table(
     Index(None, "subscriber_id", "recorded_at"),
 )
 _unsealed = consent_event.c.log_index.is_(None)
-Index(
-    "ix_consent_event_unsealed",
-    consent_event.c.recorded_at,
-    consent_event.c.id,
-    sqlite_where=_unsealed,
-    postgresql_where=_unsealed,
-)
-_has_tech = consent_event.c.tech_sealed.is_not(None)
-Index(
-    "ix_consent_event_tech",
-    consent_event.c.recorded_at,
-    sqlite_where=_has_tech,
-    postgresql_where=_has_tech,
-)
+_partial("ix_consent_event_unsealed", _unsealed, consent_event.c.recorded_at, consent_event.c.id)
+_partial("ix_consent_event_tech", consent_event.c.tech_sealed.is_not(None), consent_event.c.recorded_at)
 
 log_tile = Table(
     "log_tile",
@@ -261,7 +261,7 @@ outbox_message = Table(
     Column("confirmation_id", ForeignKey("confirmation.id", ondelete="CASCADE")),
     Column("departure_id", ForeignKey("departure.id")),
     Column("bulk_id", String(64)),  # the bulk import there that carries it, or "alone" when none may
-    Column("import_row_id", Count, ForeignKey("import_row.id"), index=True),
+    Column("import_row_id", Count, ForeignKey("import_row.id")),
     Column("contact_id", String(20)),  # of a contact there that is nobody's here
     Column("created_at", UtcDateTime, nullable=False),
     Column("counted_at", UtcDateTime),  # since when it counts against what the whole service may send
@@ -274,24 +274,14 @@ outbox_message = Table(
     Column("dead_at", UtcDateTime),
     CheckConstraint("done_at IS NULL OR dead_at IS NULL", name="one_end"),
 )
-_undone = outbox_message.c.done_at.is_(None) & outbox_message.c.dead_at.is_(None)
-Index(
-    "ix_outbox_message_undone",
-    outbox_message.c.lane,
-    outbox_message.c.due_at,
-    sqlite_where=_undone,
-    postgresql_where=_undone,
-)
-Index("ix_outbox_message_subscriber_id", outbox_message.c.subscriber_id, outbox_message.c.lane, outbox_message.c.id)
-_is_strangers = outbox_message.c.contact_id.is_not(None)
-Index(
-    "ix_outbox_message_contact_id",
-    outbox_message.c.contact_id,
-    sqlite_where=_is_strangers,
-    postgresql_where=_is_strangers,
-)
-Index("ix_outbox_message_dead", outbox_message.c.dead_at)
-Index("ix_outbox_message_bulk_id", outbox_message.c.bulk_id)
+_message = outbox_message.c
+_undone = _message.done_at.is_(None) & _message.dead_at.is_(None)
+_partial("ix_outbox_message_undone", _undone, _message.lane, _message.due_at, _message.id)
+_partial("ix_outbox_message_done_at", _message.done_at.is_not(None), _message.done_at)
+_partial("ix_outbox_message_dead", _message.dead_at.is_not(None), _message.dead_at)
+Index("ix_outbox_message_subscriber_id", _message.subscriber_id, _message.lane, _message.id)
+for _name in ("confirmation_id", "departure_id", "bulk_id", "import_row_id", "contact_id"):
+    _partial(f"ix_outbox_message_{_name}", _message[_name].is_not(None), _message[_name])
 
 suppression = Table(
     "suppression",
@@ -302,6 +292,7 @@ suppression = Table(
     Column("until", UtcDateTime),
     CheckConstraint("reason IN ('declined', 'objected')", name="reason_known"),
 )
+_partial("ix_suppression_until", suppression.c.until.is_not(None), suppression.c.until)
 
 # A withdrawal or an objection until it is kept outside the database too, where an older one can be told of it.
 refusal = Table(
@@ -312,6 +303,7 @@ refusal = Table(
     Column("kind", String(10), nullable=False),
     Column("address_hash", String(64)),
     CheckConstraint("(kind = 'objected') = (address_hash IS NOT NULL)", name="objection_has_address"),
+    Index(None, "said_at"),
 )
 
 # What an erasure leaves: that it happened and why, and the leaves it emptied until a sealed event lists them.
@@ -325,8 +317,9 @@ erasure = Table(
     Column("there_at", UtcDateTime),
     Column("there_answer", String(200)),
     Column("copied_at", UtcDateTime),
-    Index(None, "copied_at"),
+    Index(None, "erased_at"),
 )
+_partial("ix_erasure_uncopied", erasure.c.copied_at.is_(None), erasure.c.erased_at)
 
 erased_leaf = Table(
     "erased_leaf",
@@ -362,7 +355,7 @@ allowance = Table(
     metadata,
     Column("key", String(80), primary_key=True),
     Column("times", JSON, nullable=False),
-    Column("asked_at", UtcDateTime, nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False, index=True),
 )
 
 # How many deliveries came to which end, by lane, for whoever watches.

@@ -22,7 +22,7 @@ held_there = Table(
     "held_there",
     metadata,
     Column("subscriber_id", ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True),
-    Column("fetched_at", UtcDateTime, nullable=False),
+    Column("fetched_at", UtcDateTime, nullable=False, index=True),
     Column("sealed", LargeBinary, nullable=False),
 )
 

@@ -36,7 +36,8 @@ ALARM = timedelta(days=360)  # nobody may stay passive for a year: then somethin
 class End:
     """Which rows of a column's table end, given now and the rule's time, and how they do.
 
-    `since` is the time they are counted from, of a rule whose oldest row an index finds among any number of them.
+    `since` is the time they are counted from: an index of what the condition asks, with `since` behind it, has to find
+    the oldest ones among any number, or every slice of a purge would look through the whole table.
     """
 
     column: Column[Any]
@@ -73,7 +74,7 @@ def purge_due(connection: Connection, occasion: Occasion, rule: Rule, limit: int
     """End at most `limit` rows that are due by a rule (GDPR article 5(1)(e)), and return how many it were."""
     if rule.end is None:
         return 0
-    found = select(rule.end.column).where(_is_due(rule, rule.end, occasion.now)).order_by(rule.end.column)
+    found = select(rule.end.column).where(_is_due(rule, rule.end, occasion.now)).order_by(rule.end.since)
     keys = connection.execute(found.limit(limit).with_for_update(skip_locked=True)).scalars().all()
     rule.end.do(connection, occasion, rule.key, keys)
     return len(keys)
@@ -160,8 +161,7 @@ def _delete(column: Column[Any]) -> Callable[[Connection, Occasion, str, Sequenc
 
 
 def _gone_by(column: Column[Any], at: Column[Any]) -> End:
-    since = at if at.index else None
-    return End(column, lambda now, after: at <= now - after, _delete(column), since)
+    return End(column, lambda now, after: at <= now - after, _delete(column), at)
 
 
 RULES = (
@@ -205,7 +205,7 @@ RULES = (
         mark("14 days after you asked for the change"),
         mark("It waits for an answer. Without one it may be a stranger's."),
         timedelta(days=14),
-        end=End(confirmation.c.id, _is_unconfirmed_address, _forget_address),
+        end=End(confirmation.c.id, _is_unconfirmed_address, _forget_address, confirmation.c.asked_at),
     ),
     Rule(
         "passive",

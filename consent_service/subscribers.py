@@ -51,15 +51,19 @@ def counts(connection: Connection) -> dict[str, int]:
 
 def stale(connection: Connection, purpose_version: int) -> int:
     """Return how many active people agreed to an earlier purpose than today's (GDPR article 6(4))."""
-    count = select(func.count()).select_from(subscriber).where(_is_stale(purpose_version))
-    return connection.execute(count).scalar_one()
+    is_basis = (subscriber.c.id == confirmation.c.subscriber_id) & (
+        subscriber.c.basis_event_id == confirmation.c.used_event_id
+    )
+    count = select(func.count()).select_from(confirmation).join(subscriber, is_basis)
+    return connection.execute(count.where(*_agreed_before(purpose_version))).scalar_one()
 
 
 def search(connection: Connection, asked: Search) -> Found:
     """Return a page of what was looked for, `is_stale` with each person; beyond the end, the last one."""
     wanted: list[Any] = []
     if asked.status == STALE:
-        wanted.append(_is_stale(asked.purpose_version))
+        earlier = select(confirmation.c.used_event_id).where(*_agreed_before(asked.purpose_version))
+        wanted.append(subscriber.c.basis_event_id.in_(earlier))
     elif asked.status:
         wanted.append(subscriber.c.status == asked.status)
     for word in asked.words.split():
@@ -107,11 +111,12 @@ def dead_messages(connection: Connection, lanes: Sequence[str] = outbox.LANES) -
 
 
 def _is_stale(purpose_version: int) -> Any:
-    basis = select(confirmation.c.id).where(
-        confirmation.c.used_event_id == subscriber.c.basis_event_id,
-        confirmation.c.purpose_version < purpose_version,
-    )
-    return basis.exists()
+    is_basis = confirmation.c.used_event_id == subscriber.c.basis_event_id
+    return select(confirmation.c.id).where(is_basis, confirmation.c.purpose_version < purpose_version).exists()
+
+
+def _agreed_before(purpose_version: int) -> tuple[Any, ...]:
+    return (confirmation.c.used_event_id.is_not(None), confirmation.c.purpose_version < purpose_version)
 
 
 def _pages(total: int) -> int:

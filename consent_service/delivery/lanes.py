@@ -30,18 +30,20 @@ class LaneState:
 
 
 def lane_states(connection: Connection) -> list[LaneState]:
-    """Return the state of every lane."""
+    """Return the state of every lane; what was delivered is not looked at."""
     columns = outbox_message.c
-    rows = connection.execute(
-        select(
-            columns.lane,
-            func.count().filter(outbox.undone()).label("undone"),
-            func.count().filter(columns.dead_at.is_not(None)).label("dead"),
-            func.min(columns.created_at).filter(outbox.undone()).label("oldest_at"),
-            func.min(columns.due_at).filter(outbox.undone(), outbox.is_first()).label("due_at"),
-        )
-        .where(columns.done_at.is_(None))
-        .group_by(columns.lane)
-    ).all()
-    found = {row.lane: LaneState(*row) for row in rows}
-    return [found.get(lane, LaneState(lane)) for lane in outbox.LANES]
+    undone = select(columns.lane, func.count(), func.min(columns.id)).where(outbox.undone()).group_by(columns.lane)
+    waiting = {lane: (number, first) for lane, number, first in connection.execute(undone)}
+    dead = select(columns.lane, func.count()).where(columns.dead_at.is_not(None)).group_by(columns.lane)
+    given_up: dict[str, int] = dict(connection.execute(dead).all())
+    return [_state(connection, lane, *waiting.get(lane, (0, None)), given_up.get(lane, 0)) for lane in outbox.LANES]
+
+
+def _state(connection: Connection, lane: str, undone: int, first: int | None, dead: int) -> LaneState:
+    if first is None:
+        return LaneState(lane, dead=dead)
+    columns = outbox_message.c  # ids rise, so that the first one is the oldest
+    oldest_at = connection.execute(select(columns.created_at).where(columns.id == first)).scalar_one()
+    in_turn = select(columns.due_at).where(columns.lane == lane, outbox.undone(), outbox.is_first())
+    due_at = connection.execute(in_turn.order_by(columns.due_at).limit(1)).scalar_one_or_none()
+    return LaneState(lane, undone, dead, oldest_at, due_at)

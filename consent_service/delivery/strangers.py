@@ -98,5 +98,5 @@ def forget_known(connection: Connection, hashes: Collection[str], contact_id: st
 
 
 def _open(contact_id: Any) -> tuple[Any, ...]:
-    mine = (outbox_message.c.lane == outbox.ACTIVECAMPAIGN, outbox_message.c.contact_id == contact_id)
-    return (*mine, outbox_message.c.kind == TAKE_OFF, outbox_message.c.done_at.is_(None))
+    is_theirs = outbox_message.c.contact_id == contact_id
+    return (is_theirs, outbox_message.c.kind == TAKE_OFF, outbox_message.c.done_at.is_(None))

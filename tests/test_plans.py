@@ -1,0 +1,113 @@
+"""However many people there are: nothing on the way of a visitor, of the relay or of a watcher reads a table through.
+
+The statements are overheard while people come and go, so that none is forgotten. Nobody has run ANALYZE.
+"""
+
+import pytest
+from sqlalchemy import text
+
+from bench.people import Crowd, fill
+from consent_service import service as services
+from consent_service.delivery import forwarding
+from consent_service.models import metadata
+from tests import plans
+from tests.actors import Visitor, fi
+from tests.household import household
+
+LIMITS = {"limit_address": "3/24 hours;6/30 days", "limit_global": "5000/hour;20000/day"}
+
+
+def come_and_go(house) -> None:
+    """Everything that people do who do not belong to the staff, each mail and each update delivered."""
+    aino, eero, iida = (Visitor(house, f"{name}@example.com") for name in ("aino", "eero", "iida"))
+    for visitor in (aino, eero):
+        visitor.becomes_active()
+    aino.subscribe()
+    aino.move_to("aino@example.org")
+    house.deliver()
+    iida.subscribe()
+    house.deliver()
+    iida.decline()
+    eero.leave()
+    house.get("/unsubscribe?lang=fi").press(fi("Send me the link"), email=aino.email)
+    with house.service.transaction() as connection:
+        forwarding.look_at(connection, "1", aino.email, services.now())
+    house.deliver()
+    house.erase(aino.email)
+    house.deliver()
+
+
+def watch(house) -> None:
+    """What watchers and the log's readers ask."""
+    for path in ("/readyz", "/log/checkpoint"):
+        assert house.get(path).status == 200
+
+
+def live(house) -> None:
+    come_and_go(house)
+    house.do_chores()
+    watch(house)
+    house.do_chores()
+
+
+def read_through(house, heard) -> dict[str, list[str]]:
+    with house.service.transaction() as connection:
+        found = {asked.statement: plans.read_through(connection, asked) for asked in heard.values()}
+    return {statement: steps for statement, steps in found.items() if steps}
+
+
+@pytest.fixture(params=[300, pytest.param(200_000, marks=pytest.mark.soak)])
+def crowd(request, open_house, database_url):
+    """A household with many people; behind `soak` with over a million events."""
+    house = open_house(database_url, **LIMITS)
+    fill(house.service, Crowd(request.param, due=30))
+    if database_url.startswith("postgresql") and request.param < plans.MILLION:
+        with house.service.transaction() as connection:
+            plans.pretend_to_be_large(connection)
+    return house
+
+
+def test_nothing_that_people_or_the_relay_do_reads_a_table_through(crowd):
+    with plans.overheard(crowd.service.engine) as heard:
+        live(crowd)
+    assert len(heard) > 120, "people came and went"
+    assert read_through(crowd, heard) == {}
+    if crowd.service.engine.dialect.name == "postgresql":
+        with crowd.service.transaction() as connection:
+            connection.execute(text("ANALYZE"))
+            plans.pretend_to_be_large(connection)
+        assert read_through(crowd, heard) == {}, "nor once somebody has run ANALYZE"
+
+
+def test_ten_times_as_many_people_make_no_more_work(tmp_path, mail, contacts):
+    def work(people: int) -> int:
+        folder = tmp_path / str(people)
+        with household(folder, f"sqlite:///{folder}/c.db", mail, contacts, **LIMITS) as house:
+            fill(house.service, Crowd(people))
+            house.do_chores()  # the day's purge
+            with plans.worked(house.service.engine) as done:
+                come_and_go(house)
+                watch(house)
+                house.do_chores()
+        return done.dozens
+
+    few, many = work(100), work(1000)
+    assert many < 1.25 * few
+
+
+def test_every_reference_is_found_from_its_other_end():
+    """Or deleting one row would read through the table of those that may refer to it."""
+    missing = []
+    for table in metadata.tables.values():
+        indexed = [[column.name for column in index.columns] for index in table.indexes]
+        indexed += [[column.name for column in key.columns] for key in table.constraints if hasattr(key, "columns")]
+        for reference in table.foreign_key_constraints:
+            parent = reference.referred_table.name
+            starts = {tuple(columns[: len(reference.column_keys)]) for columns in indexed if columns}
+            if parent in NEVER_DELETED or tuple(reference.column_keys) in starts:
+                continue
+            missing.append((table.name, *reference.column_keys))
+    assert missing == []
+
+
+NEVER_DELETED = {"shown_text", "consent_event", "import_batch", "staff", "role"}
