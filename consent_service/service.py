@@ -192,18 +192,25 @@ class Service:
         return Origin(Place(self.controller, self.settings.public_url), self.verifiers, self.forwards)
 
     def seal(self) -> Checkpoint | None:
-        """Seal what waits and keep the checkpoint outside the database too; raises SealRefused.
+        """Seal what waits and keep each checkpoint outside the database too; raises SealRefused.
 
-        With a new key, the first thing sealed is the note by which the old one hands over to it.
+        With a new key, the note by which the old one hands over to it is sealed before anything that comes later.
         """
-        with self.transaction() as connection:
-            if self.former_signers:
+        if self.former_signers:
+            with self.transaction() as connection:
                 occasion = Occasion(now(), "relay", "relay", self.vault)
                 key_changes.announce(connection, occasion, self.signer, self.former_signers)
-            found = sealer.seal(connection, self.signer, self.anchors, now())
+        found, newest = None, self._seal_some()
+        while newest is not None:
+            found, newest = newest, self._seal_some()
+        return found
+
+    def _seal_some(self) -> Checkpoint | None:
+        with self.transaction() as connection:
+            sealed = sealer.seal(connection, self.signer, self.anchors, now())
         with self.transaction() as connection:
             sealer.anchor(connection, self.signer, self.anchors)
-        return found
+        return sealed
 
     def stamp(self) -> bool:
         """Have the newest checkpoint time-stamped, unless it is already; raises StampRefused."""

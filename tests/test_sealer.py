@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, func, select, text, update
 
 from consent_service import service as services
-from consent_service.ledger import evidence, merkle, sealer, tiles
+from consent_service.ledger import audit, evidence, merkle, sealer, tiles
 from consent_service.ledger.anchors import Anchor, Anchors
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.sealer import SealRefused
@@ -25,6 +25,15 @@ def append(connection, vault, number=1):
 def add(house, number=1):
     with house.service.transaction() as connection:
         append(connection, house.service.vault, number)
+
+
+def outlast_an_outage(house, number):
+    """Let so many events wait, written one a second until now."""
+    now = services.now()
+    with house.service.transaction() as connection:
+        for second in range(number, 0, -1):
+            then = Occasion(now - timedelta(seconds=second), "relay", "relay", house.service.vault)
+            evidence.append_plain(connection, then, {"kind": "filler"})
 
 
 def places(house):
@@ -210,3 +219,14 @@ def test_one_seal_reads_and_writes_little_in_a_large_log(sqlite_house):
         rows = connection.execute(text("SELECT count(*) FROM log_tile")).scalar_one()
     assert len(after.keys() - before.keys()) == 1
     assert rows == 12 + 1
+
+
+def test_after_an_outage_few_are_sealed_at_a_time_and_the_log_is_as_clean(sqlite_house):
+    outlast_an_outage(sqlite_house, sealer.MOST + 100)
+    assert sqlite_house.service.seal().size == sealer.MOST + 100
+    sizes = [anchor.checkpoint.size for anchor in sqlite_house.service.anchors.all()]
+    assert sizes == [sealer.MOST, sealer.MOST + 100]
+    service = sqlite_house.service
+    with service.snapshot() as connection:
+        found = audit.audit(connection, service.vault, service.verifiers, service.anchors.all(), services.now())
+    assert found == [], "those sealed last had waited as long as those sealed first"

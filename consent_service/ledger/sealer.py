@@ -19,9 +19,8 @@ from consent_service.ledger.tiles import TilesMissing
 from consent_service.models import checkpoint, consent_event
 
 _PLACE = update(consent_event).where(consent_event.c.id == bindparam("event")).values(log_index=bindparam("place"))
-
-
 LONGEST_WAIT = timedelta(minutes=15)
+MOST = 2000  # events that one checkpoint adds; so large a step says to the audit that more were waiting
 
 
 class SealRefused(Exception):
@@ -29,15 +28,17 @@ class SealRefused(Exception):
 
 
 def seal(connection: Connection, signer: Signer, anchors: Anchors, now: datetime) -> Checkpoint | None:
-    """Give every waiting event a place and sign the log; None when none waits. Raises SealRefused.
+    """Give the events that have waited longest a place and sign the log; None when none waits. Raises SealRefused.
 
-    Costs as much as the events that wait and the logarithm of those that are sealed.
+    Costs as much as the events that wait and the logarithm of those that are sealed. At most `MOST` are taken, so that
+    nobody who writes has to wait long after an outage.
     """
     database.hold_log(connection)
     waiting = connection.execute(
         select(consent_event.c.id, consent_event.c.leaf_hash)
         .where(consent_event.c.log_index.is_(None))
         .order_by(consent_event.c.recorded_at, consent_event.c.id)
+        .limit(MOST)
     ).all()
     if not waiting:
         return None
