@@ -7,6 +7,7 @@ an older database has forgotten. Logs how many, never whom. Must not hold a rule
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
+from time import perf_counter, sleep
 
 import structlog
 from sqlalchemy import Connection, select, update
@@ -27,11 +28,13 @@ from consent_service.restoration import Note
 from consent_service.retention import NOON, PURGE, Rule
 from consent_service.service import Service
 
-SLICE = 200
+SLICE, FIRST_SLICE = 200, 5
+SLICE_S = 0.05  # so long a slice of the purge is to keep other writers waiting
 INVITED_AT_ONCE = 5
 FIELD_IS_KNOWN = 2 * own_link.LOOK_AGAIN  # by then a running relay has seen the field
 MORNING = time(7, tzinfo=HELSINKI)  # of Monday, when the week before is summed up
 STAMP_PAUSE = timedelta(hours=1)
+NIGHT_ENDS = time(6, tzinfo=HELSINKI)
 TIDY, STAMP = "tidy", "stamp"
 
 log = structlog.get_logger()
@@ -108,9 +111,9 @@ class Chores:
                 outbox.enqueue(connection, outbox.MAIL, DIGEST, services.now())
 
     def _tidy_daily(self) -> None:
-        """After the day's purge; if the database is in use, again the next time."""
+        """After the day's purge, or in the night after it where that takes long; in case of trouble again."""
         purged = _done_on(self._service, PURGE)
-        if purged <= _done_on(self._service, TIDY):
+        if purged <= _done_on(self._service, TIDY) or not (_is_night() or is_tidied_fast(self._service)):
             return
         if not tidy(self._service):
             self._has_traces = True
@@ -134,13 +137,21 @@ class Chores:
             insert_or_replace(connection, daily_run, ["name"], {"name": STAMP, "done_on": today})
 
     def _copy_notes(self) -> None:
-        if copied := copy_notes(self._service):
-            self._has_traces = True
-            log.info("notes copied", rows=copied)
+        copied = SLICE
+        while copied >= SLICE and not self._stop.is_set():
+            if copied := copy_notes(self._service):
+                self._has_traces = True
+                log.info("notes copied", rows=copied)
 
     def _settle(self) -> None:
-        with self._service.transaction() as connection:
-            if over := departures.settle(connection, services.now()):
+        """Looks without holding anybody up who writes: after a large purge many wait, for hours."""
+        found = SLICE
+        while found == SLICE and not self._stop.is_set():
+            with self._service.reading() as connection:
+                ids = departures.settled(connection, services.now(), SLICE)
+            if found := len(ids):
+                with self._service.transaction() as connection:
+                    over = departures.settle(connection, ids, services.now())
                 self._has_traces = True
                 log.info("departures over", rows=over)
 
@@ -176,12 +187,22 @@ def purge(service: Service) -> Iterator[tuple[Rule, int]]:
 
 
 def _end(service: Service, rule: Rule) -> Iterator[tuple[Rule, int]]:
-    ended = SLICE
-    while ended == SLICE:
+    """End what is due by a rule in slices that are as large as the time they may take lets them be.
+
+    After each one, others may write for as long: on SQLite nobody does meanwhile.
+    """
+    limit = FIRST_SLICE
+    while True:
         with service.transaction() as connection:
-            ended = retention.purge_due(connection, _occasion(service), rule, SLICE)
+            began = perf_counter()
+            ended = retention.purge_due(connection, _occasion(service), rule, limit)
+        took_s = perf_counter() - began
         if ended:
             yield rule, ended
+        if ended < limit:
+            return
+        sleep(took_s)
+        limit = max(1, min(SLICE, int(limit * SLICE_S / took_s)))
 
 
 def list_leaves(service: Service) -> None:
@@ -208,6 +229,11 @@ def tidy(service: Service) -> bool:
         pass
     _file(service).forget(services.now())
     return database.scrub(service.engine)
+
+
+def is_tidied_fast(service: Service) -> bool:
+    """Whether nobody has to wait long for `tidy`."""
+    return database.is_scrubbed_fast(service.engine)
 
 
 def renew_links(service: Service, mark: str) -> Iterator[int]:
@@ -287,6 +313,10 @@ def _is_first(connection: Connection, name: str, day: date) -> bool:
     insert_if_absent(connection, daily_run, {"name": name, "done_on": ""})
     undone = (daily_run.c.name == name, daily_run.c.done_on < day.isoformat())
     return connection.execute(update(daily_run).where(*undone).values(done_on=day.isoformat())).rowcount == 1
+
+
+def _is_night() -> bool:
+    return NIGHT <= services.now().astimezone(HELSINKI).timetz() < NIGHT_ENDS
 
 
 def _newest(hour: time, now: datetime) -> date:

@@ -155,14 +155,28 @@ def unseen(connection: Connection, keys: Vault, run: Row[Any]) -> Unseen | None:
     return Unseen(person.id, forwarding.state_of(keys, connection, person)) if person else None
 
 
-def take_answer(
-    connection: Connection, occasion: Occasion, run: Row[Any], *, asked: Unseen | None, place: Membership
-) -> None:
-    """Take what a contact's place on the list says of somebody whom no page showed; nobody asked is their end."""
-    if asked is None:
-        if _forward_late(connection, occasion, run) < PAGE:
-            _advance(connection, run, phase=DELETED, cursor="")
-        return
+def late(connection: Connection, run: Row[Any]) -> Sequence[str]:
+    """Return a hundred who have confirmed and wait in no queue, since the message was lost or set aside.
+
+    Looks through everybody active.
+    """
+    found = select(subscriber.c.id).where(*_is_late(run)).order_by(subscriber.c.id).limit(PAGE)
+    return connection.execute(found).scalars().all()
+
+
+def take_late(connection: Connection, occasion: Occasion, run: Row[Any], *, people: Sequence[str]) -> None:
+    """Forward those who are late; fewer than a hundred are the last."""
+    still = select(subscriber.c.id).where(subscriber.c.id.in_(people), *_is_late(run)).order_by(subscriber.c.id)
+    for person_id in connection.execute(still.with_for_update()).scalars().all():
+        _note(connection, run, NOT_FORWARDED, subscriber_id=person_id, is_repaired=run.applies)
+        if run.applies:
+            outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, forwarding.SYNC, occasion.now, subscriber_id=person_id)
+    if len(people) < PAGE:
+        _advance(connection, run, phase=DELETED, cursor="")
+
+
+def take_answer(connection: Connection, occasion: Occasion, run: Row[Any], *, asked: Unseen, place: Membership) -> None:
+    """Take what a contact's place on the list says of somebody whom no page showed."""
     still = (subscriber.c.id == asked.subscriber_id, _in_line_before(run))
     person = connection.execute(select(subscriber).where(*still).with_for_update()).one_or_none()
     if person is not None and place.status in LEFT:
@@ -304,18 +318,16 @@ def _restored(connection: Connection, occasion: Occasion, run: Row[Any], one: Fo
         departures.delete_again(connection, owner, one.email, one.contact_id, occasion.now)
 
 
-def _forward_late(connection: Connection, occasion: Occasion, run: Row[Any]) -> int:
-    """Forward a hundred who have confirmed and wait in no queue, since the message was lost or set aside."""
+def _is_late(run: Row[Any]) -> tuple[Any, ...]:
     noted = select(drift.c.id).where(drift.c.run_id == run.id, drift.c.subscriber_id == subscriber.c.id).exists()
-    late = subscriber.c.forwarded_event_id.is_distinct_from(subscriber.c.basis_event_id)
-    wanted = (subscriber.c.status == "active", late, subscriber.c.active_since < run.started_at)
-    found = select(subscriber.c.id).where(*wanted, ~_has_message(), ~noted).order_by(subscriber.c.id).limit(PAGE)
-    people = connection.execute(found.with_for_update()).scalars().all()
-    for person_id in people:
-        _note(connection, run, NOT_FORWARDED, subscriber_id=person_id, is_repaired=run.applies)
-        if run.applies:
-            outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, forwarding.SYNC, occasion.now, subscriber_id=person_id)
-    return len(people)
+    is_behind = subscriber.c.forwarded_event_id.is_distinct_from(subscriber.c.basis_event_id)
+    return (
+        subscriber.c.status == "active",
+        is_behind,
+        subscriber.c.active_since < run.started_at,
+        ~_has_message(),
+        ~noted,
+    )
 
 
 def _may(connection: Connection, run: Row[Any], kind: str) -> bool:

@@ -119,9 +119,12 @@ class Comparison:
         drift.take_page(connection, occasion, opened, page=page, calls=FIRST_CALLS)
 
     def _person(self, run: Row[Any]) -> Row[Any]:
-        with self._service.reading() as connection:
+        with self._service.reading() as connection:  # both look through everybody, while others write
             found = drift.unseen(connection, self._service.vault, run)
-        place = _place(self._account.deliver(Look(found.contact))) if found else Membership()
+            late = drift.late(connection, run) if found is None else ()
+        if found is None:
+            return self._take(run, partial(drift.take_late, people=late))
+        place = _place(self._account.deliver(Look(found.contact)))
         return self._take(run, partial(drift.take_answer, asked=found, place=place))
 
     def _restored(self, run: Row[Any]) -> Row[Any]:

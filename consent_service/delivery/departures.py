@@ -4,6 +4,7 @@ Holds the one copy of the address that is left, and lets go of it as soon as bot
 """
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -85,14 +86,23 @@ def deleted_there(connection: Connection, departure_id: str, answer: Delivered, 
     _tell(connection, now, departure.c.id == departure_id)
 
 
-def settle(connection: Connection, now: datetime) -> int:
-    """Forget the addresses for which nothing is left to do, and return how many they were.
+def settled(connection: Connection, now: datetime, limit: int) -> Sequence[str]:
+    """Return the ids of departures for which somebody can be told, or nothing is left to do; looks through all."""
+    return connection.execute(select(departure.c.id).where(_is_settled(now)).limit(limit)).scalars().all()
+
+
+def settle(connection: Connection, ids: Sequence[str], now: datetime) -> int:
+    """Forget those of these addresses for which nothing is left to do, and return how many they were.
 
     Who waits for an answer about a deletion that staff set aside gets it now. A letter that no server took for a month
     is given up; a deletion never is.
     """
-    _tell(connection, now, ~_has_open_deletion())
-    return _close(connection, now)
+    these = departure.c.id.in_(ids)
+    _tell(connection, now, these & ~_has_open_deletion())
+    over = connection.execute(select(departure.c.id).where(these, ~_is_open(now))).scalars().all()
+    connection.execute(delete(outbox_message).where(outbox_message.c.departure_id.in_(over)))
+    connection.execute(delete(departure).where(departure.c.id.in_(over)))
+    return len(over)
 
 
 def deletion(connection: Connection, leaving: Row[Any]) -> str | None:
@@ -109,18 +119,19 @@ def deletion(connection: Connection, leaving: Row[Any]) -> str | None:
     return None if not states else "pending" if None in states else "set aside"
 
 
-def _close(connection: Connection, now: datetime) -> int:
+def _is_settled(now: datetime) -> Any:
+    return ~_is_open(now) | (departure.c.is_told & ~_has_open_deletion())
+
+
+def _is_open(now: datetime) -> Any:
+    """Whether ActiveCampaign has still to delete the contact, or a letter has still to be taken by a server."""
     given_up = (outbox_message.c.lane == outbox.MAIL) & (outbox_message.c.dead_at <= now - GIVE_UP_TELLING)
-    open_still = (
+    return (
         select(outbox_message.c.id)
         .where(outbox_message.c.departure_id == departure.c.id, outbox_message.c.done_at.is_(None))
         .where(outbox_message.c.dead_at.is_(None) | ~given_up)
         .exists()
     )
-    ids = connection.execute(select(departure.c.id).where(~open_still)).scalars().all()
-    connection.execute(delete(outbox_message).where(outbox_message.c.departure_id.in_(ids)))
-    connection.execute(delete(departure).where(departure.c.id.in_(ids)))
-    return len(ids)
 
 
 def _tell(connection: Connection, now: datetime, which: Any) -> None:
