@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
@@ -166,10 +167,10 @@ def environment(database_url: str, smtp_url: str, account_url: str, port: int) -
 def ours(name: str, folder: Path, database_url: str, smtp_url: str, account_url: str) -> Program:
     """Start our service with everything on, on a database that may have been prepared."""
     folder.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
-    given = environment(database_url, smtp_url, account_url, port)
-    web = Process("web", [str(SCRIPT), "web"], folder, given)
-    web.wait_for(port)
+    with _port() as port:
+        given = environment(database_url, smtp_url, account_url, port)
+        web = Process("web", [str(SCRIPT), "web"], folder, given)
+        web.wait_for(port)
     relay = Process("relay", [str(PYTHON), "-m", "bench.unhurried"], folder, given)
     return Program(name, OURS, port, {"web": web, "relay": relay})
 
@@ -235,13 +236,17 @@ def cpu_s(pid: int) -> float:
 
 def _gunicorn(name: str, ways: Ways, folder: Path, app: str, python: Path = PYTHON) -> Program:
     folder.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
-    web = Process(name, [str(python), *GUNICORN, "--bind", f"{LOOPBACK}:{port}", app], folder)
-    web.wait_for(port)
+    with _port() as port:
+        web = Process(name, [str(python), *GUNICORN, "--bind", f"{LOOPBACK}:{port}", app], folder)
+        web.wait_for(port)
     return Program(name, ways, port, {"web": web})
 
 
-def _free_port() -> int:
-    port = LoopbackPort()
-    port.release()
-    return port.number
+@contextlib.contextmanager
+def _port() -> Iterator[int]:
+    """A free port that nobody else gets while its server starts: as long as we do not listen, the server may."""
+    held = LoopbackPort()
+    try:
+        yield held.number
+    finally:
+        held.release()
