@@ -42,7 +42,6 @@ soak: .venv/dev ## Kill and restart processes under load, for minutes instead of
 
 bench: .venv/dev ## Measure double opt-ins beside other programs, latencies, and what the evidence costs (ten minutes)
 	@$(BIN)/python -m bench
-	@$(BIN)/python -m bench.relays
 
 format: .venv/dev ## Put every file into the house's format
 	@$(BIN)/ruff format .

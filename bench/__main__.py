@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from bench import dopt, latency, ledger, report
+from bench import dopt, latency, ledger, relays, report
 from bench.ground import KINDS
 from bench.table import table
 from tests import postgres
@@ -43,6 +43,8 @@ def main(writes: bool, rounds: int, number: int) -> None:
 def _parts(kinds: list[str], rounds: int, number: int) -> Iterator[tuple[str, Any]]:
     yield "dopt", {kind: asyncio.run(dopt.compare(kind, rounds, number)) for kind in kinds}
     yield "latency", {kind: asyncio.run(latency.wait_for_things(kind, rounds, number // 4)) for kind in kinds}
+    if "postgresql" in kinds:
+        yield "relays", relays.measure(rounds, 4 * number)
     yield "ledger", ledger.measure()
 
 

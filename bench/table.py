@@ -32,6 +32,8 @@ def _rows(results: Figures) -> Iterator[Row]:
         yield from _latencies(results["latency"])
     if "growth" in results:
         yield from _growth(results["growth"])
+    if "relays" in results:
+        yield from _relays(results["relays"])
     if "ledger" in results:
         yield from _ledger(results["ledger"])
 
@@ -84,6 +86,14 @@ def _growth(found: Figures) -> Iterator[Row]:
     yield f"**With {last} in the database, of that with {first}**", "", "", ""
     yield _row(found, "POST p50", ("post_p50_growth",), _hundredths, "≤ 1.30")
     yield _row(found, "CPU of a double opt-in", ("cpu_growth",), _hundredths, "≤ 1.10")
+
+
+def _relays(found: Figures) -> Iterator[Row]:
+    yield "**Relays beside each other**", "", "", ""
+    for server, paces in found.items():
+        yield f"mails a second of one, {server}", "", _whole(paces["one_per_s"]), ""
+        for relays in (2, 3):
+            yield f"times as many with {relays}", "", _hundredths(paces[f"gain_of_{relays}"]), ""
 
 
 def _ledger(found: dict[str, float]) -> Iterator[Row]:
