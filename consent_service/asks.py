@@ -28,9 +28,6 @@ TO_THE_KNOWN = ("data", "leave", "name")  # what only people we know get a mail 
 ASK_GAP = Window(1, timedelta(minutes=5))
 
 # Built once: what is done for every subscriber pays for building a statement as much as for executing it.
-_STATE = select(subscriber.c.status, subscriber.c.open_confirmation_id).where(
-    subscriber.c.email_key == bindparam("email_key")
-)
 _WRITE_DOWN = insert(confirmation)
 _ASK = select(confirmation).where(confirmation.c.id == bindparam("ask"))
 _PERSON = select(subscriber).where(subscriber.c.id == bindparam("person"))
@@ -91,12 +88,11 @@ def address_windows(limit: str) -> tuple[Window, ...]:
     return (ASK_GAP, *windows) if windows else ()
 
 
-def without_idle_gap(connection: Connection, address: Address, allowed: Sequence[Window]) -> Sequence[Window]:
+def without_idle_gap(person: Row[Any] | None, allowed: Sequence[Window]) -> Sequence[Window]:
     """Return the limits without the five minutes for a person who closed their newest ask themselves, by leaving.
 
     The gap lets a message arrive before the next one makes it worthless; that message is worthless already.
     """
-    person = connection.execute(_STATE, {"email_key": address.key}).one_or_none()
     if person is None or person.status == "active" or person.open_confirmation_id is not None:
         return allowed
     return [window for window in allowed if window != ASK_GAP]
@@ -118,12 +114,9 @@ def forgive(connection: Connection, occasion: Occasion, address: Address) -> Non
 def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask: Ask, source: str) -> str:
     """Make this the person's open ask and return its id; nothing else of theirs changes."""
     confirmation_id, extra = secrets.token_hex(16), _staff_values(ask.staff) | _batch_values(ask)
-    consent = evidence.keep_text(connection, occasion, ask.terms.consent)
-    privacy = evidence.keep_text(connection, occasion, ask.terms.privacy)
+    evidence.keep_texts(connection, occasion, ask.terms.shown.values())
     names: Payload = {"first_name": ask.first_name, "last_name": ask.last_name, "language": ask.language}
-    texts: dict[str, str] = {"consent": consent, "privacy": privacy}
-    if ask.terms.tracking is not None:
-        texts["tracking"] = evidence.keep_text(connection, occasion, ask.terms.tracking)
+    texts = {name: shown.sha256 for name, shown in ask.terms.shown.items()}
     core: Payload = {
         "kind": "requested",
         "confirmation": confirmation_id,
@@ -141,7 +134,7 @@ def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask
         "subscriber_id": person.id,
         "purpose": statements.PURPOSE,
         "purpose_version": ask.terms.purpose_version,
-        "statement_sha256": consent,
+        "statement_sha256": texts["consent"],
         "tracking_sha256": texts.get("tracking"),
         "source": source,
         "asked_at": asked.at,

@@ -26,6 +26,7 @@ from sqlalchemy import (
     Executable,
     Insert,
     MetaData,
+    Row,
     Table,
     create_engine,
     event,
@@ -108,7 +109,12 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 
 def insert_if_absent(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
     """Insert one row and return True, or return False when a unique column already holds its value."""
-    return connection.execute(_insert_if_absent(connection.dialect.name, table), values).first() is not None
+    return connection.execute(_insert_if_absent(connection.dialect.name, table, _INSERTED), values).first() is not None
+
+
+def insert_if_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> Row[Any] | None:
+    """Insert one row and return it whole, or return None when a unique column already holds its value."""
+    return connection.execute(_insert_if_absent(connection.dialect.name, table, table), values).one_or_none()
 
 
 def insert_or_replace(connection: Connection, table: Table, keys: Collection[str], values: Mapping[str, Any]) -> None:
@@ -270,10 +276,13 @@ def _alembic(connection: Connection) -> Config:
     return config
 
 
+_INSERTED = literal(True)
+
+
 @cache
-def _insert_if_absent(dialect: str, table: Table) -> Executable:
+def _insert_if_absent(dialect: str, table: Table, told: Any) -> Executable:
     # Told by what comes back: beside a key the database counts up, the number of rows is not told on PostgreSQL.
-    statement: Executable = _dialect_insert(dialect, table).on_conflict_do_nothing().returning(literal(True))
+    statement: Executable = _dialect_insert(dialect, table).on_conflict_do_nothing().returning(told)
     return statement
 
 

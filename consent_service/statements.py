@@ -96,6 +96,12 @@ class Terms:
     purpose_version: int
     tracking: ShownText | None = None
 
+    @property
+    def shown(self) -> dict[str, ShownText]:
+        """What was shown, by the name under which evidence tells it."""
+        texts = {"consent": self.consent, "privacy": self.privacy}
+        return texts | {TRACKING: self.tracking} if self.tracking else texts
+
 
 def consent(language: Language, controller: Controller) -> ConsentText:
     """Return the consent text of the newsletter (GDPR articles 7(2) and 13)."""

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from consent_service import asks, corrections, import_rows
 from consent_service.asks import Ask, LinkDead, LinkExpired
-from consent_service.database import insert_if_absent
+from consent_service.database import insert_if_new
 from consent_service.delivery import outbox, suppression
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.contacts import BOUNCED, UNSUBSCRIBED, Membership
@@ -33,7 +33,8 @@ IMPORTED = "import"  # the source of an ask to somebody on an earlier list
 THERE = "activecampaign"  # the door of what somebody did or said at ActiveCampaign
 
 _ANSWER = update(confirmation).where(confirmation.c.id == bindparam("ask"))
-_LOCK_KNOWN = select(subscriber).where(subscriber.c.email_key == bindparam("email_key")).with_for_update()
+_KNOWN = select(subscriber).where(subscriber.c.email_key == bindparam("email_key"))
+_LOCK_KNOWN = _KNOWN.with_for_update()
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,8 @@ def request_unsubscribe_link(
 
 
 def _ask(connection: Connection, occasion: Occasion, ask: Ask, source: str, allowed: Sequence[Window]) -> Requested:
-    limits = asks.without_idle_gap(connection, ask.address, allowed)
+    known = connection.execute(_KNOWN, {"email_key": ask.address.key}).one_or_none()
+    limits = asks.without_idle_gap(known, allowed)
     free_at = asks.spend(connection, occasion, "ask", ask.address, limits)
     refused = suppression.find(connection, occasion.vault, ask.address.key, occasion.now)
     if refused and not (occasion.door == "confirm-link" and refused.reason == "declined"):
@@ -310,8 +312,8 @@ def _person(connection: Connection, occasion: Occasion, ask: Ask) -> Row[Any]:
         "asked_at": occasion.now,
     }
     while True:  # again, if they were erased between the two: then the row is new and nobody else's
-        insert_if_absent(connection, subscriber, values)
-        person = connection.execute(_LOCK_KNOWN, {"email_key": ask.address.key}).one_or_none()
+        person = insert_if_new(connection, subscriber, values)
+        person = person or connection.execute(_LOCK_KNOWN, {"email_key": ask.address.key}).one_or_none()
         if person is not None:
             import_rows.forget(connection, person.email_key)  # they need not be asked any more
             return person

@@ -45,9 +45,9 @@ class Calls:
         self._base = f"{url}/api/3"
         self._budget = budget
         self._timeout_s = timeout_s
-        self._http = requests.Session()
-        self._http.trust_env = False  # neither a proxy nor a .netrc of the machine gets to see the key
-        self._http.headers.update({"Api-Token": token, "Accept": "application/json"})
+        # The transport without a session: no cookies, no redirects, and no proxy or .netrc of the machine sees the key.
+        self._http = requests.adapters.HTTPAdapter()
+        self._headers = {"Api-Token": token, "Accept": "application/json", "User-Agent": "consent-service"}
 
     def close(self) -> None:
         """Close the connection kept open."""
@@ -69,9 +69,8 @@ class Calls:
         if not self._budget.take_turn():
             raise Ended(Hold(self._budget.now(), "the relay was stopped before its turn to call"))
         try:
-            with self._http.request(
-                method, f"{self._base}/{path}", json=body, timeout=self._timeout_s, allow_redirects=False, stream=True
-            ) as answer:
+            wanted = requests.Request(method, f"{self._base}/{path}", self._headers, json=body).prepare()
+            with self._http.send(wanted, stream=True, timeout=self._timeout_s) as answer:
                 content = _read(answer, time.monotonic() + LONGEST_ANSWER_S)
         except requests.RequestException as error:
             raise Ended(Retry(f"ActiveCampaign: {type(error).__name__}", peer_down=True)) from None

@@ -7,7 +7,7 @@ event's place.
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +24,7 @@ from consent_service.statements import ShownText
 # Built once: what is done for every subscriber pays for building a statement as much as for executing it.
 _APPEND = insert(consent_event)
 _KEPT = select(shown_text).where(shown_text.c.sha256 == bindparam("sha256"))
+_KNOWN = select(shown_text.c.sha256).where(shown_text.c.sha256.in_(bindparam("texts", expanding=True)))
 _WRAPPED = select(subject_key.c.wrapped).where(subject_key.c.subscriber_id == bindparam("person"))
 _NEWEST = (
     select(consent_event.c.recorded_at, consent_event.c.leaf_hash, _WRAPPED.scalar_subquery().label("wrapped"))
@@ -163,18 +164,17 @@ def read_plain(content: bytes) -> Opening:
 
 def keep_text(connection: Connection, occasion: Occasion, shown: ShownText) -> str:
     """Store the exact bytes of a shown text under their SHA-256, once and for ever, and return that (hex)."""
-    insert_if_absent(
-        connection,
-        shown_text,
-        {
-            "sha256": shown.sha256,
-            "kind": shown.kind,
-            "language": shown.language,
-            "content": shown.content,
-            "first_used_at": occasion.now,
-        },
-    )
+    keep_texts(connection, occasion, [shown])
     return shown.sha256
+
+
+def keep_texts(connection: Connection, occasion: Occasion, shown: Collection[ShownText]) -> None:
+    """Do the same with several texts."""
+    known = set(connection.execute(_KNOWN, {"texts": [one.sha256 for one in shown]}).scalars())
+    for one in shown:
+        if one.sha256 not in known:
+            values = {"sha256": one.sha256, "kind": one.kind, "language": one.language, "content": one.content}
+            insert_if_absent(connection, shown_text, values | {"first_used_at": occasion.now})
 
 
 def kept_text(connection: Connection, sha256: str) -> ShownText | None:
