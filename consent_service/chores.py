@@ -5,6 +5,7 @@ an older database has forgotten. Logs how many, never whom. Must not hold a rule
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from time import perf_counter, sleep
@@ -70,21 +71,33 @@ class Chores:
         for piece in pieces:
             if self._stop.is_set():
                 return
-            try:
-                piece()
-            except (SealRefused, StampRefused, PurgeIncomplete) as refused:
-                log.error("chore refused", chore=piece.__name__.strip("_"), reason=str(refused))
-            except Exception as error:
-                log.error("chore stumbled", chore=piece.__name__.strip("_"), error=type(error).__name__)
+            self._do(piece)
+
+    def _do(self, piece: Callable[[], None]) -> None:
+        try:
+            piece()
+        except (SealRefused, StampRefused, PurgeIncomplete) as refused:
+            log.error("chore refused", chore=piece.__name__.strip("_"), reason=str(refused))
+        except Exception as error:
+            log.error("chore stumbled", chore=piece.__name__.strip("_"), error=type(error).__name__)
 
     def _purge_daily(self) -> None:
-        day = _newest(NOON, services.now())
+        """May take many minutes; the log is sealed, and notes are kept, as often as ever meanwhile."""
+        day, ended, since = _newest(NOON, services.now()), Counter[str](), perf_counter()
         if _done_on(self._service, PURGE) >= day.isoformat():
             return
-        for rule, ended in purge(self._service):
-            log.info("purged", rule=rule.key, rows=ended)
-            if self._stop.is_set():
-                return
+        try:
+            for rule, rows in purge(self._service):
+                ended[rule.key] += rows
+                if self._stop.is_set():
+                    return
+                if perf_counter() - since > self._service.settings.seal_every_s:
+                    self._do(self._seal)
+                    self._do(self._copy_notes)
+                    since = perf_counter()
+        finally:
+            for key, rows in ended.items():
+                log.info("purged", rule=key, rows=rows)
         with self._service.transaction() as connection:
             if _is_first(connection, PURGE, day):
                 outbox.enqueue(connection, outbox.MAIL, ANCHOR, services.now())

@@ -271,6 +271,16 @@ def test_slices_are_transactions_and_what_was_cut_short_goes_on(sqlite_house, cl
     assert len(listed) == 60
 
 
+def test_the_log_is_sealed_while_a_large_purge_goes_on(open_house, tmp_path, clock):
+    house = open_house(f"sqlite:///{tmp_path}/c.db", seal_every_s=0.001)
+    crowd.ask(house, [f"p{number}@example.com" for number in range(3 * chores.FIRST_SLICE)])
+    on(clock, 20)
+    house.do_chores()
+    first, *others = (anchor.checkpoint.size for anchor in house.service.anchors.all())
+    assert first == 3 * chores.FIRST_SLICE, "what waited is sealed before the purge is over and lists what it emptied"
+    assert others
+
+
 def test_once_a_day_after_noon_however_many_relays(sqlite_house, clock):
     house, stop = sqlite_house, threading.Event()
     crowd.ask(house, ["a@example.com"])
