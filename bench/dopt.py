@@ -1,12 +1,10 @@
 """Complete double opt-ins with everything on, beside a bare program, django-newsletter and a floor.
 
-`python -m bench.dopt` runs it alone. With `--on NAME=URL`, given several times, ours is measured on databases that
-were prepared with the bench's own keys, the last of them against the first: so growth is measured.
+`python -m bench.dopt` runs it alone.
 """
 
 import asyncio
 from collections.abc import Callable
-from operator import attrgetter
 
 import click
 
@@ -32,22 +30,6 @@ async def compare(kind: str, rounds: int, number: int) -> Figures:
         "requests_ms": requests,
         "post_p99_of_bare": percentile(turns[OURS], "post", 0.99) / percentile(turns[BARE], "post", 0.99),
         "of_newsletter": trouble or ratio(turns[OURS], turns[NEWSLETTER]),
-    }
-
-
-async def grow(kind: str, databases: dict[str, str], rounds: int, number: int) -> Figures:
-    """Measure ours on databases that were prepared, by name and URL; the last against the first."""
-    first, *_, last = databases
-    async with ground(kind) as here:
-        for name, url in databases.items():
-            await here.start(programs.ours, name, database_url=url)
-        turns = await take_turns(here, dict.fromkeys(databases, Way(number)), rounds)
-        requests = await by_request(here, max(1, rounds // 2), number)
-    return {
-        "programs": summary(turns, first),
-        "requests_ms": requests,
-        "post_p50_growth": percentile(turns[last], "post", 0.5) / percentile(turns[first], "post", 0.5),
-        "cpu_growth": ratio(turns[first], turns[last], attrgetter("ms_with_database")),
     }
 
 
@@ -85,13 +67,11 @@ def _by_process(took: dict[str, float]) -> str:
 @click.option("--database", "kinds", type=click.Choice(KINDS), multiple=True, help="Default: both.")
 @click.option("--rounds", default=5, show_default=True)
 @click.option("--number", default=100, show_default=True, help="Double opt-ins in a round.")
-@click.option("--on", "prepared", multiple=True, metavar="NAME=URL", help="Measure ours on a prepared database.")
-def main(kinds: tuple[str, ...], rounds: int, number: int, prepared: tuple[str, ...]) -> None:
+def main(kinds: tuple[str, ...], rounds: int, number: int) -> None:
     """Measure complete double opt-ins and print what they took."""
-    databases = dict(one.split("=", 1) for one in prepared)
     for kind in kinds or KINDS:
-        run = grow(kind, databases, rounds, number) if databases else compare(kind, rounds, number)
-        click.echo("\n".join([f"\n{kind}, {rounds} rounds of {number}", *lines(asyncio.run(run))]))
+        found = asyncio.run(compare(kind, rounds, number))
+        click.echo("\n".join([f"\n{kind}, {rounds} rounds of {number}", *lines(found)]))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import html
 import itertools
 import random
 import re
+import secrets
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -19,6 +20,7 @@ from bench.doubles import LOOPBACK, Arrival, OtherSide
 
 STEPS = ("form", "post", "mail", "page", "confirm", "forward")
 PATIENCE_S = 60
+RUN = secrets.token_hex(4)  # a database that is kept knows those of earlier runs
 Took = dict[str, list[float]]
 
 
@@ -97,7 +99,7 @@ class Visitor:
     _numbers = itertools.count(1)
 
     def __init__(self, name: str, ways: Ways, port: int, other_side: OtherSide, took: Took):
-        self._address = f"{name.replace(' ', '-')}-{next(self._numbers)}@example.com"
+        self._address = f"{name.replace(' ', '-')}-{RUN}-{next(self._numbers)}@example.com"
         self._ways, self._other_side, self._took = ways, other_side, took
         self._line = Line(port, ways.host)
         self._page, self._link = "", "/confirm/hello"

@@ -94,6 +94,11 @@ class Process:
         """CPU seconds of it and its children so far."""
         return cpu_s(self._process.pid)
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
     def wait_for(self, port: int) -> None:
         """Wait until pages are served on a port."""
         end = time.monotonic() + PATIENCE_S

@@ -25,6 +25,13 @@ def keep(results: Figures) -> None:
     NEWEST.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
 
 
+def add(part: str, kind: str, figures: Figures) -> None:
+    """Add to the newest run, if there is one, what was measured apart from it on one kind of database."""
+    if NEWEST.exists():
+        results = json.loads(NEWEST.read_text("utf-8"))
+        keep(results | {part: results.get(part, {}) | {kind: figures}})
+
+
 def write(results: Figures) -> None:
     """Keep the figures in `docs/`, with the table and the plot made from them."""
     KEPT.write_text(json.dumps(results, indent=1) + "\n", "utf-8")

@@ -32,6 +32,8 @@ def _rows(results: Figures) -> Iterator[Row]:
         yield from _latencies(results["latency"])
     if "growth" in results:
         yield from _growth(results["growth"])
+    if "purge" in results:
+        yield from _purge(results["purge"])
     if "relays" in results:
         yield from _relays(results["relays"])
     if "ledger" in results:
@@ -82,10 +84,22 @@ def _latencies(found: Figures) -> Iterator[Row]:
 
 
 def _growth(found: Figures) -> Iterator[Row]:
-    first, *_, last = next(iter(found.values()))["programs"]
+    first, *_, last = map(_spaced, next(iter(found.values()))["programs"])
     yield f"**With {last} in the database, of that with {first}**", "", "", ""
     yield _row(found, "POST p50", ("post_p50_growth",), _hundredths, "≤ 1.30")
     yield _row(found, "CPU of a double opt-in", ("cpu_growth",), _hundredths, "≤ 1.10")
+    yield _row(found, "events that wait for a seal, at first", ("sealing", "unsealed_at_first"), _whole)
+    yield _row(found, "… and at last, as fast as people can come", ("sealing", "unsealed_at_last"), _whole, "no more")
+
+
+def _purge(found: Figures) -> Iterator[Row]:
+    erased = next(iter(found.values()))["erased"]
+    yield f"**While {erased:,} people are purged beside web traffic**", "", "", ""
+    yield _row(found, "minutes it takes", ("took_min",), _tenths)
+    for page in ("post", "confirm"):
+        yield _row(found, f"{page}, p50 / p99 ms", ("meanwhile_ms", page), _two)
+        yield _row(found, "the same before", ("before_ms", page), _two)
+    yield _row(found, "slowest request of all, ms", ("slowest_ms",), _whole, "≤ 250")
 
 
 def _relays(found: Figures) -> Iterator[Row]:
@@ -117,6 +131,11 @@ def _cell(figure: Any, path: tuple[str, ...], shape: Callable[[Any], str]) -> st
             return "–"
         figure = figure[key]
     return figure if isinstance(figure, str) else shape(figure)
+
+
+def _spaced(name: str) -> str:
+    number, _, what = name.partition(" ")
+    return f"{int(number):,} {what}"
 
 
 def _whole(figure: float) -> str:

@@ -25,12 +25,13 @@ def binaries() -> Path | None:
 
 @contextmanager
 def cluster(folder: Path, options: str = OPTIONS) -> Iterator[str]:
-    """Start a cluster in a folder and yield the URL of its `postgres` database; stop it at the end."""
+    """Start a cluster in a folder, made unless it is there, yield the URL of its `postgres` database, and stop it."""
     programs, data, port = binaries(), folder / "data", _free_port()
     assert programs is not None
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     user = _own(folder)
-    _run(user, [programs / "initdb", "-D", data, "-U", "tests", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"])
+    if not data.exists():
+        _run(user, [programs / "initdb", "-D", data, "-U", "tests", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"])
     start = f"{options} -p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
     _run(user, [programs / "pg_ctl", "-D", data, "-o", start, "-l", folder / "log", "-w", "start"])
     try:

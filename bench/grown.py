@@ -1,0 +1,51 @@
+"""Databases with few and with very many people, for the same program: made once and kept, since that takes long.
+
+Each has everything of its day done, so that no purge and no comparison begins while something is measured.
+"""
+
+import sys
+
+import click
+from sqlalchemy import insert
+
+from bench.ground import Ground
+from bench.people import Crowd, fill
+from bench.programs import KEY
+from consent_service import config, database
+from consent_service.config import EXAMPLE_CONTROLLER, Settings
+from consent_service.controller import Controller
+from consent_service.models import daily_run
+from consent_service.service import Service
+
+DAILY = ("purge", "tidy", "reconcile", "digest", "stamp")
+NEVER_AGAIN = "9999-12-31"
+
+
+def name(people: int) -> str:
+    """What the program on a database with so many people is called."""
+    return f"{people} people"
+
+
+def grown(here: Ground, people: int) -> Service:
+    """Return the service on a database with so many people; filled unless it is there."""
+    url, is_new = here.database(f"people{people}")
+    service = service_in(here, name(people), url)
+    if is_new:
+        database.upgrade(service.engine)
+        with click.progressbar(length=people, label=f"{here.kind}: writing {people:,} people", file=sys.stderr) as bar:
+            fill(service, Crowd(people), bar.update)
+        with service.transaction() as connection:
+            rows = [{"name": one, "done_on": NEVER_AGAIN} for one in DAILY]
+            connection.execute(insert(daily_run), rows)
+    return service
+
+
+def service_in(here: Ground, name: str, database_url: str) -> Service:
+    """The service of a program, as far as its keys, its texts and its files outside the database go."""
+    given = {"secret_keys": KEY, "data_keys": KEY, "log_key": KEY, "public_url": "https://bench.example"}
+    settings = Settings.model_validate(given | {"database_url": database_url})
+    return Service(settings, _controller(), here.place(name) / "var")
+
+
+def _controller() -> Controller:
+    return config._controller(EXAMPLE_CONTROLLER)
