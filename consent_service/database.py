@@ -86,9 +86,16 @@ def make_engine(url: str) -> Engine:
 
 
 @contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
-    """One transaction that may write: commits at the end of the block, rolls back on any exception."""
-    with _turn(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
+def transaction(engine: Engine, *, lasting: bool = True) -> Iterator[Connection]:
+    """One transaction that may write: commits at the end of the block, rolls back on any exception.
+
+    One that is not `lasting` holds for every process at once as well, but does not wait for the disk: a power cut may
+    undo it.
+    """
+    options = {"writes": True, "lasting": lasting}
+    with _turn(engine), engine.connect().execution_options(**options) as connection, connection.begin():
+        if not lasting and engine.dialect.name == "postgresql":
+            connection.execute(_SOON)
         yield connection
 
 
@@ -277,6 +284,7 @@ def _alembic(connection: Connection) -> Config:
 
 
 _INSERTED = literal(True)
+_SOON = text("SET LOCAL synchronous_commit = off")
 
 
 @cache
@@ -308,6 +316,8 @@ def _begin_sqlite(connection: Connection) -> None:
     try:
         if options.get("migrates"):  # a table that is made anew must not take along the rows that refer to it
             driver.execute("PRAGMA foreign_keys=OFF")
+        if options.get("writes"):
+            driver.execute(f"PRAGMA synchronous={'FULL' if options.get('lasting', True) else 'NORMAL'}")
         driver.execute("BEGIN IMMEDIATE" if options.get("writes") else "BEGIN")
     except sqlite3.OperationalError as error:
         raise OperationalError("BEGIN", None, error) from error

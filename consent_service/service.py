@@ -128,9 +128,12 @@ class Service:
         return bool(self.settings.activecampaign_url)
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """One transaction that may write; the relay is woken if it leaves something to deliver."""
-        with database.transaction(self.engine) as connection:
+    def transaction(self, *, lasting: bool = True) -> Iterator[Connection]:
+        """One transaction that may write; the relay is woken if it leaves something to deliver.
+
+        A power cut may undo one that is not `lasting`.
+        """
+        with database.transaction(self.engine, lasting=lasting) as connection:
             outbox.due_now(connection)  # what one before left when it failed is nothing to wake anybody for
             yield connection
             lanes = outbox.due_now(connection)
@@ -260,7 +263,13 @@ class Service:
         """The lanes that can be delivered, each with its channel."""
         mailer = self.mailer()
         mail = Channel(
-            outbox.MAIL, self.letters.load, mailer.deliver, self.letters.record, mailer.close, at_once=MAILS_AT_ONCE
+            outbox.MAIL,
+            self.letters.load,
+            mailer.deliver,
+            self.letters.record,
+            mailer.close,
+            at_once=MAILS_AT_ONCE,
+            load_lasts=False,
         )
         if not self.forwards:
             return [mail]

@@ -1,8 +1,8 @@
 """Whose turn it is to write to a database that has room for one writer: a queue over all threads and processes.
 
-SQLite lets a writer who finds another one at work sleep, up to 100 ms at a time, and wakes nobody; here the next one
-goes on within a millisecond. It is only a queue: who waits too long goes on to the database and hears from there.
-Must not know what is written.
+SQLite lets a writer who finds another one at work sleep, up to 100 ms at a time, and wakes nobody. Here the next thread
+goes on at once, and the next process within a few milliseconds. It is only a queue: who waits too long goes on to the
+database and hears from there. Must not know what is written.
 """
 
 import fcntl
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-LOOK_AGAIN_S = 0.0005
+SHORTEST_LOOK_S, LONGEST_LOOK_S = 0.0005, 0.004
 
 
 @contextmanager
@@ -42,6 +42,7 @@ def _hold(path: str, until: float) -> int | None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:  # a full disk or a folder that nobody may write to: the database will say so
         return None
+    pause_s = SHORTEST_LOOK_S
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -49,6 +50,7 @@ def _hold(path: str, until: float) -> int | None:
             if time.monotonic() >= until:
                 os.close(descriptor)
                 return None
-            time.sleep(LOOK_AGAIN_S)
+            time.sleep(pause_s)
+            pause_s = min(LONGEST_LOOK_S, pause_s * 1.5)
         else:
             return descriptor

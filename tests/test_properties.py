@@ -85,9 +85,9 @@ class Lives(RuleBasedStateMachine):
         return self.now
 
     @contextlib.contextmanager
-    def transaction(self):
+    def transaction(self, **how):
         self.maybe_crash()
-        with self.service.transaction() as connection:
+        with self.service.transaction(**how) as connection:
             yield connection
             self.maybe_crash()
         self.maybe_crash()

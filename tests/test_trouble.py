@@ -167,8 +167,8 @@ def test_a_network_is_told_from_every_way_an_address_is_written(address, counted
 
 def test_the_heartbeat_keeps_its_pace_while_stopping(sqlite_house):
     beats = []
-    relay = Relay("r", lambda: beats.append(time.monotonic()) or sqlite_house.service.transaction(), services.now,
-                  random.random, {1})  # fmt: skip
+    begun = lambda **how: beats.append(time.monotonic()) or sqlite_house.service.transaction(**how)  # noqa: E731
+    relay = Relay("r", begun, services.now, random.random, in_flight={1})
     ended = threading.Event()
     thread = threading.Thread(target=relays._heartbeat, args=(relay, ended))
     thread.start()

@@ -27,7 +27,7 @@ _SET_NEXT = update(call_budget).where(call_budget.c.name == bindparam("budget"))
 class CallBudget:
     """Takes turns through transactions of its own; `sleep(seconds)` is true when it was cut short, to stop."""
 
-    transaction: Callable[[], AbstractContextManager[Connection]]
+    transaction: Callable[..., AbstractContextManager[Connection]]
     now: Callable[[], datetime]
     sleep: Callable[[float], bool]
     name: str = NAME
@@ -52,7 +52,7 @@ class CallBudget:
 
     def rest(self, span: timedelta) -> None:
         """Let nobody call for a while, because the other side said so (RFC 9110 section 10.2.3)."""
-        with self._lock, self.transaction() as connection:
+        with self._lock, self.transaction(lasting=False) as connection:
             self._in_hand.clear()
             until = self.now() + span
             self._set_next(connection, max(self._next_at(connection, until), until))
@@ -64,7 +64,7 @@ class CallBudget:
 
     def _reserve(self, now: datetime) -> datetime:
         """Reserve two turns at once, as most messages make two calls, and keep the second in hand."""
-        with self.transaction() as connection:
+        with self.transaction(lasting=False) as connection:
             at = max(self._next_at(connection, now), now)
             self._set_next(connection, at + 2 * self.gap)
         self._in_hand[:] = [at + self.gap]

@@ -76,7 +76,7 @@ class Channel:
 
     `load(connection, message, now)` returns a parcel, Hold or Nothing; `deliver(parcel)` talks to the other side;
     `record(connection, message, parcel, delivered, now)` keeps what it answered; `close()` ends the connection to it.
-    `at_once` messages are taken in one turn at most.
+    `at_once` messages are taken in one turn at most. What `load` notes has to outlive a power cut if `load_lasts`.
     `mend(connection, message, parcel, now)` is called instead when the lease ran out or the message was deleted during
     a delivery whose late effect could undo a newer one.
     """
@@ -88,6 +88,7 @@ class Channel:
     close: Callable[[], None]
     mend: Callable[[Connection, Message, Any, datetime], None] | None = None
     at_once: int = 1
+    load_lasts: bool = True
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Relay:
     """
 
     name: str
-    transaction: Callable[[], AbstractContextManager[Connection]]
+    transaction: Callable[..., AbstractContextManager[Connection]]
     now: Callable[[], datetime]
     jitter: Callable[[], float]
     is_stopping: Callable[[], bool] = lambda: False
@@ -118,7 +119,7 @@ def relay_some(relay: Relay, channel: Channel, at_most: int) -> list[Outcome]:
     They are claimed, loaded and settled together, for the price of one. Whose turn does not come within two seconds,
     or before the other side is down or the relay is stopped, are handed back.
     """
-    with relay.transaction() as connection:
+    with relay.transaction(lasting=False) as connection:  # after a power cut nobody is delivering what was claimed
         messages = _claim(connection, relay, channel.lane, at_most)
     ids = {message.id for message in messages}
     relay.in_flight.update(ids)
@@ -136,7 +137,7 @@ def relay_some(relay: Relay, channel: Channel, at_most: int) -> list[Outcome]:
 def extend_leases(relay: Relay) -> None:
     """Keep what a living relay is delivering for another lease."""
     if ids := list(relay.in_flight):
-        with relay.transaction() as connection:
+        with relay.transaction(lasting=False) as connection:
             connection.execute(
                 update(outbox_message)
                 .where(outbox_message.c.id.in_(ids), outbox_message.c.claimed_by == relay.name)
@@ -183,7 +184,7 @@ def _attempt(relay: Relay, channel: Channel, messages: Sequence[Message]) -> lis
 def _load(relay: Relay, channel: Channel, messages: Sequence[Message]) -> dict[int, Any]:
     """Return what is to be delivered by message; people are locked in the order of their ids, as everywhere."""
     try:
-        with relay.transaction() as connection:
+        with relay.transaction(lasting=channel.load_lasts) as connection:
             return {one.id: channel.load(connection, one, relay.now()) for one in sorted(messages, key=_person)}
     except Exception as error:  # one poisonous message must not stop the lane; its reason stays visible
         if len(messages) > 1:

@@ -27,14 +27,14 @@ class Tally:
         with self._turn:
             self._counted[lane, outcome] += 1
 
-    def add(self, transaction: Callable[[], AbstractContextManager[Connection]]) -> None:
+    def add(self, transaction: Callable[..., AbstractContextManager[Connection]]) -> None:
         """Add what was counted to the sums; when that fails, it stays counted."""
         with self._turn:
             counted, self._counted = self._counted, Counter()
         if not counted:
             return
         try:
-            with transaction() as connection:
+            with transaction(lasting=False) as connection:
                 for (lane, outcome), number in sorted(counted.items()):
                     _add(connection, lane, outcome, number)
         except BaseException:
