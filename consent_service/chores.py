@@ -251,10 +251,11 @@ def is_tidied_fast(service: Service) -> bool:
 
 def renew_links(service: Service, mark: str) -> Iterator[int]:
     """Have people's own links brought to ActiveCampaign who have none of this mark there; yields how many at a time."""
-    first_at, queued = services.now() + FIELD_IS_KNOWN, SLICE
+    first_at, after, queued = services.now() + FIELD_IS_KNOWN, "", SLICE
     while queued == SLICE:
         with service.transaction() as connection:
-            queued = renewal.renew(connection, mark, first_at, services.now(), SLICE)
+            people = renewal.renew(connection, mark, after, first_at, services.now(), SLICE)
+        queued, after = len(people), max(people, default="")
         first_at += queued * renewal.PACE
         yield queued
 

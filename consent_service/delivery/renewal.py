@@ -4,6 +4,7 @@ Somebody lacks it who was forwarded before the field was made there, came over i
 signed with an earlier key. Must not talk to the network.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, func, select
@@ -19,14 +20,17 @@ def lacking(connection: Connection, mark: str) -> int:
     return connection.execute(select(func.count()).select_from(subscriber).where(*_lacks(mark))).scalar_one()
 
 
-def renew(connection: Connection, mark: str, first_at: datetime, now: datetime, most: int) -> int:
-    """Have a link brought to so many people who have none of this mark, one by one; returns to how many."""
-    wanted = select(subscriber.c.id).where(*_lacks(mark)).order_by(subscriber.c.id).limit(most).with_for_update()
-    people = connection.execute(wanted).scalars().all()
+def renew(connection: Connection, mark: str, after: str, first_at: datetime, now: datetime, most: int) -> Sequence[str]:
+    """Have a link brought to so many people who have none of this mark, one by one; returns their ids, which rise.
+
+    `after` is the id of the last one who got one: those before are not looked through again.
+    """
+    wanted = select(subscriber.c.id).where(subscriber.c.id > after, *_lacks(mark)).order_by(subscriber.c.id)
+    people = connection.execute(wanted.limit(most).with_for_update()).scalars().all()
     for place, person_id in enumerate(people):
         at = first_at + place * PACE
         outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, forwarding.SYNC, now, subscriber_id=person_id, not_before=at)
-    return len(people)
+    return people
 
 
 def _lacks(mark: str) -> tuple[ColumnElement[bool], ...]:
