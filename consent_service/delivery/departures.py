@@ -18,6 +18,7 @@ from consent_service.models_there import deleted_contact
 
 DELETE, ERASED = "delete", "erased"
 GIVE_UP_TELLING = timedelta(days=30)
+PACE = timedelta(seconds=1)
 
 
 def start(
@@ -25,13 +26,15 @@ def start(
 ) -> None:
     """Have ActiveCampaign delete a person's contact (`told_there`), and tell the person (`told`) what was erased.
 
-    The person is told after the deletion when `waits`, else at once.
+    The person is told after the deletion when `waits`, else at once. Where nobody is told, nobody waits: deletions
+    follow each other slowly then, so that a purge of many holds nobody up who leaves meanwhile.
     """
     values = {name: getattr(person, name) for name in ("email", "email_key", "language", "contact_id")}
     busy = outbox.busy_until(connection, outbox.ACTIVECAMPAIGN, person.id, now)
     leaving = _insert(connection, now, values | {"subscriber_id": person.id, "is_told": told})
     if told_there:
-        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, DELETE, now, departure_id=leaving, not_before=busy)
+        at = busy if told else max(busy, _behind_others(connection, now))
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, DELETE, now, departure_id=leaving, not_before=at)
     if not (told_there and waits):
         _tell(connection, now, departure.c.id == leaving)
 
@@ -117,6 +120,14 @@ def deletion(connection: Connection, leaving: Row[Any]) -> str | None:
     )
     states = connection.execute(asked).scalars().all()
     return None if not states else "pending" if None in states else "set aside"
+
+
+def _behind_others(connection: Connection, now: datetime) -> datetime:
+    """When the next deletion that nobody waits for may leave."""
+    mine = (outbox_message.c.lane == outbox.ACTIVECAMPAIGN, outbox_message.c.kind == DELETE, outbox.undone())
+    last = select(outbox_message.c.due_at).where(*mine).order_by(outbox_message.c.due_at.desc()).limit(1)
+    due_at: datetime | None = connection.execute(last).scalar_one_or_none()
+    return due_at + PACE if due_at else now
 
 
 def _is_settled(now: datetime) -> Any:

@@ -281,6 +281,23 @@ def test_the_log_is_sealed_while_a_large_purge_goes_on(open_house, tmp_path, clo
     assert others
 
 
+def test_whoever_leaves_after_a_large_purge_does_not_wait_for_it(sqlite_house, clock):
+    house, emails = sqlite_house, [f"p{number}@example.com" for number in range(4)]
+    crowd.become_active(house, [*emails, "eero@example.com"])
+    for email in emails:
+        crowd.leave(house, email)
+    crowd.forward(house)
+    on(clock, 352)
+    house.do_chores()
+    crowd.leave(house, "eero@example.com")
+    crowd.forward(house)
+    assert house.contacts.status_of("eero@example.com") == 2
+    assert len(house.contacts.contacts) == 4, "one deletion a second, when nobody waits for an answer"
+    clock.shift(len(emails) * timedelta(seconds=1))
+    crowd.forward(house)
+    assert [contact.email for contact in house.contacts.contacts.values()] == ["eero@example.com"]
+
+
 def test_once_a_day_after_noon_however_many_relays(sqlite_house, clock):
     house, stop = sqlite_house, threading.Event()
     crowd.ask(house, ["a@example.com"])
