@@ -39,7 +39,7 @@ from consent_service.language import Language
 from consent_service.ledger import key_changes, sealer
 from consent_service.ledger.anchors import Anchors
 from consent_service.ledger.checkpoint import Checkpoint, Signer, Verifiers
-from consent_service.ledger.evidence import Occasion
+from consent_service.ledger.evidence import KeptConsents, Occasion
 from consent_service.ledger.vault import Vault
 from consent_service.privacy import Sources
 from consent_service.statements import ConsentText, ShownText, Terms
@@ -110,7 +110,13 @@ class Service:
             allowance.windows(self.settings.limit_global),
             retention.BY_KEY,
             partial(digest.finished, forwards=self.forwards),
+            self.consents,
         )
+
+    @cached_property
+    def consents(self) -> KeptConsents:
+        """The texts people were asked with."""
+        return KeptConsents()
 
     @cached_property
     def own_links(self) -> OwnLinks:

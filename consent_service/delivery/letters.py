@@ -6,7 +6,7 @@ is not written. Nothing a visitor typed goes into a mail to an address that is n
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cache, cached_property
 from hashlib import sha256
@@ -27,7 +27,7 @@ from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
 from consent_service.delivery.own_link import OwnLinks
 from consent_service.language import HELSINKI, Language
 from consent_service.ledger import evidence, sealer
-from consent_service.ledger.evidence import Occasion
+from consent_service.ledger.evidence import KeptConsents, Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault
 from consent_service.models import confirmation, import_row, subscriber
@@ -95,6 +95,7 @@ class Letters:
     global_limit: Sequence[Window]
     kept: Mapping[str, Kept]
     digest: Callable[[Connection, datetime], Any]
+    consents: KeptConsents = field(default_factory=KeptConsents)
 
     def load(self, connection: Connection, message: Message, now: datetime) -> Letter | Hold | Nothing:
         """Return the letter of a message, Nothing when its reason has passed, Hold when it must wait."""
@@ -169,7 +170,8 @@ class Letters:
             "decline_url": f"{url}#decline",
             "expires_at": language.moment(ask.expires_at),
         }
-        values |= _asked_texts(connection, ask)
+        values["consent"] = self.consents.find(connection, ask.statement_sha256)
+        values["tracking"] = self.consents.find(connection, ask.tracking_sha256) if ask.tracking_sha256 else None
         letter = self._write(message, recipient, language, values)
         if ask.email:  # no event tells of this mail: whoever asked would read out of it that the address is free
             return letter
@@ -236,7 +238,7 @@ class Letters:
             "since": language.moment(person.active_since),
             "source": ask.source,
             "my_data_url": f"{self.public_url}/my-data?lang={language.code}",
-            "consent": _agreed_text(connection, ask.statement_sha256),
+            "consent": self.consents.find(connection, ask.statement_sha256),
             "tracking": self._tracking(connection, person),
             "unsubscribe_url": url,
         }
@@ -247,7 +249,7 @@ class Letters:
         told = evidence.story(connection, self.vault, person.id) if person.tracking_event_id else ()
         given = next((event for event in told if event.id == person.tracking_event_id), None)
         texts: Any = given.core["texts"] if given else {}
-        return _agreed_text(connection, texts[TRACKING]) if given else None
+        return self.consents.find(connection, texts[TRACKING]) if given else None
 
     def _to_erased(self, connection: Connection, message: Message, now: datetime) -> Letter | Nothing:
         leaving = departures.find(connection, message.departure_id)
@@ -353,21 +355,6 @@ def _is_known_there(connection: Connection, keys: Vault, email_key: str) -> bool
     was_mine = deleted_contact.c.address_hash.in_(keys.address_hashes(email_key))
     known = select(subscriber.c.id).where(*mine).union_all(select(deleted_contact.c.subscriber_id).where(was_mine))
     return connection.execute(known.limit(1)).first() is not None
-
-
-def _asked_texts(connection: Connection, ask: Row[Any]) -> dict[str, ConsentText | None]:
-    consent, tracking = ask.statement_sha256, ask.tracking_sha256
-    return {
-        "consent": _agreed_text(connection, consent),
-        "tracking": _agreed_text(connection, tracking) if tracking else None,
-    }
-
-
-def _agreed_text(connection: Connection, sha256_of_text: str) -> ConsentText:
-    kept = evidence.kept_text(connection, sha256_of_text)
-    if kept is None:
-        raise LookupError("the text a person was asked with is gone")  # the foreign key forbids it
-    return statements.kept_consent(kept)
 
 
 @cache

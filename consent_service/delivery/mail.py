@@ -11,13 +11,10 @@ import smtplib
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
-from email.message import Message as MimeMessage
-from email.mime.multipart import MIMEMultipart
-from email.mime.nonmultipart import MIMENonMultipart
 from email.utils import format_datetime, formataddr, parseaddr
 from pathlib import Path
 from typing import Any
@@ -60,7 +57,6 @@ class Letter:
 
 def as_bytes(letter: Letter) -> bytes:
     """Return the letter as it goes over the wire; raises ValueError when a header would hold a line break."""
-    mail = MIMEMultipart("alternative")
     name, address = parseaddr(letter.sender)
     headers = {
         "From": formataddr((str(Header(name, "utf-8")) if not name.isascii() else name, address)),
@@ -74,14 +70,9 @@ def as_bytes(letter: Letter) -> bytes:
     if letter.unsubscribe_url:
         headers["List-Unsubscribe"] = f"<{letter.unsubscribe_url}>"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    for header, value in headers.items():
-        if "\r" in value or "\n" in value:
-            raise ValueError(f"a line break in the header {header}")
-        mail[header] = value if value.isascii() else Header(value, "utf-8", ENCODED_LINE, header).encode()
-    mail.attach(_part(letter.text, "plain"))
-    mail.attach(_part(letter.html, "html"))
-    unfolded = mail.policy.clone(max_line_length=0)  # a link broken over lines is not found by every mail program
-    return mail.as_bytes(policy=unfolded).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    headers |= {"MIME-Version": "1.0", "Content-Type": f'multipart/alternative; boundary="={letter.key}"'}
+    bodies = [*_part(letter, "plain"), *_part(letter, "html"), f"--={letter.key}--", ""]
+    return "\n".join([*_lines(headers), "", *bodies]).replace("\n", "\r\n").encode()
 
 
 class FolderMail:
@@ -260,8 +251,17 @@ class SmtpMail:
             self.close()
 
 
-def _part(content: str, subtype: str) -> MimeMessage:
-    part = MIMENonMultipart("text", subtype, charset="utf-8")
-    part["Content-Transfer-Encoding"] = "quoted-printable"
-    part.set_payload(binascii.b2a_qp(content.encode(), istext=True).decode())
-    return part
+def _lines(headers: Mapping[str, str]) -> Iterator[str]:
+    """Headers as they stand; links are not folded, since one broken over lines is not found by every mail program."""
+    for header, value in headers.items():
+        if "\r" in value or "\n" in value:
+            raise ValueError(f"a line break in the header {header}")
+        yield f"{header}: {value if value.isascii() else Header(value, 'utf-8', ENCODED_LINE, header).encode()}"
+
+
+def _part(letter: Letter, subtype: str) -> Iterator[str]:
+    """One of the two bodies (RFC 2046 section 5.1), quoted-printable (RFC 2045 section 6.7)."""
+    content = letter.html if subtype == "html" else letter.text
+    headers = {"Content-Type": f'text/{subtype}; charset="utf-8"', "Content-Transfer-Encoding": "quoted-printable"}
+    words = content.replace("\r\n", "\n").replace("\r", "\n").encode()
+    yield from (f"--={letter.key}", *_lines(headers), "", binascii.b2a_qp(words, istext=True).decode())

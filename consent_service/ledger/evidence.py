@@ -14,12 +14,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select
 
+from consent_service import statements
 from consent_service.database import insert_if_absent
 from consent_service.ledger import merkle, seal, vault
 from consent_service.ledger.seal import Compartment, Opening, Payload
 from consent_service.ledger.vault import Vault, VaultRefused
 from consent_service.models import consent_event, shown_text, subject_key
-from consent_service.statements import ShownText
+from consent_service.statements import ConsentText, ShownText
 
 # Built once: what is done for every subscriber pays for building a statement as much as for executing it.
 _APPEND = insert(consent_event)
@@ -181,6 +182,22 @@ def kept_text(connection: Connection, sha256: str) -> ShownText | None:
     """Return a text shown earlier, or None when no person was ever asked with it."""
     row = connection.execute(_KEPT, {"sha256": sha256}).one_or_none()
     return ShownText(row.kind, row.language, row.content) if row else None
+
+
+class KeptConsents:
+    """The texts people were asked with, each read once: what a hash names never changes."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, ConsentText] = {}
+
+    def find(self, connection: Connection, sha256: str) -> ConsentText:
+        """Return the text that an ask or an event names; raises LookupError when it is not kept."""
+        if sha256 not in self._read:
+            kept = kept_text(connection, sha256)
+            if kept is None:
+                raise LookupError("the text a person was asked with is gone")  # the foreign key forbids it
+            self._read[sha256] = statements.kept_consent(kept)
+        return self._read[sha256]
 
 
 def kept_versions(connection: Connection, kind: str, language: str) -> list[tuple[str, datetime]]:

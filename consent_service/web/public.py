@@ -20,7 +20,6 @@ from consent_service.asks import Ask, LinkExpired
 from consent_service.corrections import AddressTaken
 from consent_service.delivery.moves import MOVE
 from consent_service.language import CODES, mark
-from consent_service.ledger import evidence
 from consent_service.statements import LEAVING_REASONS, ConsentText, ShownText
 from consent_service.subscriptions import AlreadyActive, OverLimit
 from consent_service.tokens import ShownForm
@@ -314,8 +313,5 @@ def _ask_again(subscriber_id: str, door: str, show_again: Callable[[str], Respon
 
 def _asked_texts(connection: Connection, ask: Row[Any]) -> Asked:
     """The texts a person was asked with, which are what they confirm, whatever the texts of today are."""
-    consent = evidence.kept_text(connection, ask.statement_sha256)
-    if consent is None:
-        raise asks.LinkDead
-    tracking = evidence.kept_text(connection, ask.tracking_sha256) if ask.tracking_sha256 else None
-    return statements.kept_consent(consent), statements.kept_consent(tracking) if tracking else None
+    find, tracking = service().consents.find, ask.tracking_sha256
+    return find(connection, ask.statement_sha256), find(connection, tracking) if tracking else None
