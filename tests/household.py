@@ -104,6 +104,12 @@ class Household:
         comparison.close()
         return run
 
+    def change_controller(self, **values: object) -> None:
+        """Let the controller file say something else, as it does after a restart."""
+        object.__setattr__(self.service, "controller", self.service.controller.model_copy(update=values))
+        self.service.__dict__.pop("_texts", None)
+        self.app.extensions.pop("blank-forms", None)
+
     def occasion(self, actor: str = "subscriber", door: str = "link") -> Occasion:
         """An occasion, as a door makes it."""
         return Occasion(services.now(), actor, door, self.service.vault, forwards=self.service.forwards)

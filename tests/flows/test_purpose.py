@@ -18,7 +18,7 @@ WORDING = {"possessive": dict.fromkeys(CODES, "Uuden"), "name": "Uusi Oy"}
 
 def changed(house, **values):
     """Let the controller file of a running service say something else."""
-    object.__setattr__(house.service, "controller", house.service.controller.model_copy(update=values))
+    house.change_controller(**values)
 
 
 def says(page, message, **values):
