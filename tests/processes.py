@@ -12,7 +12,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -32,6 +34,7 @@ from tests.servers.smtp import MailServer
 OURS_TOO = ("HOST", "PORT", "MAKELEVEL", "MAKEFLAGS", "MFLAGS")  # `make test` hands the latter down
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.command"])
+ASKING = threading.Lock()  # how a process ended can be read once: of two threads that ask, one would learn nothing
 PATIENCE_S = 60  # a machine full of tests may take its time
 
 
@@ -63,14 +66,28 @@ def run(folder: Path, *words: str, given: dict[str, str] | None = None, typed: s
     with tempfile.TemporaryDirectory() as named:
         streams = [Path(named) / number for number in ("0", "1", "2")]
         streams[0].write_text(typed, "utf-8")
-        process = FORKS.Process(target=obey, args=(folder, words, environment(given), streams))
-        process.start()
-        process.join(PATIENCE_S)
-        if process.exitcode is None:
+        process = begin(folder, words, environment(given), streams)
+        code = exit_code(process, PATIENCE_S)
+        if code is None:
             os.killpg(process.pid, signal.SIGKILL)
             raise TimeoutError(f"not done in {PATIENCE_S} s: {words[:2]}")
         out, err = (stream.read_text("utf-8") for stream in streams[1:])
-    return subprocess.CompletedProcess(words, process.exitcode, out, err)
+    return subprocess.CompletedProcess(words, code, out, err)
+
+
+def begin(*arguments: object) -> BaseProcess:
+    """Fork a process that obeys."""
+    process = FORKS.Process(target=obey, args=arguments)
+    with ASKING:
+        process.start()  # asks in passing how all the others are
+    return process
+
+
+def exit_code(process: BaseProcess, patience_s: float = 0) -> int | None:
+    """How a process ended, or None while it runs."""
+    wait([process.sentinel], patience_s)
+    with ASKING:
+        return process.exitcode
 
 
 class Daemon:
@@ -85,10 +102,7 @@ class Daemon:
         """Start it, unless it runs."""
         if not self.runs:
             streams = [Path(os.devnull), self._log, self._log]
-            self._process = FORKS.Process(
-                target=obey, args=(self._folder, (self.name,), environment(self._given), streams)
-            )
-            self._process.start()
+            self._process = begin(self._folder, (self.name,), environment(self._given), streams)
 
     def ask_to_stop(self) -> None:
         """Ask it to end (SIGTERM), and do not wait for it."""
@@ -99,9 +113,9 @@ class Daemon:
         """Ask it to end and return its exit code."""
         self.ask_to_stop()
         assert self._process is not None
-        self._process.join(PATIENCE_S)
-        assert self._process.exitcode is not None, f"{self.name} does not end"
-        return self._process.exitcode
+        code = exit_code(self._process, PATIENCE_S)
+        assert code is not None, f"{self.name} does not end"
+        return code
 
     def signal(self, number: int) -> None:
         """Send a signal to it and all its workers."""
@@ -116,12 +130,12 @@ class Daemon:
             with contextlib.suppress(ProcessLookupError):  # it died this very moment, or has no group of its own yet
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.kill()
-            self._process.join(PATIENCE_S)
+            exit_code(self._process, PATIENCE_S)
 
     @property
     def runs(self) -> bool:
         """Whether it is alive."""
-        return self._process is not None and self._process.is_alive()
+        return self._process is not None and exit_code(self._process) is None
 
     @property
     def said(self) -> str:

@@ -11,7 +11,7 @@ from consent_service.models import allowance
 from tests.actors import SUBSCRIBE, Visitor, fi
 
 STATES = ("new", "pending", "active", "passive", "declined", "over-limit")
-ROUNDS = 5
+ROUNDS = 2
 
 
 @pytest.fixture
@@ -20,18 +20,20 @@ def addresses(open_house, database_url):
     found = {}
     for state in STATES:
         found[state] = [f"{state}{number:02}@example.com" for number in range(ROUNDS)]
-        for address in found[state]:
-            visitor = Visitor(house, address)
-            if state != "new":
-                visitor.subscribe()
-                house.deliver()
-            if state in ("active", "passive"):
-                visitor.confirm()
-                house.deliver()
-            if state == "passive":
-                visitor.leave()
-            if state == "declined":
-                visitor.decline()
+    people = [(state, Visitor(house, address)) for state in STATES for address in found[state]]
+    for state, visitor in people:
+        if state != "new":
+            visitor.subscribe()
+    house.deliver()
+    for state, visitor in people:
+        if state in ("active", "passive"):
+            visitor.confirm()
+        if state == "declined":
+            visitor.decline()
+    house.deliver()
+    for state, visitor in people:
+        if state == "passive":
+            visitor.leave()
     house.deliver()
     limited = open_house(database_url, limit_address="1/30 days")
     for address in found["over-limit"]:
