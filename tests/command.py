@@ -10,8 +10,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from consent_service import cli
-from consent_service.web import server
+from consent_service import cli, web
 
 
 def obey(folder: Path, words: tuple[str, ...], given: dict[str, str], streams: Sequence[Path]) -> None:
@@ -25,5 +24,5 @@ def obey(folder: Path, words: tuple[str, ...], given: dict[str, str], streams: S
         os.dup2(os.open(stream, os.O_WRONLY | os.O_CREAT | os.O_APPEND if number else os.O_RDONLY), number)
     sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), "utf-8")
     sys.argv = ["consent-service", *words]
-    assert server, "loaded beforehand, for those commands that need it"
+    assert web, "loaded beforehand, for those commands that need it; its server notes the folder it is loaded in"
     cli.main()

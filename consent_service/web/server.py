@@ -1,6 +1,5 @@
 """gunicorn with our settings: threads that fit a small machine, and no access log, since paths hold tokens."""
 
-import os
 from typing import Any
 
 from flask import Flask
@@ -36,7 +35,6 @@ class Server(BaseApplication):
             "umask": 0o077,
             "limit_request_line": LONGEST_LINE,
             "forwarded_allow_ips": "",
-            "chdir": os.getcwd(),  # not the folder it was loaded in, which may be gone by now
             "proc_name": "consent-service",
             "control_socket_disable": True,  # it would be written into the home folder, which is read-only
         }
