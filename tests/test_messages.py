@@ -21,10 +21,12 @@ def noted():
     for file in (PACKAGE / "delivery").glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in OUTCOMES:
-                found |= {
-                    _text(argument) for argument in node.args if isinstance(argument, (ast.Constant, ast.JoinedStr))
-                }
+                found |= {_text(argument) for argument in node.args if _is_text(argument)}
     return sorted(found)
+
+
+def _is_text(node):
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
 def _text(node):

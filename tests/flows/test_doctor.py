@@ -237,11 +237,10 @@ def test_a_clock_that_runs_behind(examine, sqlite_house):
 
 
 def test_dead_letters_are_counted_and_where_to_look(examine, sqlite_house):
-    for name in ("aino", "eero"):
+    for name, told in (("aino", "1 dead letter"), ("eero", "2 dead letters")):
         Visitor(sqlite_house, f"{name}@example.com").subscribe()
-    sqlite_house.mail.answer_next("rcpt", 550, "no", times=2)
-    for told in ("1 dead letter", "2 dead letters"):
-        sqlite_house.deliver(at_most=1)
+        sqlite_house.mail.answer_next("rcpt", 550, "no")
+        sqlite_house.deliver()
         wrong, found = examine()
         assert wrong == ["outbox"]
         assert found["outbox"] == f"wrong: {told}; look at https://tilaus.keinuma.example/staff/queue"

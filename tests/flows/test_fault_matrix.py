@@ -21,6 +21,7 @@ from consent_service.delivery.contacts import ContactState
 from consent_service.delivery.outbox import Delivered, Hold, Retry
 from consent_service.delivery.pacing import CallBudget
 from consent_service.models import subscriber
+from consent_service.service import CONTACTS_AT_ONCE
 from tests import crowd
 from tests.flows.test_forward_faults import FAULTS
 from tests.forwarding import SUBSCRIBED, UNSUBSCRIBED, Forwarding, check_pace
@@ -107,8 +108,8 @@ def leaves_unheard(relay, email, go_wrong):
 
 
 def many_subscribe(relay, email, go_wrong):
-    """The first goes alone, since nobody knows yet that many wait; the others go together."""
-    emails = [f"{number}.{email}" for number in range(LEAST + 3)]
+    """The first few go alone, since nobody knows yet that many wait; the others go together."""
+    emails = [f"{number}.{email}" for number in range(CONTACTS_AT_ONCE + LEAST + 2)]
     crowd.confirmed(relay.house, emails)
     go_wrong()
     relay.drain()
@@ -168,7 +169,7 @@ def test_the_main_stories_end_alike_however_the_account_behaves(relay, needs_sou
     there.search_delay_s, there.empty_filter_returns_everybody = search_delay_s, everybody
     name = f"A{needs_source}{case}{search_delay_s:.0f}{everybody}"
     stays, lost = f"{name}.Stays+x@example.com", f"{name}.Lost@example.com"
-    many = [f"{name}.{number}@Example.com" for number in range(0 if search_delay_s else LEAST + 1)]
+    many = [f"{name}.{number}@Example.com" for number in range(0 if search_delay_s else CONTACTS_AT_ONCE + LEAST)]
     crowd.confirmed(house, [stays])
     relay.drain()
     crowd.leave(house, stays)
