@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import date
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, update
 
 from consent_service import corrections, import_rows, imports, statements, subscriptions
 from consent_service import service as services
@@ -22,7 +22,7 @@ from consent_service.import_claims import Claim
 from consent_service.import_file import EMAIL, Line
 from consent_service.language import language
 from consent_service.ledger.evidence import Occasion
-from consent_service.models import import_row
+from consent_service.models import import_row, outbox_message
 from tests.actors import Visitor
 
 ROUNDS = 2
@@ -105,6 +105,23 @@ def test_two_relays_never_deliver_a_message_twice(house):
 
     at_once(*[lambda pair=pair: drain(*pair) for pair in zip(relays, channels, strict=True)])
     assert sorted(mail.recipients[0] for mail in house.mail.mails) == sorted(person.email for person in people)
+
+
+def test_the_heartbeat_waits_for_no_message_that_is_being_settled(open_house, new_postgres_url):
+    house = open_house(new_postgres_url)
+    for number in range(2):
+        Visitor(house, f"p{number}@example.com").subscribe()
+    ids = [message.id for message in house.messages()]
+    relay = Relay("mine", house.service.transaction, services.now, random.random, in_flight=set(ids))
+    claimed = update(outbox_message).values(claimed_by="mine", claimed_until=services.now())
+    with house.service.transaction() as connection:
+        connection.execute(claimed)
+    with house.service.transaction() as settling:
+        settling.execute(update(outbox_message).where(outbox_message.c.id == ids[1]).values(done_at=services.now()))
+        with ThreadPoolExecutor() as pool:
+            pool.submit(relaying.extend_leases, relay).result(timeout=5)
+    first, second = house.messages()
+    assert first.claimed_until > second.claimed_until
 
 
 @contextmanager

@@ -54,6 +54,13 @@ _TAKE = (
     .where(outbox_message.c.id.in_(bindparam("ids", expanding=True)))
     .values(claimed_by=bindparam("by"), claimed_until=bindparam("until"), attempts=outbox_message.c.attempts + 1)
 )
+_HELD = (  # waits for nobody: a turn settles its messages in another order, and each could wait for the other
+    select(outbox_message.c.id)
+    .where(outbox_message.c.id.in_(bindparam("ids", expanding=True)), outbox_message.c.claimed_by == bindparam("relay"))
+    .order_by(outbox_message.c.id)
+    .with_for_update(skip_locked=True)
+)
+_EXTEND = update(outbox_message).where(outbox_message.c.id.in_(_HELD))
 _SETTLE = (
     update(outbox_message)
     .where(outbox_message.c.id == bindparam("message"), outbox_message.c.claimed_by == bindparam("relay"))
@@ -119,7 +126,7 @@ def relay_some(relay: Relay, channel: Channel, at_most: int) -> list[Outcome]:
     They are claimed, loaded and settled together, for the price of one. Whose turn does not come within two seconds,
     or before the other side is down or the relay is stopped, are handed back.
     """
-    with relay.transaction(lasting=False) as connection:  # after a power cut nobody is delivering what was claimed
+    with relay.transaction(lasting=False) as connection:  # a power cut undoes it, and is no harm
         messages = _claim(connection, relay, channel.lane, at_most)
     ids = {message.id for message in messages}
     relay.in_flight.update(ids)
@@ -135,14 +142,11 @@ def relay_some(relay: Relay, channel: Channel, at_most: int) -> list[Outcome]:
 
 
 def extend_leases(relay: Relay) -> None:
-    """Keep what a living relay is delivering for another lease."""
+    """Keep what a living relay is delivering for another lease; what is being settled needs none."""
     if ids := list(relay.in_flight):
         with relay.transaction(lasting=False) as connection:
-            connection.execute(
-                update(outbox_message)
-                .where(outbox_message.c.id.in_(ids), outbox_message.c.claimed_by == relay.name)
-                .values(claimed_until=relay.now() + LEASE)
-            )
+            mine = {"ids": ids, "relay": relay.name, "claimed_until": relay.now() + LEASE}
+            connection.execute(_EXTEND, mine)
 
 
 def _claim(connection: Connection, relay: Relay, lane: str, at_most: int) -> list[Message]:
