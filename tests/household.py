@@ -109,6 +109,7 @@ class Household:
         object.__setattr__(self.service, "controller", self.service.controller.model_copy(update=values))
         self.service.__dict__.pop("_texts", None)
         self.app.extensions.pop("blank-forms", None)
+        self.app.extensions.pop("filled-pages", None)
 
     def occasion(self, actor: str = "subscriber", door: str = "link") -> Occasion:
         """An occasion, as a door makes it."""

@@ -87,7 +87,7 @@ ROWS = [
     {"service"},
     {"chores", "reconcile", "backups"},
     {"relay", "doctor", "restore"},
-    {"web.visitor", "web.forms", "web.messages"},
+    {"web.visitor", "web.forms", "web.messages", "web.filled"},
     {"web.accounts", "web.pages", "web.health", "web.metrics", "web.rendered"},
     {"web.public", "web.development", "web.evidence", "web.statement", "web.sheet", "web.webhooks"},
     {"web.my_data", "web.rights", "web.connection"},

@@ -48,7 +48,7 @@ def install(app: Flask) -> None:
         reason=lambda told: messages.reason(_language(), told),
         day=lambda day: _language().day(date.fromisoformat(day)),
         called=lambda person: f"{person.first_name} {person.last_name}".strip() or person.email,
-        breakable=lambda address: Markup("@<wbr>").join(address.split("@")),
+        breakable=breakable,
     )
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
@@ -69,6 +69,11 @@ def link_to(endpoint: str, **values: Any) -> str:
     if "lang" not in values and request.args.get("lang") in languages.CODES:
         values["lang"] = request.args["lang"]
     return url_for(endpoint, **values) if values else _address(request.script_root, endpoint)
+
+
+def breakable(address: str) -> Markup:
+    """An address that may be broken over lines at its @, and nowhere else."""
+    return Markup("@<wbr>").join(address.split("@"))
 
 
 def asset(filename: str) -> str:
@@ -113,6 +118,7 @@ def _common() -> dict[str, Any]:
     possessive = service().controller.possessive[language.code]  # type: ignore[index]
     sender_name, sender_address = parseaddr(service().settings.mail_from)
     return {
+        "here": request.path,
         "language": language,
         "possessive": possessive,
         "ombudsman": OMBUDSMAN_PAGE[language.code],

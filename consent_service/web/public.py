@@ -23,8 +23,9 @@ from consent_service.language import CODES, mark
 from consent_service.statements import LEAVING_REASONS, ConsentText, ShownText
 from consent_service.subscriptions import AlreadyActive, OverLimit
 from consent_service.tokens import ShownForm
+from consent_service.web.filled import filled_page
 from consent_service.web.forms import AddressField, NameField
-from consent_service.web.pages import too_many
+from consent_service.web.pages import breakable, too_many
 from consent_service.web.rendered import (
     TOO_OLD,
     AddressForm,
@@ -97,8 +98,7 @@ def subscribe() -> ResponseReturnValue:
                 terms=terms,
             )
             subscriptions.request(connection, occasion("visitor", "form"), ask, service().address_limit)
-    again_at = services.now() if "again" in request.form else None
-    return render_template("public/sent.html", form=form, again_at=again_at)
+    return _sent_page(form)
 
 
 @public.post("/subscribe/correct")
@@ -243,6 +243,18 @@ def _subscribe_page(form: SubscribeForm, token: str, trouble: str | None = None)
     return render_template("public/subscribe.html", form=form, trouble=trouble, **shows)
 
 
+def _sent_page(form: SubscribeForm) -> str:
+    own = {
+        "form_token": form.csrf_token.data,
+        "first_name": form.first_name.data,
+        "last_name": form.last_name.data,
+        "email": form.email.data,
+        "address": breakable(form.email.data),
+        "again_at": g.language.moment(services.now()),
+    }
+    return filled_page("public/sent.html", own, tracking=bool(form.tracking.data), is_again="again" in request.form)
+
+
 def _confirm_text(ask: Row[Any], asked: Asked) -> ShownText:
     return statements.confirm(g.language, *asked, is_move=ask.source == MOVE)
 
@@ -252,7 +264,7 @@ def _confirm_page(token: str, ask: Row[Any], person: Row[Any], asked: Asked) -> 
     form_token = service().tokens.for_form(page.sha256, page.language)
     name = "move.html" if ask.source == MOVE else "confirm.html"
     shows = {"consent": consent, "tracking": tracking, "is_renewal": person.status == "active"}
-    return render_template(f"public/{name}", token=token, form_token=form_token, **shows)
+    return filled_page(f"public/{name}", {"token": token, "form_token": form_token}, **shows)
 
 
 def _is_declined(ask: Row[Any], person: Row[Any]) -> bool:
@@ -273,7 +285,8 @@ def _address_page(form: AddressForm, trouble: str | None = None) -> str:
 def _confirmed_page(subscriber_id: str, token: str | None = None, ask: Row[Any] | None = None) -> str:
     unsubscribe_token = service().tokens.for_unsubscribing(subscriber_id)
     is_move = ask is not None and ask.source == MOVE
-    return render_template("public/confirmed.html", unsubscribe_token=unsubscribe_token, token=token, is_move=is_move)
+    own = {"unsubscribe_token": unsubscribe_token} | ({"token": token} if token else {})
+    return filled_page("public/confirmed.html", own, is_move=is_move, is_new=token is not None)
 
 
 def _expired_page(token: str, ask: Row[Any], trouble: str | None = None) -> ResponseReturnValue:

@@ -209,3 +209,12 @@ def test_somebody_whose_browser_filled_the_form_in_is_heard_when_they_send_it_ag
         assert sent.press(fi("Send again")).status == 200
         house.deliver()
         assert Visitor(house).confirm().status == 200
+
+
+def test_what_somebody_writes_is_not_taken_for_a_mark_of_the_page(sqlite_house):
+    written = {"first_name": "fill-3c5a-email-here", "last_name": '<b>"&'}
+    page = Visitor(sqlite_house).subscribe(**written)
+    assert '<input type="hidden" name="first_name" value="fill-3c5a-email-here">' in page.html
+    assert '<input type="hidden" name="last_name" value="&lt;b&gt;&#34;&amp;">' in page.html
+    again = Visitor(sqlite_house, "eero@example.com", "Eero", "Niemi").subscribe()
+    assert "fill-3c5a" not in again.html and "aino" not in again.html

@@ -1,0 +1,30 @@
+"""Pages that differ from one visitor to the next in a few values only: made once, with marks, and filled for each.
+
+Making a page costs ten times as much as filling it. A value is escaped when it is filled in, and what it holds is not
+looked at for marks. Contains no page and no rule.
+"""
+
+import re
+from collections.abc import Hashable, Mapping
+
+from flask import current_app, g, render_template, request
+from markupsafe import escape
+
+from consent_service.language import CODES
+
+MARK = re.compile(r"fill-3c5a-([a-z_]+)-here")  # letters that an address does not change, and that no text of ours has
+
+
+def filled_page(template: str, own: Mapping[str, object], **shared: Hashable) -> str:
+    """Return a page with one visitor's `own` values; `shared` decides what else stands in it.
+
+    The page's own address counts as the visitor's: it may hold a token.
+    """
+    values = {**own, "here": request.path}
+    spoken = (g.language.code, request.args.get("lang") in CODES, request.script_root)
+    kind = (template, *spoken, request.method, request.endpoint, *shared.items(), *values)
+    pages: dict[Hashable, str] = current_app.extensions.setdefault("filled-pages", {})
+    if kind not in pages:
+        marks = {name: f"fill-3c5a-{name}-here" for name in values}
+        pages[kind] = render_template(template, **marks, **shared)
+    return MARK.sub(lambda mark: str(escape(values[mark[1]])), pages[kind])
