@@ -1,6 +1,8 @@
 """What SQLite leaves in its files of rows that were deleted, and that scrubbing leaves nothing."""
 
 import random
+import resource
+import sqlite3
 import uuid
 
 import pytest
@@ -81,3 +83,22 @@ def test_the_log_is_emptied_only_when_nobody_reads_it(engine, tmp_path):
         assert not database.empty_log(engine)
     assert database.empty_log(engine)
     assert (tmp_path / "traces.db-wal").stat().st_size == 0
+
+
+def test_a_checkpoint_that_fails_leaves_no_connection_that_waits_for_nobody(engine, tmp_path):
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    chance = random.Random(1)
+    with database.transaction(engine) as connection:
+        for _ in range(300):
+            connection.execute(insert(subscriber).values(**somebody(chance)))
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "traces.db").stat().st_size, hard))  # as on a full disk
+    try:
+        with pytest.raises(sqlite3.OperationalError):
+            database.empty_log(engine)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == database.BUSY_TIMEOUT_S * 1000
+    assert database.empty_log(engine)
