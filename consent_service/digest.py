@@ -10,14 +10,13 @@ from sqlalchemy import Connection, func, select
 
 from consent_service import connection_state, drift, pulses, retention, weeks
 from consent_service.delivery import outbox
-from consent_service.delivery.lanes import lane_states
+from consent_service.delivery.lanes import LaneState, lane_states
 from consent_service.delivery.letters import LIMIT_REACHED
 from consent_service.ledger import sealer
 from consent_service.models import outbox_message
 from consent_service.weeks import Week
 
 LONGEST_PURGE_GAP = timedelta(days=2)  # it is done every day
-LONGEST_BACKUP_GAP = timedelta(days=2)
 UNCONFIRMED = "unconfirmed"
 
 
@@ -48,7 +47,7 @@ def look(connection: Connection, week: Week, now: datetime, *, forwards: bool) -
     run = drift.newest_finished(connection)
     summary = drift.summary(connection, run.id) if run else drift.Summary({}, {})
     usually = weeks.usual(weeks.newest(connection, week.first))
-    standing = _standing(connection, now, forwards=forwards)
+    standing = _standing(connection, lanes, now, forwards=forwards)
     found = {UNCONFIRMED: week.unconfirmed if weeks.is_unusual(week, usually) else 0} | standing
     return Digest(
         week=week,
@@ -78,8 +77,7 @@ def running(connection: Connection, today: date, now: datetime, *, forwards: boo
     return look(connection, week, now, forwards=forwards)
 
 
-def _standing(connection: Connection, now: datetime, *, forwards: bool) -> dict[str, int]:
-    lanes = lane_states(connection)
+def _standing(connection: Connection, lanes: list[LaneState], now: datetime, *, forwards: bool) -> dict[str, int]:
     served = [lane for lane in lanes if lane.lane == outbox.MAIL or forwards]
     there = connection_state.state(connection, lanes, forwards=forwards)
     of_comparisons = there.faults(now)
@@ -93,12 +91,12 @@ def _standing(connection: Connection, now: datetime, *, forwards: bool) -> dict[
         "comparison-given-up": connection_state.GIVEN_UP in of_comparisons,
         "comparison-overdue": connection_state.OVERDUE in of_comparisons,
         "comparison-held-back": sum(there.held_back.values()) if forwards else 0,
-        "backup": backed_up_at is not None and now - backed_up_at > LONGEST_BACKUP_GAP,
-        "held": held(connection),
+        "backup": backed_up_at is not None and now - backed_up_at > pulses.LONGEST_BACKUP_GAP,
+        "held": _held(connection),
     }
 
 
-def held(connection: Connection) -> int:
-    """Return how many confirmations wait because the whole service has sent as many as it may."""
+def _held(connection: Connection) -> int:
+    """How many confirmations wait because the whole service has sent as many as it may."""
     waiting = (outbox_message.c.lane == outbox.MAIL, outbox.undone(), outbox_message.c.last_error == LIMIT_REACHED)
     return connection.execute(select(func.count()).select_from(outbox_message).where(*waiting)).scalar_one()

@@ -30,7 +30,6 @@ from consent_service.service import Service
 MARKS = {"good": "✓", "note": "•", "wrong": "✗"}
 SET_UP = "run: consent-service doctor --setup"
 LONGEST_WAIT_S = 60
-BACKUP_LATE = timedelta(days=2)
 CLOCK_SKEW = timedelta(minutes=2)
 
 
@@ -288,7 +287,7 @@ def _backup(service: Service) -> Finding:
     if made_at is None:
         return Finding("backup", "note", "none was made yet with: consent-service backup; docs/operations.md says how")
     when = f"the last good one is of {made_at:%Y-%m-%d %H:%M} UTC"
-    if services.now() - made_at > BACKUP_LATE:
+    if services.now() - made_at > pulses.LONGEST_BACKUP_GAP:
         return Finding("backup", "wrong", f"{when}; look why the daily one fails: consent-service backup FOLDER")
     return Finding("backup", "good", when)
 

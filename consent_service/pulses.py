@@ -1,6 +1,6 @@
 """When something last happened, by its name: a call from ActiveCampaign, a backup, a comparison put right by hand."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
@@ -8,6 +8,7 @@ from consent_service.database import insert_or_replace
 from consent_service.models_there import pulse
 
 BACKUP = "backup"
+LONGEST_BACKUP_GAP = timedelta(days=2)  # one is to be made every day
 
 
 def beat(connection: Connection, name: str, at: datetime) -> None:
