@@ -14,7 +14,8 @@ from tests import plans
 from tests.actors import Visitor, fi
 from tests.household import household
 
-LIMITS = {"limit_address": "3/24 hours;6/30 days", "limit_global": "5000/hour;20000/day"}
+TOKEN = "metrics-token-0123456789-abcdefghijklm"
+GIVEN = {"limit_address": "3/24 hours;6/30 days", "limit_global": "5000/hour;20000/day", "metrics_token": TOKEN}
 
 
 def come_and_go(house) -> None:
@@ -39,8 +40,9 @@ def come_and_go(house) -> None:
 
 def watch(house) -> None:
     """What watchers and the log's readers ask."""
-    for path in ("/readyz", "/log/checkpoint"):
+    for path in ("/readyz", "/log/checkpoint", "/log/key-changes"):
         assert house.get(path).status == 200
+    assert house.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status == 200
 
 
 def live(house) -> None:
@@ -59,7 +61,7 @@ def read_through(house, heard) -> dict[str, list[str]]:
 @pytest.fixture(params=[300, pytest.param(200_000, marks=pytest.mark.soak)])
 def crowd(request, open_house, database_url):
     """A household with many people; behind `soak` with over a million events."""
-    house = open_house(database_url, **LIMITS)
+    house = open_house(database_url, **GIVEN)
     fill(house.service, Crowd(request.param, due=30))
     if database_url.startswith("postgresql") and request.param < plans.MILLION:
         with house.service.transaction() as connection:
@@ -82,7 +84,7 @@ def test_nothing_that_people_or_the_relay_do_reads_a_table_through(crowd):
 def test_ten_times_as_many_people_make_no_more_work(tmp_path, mail, contacts):
     def work(people: int) -> int:
         folder = tmp_path / str(people)
-        with household(folder, f"sqlite:///{folder}/c.db", mail, contacts, **LIMITS) as house:
+        with household(folder, f"sqlite:///{folder}/c.db", mail, contacts, **GIVEN) as house:
             fill(house.service, Crowd(people))
             house.do_chores()  # the day's purge
             with plans.worked(house.service.engine) as done:
