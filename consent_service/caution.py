@@ -22,8 +22,8 @@ def may_take_off(connection: Connection, run: Row[Any], number: int) -> bool:
     """Whether so many strangers may be taken off the list there.
 
     They are only reported by the first run after an import and, where nobody was ever imported, until a person has
-    applied a comparison by hand: they may be subscribers nobody has brought over yet. So they are after a backup was
-    put back: they may have joined after it was made.
+    applied a comparison by hand: they may be subscribers nobody has brought over yet. The same holds after a backup
+    was put back, until a person has applied one since: they may have joined after it was made.
     """
     return _was_reported(connection, run) and (run.by_hand or _are_few(connection, run, number))
 

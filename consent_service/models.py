@@ -350,6 +350,7 @@ daily_run = Table(
     Column("done_on", String(10), nullable=False),
 )
 
+# What was done under a key: single times (`delivery/allowance`), or numbers by slot of time (`delivery/caps`).
 allowance = Table(
     "allowance",
     metadata,

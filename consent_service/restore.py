@@ -112,7 +112,7 @@ def load(service: Service, plan: Plan, step: Step) -> int:
         for name, at in ((RESTORING, plan.facts.header.made_at), (RESTORED, services.now())):
             insert_or_replace(connection, pulse, ["name"], {"name": name, "at": at})
         _let_go(connection, services.now())
-        return 0 if plan.is_move else _keep_mails(connection, services.now())
+        return 0 if plan.is_move else _withhold_mails(connection, services.now())
 
 
 def put_files(service: Service) -> Path | None:
@@ -239,7 +239,7 @@ def _let_go(connection: Connection, now: datetime) -> None:
         drift.give_up(connection, run, now, "a backup was put back")
 
 
-def _keep_mails(connection: Connection, now: datetime) -> int:
+def _withhold_mails(connection: Connection, now: datetime) -> int:
     """Send nothing that has most likely been sent since the backup was made."""
     waiting = update(outbox_message).where(outbox_message.c.lane == outbox.MAIL, outbox.undone())
     return connection.execute(waiting.values(done_at=now, last_error=NOT_SENT)).rowcount

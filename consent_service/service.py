@@ -85,7 +85,7 @@ class Service:
 
     @cached_property
     def verifiers(self) -> Verifiers:
-        """Checker of the log's checkpoints, with every key it has had."""
+        """Checker of the log's checkpoints, with every key in the settings."""
         return Verifiers([Signer.named_after_key(key).verifier for key in self.settings.log_key])
 
     @cached_property

@@ -19,11 +19,9 @@ SPAN, MIDNIGHT = timedelta(days=7), time(0, tzinfo=HELSINKI)
 COMPARED = 8  # weeks
 ASKED_THEMSELVES = ("form", "link", "staff", "api")  # whom an import has asked are many at once and confirm less often
 FEWEST = 20  # so many have to be unconfirmed, or to have asked in the weeks before, for a share to say anything
-EXPECTED, HIGHEST, MORE = (
-    0.4,
-    0.5,
-    0.2,
-)  # an unconfirmed share that nobody wonders at, at most, and what is too much more
+# The unconfirmed share that is usual while nobody knows better, the highest that counts as usual, and how much more of
+# it is too much.
+EXPECTED, HIGHEST, MORE = 0.4, 0.5, 0.2
 
 
 @dataclass(frozen=True)

@@ -120,9 +120,8 @@ def _check_form() -> ResponseReturnValue | None:
 def _add_headers(response: Response) -> Response:
     response.headers.setdefault("Content-Security-Policy", POLICY)
     place = urlsplit(response.location) if response.location else None
-    if (
-        place and place.netloc == request.host
-    ):  # the router's own redirects repeat the Host header, which anybody can set
+    # The router's own redirects repeat the Host header, which anybody can set.
+    if place and place.netloc == request.host:
         response.location = urlunsplit(("", "", place.path, place.query, place.fragment))
         response.set_data(b"")
     response.headers["Referrer-Policy"] = "no-referrer"
