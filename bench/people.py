@@ -235,8 +235,9 @@ def fill(service: Service, crowd: Crowd, step: Callable[[int], None] = lambda pe
 
 
 def _sign(connection: Connection, service: Service, writer: Writer) -> None:
-    tiles.grow(connection, 0, writer.leaves)
     size = len(writer.leaves)
+    for start in range(0, size, BATCH):
+        tiles.grow(connection, start, writer.leaves[start : start + BATCH])
     root = merkle.root(size, tiles.reader(connection))
     row = {"size": size, "root": root, "note": service.signer.sign(size, root), "signed_at": writer.now}
     connection.execute(insert(checkpoint).values(**row))
