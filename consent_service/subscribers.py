@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
+from consent_service import people
 from consent_service.delivery import outbox
 from consent_service.language import mark
 from consent_service.models import confirmation, departure, outbox_message, subscriber
@@ -13,7 +14,7 @@ from consent_service.models import confirmation, departure, outbox_message, subs
 STATUSES = {"pending": mark("Unconfirmed"), "active": mark("Active"), "passive": mark("Passive")}
 PAGE = 50
 LONGEST_LIST = 200
-STALE = "stale"
+STALE, MOST_STALE = "stale", 1000
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,16 @@ def counts(connection: Connection) -> dict[str, int]:
 
 
 def stale(connection: Connection, purpose_version: int) -> int:
-    """Return how many active people agreed to an earlier purpose than today's (GDPR article 6(4))."""
+    """Return how many active people agreed to an earlier purpose than today's (GDPR article 6(4)).
+
+    Not counted beyond one more than `MOST_STALE`: right after a change of the purpose that is everybody.
+    """
     is_basis = (subscriber.c.id == confirmation.c.subscriber_id) & (
         subscriber.c.basis_event_id == confirmation.c.used_event_id
     )
-    count = select(func.count()).select_from(confirmation).join(subscriber, is_basis)
-    return connection.execute(count.where(*_agreed_before(purpose_version))).scalar_one()
+    some = select(subscriber.c.id).select_from(confirmation).join(subscriber, is_basis)
+    some = some.where(*_agreed_before(purpose_version)).limit(MOST_STALE + 1)
+    return connection.execute(select(func.count()).select_from(some.subquery())).scalar_one()
 
 
 def search(connection: Connection, asked: Search) -> Found:
@@ -66,19 +71,17 @@ def search(connection: Connection, asked: Search) -> Found:
         wanted.append(subscriber.c.basis_event_id.in_(earlier))
     elif asked.status:
         wanted.append(subscriber.c.status == asked.status)
-    for word in asked.words.split():
-        columns = (subscriber.c.email, subscriber.c.first_name, subscriber.c.last_name)
-        wanted.append(or_(*(column.icontains(word, autoescape=True) for column in columns)))
+    wanted += _has_words(connection, asked.words)
     total = connection.execute(select(func.count()).select_from(subscriber).where(*wanted)).scalar_one()
     page = min(asked.page, _pages(total))
-    people = connection.execute(
+    rows = connection.execute(
         select(subscriber, _is_stale(asked.purpose_version).label("is_stale"))
         .where(*wanted)
         .order_by(subscriber.c.asked_at.desc(), subscriber.c.id)
         .limit(PAGE)
         .offset((page - 1) * PAGE)
     ).all()
-    return Found(people, total, page)
+    return Found(rows, total, page)
 
 
 def find(connection: Connection, subscriber_id: str) -> Row[Any] | None:
@@ -117,6 +120,18 @@ def _is_stale(purpose_version: int) -> Any:
 
 def _agreed_before(purpose_version: int) -> tuple[Any, ...]:
     return (confirmation.c.used_event_id.is_not(None), confirmation.c.purpose_version < purpose_version)
+
+
+def _has_words(connection: Connection, words: str) -> list[ColumnElement[bool]]:
+    """Whether all words stand in a name or address; a whole address that is somebody's is looked for by itself."""
+    try:
+        is_theirs = subscriber.c.email_key == people.read_address(words).key
+    except people.AddressRefused:
+        is_theirs = None
+    if is_theirs is not None and connection.execute(select(subscriber.c.id).where(is_theirs)).first():
+        return [is_theirs]
+    whole = subscriber.c.email + "\n" + subscriber.c.first_name + "\n" + subscriber.c.last_name
+    return [whole.icontains(word, autoescape=True) for word in words.split()]
 
 
 def _pages(total: int) -> int:

@@ -92,6 +92,7 @@ def overview() -> ResponseReturnValue:
         lanes=lanes,
         counts=counts,
         stale=stale,
+        most_stale=subscribers.MOST_STALE,
         overdue=overdue,
         unsealed=unsealed,
         there=there,
