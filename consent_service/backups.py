@@ -4,9 +4,11 @@ Says nothing of which database it came from, so another kind can take it in. Nev
 put anything back.
 """
 
+import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from consent_service.backup_file import FILE, TABLE, BackupRefused, Contents, He
 from consent_service.encrypted_file import Keys
 from consent_service.ledger import checkpoint, merkle
 from consent_service.ledger.merkle import Frontier
+from consent_service.line_file import Line, LineFile
+from consent_service.notes_file import NotesFile
 from consent_service.service import Service
 
 ANCHORS, NOTES = "anchors.jsonl", "notes.jsonl"
@@ -107,14 +111,29 @@ def check(path: Path, keys: Keys, step: Step, *, opened: Step = lambda count: No
         found = Facts(reader.header, reader.contents, size_before)
         learn = {EVENTS: _learn_event, CHECKPOINTS: _learn_checkpoint, KEYS: _learn_key}
         for section, batch in reader.batches():
+            if section.kind == FILE:
+                read_lines(section, batch)
             for row in batch if section.name in learn else ():
                 learn[section.name](found, dict(zip(section.columns, row, strict=True)))
             step(len(batch))
     return found
 
 
+def read_lines(section: Section, batch: list[Row]) -> list[Line]:
+    """Return the lines of a file in a backup; raises BackupRefused when one cannot be read."""
+    try:
+        lines = [json.loads(line) for [line] in batch]
+    except (TypeError, ValueError):
+        lines = [None]
+    if not all(isinstance(line, dict) for line in lines):
+        raise BackupRefused(f"A line of {section.name} in this backup cannot be read; take another backup.")
+    return lines
+
+
 def _write(service: Service, draft: Path, keys: Keys, step: Step) -> Contents:
-    anchored = _size(service.folder / ANCHORS)  # before the snapshot: what is kept outside was committed before
+    anchored = sum(1 for _ in service.anchors.all())  # before the snapshot: what is kept outside was committed before
+    for _ in NotesFile(service.folder / NOTES).read():
+        pass  # what could not be relied on after a restore is refused now, while there may be a good copy
     with service.snapshot() as connection:
         if not database.is_migrated(connection):
             raise BackupRefused("The form of the database is not this version's. Run: consent-service migrate")
@@ -136,22 +155,14 @@ def _rows(connection: Connection, table: Table) -> Iterator[Row]:
         yield from rows
 
 
-def _file(folder: Path, name: str, end: int | None) -> tuple[Section, Iterable[Row]]:
-    return Section(FILE, name), _lines(folder / name, end)
+def _file(folder: Path, name: str, at_most: int | None) -> tuple[Section, Iterable[Row]]:
+    return Section(FILE, name), _lines(folder / name, at_most)
 
 
-def _lines(path: Path, end: int | None) -> Iterator[Row]:
-    """The lines of a file that is added to meanwhile, up to a place in it; one that is not whole is left out."""
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        for line in file:
-            if line.endswith(b"\n") and (end is None or file.tell() <= end):
-                yield [line.decode("utf-8", "surrogateescape")]
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+def _lines(path: Path, at_most: int | None) -> Iterator[Row]:
+    """The first lines of a file that is added to meanwhile; one that is not whole is left out."""
+    for line in islice(LineFile(path).read(), at_most):
+        yield [json.dumps(line)]
 
 
 def _learn_event(found: Facts, row: dict[str, Any]) -> None:

@@ -9,10 +9,12 @@ import time_machine
 from pyrage import x25519
 from sqlalchemy import select
 
-from consent_service import backups, doctor, encrypted_file, pulses
+from consent_service import backup_file, backups, doctor, encrypted_file, pulses
 from consent_service import service as services
-from consent_service.backup_file import BackupRefused
+from consent_service.backup_file import FILE, BackupRefused, Header, Section
 from consent_service.encrypted_file import EncryptionRefused
+from consent_service.ledger.checkpoint import CheckpointRefused
+from consent_service.line_file import LineUnreadable
 from consent_service.models_there import pulse
 from tests.actors import Visitor
 from tests.household import DATA_KEY, LOG_KEY, SECRET
@@ -106,6 +108,25 @@ def test_what_whoever_has_the_key_made_of_it_by_hand_is_refused(sqlite_house, ke
             stream.write(b"".join(change(lines)))
         with pytest.raises(BackupRefused):
             backups.check(changed, keys, ignore)
+
+
+@pytest.mark.parametrize("name", ["notes.jsonl", "anchors.jsonl"])
+@pytest.mark.parametrize("line", [b'{"at": "\xff"}\n', b"hello\n", b"{}\n"])
+def test_a_damaged_line_in_a_file_beside_the_database_is_no_backup(sqlite_house, key_file, tmp_path, name, line):
+    (tmp_path / "var").mkdir(exist_ok=True)
+    (tmp_path / "var" / name).write_bytes(line)
+    with pytest.raises((LineUnreadable, CheckpointRefused)):
+        backups.make(sqlite_house.service, tmp_path / "one.age", encrypted_file.read_keys(key_file), ignore)
+    assert not list(tmp_path.glob("*.age*")) + list(tmp_path.glob(".*.part"))
+
+
+@pytest.mark.parametrize("line", ["hello", "[]", 1])
+def test_a_backup_with_a_damaged_line_of_a_file_is_refused(key_file, tmp_path, line):
+    keys, sections = encrypted_file.read_keys(key_file), [(Section(FILE, "notes.jsonl"), [[line]])]
+    with encrypted_file.writing(tmp_path / "one.age", keys) as stream:
+        backup_file.write(stream, Header(services.now(), "0001"), sections, ignore)
+    with pytest.raises(BackupRefused, match=r"A line of notes\.jsonl in this backup cannot be read"):
+        backups.check(tmp_path / "one.age", keys, ignore)
 
 
 def test_on_a_full_disk_it_says_so_and_leaves_nothing_that_looks_like_a_backup(sqlite_house, key_file, tmp_path):
