@@ -52,6 +52,12 @@ def invite(connection: Connection, batch_id: str, now: datetime) -> int:
     return connection.execute(update(import_row).where(*mine).values(invited_at=now)).rowcount
 
 
+def call_back(connection: Connection) -> int:
+    """Let nobody be asked until their batch is invited anew; returns how many would have been."""
+    invited = update(import_row).where(import_row.c.invited_at.is_not(None))
+    return connection.execute(invited.values(invited_at=None)).rowcount
+
+
 def take_invited(connection: Connection) -> Row[Any] | None:
     """Take the next one to be asked out of those who wait; None when nobody is to be."""
     invited = select(import_row).where(import_row.c.invited_at.is_not(None)).order_by(import_row.c.invited_at).limit(1)

@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, column, delete, func, insert, select, table, update
 
-from consent_service import backups, database, drift, encrypted_file
+from consent_service import backups, database, drift, encrypted_file, import_rows
 from consent_service import service as services
 from consent_service.backup_file import FILE, BackupRefused, Reader, Section, Step
 from consent_service.backup_file import Row as Line
@@ -29,11 +29,12 @@ from consent_service.ledger import sealer
 from consent_service.ledger.checkpoint import CheckpointRefused
 from consent_service.ledger.vault import VaultRefused
 from consent_service.line_file import LineFile
-from consent_service.models import outbox_message
+from consent_service.models import metadata, outbox_message
 from consent_service.models_there import pulse, reconcile_run
 from consent_service.reconcile import Comparison
 from consent_service.service import Service
 
+OURS = {*metadata.tables, "staff", "role", "staff_role"}  # those of staff are made in the web wing
 RESTORING = "restoring"
 NOT_SENT = "not sent: a backup was put back, and it may have been sent before"
 NEW_KEY = (
@@ -58,6 +59,14 @@ class Plan:
     keys: Keys
     facts: Facts
     is_move: bool
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """How many mails, and invitations of people who came with an import, waited in a backup and do not go out."""
+
+    mails: int = 0
+    invitations: int = 0
 
 
 def refuse_unfinished(service: Service) -> None:
@@ -99,10 +108,10 @@ def is_under_way(service: Service, plan: Plan) -> bool:
     return False
 
 
-def load(service: Service, plan: Plan, step: Step) -> int:
-    """Take every row in, in one transaction, and return how many mails are not sent that waited in the backup."""
+def load(service: Service, plan: Plan, step: Step) -> Stopped:
+    """Take every row in, in one transaction, and return what waited in the backup and does not go out."""
     files = {name: _copy(service, name) for name in (ANCHORS, NOTES)}
-    with _or_none(files.values()), database.remaking(service.engine) as connection:
+    with _or_none(service, plan, files.values()), database.remaking(service.engine) as connection:
         _refuse_filled(connection)
         database.drop_tables(connection)
         _migrate(connection, plan.facts.header.revision)
@@ -112,7 +121,7 @@ def load(service: Service, plan: Plan, step: Step) -> int:
         for name, at in ((RESTORING, plan.facts.header.made_at), (RESTORED, services.now())):
             insert_or_replace(connection, pulse, ["name"], {"name": name, "at": at})
         _let_go(connection, services.now())
-        return 0 if plan.is_move else _withhold_mails(connection, services.now())
+        return Stopped() if plan.is_move else _withhold(connection, services.now())
 
 
 def put_files(service: Service) -> Path | None:
@@ -152,6 +161,13 @@ def compare(service: Service, stop: threading.Event) -> Iterator[Row[Any]]:
         comparison.close()
 
 
+def active_staff(service: Service) -> list[str]:
+    """Return the addresses of all who may log in."""
+    staff = table("staff", column("email"), column("active"))
+    with service.reading() as connection:
+        return list(connection.execute(select(staff.c.email).where(staff.c.active).order_by(staff.c.email)).scalars())
+
+
 def finish(service: Service) -> None:
     """Let the service be served again."""
     with service.transaction() as connection:
@@ -164,14 +180,17 @@ def _copy(service: Service, name: str) -> Path:
 
 
 @contextmanager
-def _or_none(files: Iterable[Path]) -> Iterator[None]:
-    """Leave no copy behind unless all goes well."""
+def _or_none(service: Service, plan: Plan, files: Iterable[Path]) -> Iterator[None]:
+    """Leave no copy behind unless all goes well, or the database took everything in and its answer was lost."""
     for file in files:
         file.unlink(missing_ok=True)
     try:
         yield
     except BaseException:
-        for file in files:
+        # If it does not answer now either, the copies stay: the next try makes new ones.
+        with service.reading() as connection:
+            is_in = _begun(connection) == plan.facts.header.made_at
+        for file in () if is_in else files:
             file.unlink(missing_ok=True)
         raise
 
@@ -200,9 +219,13 @@ def _check_keys(service: Service, facts: Facts) -> None:
 
 
 def _refuse_filled(connection: Connection) -> None:
-    for table in database.tables(connection):
-        if connection.execute(select(func.count()).select_from(table)).scalar_one():
-            raise BackupRefused(f"The database is not empty ({table.name} has rows). Name an empty one.")
+    for there in database.tables(connection):
+        if there.name not in OURS:
+            raise BackupRefused(
+                f"The database has a table {there.name}, which is not this service's. Name an empty one."
+            )
+        if connection.execute(select(func.count()).select_from(there)).scalar_one():
+            raise BackupRefused(f"The database is not empty ({there.name} has rows). Name an empty one.")
 
 
 def _migrate(connection: Connection, revision: str) -> None:
@@ -213,7 +236,7 @@ def _migrate(connection: Connection, revision: str) -> None:
 
 
 def _fill(connection: Connection, reader: Reader, files: dict[str, Path], step: Step) -> None:
-    there = {table.name: table for table in database.tables(connection)}
+    there = {one.name: one for one in database.tables(connection)}
     for section, batch in reader.batches():
         if section.kind == FILE:
             _write(files, section, batch)
@@ -228,7 +251,7 @@ def _fill(connection: Connection, reader: Reader, files: dict[str, Path], step: 
 
 def _write(files: dict[str, Path], section: Section, batch: list[Line]) -> None:
     if batch and section.name in files:
-        LineFile(files[section.name]).append([json.loads(line) for [line] in batch])
+        LineFile(files[section.name]).append(backups.read_lines(section, batch))
 
 
 def _let_go(connection: Connection, now: datetime) -> None:
@@ -239,10 +262,11 @@ def _let_go(connection: Connection, now: datetime) -> None:
         drift.give_up(connection, run, now, "a backup was put back")
 
 
-def _withhold_mails(connection: Connection, now: datetime) -> int:
-    """Send nothing that has most likely been sent since the backup was made."""
+def _withhold(connection: Connection, now: datetime) -> Stopped:
+    """Send nothing that has most likely been sent since the backup was made, and ask nobody who may have said no."""
     waiting = update(outbox_message).where(outbox_message.c.lane == outbox.MAIL, outbox.undone())
-    return connection.execute(waiting.values(done_at=now, last_error=NOT_SENT)).rowcount
+    mails = connection.execute(waiting.values(done_at=now, last_error=NOT_SENT)).rowcount
+    return Stopped(mails, import_rows.call_back(connection))
 
 
 def _spelt(line: Any) -> str:

@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,12 +18,19 @@ from consent_service import restore as putting_back
 from consent_service.audit_command import Audited
 from consent_service.backup_command import key_file, read_keys
 from consent_service.reconcile import Unreachable
-from consent_service.restore import Plan
+from consent_service.restore import Plan, Stopped
 from consent_service.service import Service
 
 GO_ON = (
     "Nothing is served or sent until this is done. Give the command again to go on; or, without ActiveCampaign, take "
     "CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID out of the settings first."
+)
+STAFF = (
+    "These may log in, as the backup says; nothing proves who wrote it. Disable whom you do not know (staff disable):"
+)
+FOUND = (
+    "The audit found what stands above, so nothing is served or sent. Take an older backup into an empty database; or, "
+    "if you know how each of it came about, give the command again with --despite-findings."
 )
 
 
@@ -34,19 +42,23 @@ class Told:
     made_at: str
     rows: int
     not_sent: int = 0
+    invitations_stopped: int = 0
     anchors_put_aside: str | None = None
     erased_or_stopped_again: int = 0
     compared: bool = False
     left_at_activecampaign: int = 0
     unknown_at_activecampaign: int = 0
+    active_staff: Sequence[str] = ()
+    finished: bool = False
 
 
 @click.command
 @click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @key_file
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+@click.option("--despite-findings", "despite", is_flag=True, help="Let it be served whatever the audit finds.")
 @terminal.fails_clearly
-def restore(path: Path, key_file: Path | None, as_json: bool) -> None:
+def restore(path: Path, key_file: Path | None, as_json: bool, despite: bool) -> None:
     """Put a backup into an empty database, SQLite or PostgreSQL; stop `web` and `relay` before.
 
     Keep var/notes.jsonl and var/anchors.jsonl as they are: by them those who left since then are left in peace.
@@ -59,7 +71,8 @@ def restore(path: Path, key_file: Path | None, as_json: bool) -> None:
         plan = putting_back.prepare(service, path, keys, bar.update)
     told = Told(str(path), plan.facts.header.made_at.isoformat(), sum(plan.facts.contents.rows.values()))
     if not putting_back.is_under_way(service, plan):
-        told.not_sent = _load(service, plan, told.rows)
+        stopped = _load(service, plan, told.rows)
+        told.not_sent, told.invitations_stopped = stopped.mails, stopped.invitations
     aside = putting_back.put_files(service)
     told.anchors_put_aside = str(aside) if aside else None
     told.erased_or_stopped_again = chores.repeat_notes(service)
@@ -70,11 +83,13 @@ def restore(path: Path, key_file: Path | None, as_json: bool) -> None:
     chores.list_leaves(service)
     service.seal()
     found = audit_command.carry_out(service)
-    putting_back.finish(service)
+    told.active_staff, told.finished = putting_back.active_staff(service), despite or not found.findings
+    if told.finished:
+        putting_back.finish(service)
     _report(told, found, as_json)
 
 
-def _load(service: Service, plan: Plan, rows: int) -> int:
+def _load(service: Service, plan: Plan, rows: int) -> Stopped:
     with click.progressbar(length=rows, label=f"Putting {rows} rows back", file=sys.stderr) as bar:
         return putting_back.load(service, plan, bar.update)
 
@@ -108,8 +123,8 @@ def _report(told: Told, found: Audited, as_json: bool) -> None:
         for line in _lines(told):
             click.echo(line)
         click.echo(str(found))
-    if found.findings:
-        sys.exit(1)
+    if not told.finished:
+        terminal.stop(FOUND)
 
 
 def _lines(told: Told) -> list[str]:
@@ -124,6 +139,12 @@ def _lines(told: Told) -> list[str]:
         )
     if told.not_sent:
         lines.append(f"{told.not_sent} mails waited in the backup and are not sent; most likely they were, then.")
+    if told.invitations_stopped:
+        lines.append(
+            f"{told.invitations_stopped} invitations stopped; give `import invite` again for those to be asked."
+        )
     if told.anchors_put_aside:
         lines.append(f"Keep {told.anchors_put_aside}: the checkpoints of what was lost with the old database.")
-    return [*lines, "Start web and relay now, and make a new backup."]
+    if told.active_staff:
+        lines.append(f"{STAFF} {', '.join(told.active_staff)}")
+    return [*lines, "Start web and relay now, and make a new backup."] if told.finished else lines

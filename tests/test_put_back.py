@@ -7,13 +7,15 @@ from functools import partial
 
 import pytest
 from pyrage import x25519
-from sqlalchemy import select
+from sqlalchemy import event, insert, select, update
 
-from consent_service import backup_file, backups, database, encrypted_file
-from consent_service.backup_file import Reader
-from consent_service.models import subscriber
+from consent_service import backup_file, backups, database, encrypted_file, import_rows, restore
+from consent_service import service as services
+from consent_service.backup_file import BackupRefused, Reader
+from consent_service.models import import_batch, import_row, subscriber
 from consent_service.models_there import pulse
 from consent_service.notes_file import NotesFile
+from consent_service.service import Service
 from tests import postgres
 from tests.actors import Staff, Visitor
 from tests.conftest import NO_POSTGRES
@@ -35,6 +37,16 @@ def keys(tmp_path):
 
 def back_up(house, keys, folder):
     backups.make(house.service, folder / "one.age", keys, lambda count: None)
+
+
+def invite(house, email):
+    """Somebody from an earlier list whose permission nobody can prove is to be asked."""
+    batch = {"id": "batch", "source": "file", "grade": "unknown", "imported_by": "Heidi", "started_at": services.now()}
+    person = {"email": email, "email_key": email, "first_name": "Anni", "last_name": "Laine", "language": "fi"}
+    with house.service.transaction() as connection:
+        connection.execute(insert(import_batch).values(batch))
+        import_rows.keep(connection, "batch", person, services.now())
+        import_rows.invite(connection, "batch", services.now())
 
 
 def put_back(house, folder, url, *more, **given):
@@ -67,6 +79,7 @@ def test_everything_moves_to_either_database_and_goes_on_there(request, open_hou
     Staff(old)
     old.do_chores()
     Visitor(old, "late@example.com").subscribe()  # its mail waits, and its event has no place yet
+    invite(old, "asked@example.com")
     before = old.everything()
     back_up(old, keys, tmp_path)
     said = told(put_back(old, tmp_path, empty_url, "--json", **NOT_CONNECTED))
@@ -106,6 +119,7 @@ def test_who_said_no_since_the_backup_stays_away_and_the_log_goes_on_under_a_new
     pending = Visitor(house, "pending@example.com")
     pending.subscribe()
     house.do_chores()
+    invite(house, "asked@example.com")
     back_up(house, keys, tmp_path)
     house.deliver()
     pending.confirm()
@@ -130,7 +144,7 @@ def test_who_said_no_since_the_backup_stays_away_and_the_log_goes_on_under_a_new
     log_keys = f"{NEW_LOG_KEY},{LOG_KEY}"
     said = told(put_back(house, tmp_path, new_url, "--json", CONSENT_LOG_KEY=log_keys))
     assert said["audit"]["findings"] == []
-    assert (said["not_sent"], said["erased_or_stopped_again"]) == (2, 3)
+    assert (said["not_sent"], said["invitations_stopped"], said["erased_or_stopped_again"]) == (2, 1, 3)
     assert (said["compared"], said["left_at_activecampaign"], said["unknown_at_activecampaign"]) == (True, 2, 2)
     aside = tmp_path / said["anchors_put_aside"]
     assert len(aside.read_text().splitlines()) == lost
@@ -140,7 +154,9 @@ def test_who_said_no_since_the_backup_stays_away_and_the_log_goes_on_under_a_new
     assert people == dict.fromkeys(("aino", "eero", "there", "bounced"), "passive") | gone
     new.deliver()
     new.do_chores()
-    assert len(house.mail.mails) == mails, "nobody is written to twice"
+    new.deliver()
+    assert len(house.mail.mails) == mails, "nobody is written to twice, or after they have said no"
+    assert [row.invited_at for row in new.rows(import_row)] == [None]
     assert contacts.status_of(late.email) == contacts.status_of(pending.email) == 1, "they said yes; a person decides"
     assert new.compare(by_hand=False).repaired.get("stranger", 0) == 0
     assert run_audit(new, tmp_path)["findings"] == []
@@ -239,6 +255,69 @@ def test_nothing_is_served_until_all_is_done_and_the_command_goes_on_where_it_br
     assert [new.status(one.email) for one in (aino, eero)] == ["passive", "passive"]
     assert not unfinished(new)
     assert put_back(house, tmp_path, new_url, **log_keys).returncode == 1, "it is not empty any more"
+
+
+def elsewhere(house, url, folder):
+    return Service(house.settings.model_copy(update={"database_url": url}), house.service.controller, folder)
+
+
+def test_a_database_with_somebody_else_s_tables_is_left_alone(sqlite_house, keys, tmp_path):
+    back_up(sqlite_house, keys, tmp_path)
+    service = elsewhere(sqlite_house, f"sqlite:///{tmp_path}/new.db", tmp_path / "new")
+    plan = restore.prepare(service, tmp_path / "one.age", keys, ignore)
+    database.upgrade(service.engine)
+    with service.transaction() as connection:
+        assert {one.name for one in database.tables(connection)} == restore.OURS
+        connection.exec_driver_sql("CREATE TABLE invoice (id INTEGER)")
+    for attempt in (lambda: restore.is_under_way(service, plan), lambda: restore.load(service, plan, ignore)):
+        with pytest.raises(BackupRefused, match="a table invoice, which is not this service's"):
+            attempt()
+    service.engine.dispose()
+
+
+def test_what_came_with_a_commit_whose_answer_was_lost_is_kept(sqlite_house, keys, tmp_path):
+    aino = Visitor(sqlite_house).becomes_active()
+    aino.leave()
+    sqlite_house.do_chores()
+    back_up(sqlite_house, keys, tmp_path)
+    service = elsewhere(sqlite_house, f"sqlite:///{tmp_path}/new.db", tmp_path / "new")
+    plan = restore.prepare(service, tmp_path / "one.age", keys, ignore)
+
+    def lose(connection):
+        if not connection.get_execution_options().get("migrates"):
+            return
+        connection.connection.dbapi_connection.execute("COMMIT")
+        raise ConnectionError("the line is cut")
+
+    event.listen(service.engine, "commit", lose)
+    with pytest.raises(ConnectionError):
+        restore.load(service, plan, ignore)
+    event.remove(service.engine, "commit", lose)
+    assert restore.is_under_way(service, plan)
+    restore.put_files(service)
+    assert [note.kind for note in NotesFile(service.folder / "notes.jsonl").read()] == ["withdrawn"]
+    service.engine.dispose()
+
+
+def test_with_findings_nothing_is_served_until_somebody_says_so(sqlite_house, keys, tmp_path):
+    house, new_url = sqlite_house, f"sqlite:///{tmp_path}/new.db"
+    Visitor(house).becomes_active()
+    house.add_staff("heidi@example.com", "Heidi", "a password that is long")
+    house.do_chores()
+    with house.service.transaction() as connection:
+        connection.execute(update(subscriber).values(first_name="Eero"))
+    back_up(house, keys, tmp_path)
+    done = put_back(house, tmp_path, new_url, "--json", **NOT_CONNECTED)
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["finished"], said["active_staff"]) == (1, False, ["heidi@example.com"])
+    assert said["audit"]["findings"] and "--despite-findings" in done.stderr.splitlines()[-1]
+    with pytest.raises(restore.Unfinished):
+        restore.refuse_unfinished(elsewhere(house, new_url, tmp_path / "var"))
+    assert told(put_back(house, tmp_path, new_url, "--json", "--despite-findings", **NOT_CONNECTED))["finished"]
+
+
+def ignore(count):
+    pass
 
 
 def rewritten(folder, keys, change):
