@@ -18,7 +18,7 @@ run: .venv/run ## Start the service on this machine and print its address
 	@$(BIN)/python -c "$$TRY_PORT" "$(HOST)" "$(PORT)" 2>/dev/null || { echo "$$PORT_TAKEN"; exit 1; }
 	@$(BIN)/consent-service migrate
 	@trap stopped=yes INT; CONSENT_PUBLIC_URL="$(CONSENT_PUBLIC_URL)" PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start; \
-	code=$$?; if [ "$$stopped" ]; then echo "Stopped, as you asked."; else exit $$code; fi
+	code=$$?; if [ "$$stopped" ] || [ $$code = 130 ]; then echo "Stopped, as you asked."; else exit $$code; fi
 
 define TRY_PORT
 import socket, sys
