@@ -3,10 +3,9 @@
 Five calls a second are allowed there for everybody together (its rate limit page); this service takes at most four.
 """
 
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -32,8 +31,6 @@ class CallBudget:
     sleep: Callable[[float], bool]
     name: str = NAME
     gap: timedelta = GAP
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, compare=False)
-    _in_hand: list[datetime] = field(default_factory=list, init=False, compare=False)
 
     def for_bulk(self) -> "CallBudget":
         """The budget of bulk imports, each of which takes its turn as a call too."""
@@ -41,9 +38,10 @@ class CallBudget:
 
     def take_turn(self) -> bool:
         """Reserve the next call and wait until its time has come; False when the wait was cut short: do not call."""
-        with self._lock:
+        with self.transaction(lasting=False) as connection:
             now = self.now()
-            at = self._from_hand(now) or self._reserve(now)
+            at = max(self._next_at(connection, now), now)
+            self._set_next(connection, at + self.gap)
         return at <= now or not self.sleep((at - now).total_seconds())
 
     def is_stopping(self) -> bool:
@@ -52,23 +50,9 @@ class CallBudget:
 
     def rest(self, span: timedelta) -> None:
         """Let nobody call for a while, because the other side said so (RFC 9110 section 10.2.3)."""
-        with self._lock, self.transaction(lasting=False) as connection:
-            self._in_hand.clear()
+        with self.transaction(lasting=False) as connection:
             until = self.now() + span
             self._set_next(connection, max(self._next_at(connection, until), until))
-
-    def _from_hand(self, now: datetime) -> datetime | None:
-        """A turn reserved earlier, unless its time has passed, so that others have gone on."""
-        at = self._in_hand.pop() if self._in_hand else None
-        return at if at and at + self.gap >= now else None
-
-    def _reserve(self, now: datetime) -> datetime:
-        """Reserve two turns at once, as most messages make two calls, and keep the second in hand."""
-        with self.transaction(lasting=False) as connection:
-            at = max(self._next_at(connection, now), now)
-            self._set_next(connection, at + 2 * self.gap)
-        self._in_hand[:] = [at + self.gap]
-        return at
 
     def _next_at(self, connection: Connection, first: datetime) -> datetime:
         at: datetime | None = connection.execute(_NEXT_AT, {"budget": self.name}).scalar_one_or_none()
