@@ -245,8 +245,9 @@ def _verdict(message: Message, outcome: Outcome, now: datetime, jitter: float) -
         case Delivered() | Nothing():
             return {"done_at": now, "last_error": None}
         case Hold(until=until, reason=reason, bulk_id=bulk_id):
-            waits = {"due_at": until, "last_error": reason, "attempts": message.attempts - 1}
-            return waits | ({"bulk_id": bulk_id} if bulk_id else {})
+            told = {"last_error": reason, "bulk_id": bulk_id}  # what an earlier try said stays, if there is nothing new
+            kept = {name: value for name, value in told.items() if value}
+            return {"due_at": until, "attempts": message.attempts - 1} | kept
         case Rejected(reason=reason):
             return {"dead_at": now, "last_error": reason}
         case Retry(reason=reason) if message.attempts >= TRIES:
