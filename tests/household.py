@@ -108,7 +108,6 @@ class Household:
         """Let the controller file say something else, as it does after a restart."""
         object.__setattr__(self.service, "controller", self.service.controller.model_copy(update=values))
         self.service.__dict__.pop("_texts", None)
-        self.app.extensions.pop("blank-forms", None)
         self.app.extensions.pop("filled-pages", None)
 
     def occasion(self, actor: str = "subscriber", door: str = "link") -> Occasion:

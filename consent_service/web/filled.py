@@ -5,7 +5,7 @@ looked at for marks. Contains no page and no rule.
 """
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 from flask import current_app, g, render_template, request
 from markupsafe import escape
@@ -15,10 +15,13 @@ from consent_service.language import CODES
 MARK = re.compile(r"fill-3c5a-([a-z_]+)-here")  # letters that an address does not change, and that no text of ours has
 
 
-def filled_page(template: str, own: Mapping[str, object], **shared: Hashable) -> str:
+def filled_page(
+    template: str, own: Mapping[str, object], form: Callable[[], object] | None = None, **shared: Hashable
+) -> str:
     """Return a page with one visitor's `own` values; `shared` decides what else stands in it.
 
-    The page's own address counts as the visitor's: it may hold a token.
+    `form` makes the empty form of a page that shows one. The page's own address counts as the visitor's: it may hold a
+    token.
     """
     values = {**own, "here": request.path}
     spoken = (g.language.code, request.args.get("lang") in CODES, request.script_root)
@@ -26,5 +29,5 @@ def filled_page(template: str, own: Mapping[str, object], **shared: Hashable) ->
     pages: dict[Hashable, str] = current_app.extensions.setdefault("filled-pages", {})
     if kind not in pages:
         marks = {name: f"fill-3c5a-{name}-here" for name in values}
-        pages[kind] = render_template(template, **marks, **shared)
+        pages[kind] = render_template(template, form=form and form(), **marks, **shared)
     return MARK.sub(lambda mark: str(escape(values[mark[1]])), pages[kind])

@@ -7,7 +7,7 @@ No cookies: what stands in for one is a signed token that proves which text the 
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, current_app, g, render_template, request
+from flask import Blueprint, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy import Connection, Row
@@ -19,7 +19,7 @@ from consent_service import service as services
 from consent_service.asks import Ask, LinkExpired
 from consent_service.corrections import AddressTaken
 from consent_service.delivery.moves import MOVE
-from consent_service.language import CODES, mark
+from consent_service.language import mark
 from consent_service.statements import LEAVING_REASONS, ConsentText, ShownText
 from consent_service.subscriptions import AlreadyActive, OverLimit
 from consent_service.tokens import ShownForm
@@ -39,7 +39,6 @@ from consent_service.web.visitor import occasion, service, too_often
 
 public = Blueprint("public", __name__)
 
-BLANK = "render-token"  # stands for the token in the form kept for everybody
 
 Asked = tuple[ConsentText, ConsentText | None]  # the newsletter's text, and the one about tracking if it was ticked
 
@@ -68,12 +67,9 @@ class ReasonForm(FlaskForm):
 
 @public.get("/subscribe")
 def show_subscribe() -> ResponseReturnValue:
-    """The subscription form: made once for each language, since nobody's differs from another's but in its token."""
-    forms = current_app.extensions.setdefault("blank-forms", {})
-    kind = (g.language.code, request.args.get("lang") in CODES, request.script_root)
-    if kind not in forms:
-        forms[kind] = _subscribe_page(SubscribeForm(), BLANK)
-    return str(forms[kind]).replace(BLANK, service().tokens.for_form(*_shown_words()))
+    """The subscription form."""
+    own = {"form_token": service().tokens.for_form(*_shown_words())}
+    return filled_page("public/subscribe.html", own, SubscribeForm, **_asked_today())
 
 
 @public.post("/subscribe")
@@ -226,8 +222,12 @@ def unsubscribe_by_address() -> ResponseReturnValue:
 
 def _shown_words() -> tuple[str, str, str]:
     """What the form's token has to prove: the text beside its box, in which language, and the one beside the other."""
-    consent, tracking = service().consent_text(g.language), service().tracking_text(g.language)
+    consent, tracking = _asked_today().values()
     return consent.shown.sha256, consent.language, tracking.shown.sha256
+
+
+def _asked_today() -> dict[str, ConsentText]:
+    return {"consent": service().consent_text(g.language), "tracking": service().tracking_text(g.language)}
 
 
 def _mended_page(form: SubscribeForm, trouble: str | None, shown: ShownForm | None = None) -> str:
@@ -238,9 +238,7 @@ def _mended_page(form: SubscribeForm, trouble: str | None, shown: ShownForm | No
 
 
 def _subscribe_page(form: SubscribeForm, token: str, trouble: str | None = None) -> str:
-    consent, tracking = service().consent_text(g.language), service().tracking_text(g.language)
-    shows = {"consent": consent, "tracking": tracking, "form_token": token}
-    return render_template("public/subscribe.html", form=form, trouble=trouble, **shows)
+    return render_template("public/subscribe.html", form=form, form_token=token, trouble=trouble, **_asked_today())
 
 
 def _sent_page(form: SubscribeForm) -> str:
