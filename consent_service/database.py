@@ -1,7 +1,8 @@
 """The engine, `transaction()`, and every place where SQLite and PostgreSQL differ.
 
 The only room that knows which database is behind. SQLite runs with WAL, `synchronous=FULL` and BEGIN IMMEDIATE, so
-an acknowledged commit survives a crash and two writers queue instead of failing half-way. Must not know a use case.
+a commit survives a power cut unless its transaction was not to last, and writers queue instead of failing half-way.
+Must not know a use case.
 """
 
 import math
@@ -60,6 +61,8 @@ KEPT_CONNECTIONS = 16  # more are opened when more threads ask at once, and clos
 MIGRATIONS = Path(__file__).with_name("migrations")
 MIGRATION_LOCK = 7_310_457  # any numbers, the same for every process of this service
 LOG_LOCK = 7_310_458
+_INSERTED = literal(True)
+_SOON = text("SET LOCAL synchronous_commit = off")
 
 
 class SchemaNewer(Exception):
@@ -212,21 +215,6 @@ def is_migrated(connection: Connection) -> bool:
     return MigrationContext.configure(connection).get_current_revision() == head
 
 
-def _ask_if_idle(engine: Engine, connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
-    """Ask a connection whether it still stands before it is used, unless it has been just now."""
-    if time.monotonic() - record.info.get("used_at", -math.inf) < ASKED_AFTER_S:
-        return
-    try:
-        engine.dialect.do_ping(connection)
-    except psycopg.OperationalError as error:
-        raise DisconnectionError("it ended while nobody used it") from error
-
-
-def _pooled(url: URL, connect_args: Mapping[str, Any], **options: Any) -> Engine:
-    """An engine with as many connections as threads ask at once, so that none ever waits for another's."""
-    return create_engine(url, connect_args=connect_args, pool_size=KEPT_CONNECTIONS, max_overflow=-1, **options)
-
-
 def revision(connection: Connection) -> str | None:
     """Return of which form the tables are, None without any."""
     return MigrationContext.configure(connection).get_current_revision()
@@ -273,6 +261,21 @@ def catch_up_counters(connection: Connection, filled: Iterable[Table]) -> None:
         connection.execute(select(func.setval(counter, func.max(column))))
 
 
+def _ask_if_idle(engine: Engine, connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Ask a connection whether it still stands before it is used, unless it has been just now."""
+    if time.monotonic() - record.info.get("used_at", -math.inf) < ASKED_AFTER_S:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except psycopg.OperationalError as error:
+        raise DisconnectionError("it ended while nobody used it") from error
+
+
+def _pooled(url: URL, connect_args: Mapping[str, Any], **options: Any) -> Engine:
+    """An engine with as many connections as threads ask at once, so that none ever waits for another's."""
+    return create_engine(url, connect_args=connect_args, pool_size=KEPT_CONNECTIONS, max_overflow=-1, **options)
+
+
 def _turn(engine: Engine) -> AbstractContextManager[None]:
     path = engine.url.database if engine.dialect.name == "sqlite" else None
     return writers.turn(path, BUSY_TIMEOUT_S / 2) if path else nullcontext()
@@ -283,10 +286,6 @@ def _alembic(connection: Connection) -> Config:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     return config
-
-
-_INSERTED = literal(True)
-_SOON = text("SET LOCAL synchronous_commit = off")
 
 
 @cache
