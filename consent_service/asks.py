@@ -21,6 +21,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.models import confirmation, subscriber
 from consent_service.people import Address
+from consent_service.prepared import Prepared
 from consent_service.statements import Terms
 
 LINK_LIFETIME = timedelta(days=7)
@@ -28,13 +29,13 @@ TO_THE_KNOWN = ("data", "leave", "name")  # what only people we know get a mail 
 ASK_GAP = Window(1, timedelta(minutes=5))
 
 # Built once: what is done for every subscriber pays for building a statement as much as for executing it.
-_WRITE_DOWN = insert(confirmation)
-_ASK = select(confirmation).where(confirmation.c.id == bindparam("ask"))
-_PERSON = select(subscriber).where(subscriber.c.id == bindparam("person"))
-_LOCK_PERSON = _PERSON.with_for_update()
+_WRITE_DOWN = Prepared(insert(confirmation))
+_ASK = Prepared(select(confirmation).where(confirmation.c.id == bindparam("ask")))
+_PERSON_OF = select(subscriber).where(subscriber.c.id == bindparam("person"))
+_PERSON, _LOCK_PERSON = Prepared(_PERSON_OF), Prepared(_PERSON_OF.with_for_update())
 _OWNER = select(confirmation.c.subscriber_id).where(confirmation.c.id == bindparam("ask"))
-_LOCK_OWNER = select(subscriber).where(subscriber.c.id == _OWNER.scalar_subquery()).with_for_update()
-_CHANGE_PERSON = update(subscriber).where(subscriber.c.id == bindparam("person"))
+_LOCK_OWNER = Prepared(select(subscriber).where(subscriber.c.id == _OWNER.scalar_subquery()).with_for_update())
+_CHANGE_PERSON = Prepared(update(subscriber).where(subscriber.c.id == bindparam("person")))
 _MOVED = confirmation.alias("moved")
 _MOVED_SINCE = (  # whoever reads the old mailbox has no say over the new one
     select(_MOVED.c.id)
@@ -42,8 +43,8 @@ _MOVED_SINCE = (  # whoever reads the old mailbox has no say over the new one
     .where(_MOVED.c.id != confirmation.c.id, _MOVED.c.used_at > confirmation.c.asked_at)
     .exists()
 )
-_ASK_SEEN = select(confirmation, _MOVED_SINCE.label("is_to_former_address")).where(
-    confirmation.c.id == bindparam("ask")
+_ASK_SEEN = Prepared(
+    select(confirmation, _MOVED_SINCE.label("is_to_former_address")).where(confirmation.c.id == bindparam("ask"))
 )
 
 
@@ -140,7 +141,7 @@ def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask
         "asked_at": asked.at,
         "expires_at": asked.at + LINK_LIFETIME,
     }
-    connection.execute(_WRITE_DOWN, values | names | extra | new_address)
+    _WRITE_DOWN.run(connection, values | names | extra | new_address)
     change_person(connection, person.id, open_confirmation_id=confirmation_id, asked_at=asked.at)
     return confirmation_id
 
@@ -154,10 +155,10 @@ def mail_link(connection: Connection, now: datetime, subscriber_id: str, confirm
 
 def find(connection: Connection, confirmation_id: str) -> tuple[Row[Any], Row[Any]]:
     """Return an ask and its person for showing only; raises LinkDead, also when another address was asked by it."""
-    ask = connection.execute(_ASK_SEEN, {"ask": confirmation_id}).one_or_none()
+    ask = _ASK_SEEN.row(connection, {"ask": confirmation_id})
     if ask is None or ask.is_to_former_address:
         raise LinkDead
-    person = connection.execute(_PERSON, {"person": ask.subscriber_id}).one_or_none()
+    person = _PERSON.row(connection, {"person": ask.subscriber_id})
     if person is None:  # erased between the two
         raise LinkDead
     return ask, person
@@ -165,20 +166,21 @@ def find(connection: Connection, confirmation_id: str) -> tuple[Row[Any], Row[An
 
 def lock(connection: Connection, confirmation_id: str) -> tuple[Row[Any], Row[Any]]:
     """Return an ask and its person, whom nobody else changes meanwhile; raises LinkDead."""
-    person = connection.execute(_LOCK_OWNER, {"ask": confirmation_id}).one_or_none()
+    person = _LOCK_OWNER.row(connection, {"ask": confirmation_id})
     if person is None:
         raise LinkDead
-    return connection.execute(_ASK, {"ask": confirmation_id}).one(), person
+    [ask] = _ASK.rows(connection, {"ask": confirmation_id})
+    return ask, person
 
 
 def lock_person(connection: Connection, subscriber_id: str) -> Row[Any] | None:
     """Return a person, whom nobody else changes meanwhile, or None."""
-    return connection.execute(_LOCK_PERSON, {"person": subscriber_id}).one_or_none()
+    return _LOCK_PERSON.row(connection, {"person": subscriber_id})
 
 
 def change_person(connection: Connection, subscriber_id: str, **values: object) -> None:
     """Give columns of a locked person new values."""
-    connection.execute(_CHANGE_PERSON, {"person": subscriber_id, **values})
+    _CHANGE_PERSON.run(connection, {"person": subscriber_id, **values})
 
 
 def was_asked_on(connection: Connection, consent_sha256: str, purpose_version: int) -> bool:

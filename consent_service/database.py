@@ -24,7 +24,6 @@ from sqlalchemy import (
     URL,
     Connection,
     Engine,
-    Executable,
     Insert,
     MetaData,
     Row,
@@ -51,6 +50,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from consent_service import writers
+from consent_service.prepared import Prepared
 
 BUSY_TIMEOUT_S = 10
 FAST_TO_SCRUB = 16 * 1024 * 1024
@@ -119,12 +119,12 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 
 def insert_if_absent(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
     """Insert one row and return True, or return False when a unique column already holds its value."""
-    return connection.execute(_insert_if_absent(connection.dialect.name, table, _INSERTED), values).first() is not None
+    return _insert_if_absent(connection.dialect.name, table, _INSERTED).row(connection, values) is not None
 
 
 def insert_if_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> Row[Any] | None:
     """Insert one row and return it whole, or return None when a unique column already holds its value."""
-    return connection.execute(_insert_if_absent(connection.dialect.name, table, table), values).one_or_none()
+    return _insert_if_absent(connection.dialect.name, table, table).row(connection, values)
 
 
 def insert_or_replace(connection: Connection, table: Table, keys: Collection[str], values: Mapping[str, Any]) -> None:
@@ -289,10 +289,9 @@ def _alembic(connection: Connection) -> Config:
 
 
 @cache
-def _insert_if_absent(dialect: str, table: Table, told: Any) -> Executable:
+def _insert_if_absent(dialect: str, table: Table, told: Any) -> Prepared:
     # Told by what comes back: beside a key the database counts up, the number of rows is not told on PostgreSQL.
-    statement: Executable = _dialect_insert(dialect, table).on_conflict_do_nothing().returning(told)
-    return statement
+    return Prepared(_dialect_insert(dialect, table).on_conflict_do_nothing().returning(told))
 
 
 def _dialect_insert(dialect: str, table: Table) -> Any:

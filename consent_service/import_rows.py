@@ -12,8 +12,9 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, 
 
 from consent_service.database import insert_if_absent
 from consent_service.models import import_row, outbox_message
+from consent_service.prepared import Prepared
 
-_WAITS = select(import_row.c.id).where(import_row.c.email_key == bindparam("email_key"))  # asked of every visitor
+_WAITS = Prepared(select(import_row.c.id).where(import_row.c.email_key == bindparam("email_key")))
 
 
 def keep(connection: Connection, batch_id: str, person: Mapping[str, str | None], now: datetime) -> bool:
@@ -23,7 +24,7 @@ def keep(connection: Connection, batch_id: str, person: Mapping[str, str | None]
 
 def waits(connection: Connection, email_key: str) -> bool:
     """Whether somebody with this address waits to be asked."""
-    return connection.execute(_WAITS, {"email_key": email_key}).first() is not None
+    return _WAITS.row(connection, {"email_key": email_key}) is not None
 
 
 def find(connection: Connection, email_key: str) -> Row[Any] | None:

@@ -50,7 +50,7 @@ class Language:
 
     def day(self, day: date) -> str:
         """Return a date as it is written here: 22.11.2026, 22 November 2026."""
-        return format_date(day, "d MMMM y" if self.code == "en" else "d.M.y", locale=Locale(self.code))
+        return _day(self.code, day)
 
     def moment(self, at: datetime) -> str:
         """Return an aware datetime in Helsinki time: 22.11.2026 klo 12.00."""
@@ -102,6 +102,11 @@ def choose(asked: str | None, accepted: Sequence[str]) -> Language:
     if asked in CODES:
         return language(asked)
     return language(_negotiate(tuple(tag.partition("-")[0].lower() for tag in accepted)))
+
+
+@lru_cache(maxsize=1024)
+def _day(code: str, day: date) -> str:
+    return str(format_date(day, "d MMMM y" if code == "en" else "d.M.y", locale=Locale(code)))
 
 
 @lru_cache(maxsize=1024)

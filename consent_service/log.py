@@ -7,6 +7,7 @@ a full disk, is lost, and the work goes on without it.
 
 import contextlib
 import io
+import json
 import logging
 import re
 import sys
@@ -20,13 +21,14 @@ from consent_service.config import Settings
 ADDRESS = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+")
 QUOTES_A_REQUEST = ("Invalid request", "Error handling request")
 SHORTEST_TOKEN = 40
+ENCODER = json.JSONEncoder(default=str)  # made once, as each line would otherwise make one
 TOKEN = re.compile(rf"[A-Za-z0-9_\-.]{{{SHORTEST_TOKEN},}}")
 
 
 def configure(settings: Settings) -> None:
     """Send this process's logs to standard error."""
     readable = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    last = readable if settings.is_development else structlog.processors.JSONRenderer()
+    last = readable if settings.is_development else _as_json
     structlog.configure(
         processors=[
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -34,7 +36,7 @@ def configure(settings: Settings) -> None:
             _blot_out,
             last,
         ],
-        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Unfailing())),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _Unfailing())),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
@@ -65,6 +67,10 @@ class _Retold(logging.Filter):
         error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
         structlog.get_logger().log(record.levelno, "web server", says=says, error=error)
         return False
+
+
+def _as_json(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> str:
+    return ENCODER.encode(entry)
 
 
 def _blot_out(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

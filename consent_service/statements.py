@@ -4,7 +4,7 @@ What the form says and what the evidence says was shown come from the same objec
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 
 from consent_service.controller import Controller
@@ -144,6 +144,7 @@ def kept_consent(kept: ShownText) -> ConsentText:
     return ConsentText(kept.language, sentence, privacy, kept.kind)
 
 
+@lru_cache(64)  # the same few texts for everybody
 def confirm(
     language: Language, asked: ConsentText, tracking: ConsentText | None = None, *, is_move: bool = False
 ) -> ShownText:

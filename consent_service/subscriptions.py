@@ -27,14 +27,15 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.models import confirmation, refusal, subscriber
 from consent_service.people import Address
+from consent_service.prepared import Prepared
 from consent_service.statements import LEAVING_REASONS, ShownText, Terms
 
 IMPORTED = "import"  # the source of an ask to somebody on an earlier list
 THERE = "activecampaign"  # the door of what somebody did or said at ActiveCampaign
 
-_ANSWER = update(confirmation).where(confirmation.c.id == bindparam("ask"))
-_KNOWN = select(subscriber).where(subscriber.c.email_key == bindparam("email_key"))
-_LOCK_KNOWN = _KNOWN.with_for_update()
+_ANSWER = Prepared(update(confirmation).where(confirmation.c.id == bindparam("ask")))
+_KNOWN_BY = select(subscriber).where(subscriber.c.email_key == bindparam("email_key"))
+_KNOWN, _LOCK_KNOWN = Prepared(_KNOWN_BY), Prepared(_KNOWN_BY.with_for_update())
 
 
 @dataclass(frozen=True)
@@ -110,18 +111,23 @@ def ask_again(
 
 
 def confirm(
-    connection: Connection, occasion: Occasion, confirmation_id: str, page: ShownText, *, tracks: bool = True
+    connection: Connection,
+    occasion: Occasion,
+    seen: tuple[Row[Any], Row[Any]],
+    page: ShownText,
+    *,
+    tracks: bool = True,
 ) -> str:
     """Make a person active by their own press of a button, and return their id; a second press changes nothing.
 
-    With `tracks` they confirm the box for tracking too, if it was ticked in the ask. Of somebody active it is the owner
-    of their new address who presses. Raises LinkDead, LinkExpired or AddressTaken.
+    `seen` is what `asks.find` says of the link, in this transaction. With `tracks` they confirm the box for tracking
+    too, if it was ticked in the ask. Of somebody active it is the owner of their new address who presses. Raises
+    LinkDead, LinkExpired or AddressTaken.
     """
-    seen = asks.find(connection, confirmation_id)
     if asks.is_confirmed(*seen):
         return str(seen[1].id)
     asks.forgive(connection, occasion, asks.asked_address(*seen))  # before the person is locked, as every ask does
-    ask, person = asks.lock(connection, confirmation_id)
+    ask, person = asks.lock(connection, seen[0].id)
     if asks.is_confirmed(ask, person):
         return str(person.id)
     if person.open_confirmation_id != ask.id:
@@ -149,7 +155,7 @@ def decline(connection: Connection, occasion: Occasion, confirmation_id: str) ->
     if ask.used_at is not None or is_past:
         raise LinkDead
     declined = evidence.append(connection, occasion, person.id, {"kind": "declined", "confirmation": ask.id})
-    connection.execute(_ANSWER, {"ask": ask.id, "declined_at": declined.at})
+    _ANSWER.run(connection, {"ask": ask.id, "declined_at": declined.at})
     asks.change_person(connection, person.id, open_confirmation_id=None)
     corrections.forget_move(connection, person)
     suppression.decline(connection, occasion.vault, address.key, occasion.now)
@@ -219,7 +225,7 @@ def request_unsubscribe_link(
 
 
 def _ask(connection: Connection, occasion: Occasion, ask: Ask, source: str, allowed: Sequence[Window]) -> Requested:
-    known = connection.execute(_KNOWN, {"email_key": ask.address.key}).one_or_none()
+    known = _KNOWN.row(connection, {"email_key": ask.address.key})
     limits = asks.without_idle_gap(known, allowed)
     free_at = asks.spend(connection, occasion, "ask", ask.address, limits)
     refused = suppression.find(connection, occasion.vault, ask.address.key, occasion.now)
@@ -282,7 +288,7 @@ def _activate(
     core: Payload = {"kind": "confirmed", "confirmation": ask.id, "email": person.email, "texts": {**texts}}
     basis = evidence.append(connection, occasion, person.id, core | names)
     tracked = basis if "tracking" in texts else None
-    connection.execute(_ANSWER, {"ask": ask.id, "used_at": basis.at, "used_event_id": basis.id})
+    _ANSWER.run(connection, {"ask": ask.id, "used_at": basis.at, "used_event_id": basis.id})
     asks.change_person(
         connection,
         person.id,
@@ -313,7 +319,7 @@ def _person(connection: Connection, occasion: Occasion, ask: Ask) -> Row[Any]:
     }
     while True:  # again, if they were erased between the two: then the row is new and nobody else's
         person = insert_if_new(connection, subscriber, values)
-        person = person or connection.execute(_LOCK_KNOWN, {"email_key": ask.address.key}).one_or_none()
+        person = person or _LOCK_KNOWN.row(connection, {"email_key": ask.address.key})
         if person is not None:
             import_rows.forget(connection, person.email_key)  # they need not be asked any more
             return person

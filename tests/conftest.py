@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from consent_service import database
-from tests import postgres, prepared
+from tests import made_once, postgres
 from tests.household import household
 from tests.servers.activecampaign import ActiveCampaign
 from tests.servers.smtp import MailServer
@@ -32,7 +32,7 @@ def pytest_configure():
     """Keep files in memory where there is room: what is asked is what survives a killed process, not a power cut."""
     if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH_BYTES:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
-    prepared.compile_addresses_once()
+    made_once.compile_addresses_once()
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +62,7 @@ def new_postgres_url(postgres_url):
     """A PostgreSQL database with the tables in it."""
     name = f"house_{secrets.token_hex(6)}"
     _create(postgres_url, name, template="template_house")
-    prepared.MIGRATED.add(_named(postgres_url, name))
+    made_once.MIGRATED.add(_named(postgres_url, name))
     yield _named(postgres_url, name)
     _drop(postgres_url, name)
 

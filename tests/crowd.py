@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import bindparam, insert, select, update
 
+from consent_service import asks, statements, subscriptions
 from consent_service import service as services
-from consent_service import statements, subscriptions
 from consent_service.asks import Ask
 from consent_service.delivery import forwarding, outbox
 from consent_service.language import language
@@ -56,7 +56,7 @@ def confirm(house: Household, email: str) -> None:
     """Let somebody who was asked confirm, also after having left."""
     page, ask = statements.confirm(FINNISH, house.service.consent_text(FINNISH)), house.asks(email)[-1]
     with house.service.transaction() as connection:
-        subscriptions.confirm(connection, house.occasion(), ask.id, page)
+        subscriptions.confirm(connection, house.occasion(), asks.find(connection, ask.id), page)
 
 
 def leave(house: Household, email: str) -> None:
@@ -94,7 +94,8 @@ def become_active(house: Household, emails: Iterable[str]) -> None:
         with house.service.transaction() as connection:
             mine = select(confirmation.c.id).where(confirmation.c.subscriber_id == subscriber_id)
             ask_id = connection.execute(mine).scalar_one()
-            subscriptions.confirm(connection, house.occasion("subscriber", "confirm-link"), ask_id, page)
+            occasion, seen = house.occasion("subscriber", "confirm-link"), asks.find(connection, ask_id)
+            subscriptions.confirm(connection, occasion, seen, page)
     forward(house)
 
 

@@ -29,7 +29,7 @@ from consent_service.people import read_address
 from consent_service.reconcile import Comparison
 from consent_service.service import Service
 from consent_service.web import accounts, create_app
-from tests import prepared
+from tests import made_once
 from tests.page import Page
 from tests.servers.activecampaign import ActiveCampaign
 from tests.servers.smtp import MailServer
@@ -133,7 +133,7 @@ class Household:
 
     def add_staff(self, email: str, name: str, password: str) -> None:
         with self.app.app_context(), self.service.transaction() as connection:
-            accounts.add(connection, read_address(email), name, prepared.password_hash(password), services.now())
+            accounts.add(connection, read_address(email), name, made_once.password_hash(password), services.now())
 
     def person(self, email: str):
         with self.service.reading() as connection:
@@ -215,11 +215,11 @@ def household(
     url = f"http://127.0.0.1:{server.server_port}"
     wanted = wanted.model_copy(update={"public_url": given.get("public_url", url)})
     service = Service(wanted, controller, folder / "var")
-    prepared.migrate(service)
-    prepared.compile_statements_once(service.engine)
+    made_once.migrate(service)
+    made_once.compile_statements_once(service.engine)
     server.app = create_app(service)
-    prepared.compile_once(server.app)
-    prepared.hash_passwords(server.app)
+    made_once.compile_once(server.app)
+    made_once.hash_passwords(server.app)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     house = Household(service, server.app, mail, contacts, url)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from consent_service import database, statements, subscriptions
+from consent_service import asks, database, statements, subscriptions
 from consent_service import service as services
 from consent_service.asks import Ask
 from consent_service.language import language
@@ -214,7 +214,8 @@ def test_a_renewed_consent_is_no_fault(house):
     with later.transaction() as connection:
         open_ask = house.person("p1@example.com").open_confirmation_id
         page = statements.confirm(language("fi"), later.consent_text(language("fi")))
-        subscriptions.confirm(connection, Occasion(services.now(), "subscriber", "link", later.vault), open_ask, page)
+        occasion, seen = Occasion(services.now(), "subscriber", "link", later.vault), asks.find(connection, open_ask)
+        subscriptions.confirm(connection, occasion, seen, page)
     assert findings(house) == []
     later.engine.dispose()
 

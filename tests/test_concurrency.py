@@ -11,7 +11,7 @@ from datetime import date
 import pytest
 from sqlalchemy import event, select, update
 
-from consent_service import corrections, import_rows, imports, statements, subscriptions
+from consent_service import asks, corrections, import_rows, imports, statements, subscriptions
 from consent_service import service as services
 from consent_service.asks import LinkDead
 from consent_service.chores import Chores
@@ -47,7 +47,7 @@ def confirming(house, confirmation_id):
     occasion = Occasion(services.now(), "subscriber", "link", house.service.vault)
     page = statements.confirm(language("fi"), house.service.consent_text(language("fi")))
     with house.service.transaction() as connection:
-        return subscriptions.confirm(connection, occasion, confirmation_id, page)
+        return subscriptions.confirm(connection, occasion, asks.find(connection, confirmation_id), page)
 
 
 def leaving(house, subscriber_id):

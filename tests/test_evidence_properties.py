@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import LargeBinary, delete, select, update
 
-from consent_service import corrections, database, erasure, retention, statements, subscriptions
+from consent_service import asks, corrections, database, erasure, retention, statements, subscriptions
 from consent_service.asks import Ask
 from consent_service.language import language
 from consent_service.ledger import audit, evidence, proof, receipt, sealer
@@ -22,7 +22,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.models import checkpoint, consent_event, log_tile, subject_key, subscriber
 from consent_service.people import read_address
 from consent_service.service import Service
-from tests import household, prepared
+from tests import household, made_once
 
 PEOPLE = st.sampled_from(("aino", "eero", "helmi", "onni"))
 BEGINNING = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -50,8 +50,8 @@ class Evidence(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(dir=self.walks))
         wanted = household.settings(f"sqlite:///{self.folder}/walk.db")
         self.service = Service(wanted, household.CONTROLLER, self.folder / "var")
-        prepared.migrate(self.service)
-        prepared.compile_statements_once(self.service.engine)
+        made_once.migrate(self.service)
+        made_once.compile_statements_once(self.service.engine)
         self.now, self.kept = BEGINNING, []
 
     def teardown(self):
@@ -92,7 +92,8 @@ class Evidence(RuleBasedStateMachine):
         def act(connection, occasion, person):
             if person.open_confirmation_id:
                 page = statements.confirm(FINNISH, self.service.consent_text(FINNISH))
-                subscriptions.confirm(connection, occasion, person.open_confirmation_id, page)
+                seen = asks.find(connection, person.open_confirmation_id)
+                subscriptions.confirm(connection, occasion, seen, page)
 
         self.of_person(name, act)
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from sqlalchemy import func, select
 
-from consent_service import corrections, erasure, statements, subscriptions
+from consent_service import asks, corrections, erasure, statements, subscriptions
 from consent_service.asks import Ask, LinkDead, LinkExpired, StaffRequest
 from consent_service.delivery import departures, forwarding
 from consent_service.delivery.pacing import CallBudget
@@ -28,7 +28,7 @@ from consent_service.models import confirmation, departure, outbox_message, subs
 from consent_service.people import read_address
 from consent_service.service import Service
 from consent_service.subscriptions import Asked
-from tests import household, prepared
+from tests import household, made_once
 from tests.servers.activecampaign import ActiveCampaign
 from tests.servers.smtp import MailServer
 
@@ -69,8 +69,8 @@ class Lives(RuleBasedStateMachine):
             ),
             household.CONTROLLER,
         )  # fmt: skip
-        prepared.migrate(self.service)
-        prepared.compile_statements_once(self.service.engine)
+        made_once.migrate(self.service)
+        made_once.compile_statements_once(self.service.engine)
         self.now, self.crash_after, self.relays, self.stumbles = BEGINNING, None, 0, 0
         self.channels = self.service.channels(CallBudget(self.transaction, self.clock, lambda _: False))
         self.ends = {"aino": "com", "eero": "com"}  # where each person's mailbox is: they move between two
@@ -159,7 +159,7 @@ class Lives(RuleBasedStateMachine):
         before, page = self.person(name), statements.confirm(FINNISH, self.service.consent_text(FINNISH))
         done = False
         with self.crashing(crash), contextlib.suppress(LinkDead, LinkExpired), self.transaction() as connection:
-            subscriptions.confirm(connection, self.occasion(), link, page)
+            subscriptions.confirm(connection, self.occasion(), asks.find(connection, link), page)
             done = True
         after = self.person(name)
         if after and after.status == "active" and before.status != "active":
@@ -221,7 +221,8 @@ class Lives(RuleBasedStateMachine):
         self.relay_works()
         page = statements.confirm(FINNISH, self.service.consent_text(FINNISH), is_move=True)
         with self.crashing(crash), contextlib.suppress(LinkDead), self.transaction() as connection:
-            subscriptions.confirm(connection, self.occasion(), (self.mailed(name) or [""])[-1], page)
+            link = (self.mailed(name) or [""])[-1]
+            subscriptions.confirm(connection, self.occasion(), asks.find(connection, link), page)
         if self.person(name) is None:
             self.ends[name] = here
         else:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from consent_service.database import insert_if_absent
 from consent_service.models import allowance
+from consent_service.prepared import Prepared, PreparedList
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,16 @@ class Window:
     span: timedelta
 
 
-_SPENT = select(allowance.c.times).where(allowance.c.key == bindparam("of")).with_for_update()
-_SPENT_OF = (
-    select(allowance.c.key, allowance.c.times)
-    .where(allowance.c.key.in_(bindparam("all", expanding=True)))
-    .order_by(allowance.c.key)
-    .with_for_update()
+_SPENT = Prepared(select(allowance.c.times).where(allowance.c.key == bindparam("of")).with_for_update())
+_SPENT_OF = PreparedList(
+    lambda keys: (
+        select(allowance.c.key, allowance.c.times)
+        .where(allowance.c.key.in_(keys))
+        .order_by(allowance.c.key)
+        .with_for_update()
+    )
 )
-_KEEP = update(allowance).where(allowance.c.key == bindparam("of"))
+_KEEP = Prepared(update(allowance).where(allowance.c.key == bindparam("of")))
 
 
 def windows(text: str) -> tuple[Window, ...]:
@@ -50,20 +53,20 @@ def spend(connection: Connection, key: str, allowed: Sequence[Window], now: date
     longest = max((window.span for window in allowed), default=timedelta(0))
     counted = [*spent, (now.timestamp(), who)] if at <= now else spent
     kept = [entry for entry in counted if entry[0] > (now - longest).timestamp()]
-    connection.execute(_KEEP, {"of": key, "times": kept, "asked_at": now})
+    _KEEP.run(connection, {"of": key, "times": kept, "asked_at": now})
     return at
 
 
 def forgive(connection: Connection, keys: Sequence[str], who: str) -> None:
     """Forget what was counted in somebody's name; what others did under the same keys stays counted."""
-    for row in connection.execute(_SPENT_OF, {"all": sorted(keys)}).all():
+    for row in _SPENT_OF.rows(connection, sorted(keys)):
         kept = [entry for entry in row.times if entry[1] != who]
         if kept != row.times:
-            connection.execute(_KEEP, {"of": row.key, "times": kept})
+            _KEEP.run(connection, {"of": row.key, "times": kept})
 
 
 def _spent(connection: Connection, key: str) -> list[tuple[float, str]]:
-    times = connection.execute(_SPENT, {"of": key}).scalar_one_or_none()
+    times = _SPENT.value(connection, {"of": key})
     return [(second, who) for second, who in times or []]
 
 

@@ -47,7 +47,8 @@ class Calls:
         self._timeout_s = timeout_s
         # The transport without a session: no cookies, no redirects, and no proxy or .netrc of the machine sees the key.
         self._http = requests.adapters.HTTPAdapter()
-        self._headers = {"Api-Token": token, "Accept": "application/json", "User-Agent": "consent-service"}
+        headers = {"Api-Token": token, "Accept": "application/json", "User-Agent": "consent-service"}
+        self._blank = requests.Request("GET", self._base, headers).prepare()  # looked over once, and not at every call
 
     def close(self) -> None:
         """Close the connection kept open."""
@@ -69,8 +70,7 @@ class Calls:
         if not self._budget.take_turn():
             raise Ended(Hold(self._budget.now(), "the relay was stopped before its turn to call"))
         try:
-            wanted = requests.Request(method, f"{self._base}/{path}", self._headers, json=body).prepare()
-            with self._http.send(wanted, stream=True, timeout=self._timeout_s) as answer:
+            with self._http.send(self._wanted(method, path, body), stream=True, timeout=self._timeout_s) as answer:
                 content = _read(answer, time.monotonic() + LONGEST_ANSWER_S)
         except requests.RequestException as error:
             raise Ended(Retry(f"ActiveCampaign: {type(error).__name__}", peer_down=True)) from None
@@ -81,6 +81,12 @@ class Calls:
         if not (200 <= answer.status_code < 300 or answer.status_code == 404 or is_expected):
             self._end(answer, content)
         return answer.status_code, content
+
+    def _wanted(self, method: str, path: str, body: object) -> requests.PreparedRequest:
+        wanted = self._blank.copy()
+        wanted.method, wanted.url = method, f"{self._base}/{path}"
+        wanted.prepare_body(None, None, json=body)
+        return wanted
 
     def _end(self, answer: requests.Response, content: object) -> NoReturn:
         code = _error_code(content)

@@ -13,35 +13,36 @@ from sqlalchemy import Connection, bindparam, select, update
 from consent_service.database import insert_if_absent
 from consent_service.delivery.allowance import Window
 from consent_service.models import allowance
+from consent_service.prepared import Prepared
 
 SLOTS = 60
 Counted = dict[str, int]  # by the number of the slot since 1970, as text, since it is kept as JSON
 
-_COUNTED = select(allowance.c.times).where(allowance.c.key == bindparam("cap")).with_for_update()
-_COUNT = update(allowance).where(allowance.c.key == bindparam("cap"))
+_COUNTED = Prepared(select(allowance.c.times).where(allowance.c.key == bindparam("cap")).with_for_update())
+_COUNT = Prepared(update(allowance).where(allowance.c.key == bindparam("cap")))
 
 
 def take(connection: Connection, cap: str, allowed: Sequence[Window], now: datetime) -> datetime:
     """Return the first time another one is allowed; when that is now, it is counted."""
     if not allowed:
         return now
-    stored = connection.execute(_COUNTED, {"cap": cap}).scalar_one_or_none()
+    stored = _COUNTED.value(connection, {"cap": cap})
     if stored is None:
         insert_if_absent(connection, allowance, {"key": cap, "times": {}, "asked_at": now})
-        stored = connection.execute(_COUNTED, {"cap": cap}).scalar_one()
+        stored = _COUNTED.value(connection, {"cap": cap})
     kept = {_name(window): _within(window, stored.get(_name(window), {}), now) for window in allowed}
     at = max(_free_at(window, kept[_name(window)], now) for window in allowed)
     if at <= now:
         for window in allowed:
             counted, slot = kept[_name(window)], str(_slot(window, now))
             counted[slot] = counted.get(slot, 0) + 1
-        connection.execute(_COUNT, {"cap": cap, "times": kept, "asked_at": now})
+        _COUNT.run(connection, {"cap": cap, "times": kept, "asked_at": now})
     return at
 
 
 def free_at(connection: Connection, cap: str, allowed: Sequence[Window], now: datetime) -> datetime:
     """Return the first time another one is allowed, without counting it."""
-    stored = connection.execute(_COUNTED, {"cap": cap}).scalar_one_or_none() or {}
+    stored = _COUNTED.value(connection, {"cap": cap}) or {}
     ends = [_free_at(window, _within(window, stored.get(_name(window), {}), now), now) for window in allowed]
     return max([now, *ends])
 

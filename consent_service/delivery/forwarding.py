@@ -30,13 +30,14 @@ from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
 from consent_service.delivery.own_link import OwnLinks
 from consent_service.ledger.vault import Vault
 from consent_service.models import confirmation, shown_text, subscriber
+from consent_service.prepared import Prepared
 
 SYNC, LOOK, WEBHOOK = "sync", "look", "webhook"
 LOOK_AGAIN = timedelta(minutes=1)
 SEARCH_SETTLES = timedelta(minutes=10)  # how soon a search there finds a new contact is written nowhere
 
 # Built once: what is done for every subscriber pays for building a statement as much as for executing it.
-_LOCK_PERSON = (
+_LOCK_PERSON = Prepared(
     select(
         subscriber,
         departures.is_awaited_of(subscriber.c.email_key).label("awaits_deletion"),
@@ -45,8 +46,8 @@ _LOCK_PERSON = (
     .where(subscriber.c.id == bindparam("person"))
     .with_for_update(of=subscriber)
 )
-_LEARN = update(subscriber).where(subscriber.c.id == bindparam("person"))
-_AGREED = (
+_LEARN = Prepared(update(subscriber).where(subscriber.c.id == bindparam("person")))
+_AGREED = Prepared(
     select(confirmation.c.used_at, shown_text.c.kind)
     .join(shown_text, confirmation.c.statement_sha256 == shown_text.c.sha256)
     .where(confirmation.c.used_event_id == bindparam("basis"))
@@ -61,7 +62,7 @@ def load(
         return _leaving(connection, message, now)
     if message.kind == strangers.TAKE_OFF:
         return strangers.load(connection, message)
-    person = connection.execute(_LOCK_PERSON, {"person": message.subscriber_id}).one_or_none()
+    person = _LOCK_PERSON.row(connection, {"person": message.subscriber_id})
     if person is None or person.active_since is None:
         return Nothing()
     if person.awaits_deletion:
@@ -75,7 +76,7 @@ def load(
     if person.tracking_since and not person.tagged_at:
         begun["tagged_at"] = now
     if begun:
-        connection.execute(_LEARN, {"person": person.id, **begun})
+        _LEARN.run(connection, {"person": person.id, **begun})
     return replace(state, own_link=links.of(person.id, person.language)) if state.is_active else state
 
 
@@ -144,7 +145,7 @@ def record(
         learnt["forwarded_link"] = state.own_link.mark(answer.link_field)
     if not isinstance(sent, Look):
         learnt |= _tag_learnt(state, answer)
-    connection.execute(_LEARN, {"person": message.subscriber_id, **learnt})
+    _LEARN.run(connection, {"person": message.subscriber_id, **learnt})
 
 
 def mend(keys: Vault, connection: Connection, message: Message, sent: Parcel, now: datetime) -> None:
@@ -180,14 +181,14 @@ def _put_back(keys: Vault, connection: Connection, sent: Stranger, now: datetime
 def _basis(keys: Vault, connection: Connection, person: Row[Any]) -> Basis | None:
     if person.basis_event_id is None:
         return None
-    confirmed_at, kind = connection.execute(_AGREED, {"basis": person.basis_event_id}).one()
+    [agreed] = _AGREED.rows(connection, {"basis": person.basis_event_id})
     is_forwarded = person.forwarded_event_id == person.basis_event_id
-    is_imported = kind == statements.IMPORT
+    is_imported = agreed.kind == statements.IMPORT
     known = None
     if is_imported or (person.contact_id and not is_forwarded):  # nobody else was there to be taken off
         known = strangers.known_again(connection, keys.address_hashes(person.email_key))
     taken_off_at = known.taken_off_at if known else None
-    return Basis(person.basis_event_id, confirmed_at, is_forwarded, is_imported, taken_off_at)
+    return Basis(person.basis_event_id, agreed.used_at, is_forwarded, is_imported, taken_off_at)
 
 
 def _tagging(person: Row[Any]) -> Tagging | None:

@@ -32,6 +32,7 @@ from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault
 from consent_service.models import confirmation, import_row, subscriber
 from consent_service.models_there import deleted_contact
+from consent_service.prepared import Prepared
 from consent_service.privacy import Kept
 from consent_service.statements import TRACKING, ConsentText, ShownText
 from consent_service.tokens import Tokens
@@ -52,10 +53,10 @@ MARK = re.compile(r"\{([a-z_]+)\}")
 STAYS, DELETED_CONTACT = ("leaf", "erasure", "allowance"), "deleted_contact"
 
 
-_PERSON = select(subscriber).where(subscriber.c.id == bindparam("person"))
-_LOCK_PERSON = select(subscriber.c.id).where(subscriber.c.id == bindparam("person")).with_for_update()
-_ASK = select(confirmation).where(confirmation.c.id == bindparam("ask"))
-_AGREED = select(confirmation).where(confirmation.c.used_event_id == bindparam("basis"))
+_PERSON = Prepared(select(subscriber).where(subscriber.c.id == bindparam("person")))
+_LOCK_PERSON = Prepared(select(subscriber.c.id).where(subscriber.c.id == bindparam("person")).with_for_update())
+_ASK = Prepared(select(confirmation).where(confirmation.c.id == bindparam("ask")))
+_AGREED = Prepared(select(confirmation).where(confirmation.c.used_event_id == bindparam("basis")))
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,11 @@ class Form:
             MARK.sub(plain, self.text),
             MARK.sub(lambda mark: str(escape(plain(mark))), self.html),
         )
+
+    @cached_property
+    def content(self) -> bytes:
+        """What is kept of it as evidence."""
+        return f"{self.subject}\n\n{self.text}".encode()
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ class Letters:
             return self._to_erased(connection, message, now)
         if message.kind == LIST_DATA:
             return self._to_waiting(connection, message)
-        person = connection.execute(_PERSON, {"person": message.subscriber_id}).one_or_none()
+        person = _PERSON.row(connection, {"person": message.subscriber_id})
         if person is None:
             return Nothing()
         if message.kind == CONFIRMATION:
@@ -131,7 +137,7 @@ class Letters:
         if message.kind != CONFIRMATION or message.subscriber_id is None:
             return
         person = {"person": message.subscriber_id}
-        if letter.shown is None or connection.execute(_LOCK_PERSON, person).one_or_none() is None:
+        if letter.shown is None or _LOCK_PERSON.row(connection, person) is None:
             return
         tech: Payload = {"message_id": letter.message_id, "smtp_answer": sent.answer}
         occasion = Occasion(now, "relay", "relay", self.vault, tech)
@@ -146,7 +152,7 @@ class Letters:
     def _confirmation(
         self, connection: Connection, message: Message, person: Row[Any], now: datetime
     ) -> Letter | Hold | Nothing:
-        ask = connection.execute(_ASK, {"ask": message.confirmation_id}).one_or_none()
+        ask = _ASK.row(connection, {"ask": message.confirmation_id})
         if ask is None or person.open_confirmation_id != ask.id or ask.expires_at <= now:
             return Nothing()
         recipient, key = (ask.email, ask.email_key) if ask.email else (person.email, person.email_key)
@@ -176,7 +182,7 @@ class Letters:
         if ask.email:  # no event tells of this mail: whoever asked would read out of it that the address is free
             return letter
         form = self._form(message.kind, language, values)
-        return replace(letter, shown=ShownText("mail", language.code, f"{form.subject}\n\n{form.text}".encode()))
+        return replace(letter, shown=ShownText("mail", language.code, form.content))
 
     def _free_at(self, connection: Connection, message: Message, now: datetime) -> datetime:
         """When a confirmation may leave; it counts once, before its first try, whichever relay it leaves from."""
@@ -229,7 +235,7 @@ class Letters:
     def _to_active(self, connection: Connection, message: Message, person: Row[Any]) -> Letter:
         language = languages.language(person.language)
         url = OwnLinks(self.public_url, self.tokens).url(person.id, language.code)
-        ask = connection.execute(_AGREED, {"basis": person.basis_event_id}).one()
+        [ask] = _AGREED.rows(connection, {"basis": person.basis_event_id})
         values = {
             "first_name": person.first_name,
             "last_name": person.last_name,

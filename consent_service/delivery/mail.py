@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
 from email.utils import format_datetime, formataddr, parseaddr
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -52,14 +53,13 @@ class Letter:
     @property
     def message_id(self) -> str:
         """The Message-ID (RFC 5322 section 3.6.4), the same at every try."""
-        return f"<{self.key}@{parseaddr(self.sender)[1].rpartition('@')[2]}>"
+        return f"<{self.key}@{_address(self.sender).rpartition('@')[2]}>"
 
 
 def as_bytes(letter: Letter) -> bytes:
     """Return the letter as it goes over the wire; raises ValueError when a header would hold a line break."""
-    name, address = parseaddr(letter.sender)
     headers = {
-        "From": formataddr((str(Header(name, "utf-8")) if not name.isascii() else name, address)),
+        "From": _named(letter.sender),
         "To": letter.recipient,
         "Subject": letter.subject,
         "Date": format_datetime(letter.written_at),
@@ -136,7 +136,7 @@ class SmtpMail:
     def deliver(self, letter: Letter) -> Outcome:
         """Send to exactly one recipient; permanent answers to that recipient reject, everything else is tried again."""
         content = as_bytes(letter)
-        sender = parseaddr(letter.sender)[1]
+        sender = _address(letter.sender)
         self._begin()
         try:
             return Delivered(self._send(self._ready(sender), sender, letter.recipient, content))
@@ -256,7 +256,23 @@ def _lines(headers: Mapping[str, str]) -> Iterator[str]:
     for header, value in headers.items():
         if "\r" in value or "\n" in value:
             raise ValueError(f"a line break in the header {header}")
-        yield f"{header}: {value if value.isascii() else Header(value, 'utf-8', ENCODED_LINE, header).encode()}"
+        yield f"{header}: {value if value.isascii() else _encoded(header, value)}"
+
+
+@lru_cache(64)
+def _encoded(header: str, value: str) -> str:
+    return Header(value, "utf-8", ENCODED_LINE, header).encode()
+
+
+@lru_cache(8)
+def _named(sender: str) -> str:
+    name, address = parseaddr(sender)
+    return formataddr((str(Header(name, "utf-8")) if not name.isascii() else name, address))
+
+
+@lru_cache(8)
+def _address(sender: str) -> str:
+    return parseaddr(sender)[1]
 
 
 def _part(letter: Letter, subtype: str) -> Iterator[str]:

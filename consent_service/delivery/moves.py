@@ -12,11 +12,12 @@ from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Event
 from consent_service.ledger.vault import Vault, VaultRefused
 from consent_service.models import confirmation, outbox_message
+from consent_service.prepared import Prepared
 
 READDRESS = "readdress"
 MOVE = "my-data"  # the source of an ask that a person makes on their own page, to be written to at another address
 
-_UNHEARD = (
+_UNHEARD = Prepared(
     select(outbox_message.c.confirmation_id)
     .where(outbox_message.c.subscriber_id == bindparam("person"), outbox_message.c.kind == READDRESS)
     .where(outbox_message.c.done_at.is_(None))
@@ -34,7 +35,7 @@ def find(connection: Connection, keys: Vault, subscriber_id: str, confirmation_i
 def unheard_address(connection: Connection, keys: Vault, person: Row[Any]) -> str | None:
     """Return the address ActiveCampaign knows a person by while a change of it has not arrived there, else None."""
     # Whatever message comes first has to make the change: another one would make a second contact there.
-    first = connection.execute(_UNHEARD, {"person": person.id}).scalar_one_or_none()
+    first = _UNHEARD.value(connection, {"person": person.id})
     event = find(connection, keys, person.id, first) if first else None
     return str(event.core["replaces"]) if event else None
 

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from consent_service.models import outbox_message
+from consent_service.prepared import Prepared
 
 CARRIED_FOR = timedelta(minutes=10)
 ALONE = "alone"  # a message that no bulk import may carry any more
@@ -103,9 +104,9 @@ def undone() -> Any:
 
 
 # Built once: what is done for every message pays for building a statement as much as for executing it.
-_ENQUEUE = insert(outbox_message)
-_NOTE_COUNTED = update(outbox_message).where(outbox_message.c.id == bindparam("message"))
-_WAKE = (
+_ENQUEUE = Prepared(insert(outbox_message))
+_NOTE_COUNTED = Prepared(update(outbox_message).where(outbox_message.c.id == bindparam("message")))
+_WAKE = Prepared(
     update(outbox_message)
     .where(outbox_message.c.lane == bindparam("in_lane"), outbox_message.c.subscriber_id == bindparam("person"))
     .where(undone(), outbox_message.c.due_at > bindparam("now"))
@@ -142,7 +143,7 @@ def enqueue(
         "created_at": now,
         "due_at": not_before or now,
     }
-    connection.execute(_ENQUEUE, values)
+    _ENQUEUE.run(connection, values)
     if not_before is None:
         connection.info.setdefault(DUE_NOW, set()).add(lane)
 
@@ -170,7 +171,7 @@ def due_now(connection: Connection) -> set[str]:
 
 def note_counted(connection: Connection, message: Message, now: datetime) -> None:
     """Note that a message counts against what the whole service may send, so that it is not counted again."""
-    connection.execute(_NOTE_COUNTED, {"message": message.id, "counted_at": now})
+    _NOTE_COUNTED.run(connection, {"message": message.id, "counted_at": now})
 
 
 def hasten(connection: Connection, lane: str, now: datetime) -> None:
@@ -237,4 +238,4 @@ def is_carried() -> Any:
 
 
 def _wake(connection: Connection, lane: str, subscriber_id: str, now: datetime) -> None:
-    connection.execute(_WAKE, {"in_lane": lane, "person": subscriber_id, "now": now, "due_at": now})
+    _WAKE.run(connection, {"in_lane": lane, "person": subscriber_id, "now": now, "due_at": now})

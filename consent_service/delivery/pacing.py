@@ -12,14 +12,15 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from consent_service.database import insert_if_absent
 from consent_service.models_there import call_budget
+from consent_service.prepared import Prepared
 
 GAP = timedelta(milliseconds=250)
 NAME = "activecampaign"
 BULK = "activecampaign bulk"
 BULK_GAP = timedelta(milliseconds=600)  # a hundred a minute are allowed (reference of bulk-import-contacts)
 
-_NEXT_AT = select(call_budget.c.next_at).where(call_budget.c.name == bindparam("budget")).with_for_update()
-_SET_NEXT = update(call_budget).where(call_budget.c.name == bindparam("budget"))
+_NEXT_AT = Prepared(select(call_budget.c.next_at).where(call_budget.c.name == bindparam("budget")).with_for_update())
+_SET_NEXT = Prepared(update(call_budget).where(call_budget.c.name == bindparam("budget")))
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,14 @@ class CallBudget:
             self._set_next(connection, max(self._next_at(connection, until), until))
 
     def _next_at(self, connection: Connection, first: datetime) -> datetime:
-        at: datetime | None = connection.execute(_NEXT_AT, {"budget": self.name}).scalar_one_or_none()
+        at: datetime | None = _NEXT_AT.value(connection, {"budget": self.name})
         if at is None:
             insert_if_absent(connection, call_budget, {"name": self.name, "next_at": first})
-            at = connection.execute(_NEXT_AT, {"budget": self.name}).scalar_one()
+            at = _NEXT_AT.value(connection, {"budget": self.name})
         return at
 
     def _set_next(self, connection: Connection, at: datetime) -> None:
-        connection.execute(_SET_NEXT, {"budget": self.name, "next_at": at})
+        _SET_NEXT.run(connection, {"budget": self.name, "next_at": at})
 
 
 class Unpaced:

@@ -27,6 +27,7 @@ from consent_service.delivery.outbox import (
 )
 from consent_service.delivery.tally import Tally
 from consent_service.models import outbox_message
+from consent_service.prepared import Prepared, PreparedList
 
 LEASE = timedelta(seconds=10)
 TRIES = 12
@@ -40,7 +41,7 @@ MESSAGE_COLUMNS = (
 log = structlog.get_logger()
 
 # Built once: what is done for every message pays for building a statement as much as for executing it.
-_DUE = (
+_DUE = Prepared(
     select(outbox_message)
     .where(outbox_message.c.lane == bindparam("in_lane"), undone(), outbox_message.c.due_at <= bindparam("now"))
     .where(or_(outbox_message.c.claimed_until.is_(None), outbox_message.c.claimed_until <= bindparam("now")))
@@ -49,10 +50,12 @@ _DUE = (
     .limit(bindparam("at_most"))
     .with_for_update(skip_locked=True)
 )
-_TAKE = (
-    update(outbox_message)
-    .where(outbox_message.c.id.in_(bindparam("ids", expanding=True)))
-    .values(claimed_by=bindparam("by"), claimed_until=bindparam("until"), attempts=outbox_message.c.attempts + 1)
+_TAKE = PreparedList(
+    lambda ids: (
+        update(outbox_message)
+        .where(outbox_message.c.id.in_(ids))
+        .values(claimed_by=bindparam("by"), claimed_until=bindparam("until"), attempts=outbox_message.c.attempts + 1)
+    )
 )
 _HELD = (  # waits for nobody: a turn settles its messages in another order, and each could wait for the other
     select(outbox_message.c.id)
@@ -61,7 +64,7 @@ _HELD = (  # waits for nobody: a turn settles its messages in another order, and
     .with_for_update(skip_locked=True)
 )
 _EXTEND = update(outbox_message).where(outbox_message.c.id.in_(_HELD))
-_SETTLE = (
+_SETTLE = Prepared(
     update(outbox_message)
     .where(outbox_message.c.id == bindparam("message"), outbox_message.c.claimed_by == bindparam("relay"))
     .where(outbox_message.c.attempts == bindparam("tries"), undone())
@@ -151,7 +154,7 @@ def extend_leases(relay: Relay) -> None:
 
 def _claim(connection: Connection, relay: Relay, lane: str, at_most: int) -> list[Message]:
     now = relay.now()
-    rows = connection.execute(_DUE, {"in_lane": lane, "now": now, "at_most": at_most}).all()
+    rows = _DUE.rows(connection, {"in_lane": lane, "now": now, "at_most": at_most})
     for row in rows:
         if row.attempts >= TRIES:  # whoever tried last never came back to say how it went
             spent = {"dead_at": now, "claimed_by": None, "claimed_until": None, "last_error": "tried without an end"}
@@ -162,8 +165,8 @@ def _claim(connection: Connection, relay: Relay, lane: str, at_most: int) -> lis
 
 def take(connection: Connection, relay: Relay, rows: Sequence[Row[Any]]) -> list[Message]:
     """Claim locked messages for a relay, as one more try of each."""
-    mine = {"ids": [row.id for row in rows], "by": relay.name, "until": relay.now() + LEASE}
-    connection.execute(_TAKE, mine)
+    mine = {"by": relay.name, "until": relay.now() + LEASE}
+    _TAKE.run(connection, [row.id for row in rows], mine)
     columns = [({name: getattr(row, name) for name in MESSAGE_COLUMNS}, row.attempts + 1) for row in rows]
     return [Message(**same, attempts=attempts) for same, attempts in columns]
 
@@ -237,7 +240,7 @@ def settle(connection: Connection, relay: Relay, message: Message, outcome: Outc
     free = {"claimed_by": None, "claimed_until": None}
     mine = {"message": message.id, "relay": relay.name, "tries": message.attempts}
     values = free | _verdict(message, outcome, now, relay.jitter())
-    return connection.execute(_SETTLE, mine | values).rowcount == 1
+    return _SETTLE.run(connection, mine | values) == 1
 
 
 def _verdict(message: Message, outcome: Outcome, now: datetime, jitter: float) -> dict[str, Any]:

@@ -12,14 +12,17 @@ from sqlalchemy import Connection, bindparam, delete, select
 from consent_service.database import insert_or_replace
 from consent_service.ledger.vault import Vault
 from consent_service.models import suppression
+from consent_service.prepared import PreparedList
 
 DECLINED_FOR = timedelta(days=365)
-_FIND = (
-    select(suppression)
-    .where(suppression.c.address_hash.in_(bindparam("hashes", expanding=True)))
-    .where(suppression.c.until.is_(None) | (suppression.c.until > bindparam("now")))
-    .order_by(suppression.c.until.is_(None).desc())
-    .limit(1)
+_FIND = PreparedList(
+    lambda hashes: (
+        select(suppression)
+        .where(suppression.c.address_hash.in_(hashes))
+        .where(suppression.c.until.is_(None) | (suppression.c.until > bindparam("now")))
+        .order_by(suppression.c.until.is_(None).desc())
+        .limit(1)
+    )
 )
 
 
@@ -66,8 +69,8 @@ def lift_declined(connection: Connection, keys: Vault, email_key: str) -> None:
 
 def find(connection: Connection, keys: Vault, email_key: str, now: datetime) -> Suppressed | None:
     """Return why an address must not be written to now, or None."""
-    row = connection.execute(_FIND, {"hashes": keys.address_hashes(email_key), "now": now}).one_or_none()
-    return Suppressed(row.reason, row.created_at, row.until) if row else None
+    rows = _FIND.rows(connection, keys.address_hashes(email_key), {"now": now})
+    return next((Suppressed(row.reason, row.created_at, row.until) for row in rows), None)
 
 
 def _put(connection: Connection, keys: Vault, email_key: str, entry: Suppressed) -> None:

@@ -20,15 +20,17 @@ from consent_service.ledger import merkle, seal, vault
 from consent_service.ledger.seal import Compartment, Opening, Payload
 from consent_service.ledger.vault import Vault, VaultRefused
 from consent_service.models import consent_event, shown_text, subject_key
+from consent_service.prepared import Prepared, PreparedList
 from consent_service.statements import ConsentText, ShownText
 
 # Built once: what is done for every subscriber pays for building a statement as much as for executing it.
-_APPEND = insert(consent_event)
-_KEPT = select(shown_text).where(shown_text.c.sha256 == bindparam("sha256"))
-_KNOWN = select(shown_text.c.sha256).where(shown_text.c.sha256.in_(bindparam("texts", expanding=True)))
-_WRAPPED = select(subject_key.c.wrapped).where(subject_key.c.subscriber_id == bindparam("person"))
-_NEWEST = (
-    select(consent_event.c.recorded_at, consent_event.c.leaf_hash, _WRAPPED.scalar_subquery().label("wrapped"))
+_APPEND = Prepared(insert(consent_event))
+_KEPT = Prepared(select(shown_text).where(shown_text.c.sha256 == bindparam("sha256")))
+_KNOWN = PreparedList(lambda texts: select(shown_text.c.sha256).where(shown_text.c.sha256.in_(texts)))
+_WRAPPED_KEY = select(subject_key.c.wrapped).where(subject_key.c.subscriber_id == bindparam("person"))
+_WRAPPED = Prepared(_WRAPPED_KEY)
+_NEWEST = Prepared(
+    select(consent_event.c.recorded_at, consent_event.c.leaf_hash, _WRAPPED_KEY.scalar_subquery().label("wrapped"))
     .where(consent_event.c.subscriber_id == bindparam("person"))
     .order_by(consent_event.c.recorded_at.desc())
     .limit(1)
@@ -78,7 +80,7 @@ def append(connection: Connection, occasion: Occasion, subscriber_id: str, core:
     The caller holds the person's row, so `previous` and the rising time cannot be raced.
     """
     event_id = secrets.token_hex(16)
-    previous = connection.execute(_NEWEST, {"person": subscriber_id}).one_or_none()
+    previous = _NEWEST.row(connection, {"person": subscriber_id})
     at = max(occasion.now, previous.recorded_at + timedelta(microseconds=1)) if previous else occasion.now
     told = core | {
         "actor": occasion.actor,
@@ -105,7 +107,7 @@ def append(connection: Connection, occasion: Occasion, subscriber_id: str, core:
         "core_sealed": _close(key, event_id, "core", core_opening),
         "tech_sealed": _close(key, event_id, "tech", tech_opening) if tech_opening else None,
     }
-    connection.execute(_APPEND, values)
+    _APPEND.run(connection, values)
     return Recorded(event_id, at)
 
 
@@ -124,7 +126,7 @@ def append_plain(connection: Connection, occasion: Occasion, core: Payload) -> R
     opening = Opening(told, seal.new_blind())
     leaf = seal.leaf(event_id, occasion.now, seal.commitment("core", opening), seal.new_blind())
     values = {"id": event_id, "recorded_at": occasion.now, "leaf": leaf, "leaf_hash": merkle.leaf_hash(leaf)}
-    connection.execute(_APPEND, values | {"core_plain": _content(opening)})
+    _APPEND.run(connection, values | {"core_plain": _content(opening)})
     return Recorded(event_id, occasion.now)
 
 
@@ -171,7 +173,7 @@ def keep_text(connection: Connection, occasion: Occasion, shown: ShownText) -> s
 
 def keep_texts(connection: Connection, occasion: Occasion, shown: Collection[ShownText]) -> None:
     """Do the same with several texts."""
-    known = set(connection.execute(_KNOWN, {"texts": [one.sha256 for one in shown]}).scalars())
+    known = {row.sha256 for row in _KNOWN.rows(connection, [one.sha256 for one in shown])}
     for one in shown:
         if one.sha256 not in known:
             values = {"sha256": one.sha256, "kind": one.kind, "language": one.language, "content": one.content}
@@ -180,7 +182,7 @@ def keep_texts(connection: Connection, occasion: Occasion, shown: Collection[Sho
 
 def kept_text(connection: Connection, sha256: str) -> ShownText | None:
     """Return a text shown earlier, or None when no person was ever asked with it."""
-    row = connection.execute(_KEPT, {"sha256": sha256}).one_or_none()
+    row = _KEPT.row(connection, {"sha256": sha256})
     return ShownText(row.kind, row.language, row.content) if row else None
 
 
@@ -212,7 +214,7 @@ def kept_versions(connection: Connection, kind: str, language: str) -> list[tupl
 
 def known_key(connection: Connection, keys: Vault, subscriber_id: str) -> bytes:
     """Return the key under which everything about a person is encrypted; raises VaultRefused when it is gone."""
-    wrapped = connection.execute(_WRAPPED, {"person": subscriber_id}).scalar_one_or_none()
+    wrapped = _WRAPPED.value(connection, {"person": subscriber_id})
     if wrapped is None:
         raise VaultRefused("the key of this person is gone")
     return keys.unwrap(wrapped, subscriber_id)

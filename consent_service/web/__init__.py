@@ -3,6 +3,7 @@
 import secrets
 import time
 import traceback
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -11,7 +12,9 @@ from flask import Flask, Response, g, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.exc import DBAPIError
+from werkzeug.datastructures import LanguageAccept
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import parse_accept_header
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from consent_service import database
@@ -53,8 +56,9 @@ def create_app(service: Service) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)
     _before_and_after(app)
     count_requests(app)
-    accounts.install(app, service)
-    _protect_staff_forms(app)
+    with accounts.for_staff_only(app):
+        accounts.install(app, service)
+        app.before_request(CSRFProtect(app).protect)
     pages.install(app)
     doors = (public, my_data, statement, evidence, console, webhooks, health, metrics)
     for door in (*doors, *([development] if service.settings.is_development else [])):
@@ -82,15 +86,6 @@ def _configuration(settings: Settings) -> dict[str, object]:
     }
 
 
-def _protect_staff_forms(app: Flask) -> None:
-    guard = CSRFProtect(app)
-
-    @app.before_request
-    def check_token() -> None:
-        if request.path.startswith("/staff"):
-            guard.protect()
-
-
 def _before_and_after(app: Flask) -> None:
     app.before_request(_start)
     app.before_request(_check_form)
@@ -101,7 +96,12 @@ def _before_and_after(app: Flask) -> None:
 def _start() -> None:
     g.started_at = time.monotonic()
     g.request_id = secrets.token_hex(6)
-    g.language = languages.choose(request.args.get("lang"), [tag for tag, _ in request.accept_languages])
+    g.language = languages.choose(request.args.get("lang"), _accepted(request.headers.get("Accept-Language", "")))
+
+
+@lru_cache(256)
+def _accepted(header: str) -> tuple[str, ...]:
+    return tuple(tag for tag, _ in parse_accept_header(header, LanguageAccept))
 
 
 def _check_form() -> ResponseReturnValue | None:

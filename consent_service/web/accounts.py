@@ -5,9 +5,11 @@ the limits: thirty idle minutes, twelve hours in all, and few tries. Must not de
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -42,6 +44,7 @@ LOGIN_LIMIT = "5/5 minutes;30/hour"  # failures only, of a network and of an acc
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 256
 ROLE = "staff"
+STAFF_PAGES = ("security", "console")  # the blueprints of the login, and of everything behind it
 
 
 class Base(DeclarativeBase):
@@ -99,6 +102,11 @@ class StaffSessions(SecureCookieSessionInterface):
             return self.session_class()
         return super().open_session(app, request)
 
+    def is_null_session(self, obj: object) -> bool:
+        """Whether there is nothing to put into a cookie: a visitor's session was never looked at."""
+        is_untouched = isinstance(obj, SecureCookieSession) and not (obj or obj.modified or obj.accessed)
+        return is_untouched or super().is_null_session(obj)
+
 
 class StaffLoginForm(LoginForm):
     """Address and password; a staff session is never remembered beyond its twelve hours."""
@@ -138,6 +146,18 @@ def install(app: Flask, service: Service) -> None:
     app.after_request(_count_failure)
     user_authenticated.connect(_begin_session, app)
     user_logged_out.connect(_end_sessions, app)
+
+
+@contextmanager
+def for_staff_only(app: Flask) -> Iterator[None]:
+    """Have what is hooked in within the block done around the pages of staff alone: visitors have no session."""
+    hooks: list[Any] = [app.before_request_funcs, app.after_request_funcs, app.template_context_processors]
+    known = [len(each[None]) for each in hooks]
+    yield
+    for each, count in zip(hooks, known, strict=True):
+        added, each[None] = each[None][count:], each[None][:count]
+        for blueprint in STAFF_PAGES:
+            each[blueprint] = [*added, *each.get(blueprint, [])]
 
 
 def require_login() -> ResponseReturnValue | None:
@@ -215,8 +235,6 @@ def _account(typed: str) -> str:
 
 def _remember_language() -> None:
     """Keep a language chosen on a staff page for the session, from the login on."""
-    if not request.path.startswith("/staff"):
-        return
     if request.args.get("lang") in languages.CODES:
         session["language"] = request.args["lang"]
     g.language = languages.choose(session.get("language"), [tag for tag, _ in request.accept_languages])

@@ -29,9 +29,9 @@ from consent_service.web.public import left_page
 from consent_service.web.rendered import (
     TOO_OLD,
     AddressForm,
-    RenderedForm,
     consent_and_token,
     is_robot,
+    shown_button,
     shown_form,
     shown_terms,
     shown_tracking,
@@ -205,7 +205,7 @@ def allow_tracking(token: str) -> ResponseReturnValue:
     """Permit to be followed while reading, with the words that stood beside the button."""
     if wait := too_often("my-data"):
         return too_many(wait)
-    shown, _ = shown_form(RenderedForm())
+    shown = shown_button()
     with service().transaction() as connection:
         person = _person(connection, token)
         text = shown_tracking(connection, shown) if shown else None

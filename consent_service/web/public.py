@@ -32,6 +32,7 @@ from consent_service.web.rendered import (
     RenderedForm,
     consent_and_token,
     is_robot,
+    shown_button,
     shown_form,
     shown_terms,
 )
@@ -125,17 +126,17 @@ def show_confirm(token: str) -> ResponseReturnValue:
 @public.post("/confirm/<token>")
 def confirm(token: str) -> ResponseReturnValue:
     """The person's own yes to the page they saw."""
-    shown, _ = shown_form(RenderedForm())
+    shown = shown_button()
     confirmation_id = service().tokens.read_confirmation(token)
     tracks, by_link = request.form.get("tracking") == "yes", occasion("subscriber", "link")
     try:
         with service().transaction() as connection:
-            ask, person = asks.find(connection, confirmation_id)
+            seen = ask, person = asks.find(connection, confirmation_id)
             asked = _asked_texts(connection, ask)
             page = _confirm_text(ask, asked)
             if person.open_confirmation_id == ask.id and shown and shown.statement != page.sha256:
                 return _confirm_page(token, ask, person, asked)  # its words changed since: they are shown again
-            subscriber_id = subscriptions.confirm(connection, by_link, confirmation_id, page, tracks=tracks)
+            subscriber_id = subscriptions.confirm(connection, by_link, seen, page, tracks=tracks)
     except LinkExpired:
         return _expired_page(token, ask)
     except AddressTaken:
@@ -306,7 +307,7 @@ def left_page(token: str, trouble: str | None = None, again_trouble: str | None 
 
 
 def _ask_again(subscriber_id: str, door: str, show_again: Callable[[str], ResponseReturnValue]) -> ResponseReturnValue:
-    shown, _ = shown_form(RenderedForm())
+    shown = shown_button()
     if shown is None:
         return show_again(TOO_OLD)
     with service().transaction() as connection:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from flask import g
+from flask import g, request
 from flask_wtf import FlaskForm
 from sqlalchemy import Connection
 from wtforms import HiddenField
@@ -57,8 +57,17 @@ def tracking_and_token() -> dict[str, Any]:
 
 def shown_form(form: RenderedForm) -> tuple[ShownForm | None, str | None]:
     """What the form showed, or None and what to tell the visitor."""
+    return _shown_by(form.csrf_token.data or "")
+
+
+def shown_button() -> ShownForm | None:
+    """What a page showed that has nothing to fill in but a button."""
+    return _shown_by(request.form.get("csrf_token", ""))[0]
+
+
+def _shown_by(token: str) -> tuple[ShownForm | None, str | None]:
     try:
-        shown = service().tokens.read_form(form.csrf_token.data or "")
+        shown = service().tokens.read_form(token)
     except (TokenRefused, FormTokenExpired):
         return None, TOO_OLD
     return (shown, None) if shown.language in CODES else (None, TOO_OLD)

@@ -13,7 +13,7 @@ from consent_service import service as services
 from consent_service.language import language
 from consent_service.people import read_address
 from consent_service.web import accounts
-from tests import prepared
+from tests import made_once
 from tests.actors import Staff, Visitor, fi
 from tests.household import SECRET
 
@@ -172,7 +172,7 @@ def test_the_answer_to_a_wrong_try_is_the_same_whatever_is_wrong(house, heidi):
 
 def test_the_time_of_a_wrong_try_does_not_tell_whether_the_account_exists(open_house, tmp_path):
     house = open_house(f"sqlite:///{tmp_path}/c.db", trusted_proxies=1)
-    prepared.hash_passwords(house.app, memory_kib=32 * 1024)  # so that the hash is most of the work
+    made_once.hash_passwords(house.app, memory_kib=32 * 1024)  # so that the hash is most of the work
     heidi, form, spent = Staff(house), house.get("/staff/login?lang=fi"), {}
     for number, email in enumerate((heidi.email, "nobody@keinuma.example") * 4):
         form._http.headers["X-Forwarded-For"] = f"198.51.100.{number}"

@@ -1,0 +1,97 @@
+"""Statements that the driver runs: the same answers, the same refusals and the same listeners as by SQLAlchemy."""
+
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import Column, Integer, MetaData, Table, bindparam, event, insert, select, text, update
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
+from consent_service.models import subscriber
+from consent_service.models_there import call_budget
+from consent_service.prepared import Prepared, PreparedList
+
+NOW = datetime(2026, 3, 29, 1, 30, 0, 5, tzinfo=UTC)
+ADD, FIND = Prepared(insert(subscriber)), Prepared(select(subscriber).where(subscriber.c.email_key == bindparam("key")))
+RENAME = Prepared(update(subscriber).where(subscriber.c.email_key == bindparam("key")))
+SOME = PreparedList(lambda keys: select(subscriber.c.id).where(subscriber.c.email_key.in_(keys)))
+
+
+def person(name: str) -> dict[str, object]:
+    named = {"id": str(uuid.uuid4()), "email": f"{name}@example.com", "email_key": f"{name}@example.com"}
+    return named | {"first_name": name, "last_name": "Mäkelä", "language": "fi", "status": "pending", "asked_at": NOW}
+
+
+def test_what_it_reads_is_what_sqlalchemy_reads(house):
+    with house.service.transaction() as connection:
+        ADD.run(connection, person("Aino"))
+        found = FIND.row(connection, {"key": "Aino@example.com"})
+        assert found == connection.execute(select(subscriber)).one()
+        assert (found.first_name, found.asked_at, found.active_since) == ("Aino", NOW, None)
+        assert FIND.row(connection, {"key": "nobody@example.com"}) is None
+        assert FIND.value(connection, {"key": "Aino@example.com"}) == found.id
+
+
+def test_the_values_decide_what_is_written(house):
+    with house.service.transaction() as connection:
+        ADD.run(connection, person("Aino"))
+        assert RENAME.run(connection, {"key": "Aino@example.com", "first_name": "Aada"}) == 1
+        assert RENAME.run(connection, {"key": "Aino@example.com", "last_name": "Öberg", "active_since": NOW}) == 1
+        assert RENAME.run(connection, {"key": "nobody@example.com", "last_name": "Öberg"}) == 0
+        found = connection.execute(select(subscriber)).one()
+    assert (found.first_name, found.last_name, found.active_since) == ("Aada", "Öberg", NOW)
+
+
+def test_a_list_of_any_length(house):
+    keys = [f"p{number}@example.com" for number in range(4)]
+    with house.service.transaction() as connection:
+        for number in range(3):
+            ADD.run(connection, person(f"p{number}"))
+        assert [len(SOME.rows(connection, keys[:length])) for length in (1, 2, 4, 2)] == [1, 2, 3, 2]
+
+
+def test_a_refusal_is_told_as_by_sqlalchemy_without_what_it_was_about(house):
+    with pytest.raises(IntegrityError) as refused, house.service.transaction() as connection:
+        ADD.run(connection, person("Aino"))
+        ADD.run(connection, person("Aino"))
+    assert "Aino" not in str(refused.value).partition("DETAIL")[0]
+    with pytest.raises((ProgrammingError, OperationalError)), house.service.transaction() as connection:
+        Prepared(select(Table("nothing", MetaData(), Column("id", Integer)))).rows(connection)
+    with house.service.reading() as connection:
+        assert FIND.row(connection, {"key": "Aino@example.com"}) is None, "it was undone"
+
+
+def test_a_value_that_cannot_be_stored_is_our_own_mistake(house):
+    with pytest.raises(ValueError, match="without a zone"), house.service.transaction() as connection:
+        ADD.run(connection, person("Aino") | {"asked_at": datetime(2026, 1, 1)})  # noqa: DTZ001
+
+
+def test_a_statement_that_is_different_each_time_is_refused(house):
+    any_length = Prepared(select(subscriber).where(subscriber.c.id.in_(bindparam("ids", expanding=True))))
+    with_default = Prepared(insert(Table("other", MetaData(), Column("id", Integer, default=7))))
+    with house.service.reading() as connection:
+        for statement, values in ((any_length, {"ids": ["1"]}), (with_default, {})):
+            with pytest.raises(ValueError, match="depends on its values"):
+                statement.rows(connection, values)
+
+
+def test_whoever_listens_to_the_engine_hears_it(house):
+    heard = []
+    event.listen(house.service.engine, "before_cursor_execute", lambda *told: heard.append(told[2]))
+    with house.service.reading() as connection:
+        assert FIND.row(connection, {"key": "Aino@example.com"}) is None
+        assert SOME.rows(connection, ["Aino@example.com"]) == []
+    assert [statement.startswith("SELECT subscriber.id") for statement in heard[-2:]] == [True, True]
+
+
+def test_a_connection_that_has_ended_is_not_used_again(open_house, new_postgres_url):
+    house = open_house(new_postgres_url)
+    next_at = Prepared(select(call_budget.c.next_at))
+    with pytest.raises(OperationalError) as ended, house.service.reading() as connection:
+        backend = connection.connection.driver_connection.info.backend_pid
+        with house.service.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as other:
+            other.execute(text("SELECT pg_terminate_backend(:backend)"), {"backend": backend})
+        next_at.rows(connection)
+    assert ended.value.connection_invalidated
+    with house.service.reading() as connection:
+        assert next_at.rows(connection) == []
