@@ -272,8 +272,12 @@ def _ask_if_idle(engine: Engine, connection: DBAPIConnection, record: Connection
 
 
 def _pooled(url: URL, connect_args: Mapping[str, Any], **options: Any) -> Engine:
-    """An engine with as many connections as threads ask at once, so that none ever waits for another's."""
-    return create_engine(url, connect_args=connect_args, pool_size=KEPT_CONNECTIONS, max_overflow=-1, **options)
+    """An engine with as many connections as threads ask at once, so that none ever waits for another's.
+
+    Whoever gives a connection back has ended its transaction.
+    """
+    options |= {"pool_size": KEPT_CONNECTIONS, "max_overflow": -1, "pool_reset_on_return": None}
+    return create_engine(url, connect_args=connect_args, **options)
 
 
 def _turn(engine: Engine) -> AbstractContextManager[None]:

@@ -5,6 +5,7 @@ not notice. Stops after the delivery under way, or in the middle of one that doe
 delivered.
 """
 
+import gc
 import random
 import secrets
 import threading
@@ -48,6 +49,7 @@ def run(service: Service, stop: threading.Event) -> None:
     if service.forwards:
         carry = partial(reconcile.carry_out, service, budget, stop)
         work.append(threading.Thread(target=carry, name="reconcile", daemon=True))
+    gc.freeze()  # what is there now stays, and need not be looked through for garbage
     log.info("relay started", lanes=[*lanes])
     for thread in (heartbeat, *work):
         thread.start()

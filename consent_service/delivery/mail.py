@@ -28,6 +28,7 @@ TIMEOUT_S = 10  # of one read
 PATIENCE_S = 30  # of one delivery: a server that says a letter every nine seconds keeps within every read's time
 SUBMISSION_PORT, TLS_PORT = 587, 465
 ENCODED_LINE = 72  # RFC 2047 section 2 allows 76; Header counts a few letters too few
+LONGEST_LINE = 998  # bytes, without its end
 PERMANENT = range(500, 600)
 ABOUT_THE_SESSION = (421, 500, 502, 503, 504, 521, 530, 534, 535, 538)  # RFC 5321 section 4.2, RFC 4954 section 6
 
@@ -180,14 +181,14 @@ class SmtpMail:
         """The server with a mail begun: over the connection kept open, or a new one where the server has ended that."""
         if self._server is not None:
             try:
-                code, answer = self._server.mail(sender)
+                code, answer = self._server.docmd("MAIL", f"FROM:<{sender}>")
             except (smtplib.SMTPException, OSError):
                 code, answer = 421, b""
             if code != 421:  # RFC 5321 section 3.8: it closes an idle line, or one that has brought enough
                 return self._accepted(code, answer, sender)
             self.close()
         self._server = self._connect()
-        return self._accepted(*self._server.mail(sender), sender)
+        return self._accepted(*self._server.docmd("MAIL", f"FROM:<{sender}>"), sender)
 
     def _accepted(self, code: int, answer: bytes, sender: str) -> smtplib.SMTP:
         if code != 250 or self._server is None:
@@ -195,7 +196,7 @@ class SmtpMail:
         return self._server
 
     def _send(self, server: smtplib.SMTP, sender: str, recipient: str, content: bytes) -> str:
-        code, answer = server.rcpt(recipient)
+        code, answer = server.docmd("RCPT", f"TO:<{recipient}>")
         if code not in (250, 251):
             raise smtplib.SMTPRecipientsRefused({recipient: (code, answer)})
         code, answer = server.data(content)
@@ -276,8 +277,11 @@ def _address(sender: str) -> str:
 
 
 def _part(letter: Letter, subtype: str) -> Iterator[str]:
-    """One of the two bodies (RFC 2046 section 5.1), quoted-printable (RFC 2045 section 6.7)."""
-    content = letter.html if subtype == "html" else letter.text
-    headers = {"Content-Type": f'text/{subtype}; charset="utf-8"', "Content-Transfer-Encoding": "quoted-printable"}
-    words = content.replace("\r\n", "\n").replace("\r", "\n").encode()
-    yield from (f"--={letter.key}", *_lines(headers), "", binascii.b2a_qp(words, istext=True).decode())
+    """One of the two bodies (RFC 2046 section 5.1): as it is, or quoted-printable (RFC 2045 section 6.7)."""
+    content = (letter.html if subtype == "html" else letter.text).replace("\r\n", "\n").replace("\r", "\n")
+    # HTML can name every letter in ASCII, and encoding it took as long as handing the mail over.
+    words = content.encode("ascii", "xmlcharrefreplace") if subtype == "html" else content.encode()
+    is_plain = words.isascii() and max(map(len, words.split(b"\n"))) <= LONGEST_LINE
+    encoding, body = ("7bit", words) if is_plain else ("quoted-printable", binascii.b2a_qp(words, istext=True))
+    headers = {"Content-Type": f'text/{subtype}; charset="utf-8"', "Content-Transfer-Encoding": encoding}
+    yield from (f"--={letter.key}", *_lines(headers), "", body.decode())

@@ -1,5 +1,6 @@
 """gunicorn with our settings: threads that fit a small machine, and no access log, since paths hold tokens."""
 
+import gc
 from typing import Any
 
 from flask import Flask
@@ -43,7 +44,9 @@ class Server(BaseApplication):
 
     def load(self) -> Flask:
         """Build the application in a worker."""
-        return create_app(self._service)
+        app = create_app(self._service)
+        gc.freeze()  # what is there now stays: looking through it for garbage took as long as a visitor's page
+        return app
 
 
 def serve(service: Service) -> None:
