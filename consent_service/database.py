@@ -307,7 +307,13 @@ def _dialect_insert(dialect: str, table: Table) -> Any:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.create_function("lower", 1, _lower, deterministic=True)  # its own knows the letters A to Z only
     connection.isolation_level = None  # BEGIN is ours, see _begin_sqlite
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "secure_delete=ON",
+        "wal_autocheckpoint=8000",
+    ):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

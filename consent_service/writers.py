@@ -1,8 +1,9 @@
 """Whose turn it is to write to a database that has room for one writer: a queue over all threads and processes.
 
 SQLite lets a writer who finds another one at work sleep, up to 100 ms at a time, and wakes nobody. Here the next thread
-goes on at once, and the next process within a few milliseconds. It is only a queue: who waits too long goes on to the
-database and hears from there. Must not know what is written.
+goes on at once, and the next process within a millisecond or so. A process has to stand next in line before it has its
+turn, so that nobody who has just had one is ahead of those who wait. It is only a queue: who waits too long goes on to
+the database and hears from there. Must not know what is written.
 """
 
 import fcntl
@@ -13,7 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-SHORTEST_LOOK_S, LONGEST_LOOK_S = 0.0005, 0.004
+NEXT, NOW = 0, 1  # the bytes of the file that are locked: to stand next in line, and to have the turn
+SHORTEST_LOOK_S = 0.0005
+LONGEST_LOOK_S = {NEXT: 0.004, NOW: 0.001}
 
 
 @contextmanager
@@ -42,15 +45,22 @@ def _hold(path: str, until: float) -> int | None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:  # a full disk or a folder that nobody may write to: the database will say so
         return None
+    if _lock(descriptor, NEXT, until) and _lock(descriptor, NOW, until):
+        fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, NEXT)
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _lock(descriptor: int, place: int, until: float) -> bool:
     pause_s = SHORTEST_LOOK_S
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
         except BlockingIOError:
             if time.monotonic() >= until:
-                os.close(descriptor)
-                return None
+                return False
             time.sleep(pause_s)
-            pause_s = min(LONGEST_LOOK_S, pause_s * 1.5)
+            pause_s = min(LONGEST_LOOK_S[place], pause_s * 1.5)
         else:
-            return descriptor
+            return True
