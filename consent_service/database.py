@@ -57,6 +57,13 @@ FAST_TO_SCRUB = 16 * 1024 * 1024
 # What says that the database is locked, full, read-only or away for now, and nothing about what it was asked.
 UNAVAILABLE = (OperationalError, InternalError, InterfaceError)
 ASKED_AFTER_S = 1  # a connection that nobody has used for so long is asked whether it still stands
+PRAGMAS = (
+    "journal_mode=WAL",
+    "wal_autocheckpoint=8000",  # pages: whoever happens to be the next waits for them to be moved, so not too often
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "secure_delete=ON",
+)
 KEPT_CONNECTIONS = 16  # more are opened when more threads ask at once, and closed again
 MIGRATIONS = Path(__file__).with_name("migrations")
 MIGRATION_LOCK = 7_310_457  # any numbers, the same for every process of this service
