@@ -10,6 +10,7 @@ from sqlalchemy import event, update
 
 from consent_service import chores, erasure
 from consent_service import service as services
+from consent_service.delivery import relaying
 from consent_service.models import consent_event, subscriber
 from tests import crowd
 from tests.actors import Visitor
@@ -74,3 +75,29 @@ def test_whoever_is_erased_in_the_middle_of_asking_is_asked_anew(house):
     assert aino.subscribe().status == 200
     assert done.is_set()
     assert house.person(aino.email).id != old
+
+
+@pytest.mark.parametrize("database_url", DATABASES[1:], indirect=True)
+def test_whoever_is_erased_while_their_mail_is_noted_down_keeps_nobody_waiting_for_each_other(house):
+    """The one holds the person and wants their messages; the other must not do it the other way round."""
+    aino = Visitor(house)
+    aino.subscribe()
+    person_id, begun, erasing = house.person(aino.email).id, threading.Event(), []
+
+    def erase():
+        with house.service.transaction() as connection:
+            erasure.erase(connection, house.occasion(), person_id, "person", tell=False)
+
+    def meanwhile(_connection, _cursor, statement, *_):
+        if statement.startswith("UPDATE outbox_message") and "done_at" in statement and not begun.is_set():
+            begun.set()
+            erasing.append(threading.Thread(target=erase))
+            erasing[0].start()
+            time.sleep(0.3)
+
+    event.listen(house.service.engine, "after_cursor_execute", meanwhile)
+    channel = next(channel for channel in house.channels if channel.lane == "mail")
+    outcomes = relaying.relay_some(house.relay, channel, 16)
+    erasing[0].join(10)
+    assert [type(one).__name__ for one in outcomes] == ["Delivered"]
+    assert house.person(aino.email) is None

@@ -26,7 +26,7 @@ from consent_service.delivery.outbox import (
     undone,
 )
 from consent_service.delivery.tally import Tally
-from consent_service.models import outbox_message
+from consent_service.models import outbox_message, subscriber
 from consent_service.prepared import Prepared, PreparedList
 
 LEASE = timedelta(seconds=10)
@@ -64,6 +64,9 @@ _HELD = (  # waits for nobody: a turn settles its messages in another order, and
     .with_for_update(skip_locked=True)
 )
 _EXTEND = update(outbox_message).where(outbox_message.c.id.in_(_HELD))
+_PEOPLE = PreparedList(
+    lambda ids: select(subscriber.c.id).where(subscriber.c.id.in_(ids)).order_by(subscriber.c.id).with_for_update()
+)
 _SETTLE = Prepared(
     update(outbox_message)
     .where(outbox_message.c.id == bindparam("message"), outbox_message.c.claimed_by == bindparam("relay"))
@@ -211,6 +214,7 @@ def _deliver(channel: Channel, message: Message, parcel: Any) -> Outcome:
 def _finish(relay: Relay, channel: Channel, attempts: Sequence[Attempt]) -> list[Outcome]:
     try:
         with relay.transaction() as connection:
+            _lock_people(connection, attempts)
             for attempt in sorted(attempts, key=lambda one: _person(one.message)):
                 conclude(connection, relay, channel, attempt)
     except Exception as error:  # delivered but not recorded: it counts as a try, or it would be sent for ever
@@ -222,6 +226,12 @@ def _finish(relay: Relay, channel: Channel, attempts: Sequence[Attempt]) -> list
             settle(connection, relay, attempts[0].message, outcome)
         return [outcome]
     return [attempt.outcome for attempt in attempts]
+
+
+def _lock_people(connection: Connection, attempts: Sequence[Attempt]) -> None:
+    """Lock the people of some messages before the messages, and in the order of their ids, as everywhere."""
+    if ids := sorted({_person(attempt.message) for attempt in attempts} - {""}):
+        _PEOPLE.rows(connection, ids)
 
 
 def conclude(connection: Connection, relay: Relay, channel: Channel, attempt: Attempt) -> None:
