@@ -9,11 +9,10 @@ import click
 from sqlalchemy import insert
 
 from bench.ground import Ground
-from bench.people import Crowd, fill
+from bench.people import Population, fill
 from bench.programs import KEY
 from consent_service import config, database
 from consent_service.config import EXAMPLE_CONTROLLER, Settings
-from consent_service.controller import Controller
 from consent_service.models import daily_run
 from consent_service.service import Service
 
@@ -33,7 +32,7 @@ def grown(here: Ground, people: int) -> Service:
     if is_new:
         database.upgrade(service.engine)
         with click.progressbar(length=people, label=f"{here.kind}: writing {people:,} people", file=sys.stderr) as bar:
-            fill(service, Crowd(people), bar.update)
+            fill(service, Population(people), bar.update)
         with service.transaction() as connection:
             rows = [{"name": one, "done_on": NEVER_AGAIN} for one in DAILY]
             connection.execute(insert(daily_run), rows)
@@ -44,8 +43,4 @@ def service_in(here: Ground, name: str, database_url: str) -> Service:
     """The service of a program, as far as its keys, its texts and its files outside the database go."""
     given = {"secret_keys": KEY, "data_keys": KEY, "log_key": KEY, "public_url": "https://bench.example"}
     settings = Settings.model_validate(given | {"database_url": database_url})
-    return Service(settings, _controller(), here.place(name) / "var")
-
-
-def _controller() -> Controller:
-    return config._controller(EXAMPLE_CONTROLLER)
+    return Service(settings, config.read_controller(EXAMPLE_CONTROLLER), here.place(name) / "var")

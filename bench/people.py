@@ -57,7 +57,7 @@ canonical: Callable[[object], str] = json.JSONEncoder(sort_keys=True, separators
 
 
 @dataclass(frozen=True)
-class Crowd:
+class Population:
     """How many people there are to be, and how many of them have been passive for so long that the purge takes them."""
 
     people: int
@@ -213,7 +213,7 @@ class Writer:
         self.add(import_row, BATCH_ID, waits, waits, "Aino", "Mäkelä", "fi", at)
 
 
-def fill(service: Service, crowd: Crowd, step: Callable[[int], None] = lambda people: None) -> None:
+def fill(service: Service, crowd: Population, step: Callable[[int], None] = lambda people: None) -> None:
     """Fill an empty, migrated database; `step` is told how many people more there are."""
     now = services.now()
     with service.transaction() as connection:
@@ -265,7 +265,7 @@ def main(people: int, due: int) -> None:
     service = Service(*config.load())
     database.upgrade(service.engine)
     with click.progressbar(length=people, label=f"Writing {people:,} people", file=sys.stderr) as bar:
-        fill(service, Crowd(people, due), bar.update)
+        fill(service, Population(people, due), bar.update)
 
 
 if __name__ == "__main__":

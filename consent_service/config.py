@@ -214,7 +214,7 @@ def load() -> tuple[Settings, Controller]:
         raise SettingsRefused(_one_line_each(error)) from None
     if settings.is_development:
         settings = settings.model_copy(update=_development_values(settings))
-    return settings, _controller(settings.controller_file or EXAMPLE_CONTROLLER)
+    return settings, read_controller(settings.controller_file or EXAMPLE_CONTROLLER)
 
 
 def count_requests_in(folder: Path) -> None:
@@ -255,7 +255,8 @@ def _one_line_each(error: ValidationError) -> str:
     return "\n".join(lines)
 
 
-def _controller(path: Path) -> Controller:
+def read_controller(path: Path) -> Controller:
+    """Return the controller a file describes (TOML); raises SettingsRefused."""
     try:
         return Controller.model_validate(tomllib.loads(path.read_text("utf-8")))
     except OSError as error:

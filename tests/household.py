@@ -37,7 +37,7 @@ from tests.servers.smtp import MailServer
 DATA_KEY = base64.b64encode(b"data key for tests, 32 bytes ok!").decode()
 LOG_KEY = base64.b64encode(b"log key for tests, 32 bytes long").decode()
 SECRET = "a secret for tests that is long enough"
-CONTROLLER = config._controller(config.EXAMPLE_CONTROLLER)
+CONTROLLER = config.read_controller(config.EXAMPLE_CONTROLLER)
 
 
 class _Silent(WSGIRequestHandler):

@@ -6,7 +6,7 @@ The statements are overheard while people come and go, so that none is forgotten
 import pytest
 from sqlalchemy import text
 
-from bench.people import Crowd, fill
+from bench.people import Population, fill
 from consent_service import service as services
 from consent_service.delivery import forwarding
 from consent_service.models import metadata
@@ -62,7 +62,7 @@ def read_through(house, heard) -> dict[str, list[str]]:
 def crowd(request, open_house, database_url):
     """A household with many people; behind `soak` with over a million events."""
     house = open_house(database_url, **GIVEN)
-    fill(house.service, Crowd(request.param, due=30))
+    fill(house.service, Population(request.param, due=30))
     if database_url.startswith("postgresql") and request.param < plans.MILLION:
         with house.service.transaction() as connection:
             plans.pretend_to_be_large(connection)
@@ -85,7 +85,7 @@ def test_ten_times_as_many_people_make_no_more_work(tmp_path, mail, contacts):
     def work(people: int) -> int:
         folder = tmp_path / str(people)
         with household(folder, f"sqlite:///{folder}/c.db", mail, contacts, **GIVEN) as house:
-            fill(house.service, Crowd(people))
+            fill(house.service, Population(people))
             house.do_chores()  # the day's purge
             with plans.worked(house.service.engine) as done:
                 come_and_go(house)

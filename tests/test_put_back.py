@@ -25,6 +25,7 @@ from tests.processes import run, variables
 
 KEY = x25519.Identity.generate()
 NEW_LOG_KEY = base64.b64encode(b"a newer log key, 32 bytes long!!").decode()
+NAMES = ("aino", "eero", "erased", "there", "bounced", "stays")
 NOT_CONNECTED = {f"CONSENT_ACTIVECAMPAIGN_{name}": "" for name in ("URL", "TOKEN", "LIST_ID")}
 needs_postgres = pytest.mark.skipif(postgres.binaries() is None, reason=NO_POSTGRES)
 
@@ -110,12 +111,9 @@ def run_audit(house, folder, **given):
     return json.loads(done.stdout)
 
 
-def test_who_said_no_since_the_backup_stays_away_and_the_log_goes_on_under_a_new_key(
-    sqlite_house, open_house, keys, tmp_path, contacts
-):
-    house = sqlite_house
-    names = ("aino", "eero", "erased", "there", "bounced", "stays")
-    aino, eero, erased, there, bounced, _ = (Visitor(house, f"{name}@example.com").becomes_active() for name in names)
+def back_up_and_live_on(house, keys, tmp_path, contacts):
+    """A backup, and after it a no of every kind, one yes and somebody new; who said yes, and who is new."""
+    aino, eero, erased, there, bounced, _ = (Visitor(house, f"{name}@example.com").becomes_active() for name in NAMES)
     pending = Visitor(house, "pending@example.com")
     pending.subscribe()
     house.do_chores()
@@ -132,6 +130,14 @@ def test_who_said_no_since_the_backup_stays_away_and_the_log_goes_on_under_a_new
     house.do_chores()
     contacts.set_status(there.email, UNSUBSCRIBED)
     contacts.set_status(bounced.email, BOUNCED)
+    return pending, late
+
+
+def test_who_said_no_since_the_backup_stays_away_and_the_log_goes_on_under_a_new_key(
+    sqlite_house, open_house, keys, tmp_path, contacts
+):
+    house = sqlite_house
+    pending, late = back_up_and_live_on(house, keys, tmp_path, contacts)
     lost = len(house.service.anchors.path.read_text().splitlines())
     mails = len(house.mail.mails)
 
@@ -149,7 +155,7 @@ def test_who_said_no_since_the_backup_stays_away_and_the_log_goes_on_under_a_new
     aside = tmp_path / said["anchors_put_aside"]
     assert len(aside.read_text().splitlines()) == lost
     new = open_house(new_url, log_key=log_keys)
-    people = {name: new.status(f"{name}@example.com") for name in (*names, "pending", "late")}
+    people = {name: new.status(f"{name}@example.com") for name in (*NAMES, "pending", "late")}
     gone = {"erased": None, "late": None, "pending": "pending", "stays": "active"}
     assert people == dict.fromkeys(("aino", "eero", "there", "bounced"), "passive") | gone
     new.deliver()

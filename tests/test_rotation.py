@@ -1,6 +1,7 @@
 """Keys are changed while the service runs: old links live until theirs is dropped, and the log tells who signed it."""
 
 import base64
+import contextlib
 import json
 import threading
 from datetime import timedelta
@@ -43,6 +44,25 @@ def restart(house, given):
 
 
 @pytest.mark.parametrize("database_url", ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL, indirect=True)
+@contextlib.contextmanager
+def people_coming(house):
+    """One visitor after the other subscribes for as long as the block lasts; those who have come."""
+    done, came = threading.Event(), []
+
+    def live():
+        while not done.is_set():
+            visitor = Visitor(house, f"new{len(came)}@example.com")
+            assert visitor.subscribe().status == 200
+            came.append(visitor)
+
+    crowd = threading.Thread(target=live)
+    crowd.start()
+    house.wait_for(lambda: came, "somebody comes")
+    yield came
+    done.set()
+    crowd.join()
+
+
 def test_while_people_come_and_go_all_keys_are_changed_and_old_links_live_until_theirs_is_dropped(
     tmp_path, mail, contacts, database_url
 ):
@@ -54,20 +74,8 @@ def test_while_people_come_and_go_all_keys_are_changed_and_old_links_live_until_
         assert "Restart `web` and `relay` first" in early.stderr
 
         restart(house, BOTH)
-        done, came = threading.Event(), []
-
-        def live():
-            while not done.is_set():
-                visitor = Visitor(house, f"new{len(came)}@example.com")
-                assert visitor.subscribe().status == 200
-                came.append(visitor)
-
-        crowd = threading.Thread(target=live)
-        crowd.start()
-        house.wait_for(lambda: came, "somebody comes")
-        rotated = house.run("rotate-keys", "--json")
-        done.set()
-        crowd.join()
+        with people_coming(house) as came:
+            rotated = house.run("rotate-keys", "--json")
         assert rotated.returncode == 0, rotated.stderr
         told = json.loads(rotated.stdout)
         assert told["rewrapped"] == 2
