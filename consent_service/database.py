@@ -47,7 +47,7 @@ from sqlalchemy.exc import (
     InternalError,
     OperationalError,
 )
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from consent_service import writers
 from consent_service.prepared import Prepared
@@ -59,7 +59,7 @@ UNAVAILABLE = (OperationalError, InternalError, InterfaceError)
 ASKED_AFTER_S = 1  # a connection that nobody has used for so long is asked whether it still stands
 PRAGMAS = (
     "journal_mode=WAL",
-    "wal_autocheckpoint=8000",  # pages: whoever happens to be the next waits for them to be moved, so not too often
+    "wal_autocheckpoint=8000",  # pages; only where no relay moves them, see `move_log`
     "synchronous=FULL",
     "foreign_keys=ON",
     "secure_delete=ON",
@@ -159,6 +159,19 @@ def empty_log(engine: Engine) -> bool:
         finally:  # the next one who gets this connection waits again, also after a full disk
             cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
     return not busy
+
+
+def move_log(engine: Engine) -> None:
+    """Move what SQLite's log of changes holds into its file, most of it while others write.
+
+    Otherwise whoever happens to write when the log is long does so for all, and those behind them wait: in a large
+    database for seconds. Its end is moved in a turn to write, or the log would never be empty and begin anew.
+    """
+    if engine.dialect.name == "sqlite":
+        with closing(engine.raw_connection()) as raw:
+            _checkpoint(raw)
+            with _turn(engine):
+                _checkpoint(raw)
 
 
 def is_scrubbed_fast(engine: Engine) -> bool:
@@ -266,6 +279,13 @@ def catch_up_counters(connection: Connection, filled: Iterable[Table]) -> None:
     for column in (key for table in filled for key in table.primary_key if key.server_default is not None):
         counter = func.pg_get_serial_sequence(column.table.name, column.name)
         connection.execute(select(func.setval(counter, func.max(column))))
+
+
+def _checkpoint(raw: PoolProxiedConnection) -> None:
+    try:
+        raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+    except sqlite3.Error as error:
+        raise OperationalError("PRAGMA wal_checkpoint", None, error) from error
 
 
 def _ask_if_idle(engine: Engine, connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:

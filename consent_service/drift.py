@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 
 from consent_service import caution, import_rows, people, subscriptions
 from consent_service.database import insert_if_absent
@@ -166,8 +166,10 @@ def late(connection: Connection, run: Row[Any]) -> Sequence[str]:
 
 def take_late(connection: Connection, occasion: Occasion, run: Row[Any], *, people: Sequence[str]) -> None:
     """Forward those who are late; fewer than a hundred are the last."""
-    still = select(subscriber.c.id).where(subscriber.c.id.in_(people), *_is_late(run)).order_by(subscriber.c.id)
-    for person_id in connection.execute(still.with_for_update()).scalars().all():
+    is_late = and_(*_is_late(run)).label("is_late")  # as a condition, SQLite would look through everybody active
+    found = select(subscriber.c.id, is_late).where(subscriber.c.id.in_(people)).order_by(subscriber.c.id)
+    rows = connection.execute(found.with_for_update(of=subscriber)).all()
+    for person_id in (row.id for row in rows if row.is_late):
         _note(connection, run, NOT_FORWARDED, subscriber_id=person_id, is_repaired=run.applies)
         if run.applies:
             outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, forwarding.SYNC, occasion.now, subscriber_id=person_id)

@@ -17,7 +17,7 @@ from functools import partial
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent_service import reconcile
+from consent_service import database, reconcile
 from consent_service import service as services
 from consent_service.chores import Chores
 from consent_service.delivery import batches, outbox, relaying
@@ -30,6 +30,7 @@ from consent_service.service import Service
 LONGEST_REST_S = 60
 OUTAGE = 3  # so many failures in a row are the other side's trouble, not one message's
 LONGEST_END_S = 20  # to end what is under way when told to stop, as the pages have too
+MOVE_LOG_S = 1
 HEARTBEAT_S = relaying.LEASE.total_seconds() / 3
 
 log = structlog.get_logger()
@@ -46,6 +47,7 @@ def run(service: Service, stop: threading.Event) -> None:
     woken = {name: lane.woken for name, lane in lanes.items()}
     work.append(threading.Thread(target=_listen, args=(service, woken, stop), name="bell", daemon=True))
     work.append(threading.Thread(target=_chores, args=(service, stop), name="chores", daemon=True))
+    work.append(threading.Thread(target=_move_log, args=(service, stop), name="log", daemon=True))
     if service.forwards:
         carry = partial(reconcile.carry_out, service, budget, stop)
         work.append(threading.Thread(target=carry, name="reconcile", daemon=True))
@@ -153,6 +155,14 @@ def _chores(service: Service, stop: threading.Event) -> None:
     while not stop.is_set():
         chores.run()
         stop.wait(service.settings.seal_every_s)
+
+
+def _move_log(service: Service, stop: threading.Event) -> None:
+    while not stop.wait(MOVE_LOG_S):
+        try:
+            database.move_log(service.engine)
+        except SQLAlchemyError as error:
+            log.error("log of changes not moved", error=type(error).__name__)
 
 
 def _heartbeat(relay: Relay, ended: threading.Event) -> None:

@@ -19,6 +19,7 @@ SMALL = {
 }  # fmt: skip
 READS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 SCAN = re.compile(r"^SCAN (\w+)(?: AS \w+)?(?: USING (?:COVERING )?INDEX (\w+))?")
+OF_MOST = re.compile(r"\(status=\?\)$")  # of everybody active, who are most
 MILLION = 1_000_000
 
 
@@ -33,6 +34,11 @@ class Asked:
     def wants_the_first(self) -> bool:
         """Whether it reads some rows from one end of an index, whoever they are about."""
         return "WHERE" not in self.statement and "LIMIT" in self.statement
+
+    @property
+    def only_wants_some(self) -> bool:
+        """Whether it stops after some rows."""
+        return "LIMIT" in self.statement
 
     @property
     def only_adds(self) -> bool:
@@ -61,7 +67,8 @@ def read_through(connection: Connection, asked: Asked) -> list[str]:
     if connection.dialect.name == "sqlite":
         rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked.statement}", asked.values).all()
         scans = [found for row in rows if (found := SCAN.match(row.detail))]
-        return [scan[0] for scan in scans if scan[1] not in {*SMALL, "CONSTANT"} and scan[2] not in partial()]
+        whole = [scan[0] for scan in scans if scan[1] not in {*SMALL, "CONSTANT"} and scan[2] not in partial()]
+        return whole + [row.detail for row in rows if OF_MOST.search(row.detail) and not asked.only_wants_some]
     connection.execute(text("SET LOCAL enable_seqscan = off"))  # an empty table has no million rows to pretend
     [[plan]] = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {asked.statement}", asked.values).all()
     nodes = _nodes((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])

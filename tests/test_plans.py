@@ -9,8 +9,10 @@ from sqlalchemy import text
 from bench.people import Population, fill
 from consent_service import service as services
 from consent_service.delivery import forwarding
+from consent_service.delivery.batches import LEAST, MOST, BatchChannel, relay_batch
+from consent_service.delivery.outbox import Hold
 from consent_service.models import metadata
-from tests import plans
+from tests import crowd, plans
 from tests.actors import Visitor, fi
 from tests.household import household
 
@@ -50,6 +52,9 @@ def live(house) -> None:
     house.do_chores()
     watch(house)
     house.do_chores()
+    crowd.confirmed(house, [f"new{number}@example.com" for number in range(LEAST)])
+    forward = next(channel for channel in house.channels if isinstance(channel, BatchChannel))
+    assert isinstance(relay_batch(house.relay, forward), Hold), "many go together"
 
 
 def read_through(house, heard) -> dict[str, list[str]]:
@@ -59,7 +64,7 @@ def read_through(house, heard) -> dict[str, list[str]]:
 
 
 @pytest.fixture(params=[300, pytest.param(200_000, marks=pytest.mark.soak)])
-def crowd(request, open_house, database_url):
+def crowded_house(request, open_house, database_url):
     """A household with many people; behind `soak` with over a million events."""
     house = open_house(database_url, **GIVEN)
     fill(house.service, Population(request.param, due=30))
@@ -69,16 +74,17 @@ def crowd(request, open_house, database_url):
     return house
 
 
-def test_nothing_that_people_or_the_relay_do_reads_a_table_through(crowd):
-    with plans.overheard(crowd.service.engine) as heard:
-        live(crowd)
+def test_nothing_that_people_or_the_relay_do_reads_a_table_through(crowded_house):
+    house = crowded_house
+    with plans.overheard(house.service.engine) as heard:
+        live(house)
     assert len(heard) > 120, "people came and went"
-    assert read_through(crowd, heard) == {}
-    if crowd.service.engine.dialect.name == "postgresql":
-        with crowd.service.transaction() as connection:
+    assert read_through(house, heard) == {}
+    if house.service.engine.dialect.name == "postgresql":
+        with house.service.transaction() as connection:
             connection.execute(text("ANALYZE"))
             plans.pretend_to_be_large(connection)
-        assert read_through(crowd, heard) == {}, "nor once somebody has run ANALYZE"
+        assert read_through(house, heard) == {}, "nor once somebody has run ANALYZE"
 
 
 def test_ten_times_as_many_people_make_no_more_work(tmp_path, mail, contacts):
@@ -87,7 +93,10 @@ def test_ten_times_as_many_people_make_no_more_work(tmp_path, mail, contacts):
         with household(folder, f"sqlite:///{folder}/c.db", mail, contacts, **GIVEN) as house:
             fill(house.service, Population(people))
             house.do_chores()  # the day's purge
+            crowd.confirmed(house, [f"new{number}@example.com" for number in range(MOST)])
+            forward = next(channel for channel in house.channels if isinstance(channel, BatchChannel))
             with plans.worked(house.service.engine) as done:
+                assert isinstance(relay_batch(house.relay, forward), Hold), "many go together"
                 come_and_go(house)
                 watch(house)
                 house.do_chores()

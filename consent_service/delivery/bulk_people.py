@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, update
 
 from consent_service.delivery import departures, forwarding, moves, outbox, strangers
 from consent_service.delivery.bulk import FIRST_LOOK
@@ -34,9 +34,10 @@ def load_all(
 ) -> dict[int, ContactState]:
     """Return what the contacts have to look like, by message; those left out who may not go along any more."""
     mine = subscriber.c.id.in_([message.subscriber_id for message in messages])
-    people = connection.execute(
-        select(subscriber).where(mine, *_never_taken_over()).order_by(subscriber.c.id).with_for_update()
-    ).all()
+    # Not asked as a condition: SQLite would rather look at all who are active than at these few.
+    may_join = and_(*_never_taken_over()).label("may_join")
+    found = select(subscriber, may_join).where(mine).order_by(subscriber.c.id).with_for_update(of=subscriber)
+    people = [person for person in connection.execute(found) if person.may_join]
     first = (subscriber.c.id.in_([person.id for person in people]), subscriber.c.forwarded_at.is_(None))
     connection.execute(update(subscriber).where(*first).values(forwarded_at=now))
     states = {person.id: _state(links, person) for person in people}
