@@ -30,7 +30,7 @@ from consent_service.retention import NOON, PURGE, Rule
 from consent_service.service import Service
 
 SLICE, FIRST_SLICE = 200, 5
-SLICE_S = 0.05  # so long a slice of the purge is to keep other writers waiting
+SLICE_S = 0.03  # so long a slice of the purge is to keep other writers waiting
 INVITED_AT_ONCE = 5
 FIELD_IS_KNOWN = 2 * own_link.LOOK_AGAIN  # by then a running relay has seen the field
 MORNING = time(7, tzinfo=HELSINKI)  # of Monday, when the week before is summed up

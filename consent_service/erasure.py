@@ -18,7 +18,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.models import confirmation, consent_event, erased_leaf, erasure, import_batch, subscriber
 from consent_service.models_there import deleted_contact
 
-BATCH = 5000
+BATCH = 1000
 
 
 BY_PERSON = "person"  # the rule of an erasure that nobody but the person asked for
