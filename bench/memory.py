@@ -11,9 +11,10 @@ from pathlib import Path
 
 import click
 
-from bench import programs
+from bench import programs, report
 from bench.ground import KINDS, ground
 from bench.load import Crowd
+from bench.rounds import Figures
 
 REQUESTS_EACH = 4  # the form, sent; the link, pressed
 AT_ONCE = 8
@@ -61,10 +62,13 @@ def main(kind: str, requests: int, every: int) -> None:
     """Watch the memory of the pages and the relay."""
     if requests < LEAST_ROWS * every:
         raise click.UsageError(f"look at least {LEAST_ROWS} times: --requests of {LEAST_ROWS * every} or more")
+    found: Figures = {"requests": requests}
     for role, rows in asyncio.run(watch(kind, requests, every)).items():
         numbers, held = zip(*rows, strict=True)
-        grown = slope(numbers, held)
-        click.echo(f"{role}: {held[-1] / 1024:.1f} MB at the end, {grown:+.1f} bytes a request over the second half")
+        found[role] = {"mb": held[-1] / 1024, "bytes_a_request": slope(numbers, held)}
+        at_the_end, grown = found[role].values()
+        click.echo(f"{role}: {at_the_end:.1f} MB at the end, {grown:+.1f} bytes a request over the second half")
+    report.add("memory", kind, found)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ def _rows(results: Figures) -> Iterator[Row]:
         yield from _growth(results["growth"])
     if "purge" in results:
         yield from _purge(results["purge"])
+    if "memory" in results:
+        yield from _memory(results["memory"])
     if "relays" in results:
         yield from _relays(results["relays"])
     if "ledger" in results:
@@ -100,6 +102,15 @@ def _purge(found: Figures) -> Iterator[Row]:
         yield _row(found, f"{page}, p50 / p99 ms", ("meanwhile_ms", page), _two)
         yield _row(found, "the same before", ("before_ms", page), _two)
     yield _row(found, "slowest request of all, ms", ("slowest_ms",), _whole, "≤ 250")
+
+
+def _memory(found: Figures) -> Iterator[Row]:
+    requests = next(iter(found.values()))["requests"]
+    yield f"**Memory after {requests:,} requests**", "", "", ""
+    for role in ("web", "relay"):
+        yield _row(found, f"{role}, MB of its own", (role, "mb"), _tenths)
+        wanted = "flat" if role == "web" else ""
+        yield _row(found, "bytes more a request, over the second half", (role, "bytes_a_request"), _tenths, wanted)
 
 
 def _relays(found: Figures) -> Iterator[Row]:
