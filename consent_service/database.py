@@ -47,7 +47,7 @@ from sqlalchemy.exc import (
     InternalError,
     OperationalError,
 )
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from consent_service import writers
 from consent_service.prepared import Prepared
@@ -69,7 +69,6 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 MIGRATION_LOCK = 7_310_457  # any numbers, the same for every process of this service
 LOG_LOCK = 7_310_458
 _INSERTED = literal(True)
-_SOON = text("SET LOCAL synchronous_commit = off")
 
 
 class SchemaNewer(Exception):
@@ -82,9 +81,10 @@ def make_engine(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = _pooled(parsed, {"timeout": BUSY_TIMEOUT_S})
+        engine = _pooled(parsed, {"timeout": BUSY_TIMEOUT_S}, pool_reset_on_return=None)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "checkin", _end_sqlite)  # as the pool would, which does not look whether it has to
         return engine
     # Without these two a visitor would wait as long as somebody holds a lock, or as long as a network swallows packets.
     waits = f"-c lock_timeout={BUSY_TIMEOUT_S}s {parsed.query.get('options', '')}"
@@ -99,13 +99,11 @@ def make_engine(url: str) -> Engine:
 def transaction(engine: Engine, *, lasting: bool = True) -> Iterator[Connection]:
     """One transaction that may write: commits at the end of the block, rolls back on any exception.
 
-    One that is not `lasting` holds for every process at once as well, but does not wait for the disk: a power cut may
-    undo it.
+    One that is not `lasting` holds for every process at once as well, but need not wait for the disk: a power cut may
+    undo it. PostgreSQL, which would have to be told each time, waits all the same.
     """
     options = {"writes": True, "lasting": lasting}
     with _turn(engine), engine.connect().execution_options(**options) as connection, connection.begin():
-        if not lasting and engine.dialect.name == "postgresql":
-            connection.execute(_SOON)
         yield connection
 
 
@@ -168,10 +166,11 @@ def move_log(engine: Engine) -> None:
     database for seconds. Its end is moved in a turn to write, or the log would never be empty and begin anew.
     """
     if engine.dialect.name == "sqlite":
-        with closing(engine.raw_connection()) as raw:
-            _checkpoint(raw)
+        with engine.connect() as connection:
+            driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+            _checkpoint(driver)
             with _turn(engine):
-                _checkpoint(raw)
+                _checkpoint(driver)
 
 
 def is_scrubbed_fast(engine: Engine) -> bool:
@@ -281,9 +280,9 @@ def catch_up_counters(connection: Connection, filled: Iterable[Table]) -> None:
         connection.execute(select(func.setval(counter, func.max(column))))
 
 
-def _checkpoint(raw: PoolProxiedConnection) -> None:
+def _checkpoint(driver: sqlite3.Connection) -> None:
     try:
-        raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+        driver.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
     except sqlite3.Error as error:
         raise OperationalError("PRAGMA wal_checkpoint", None, error) from error
 
@@ -299,12 +298,8 @@ def _ask_if_idle(engine: Engine, connection: DBAPIConnection, record: Connection
 
 
 def _pooled(url: URL, connect_args: Mapping[str, Any], **options: Any) -> Engine:
-    """An engine with as many connections as threads ask at once, so that none ever waits for another's.
-
-    Whoever gives a connection back has ended its transaction.
-    """
-    options |= {"pool_size": KEPT_CONNECTIONS, "max_overflow": -1, "pool_reset_on_return": None}
-    return create_engine(url, connect_args=connect_args, **options)
+    """An engine with as many connections as threads ask at once, so that none ever waits for another's."""
+    return create_engine(url, connect_args=connect_args, pool_size=KEPT_CONNECTIONS, max_overflow=-1, **options)
 
 
 def _turn(engine: Engine) -> AbstractContextManager[None]:
@@ -334,14 +329,14 @@ def _dialect_insert(dialect: str, table: Table) -> Any:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.create_function("lower", 1, _lower, deterministic=True)  # its own knows the letters A to Z only
     connection.isolation_level = None  # BEGIN is ours, see _begin_sqlite
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        "secure_delete=ON",
-        "wal_autocheckpoint=8000",
-    ):
+    for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _end_sqlite(connection: Any, _record: object) -> None:
+    """End what a COMMIT left open that was refused, before somebody else gets the connection."""
+    if connection is not None and connection.in_transaction:
+        connection.rollback()
 
 
 def _lower(value: object) -> object:

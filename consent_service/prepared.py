@@ -1,8 +1,8 @@
 """Statements of SQLAlchemy Core that are compiled once and then run by the database's driver itself.
 
 For what is done for every subscriber: around such a statement SQLAlchemy takes four times as long as the database for
-it (docs/decisions/015). Whoever listens to the engine hears each of them all the same. Must not know what they are
-about.
+it (docs/decisions/015). Whoever listens to what the engine's cursors execute hears each of them all the same. Must not
+know what they are about.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,8 +24,8 @@ NO_VALUES: Values = MappingProxyType({})
 class Prepared:
     """One statement; as with SQLAlchemy, the values it is given decide which columns an INSERT or UPDATE writes.
 
-    What the database refuses, and that a connection has ended, is told as by SQLAlchemy: DBAPIError. For a statement
-    about a list there is `PreparedList`; any other whose text depends on its values raises ValueError.
+    What the database refuses, and that this connection has ended, is told as by SQLAlchemy: DBAPIError. A value that is
+    missing raises ValueError, as does a statement whose text depends on its values; for lists there is `PreparedList`.
     """
 
     def __init__(self, statement: Executable):
@@ -52,7 +52,7 @@ class Prepared:
         """Run it and return how many rows it wrote."""
         if _is_heard(connection):
             return connection.execute(self._statement, values).rowcount
-        return self._form(connection, values).run(connection, values).rowcount
+        return self._form(connection, values).count(connection, values)
 
     def _form(self, connection: Connection, values: Values) -> "_Form":
         kind = (connection.dialect.name, *values)
@@ -63,7 +63,7 @@ class Prepared:
 
 
 class PreparedList:
-    """The same for a statement about a list, built by `statement(binds)` once for each length of it."""
+    """The same for a statement about a list that is not empty, built by `statement(binds)` once for each length."""
 
     def __init__(self, statement: Callable[[Sequence[BindParameter[Any]]], Executable]):
         self._statement = statement
@@ -92,6 +92,8 @@ class _Form:
         compiled: SQLCompiler = statement.compile(dialect=dialect, column_keys=list(values))
         if compiled.post_compile_params or compiled.insert_prefetch or compiled.update_prefetch:
             raise ValueError("the text of this statement depends on its values")
+        if missing := [name for bind, name in compiled.bind_names.items() if bind.required and name not in values]:
+            raise ValueError(f"no value for {', '.join(missing)}")
         self._text, self._is_positional = compiled.string, compiled.positional
         processes = {
             name: _processor(dialect, bind.type, "bind_processor") for bind, name in compiled.bind_names.items()
@@ -106,20 +108,23 @@ class _Form:
 
     def rows(self, connection: Connection, values: Values) -> Sequence[Row[Any]]:
         """Run it and return its rows."""
-        return [self._as_row(row) for row in self.run(connection, values).fetchall()]
+        return [self._as_row(row) for row in self._run(connection, values, _all)]
 
-    def run(self, connection: Connection, values: Values) -> DBAPICursor:
-        """Run it and return the driver's cursor."""
+    def count(self, connection: Connection, values: Values) -> int:
+        """Run it and return how many rows it wrote."""
+        number: int = self._run(connection, values, _written)
+        return number
+
+    def _run(self, connection: Connection, values: Values, read: Callable[[DBAPICursor], Any]) -> Any:
         given = {**self._fixed, **values}
         for name, process in self._processes:
             given[name] = process(given[name])
         told: Any = [given[name] for name in self._names] if self._is_positional else given
         driver: Any = connection.connection.driver_connection
         try:
-            cursor: DBAPICursor = driver.execute(self._text, told)
+            return read(driver.execute(self._text, told))  # SQLite looks for the second row when it is read
         except Exception as error:
             self._fail(connection, driver, error)
-        return cursor
 
     def _as_row(self, found: Sequence[Any]) -> Row[Any]:
         read = list(found)
@@ -139,6 +144,14 @@ class _Form:
         raise DBAPIError.instance(
             self._text, None, error, kind, hide_parameters=True, connection_invalidated=has_ended, dialect=dialect
         ) from error
+
+
+def _all(cursor: DBAPICursor) -> Sequence[Any]:
+    return cursor.fetchall()
+
+
+def _written(cursor: DBAPICursor) -> int:
+    return cursor.rowcount
 
 
 def _processor(dialect: Dialect, kind: TypeEngine[Any], which: str, *more: object) -> Process | None:

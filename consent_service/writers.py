@@ -4,6 +4,8 @@ SQLite lets a writer who finds another one at work sleep, up to 100 ms at a time
 goes on at once, and the next process within a millisecond or so. A process has to stand next in line before it has its
 turn, so that nobody who has just had one is ahead of those who wait. It is only a queue: who waits too long goes on to
 the database and hears from there. Must not know what is written.
+
+The locks of a file are a process's, not a thread's (fcntl(2)): its threads queue on one lock before, one for each file.
 """
 
 import fcntl
@@ -12,9 +14,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 
 NEXT, NOW = 0, 1  # the bytes of the file that are locked: to stand next in line, and to have the turn
+FIRST: dict[str, threading.Lock] = {}  # by file
 SHORTEST_LOOK_S = 0.0005
 LONGEST_LOOK_S = {NEXT: 0.004, NOW: 0.001}
 
@@ -23,33 +25,36 @@ LONGEST_LOOK_S = {NEXT: 0.004, NOW: 0.001}
 def turn(path: str, patience_s: float) -> Iterator[None]:
     """Wait for the turn to write to the file at `path`, at most so many seconds, and keep it for the block."""
     until, first = time.monotonic() + patience_s, _first_of_process(path)
-    is_first = first.acquire(timeout=patience_s)
-    held = _hold(f"{path}-queue", until) if is_first else None
-    try:
+    if not first.acquire(timeout=patience_s):
         yield
+        return
+    try:
+        with _held(f"{os.path.realpath(path)}-queue", until):
+            yield
     finally:
-        if held is not None:
-            os.close(held)
-        if is_first:
-            first.release()
+        first.release()
 
 
-@cache
 def _first_of_process(path: str) -> threading.Lock:
-    return threading.Lock()
+    return FIRST.setdefault(os.path.realpath(path), threading.Lock())
 
 
-def _hold(path: str, until: float) -> int | None:
-    """Lock a file and return its descriptor, which ends with a killed process; None when there was no turn."""
+@contextmanager
+def _held(path: str, until: float) -> Iterator[None]:
+    """Hold the turn for the block, if it came in time; the locks end with the descriptor, and with a killed process."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:  # a full disk or a folder that nobody may write to: the database will say so
-        return None
-    if _lock(descriptor, NEXT, until) and _lock(descriptor, NOW, until):
-        fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, NEXT)
-        return descriptor
-    os.close(descriptor)
-    return None
+        yield
+        return
+    try:
+        if _lock(descriptor, NEXT, until) and _lock(descriptor, NOW, until):
+            fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, NEXT)
+        else:  # who goes on without a turn stands in nobody's way
+            fcntl.lockf(descriptor, fcntl.LOCK_UN)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _lock(descriptor: int, place: int, until: float) -> bool:
@@ -62,5 +67,7 @@ def _lock(descriptor: int, place: int, until: float) -> bool:
                 return False
             time.sleep(pause_s)
             pause_s = min(LONGEST_LOOK_S[place], pause_s * 1.5)
+        except OSError:  # a file system that knows no locks, or no more of them
+            return False
         else:
             return True

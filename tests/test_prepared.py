@@ -4,7 +4,20 @@ import uuid
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, bindparam, event, insert, select, text, update
+from sqlalchemy import (
+    Column,
+    Integer,
+    MetaData,
+    Table,
+    bindparam,
+    event,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from consent_service.models import subscriber
@@ -64,6 +77,19 @@ def test_a_refusal_is_told_as_by_sqlalchemy_without_what_it_was_about(house):
 def test_a_value_that_cannot_be_stored_is_our_own_mistake(house):
     with pytest.raises(ValueError, match="without a zone"), house.service.transaction() as connection:
         ADD.run(connection, person("Aino") | {"asked_at": datetime(2026, 1, 1)})  # noqa: DTZ001
+
+
+def test_what_goes_wrong_on_the_way_is_told_in_the_same_way(sqlite_house):
+    """SQLite looks for a row only when it is read."""
+    too_large = text("(SELECT 1 AS n UNION ALL SELECT -9223372036854775808) AS v")
+    absolute = Prepared(select(func.abs(literal_column("n"))).select_from(too_large))
+    with pytest.raises(OperationalError, match="integer overflow"), sqlite_house.service.reading() as connection:
+        absolute.rows(connection)
+
+
+def test_a_value_that_is_missing_is_not_taken_for_none(house):
+    with house.service.reading() as connection, pytest.raises(ValueError, match="no value for key"):
+        FIND.row(connection, {"kay": "Aino@example.com"})
 
 
 def test_a_statement_that_is_different_each_time_is_refused(house):

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import event, text
+from sqlalchemy.exc import IntegrityError
 
 from consent_service import database
 from tests.actors import SUBSCRIBE, Visitor
@@ -47,6 +48,19 @@ def hasty_house(open_house, database_url):
 def check_refused(pages):
     assert {page.status for page in pages} == {503}
     assert all(page.answer.headers["Retry-After"] == "5" for page in pages)
+
+
+def test_what_a_refused_commit_left_open_keeps_nobody_out(sqlite_house):
+    engine = sqlite_house.service.engine
+    with sqlite_house.service.transaction() as connection:
+        connection.execute(text("CREATE TABLE parent (id INTEGER PRIMARY KEY)"))
+        late = "REFERENCES parent DEFERRABLE INITIALLY DEFERRED"
+        connection.execute(text(f"CREATE TABLE child (parent INTEGER {late})"))
+    for _ in range(database.KEPT_CONNECTIONS + 1):
+        with pytest.raises(IntegrityError), database.transaction(engine) as connection:
+            connection.execute(text("INSERT INTO child VALUES (7)"))
+    with database.transaction(engine) as connection:
+        assert connection.execute(text("SELECT count(*) FROM child")).scalar_one() == 0
 
 
 def test_a_locked_database_is_no_error_of_the_visitor_and_keeps_nothing_of_what_it_refused(hasty_house):

@@ -20,7 +20,9 @@ number = 0
 while True:
     with writers.turn(path, 5):
         number += 1
-        counter.write_text(str(number))
+        draft = counter.with_suffix(".draft")
+        draft.write_text(str(number))
+        draft.rename(counter)
         time.sleep(float(sys.argv[3]))
 """
 
@@ -35,10 +37,10 @@ def greedy(place, tmp_path):
     """Another process that takes one turn after the other; how many it has had."""
     counter = tmp_path / "turns"
     with subprocess.Popen([sys.executable, "-c", GREEDY, place, str(counter), str(WORK_S)]) as process:
-        while not (counter.exists() and counter.read_text()):
+        while not counter.exists():
             assert process.poll() is None
             time.sleep(0.01)
-        yield lambda: int(counter.read_text() or 0)
+        yield lambda: int(counter.read_text())
         process.kill()
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import Any, NoReturn
 
 import requests
@@ -47,8 +48,7 @@ class Calls:
         self._timeout_s = timeout_s
         # The transport without a session: no cookies, no redirects, and no proxy or .netrc of the machine sees the key.
         self._http = requests.adapters.HTTPAdapter()
-        headers = {"Api-Token": token, "Accept": "application/json", "User-Agent": "consent-service"}
-        self._blank = requests.Request("GET", self._base, headers).prepare()  # looked over once, and not at every call
+        self._headers = {"Api-Token": token, "Accept": "application/json", "User-Agent": "consent-service"}
 
     def close(self) -> None:
         """Close the connection kept open."""
@@ -81,6 +81,11 @@ class Calls:
         if not (200 <= answer.status_code < 300 or answer.status_code == 404 or is_expected):
             self._end(answer, content)
         return answer.status_code, content
+
+    @cached_property
+    def _blank(self) -> requests.PreparedRequest:
+        """A call with all that every one has, looked over once; raises RequestException for what nobody can send."""
+        return requests.Request("GET", self._base, self._headers).prepare()
 
     def _wanted(self, method: str, path: str, body: object) -> requests.PreparedRequest:
         wanted = self._blank.copy()

@@ -77,6 +77,13 @@ def tries(house, http, addresses):
 # The guard
 
 
+def test_every_staff_page_has_the_hooks_of_staff(house):
+    """Its form token, its limit of tries and its language; a blueprint that is not named there would have none."""
+    rules = [rule for rule in house.app.url_map.iter_rules() if rule.rule.startswith("/staff")]
+    assert len(rules) > 20
+    assert {rule.endpoint.partition(".")[0] for rule in rules} == set(accounts.STAFF_PAGES)
+
+
 def test_no_staff_page_opens_without_a_login_by_any_method(house, heidi):
     aino = Visitor(house, first="Kanerva", last="Salamyhkä")
     aino.subscribe()
