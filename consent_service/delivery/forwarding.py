@@ -160,6 +160,8 @@ def mend(keys: Vault, connection: Connection, message: Message, sent: Parcel, no
         if isinstance(sent, ContactState) and sent.tagging:  # a late call may put the tag on or take it off
             tag = {"tagged_at": now, "tagged_event_id": None}
             connection.execute(update(subscriber).where(subscriber.c.id == person.id).values(**tag))
+        if isinstance(sent, ContactState) and not sent.is_active and person.status == "active":
+            _note_taken_off(keys, connection, person, now)
         outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, SYNC, now, subscriber_id=person.id)
     has_address = person is not None and person.email_key == sent.email.lower()
     if not has_address and not _sync_owner(connection, sent.email, now) and isinstance(sent, ContactState):
@@ -170,12 +172,17 @@ def _put_back(keys: Vault, connection: Connection, sent: Stranger, now: datetime
     """Put an owner back who has confirmed since, and whom the late call took off."""
     mine = (subscriber.c.contact_id == sent.contact_id, subscriber.c.status == "active")
     owner = connection.execute(select(subscriber).where(*mine)).one_or_none()
-    if owner is None:
-        return
-    strangers.know_again(connection, keys.address_hash(owner.email_key), sent.contact_id, now)
-    strangers.note_taken_off(connection, sent.contact_id, now)
-    connection.execute(update(subscriber).where(subscriber.c.id == owner.id).values(forwarded_event_id=None))
-    outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, SYNC, now, subscriber_id=owner.id)
+    if owner is not None:
+        _note_taken_off(keys, connection, owner, now)
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, SYNC, now, subscriber_id=owner.id)
+
+
+def _note_taken_off(keys: Vault, connection: Connection, person: Row[Any], now: datetime) -> None:
+    """Note that a late call of ours took somebody off the list who is active, so that they are put back."""
+    if person.contact_id is not None:
+        strangers.know_again(connection, keys.address_hash(person.email_key), person.contact_id, now)
+        strangers.note_taken_off(connection, person.contact_id, now)
+    connection.execute(update(subscriber).where(subscriber.c.id == person.id).values(forwarded_event_id=None))
 
 
 def _basis(keys: Vault, connection: Connection, person: Row[Any]) -> Basis | None:

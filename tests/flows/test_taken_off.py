@@ -1,5 +1,7 @@
 """What this service took off the list itself is never taken for somebody's leaving."""
 
+from datetime import timedelta
+
 import pytest
 import time_machine
 
@@ -58,3 +60,29 @@ def test_a_late_take_off_of_ours_is_nobodys_withdrawal(house, clock):
     forward_until_done(house, clock)
     assert (house.status(eero.email), house.contacts.status_of(eero.email)) == ("active", SUBSCRIBED)
     assert "withdrawn" not in house.kinds(eero.email)
+
+
+def test_a_late_unsubscription_of_ours_is_not_a_second_withdrawal(house, clock):
+    """Whoever left comes back; then the call wakes up by which a relay was about to take them off the list."""
+    eero = Visitor(house, EERO, "Eero", "Niemi").becomes_active()
+    house.deliver()
+    eero.leave()
+
+    def meanwhile():
+        clock.shift(relaying.LEASE)
+        house.deliver()
+        clock.shift(timedelta(minutes=1))
+        eero.becomes_active()
+        house.deliver()
+        assert house.contacts.status_of(eero.email) == SUBSCRIBED
+        clock.shift(timedelta(minutes=1))
+
+    SlowRelay(house, meanwhile, call=1).step()
+    assert house.contacts.status_of(eero.email) == UNSUBSCRIBED, "the late call had its effect"
+    forward_until_done(house, clock)
+    assert (house.status(eero.email), house.contacts.status_of(eero.email)) == ("active", SUBSCRIBED)
+    assert house.kinds(eero.email).count("withdrawn") == 1
+    clock.shift(timedelta(minutes=1))
+    house.contacts.set_status(eero.email, UNSUBSCRIBED)
+    house.compare(by_hand=False)
+    assert house.status(eero.email) == "passive", "who leaves there later has left"
