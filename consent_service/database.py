@@ -69,6 +69,7 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 MIGRATION_LOCK = 7_310_457  # any numbers, the same for every process of this service
 LOG_LOCK = 7_310_458
 _INSERTED = literal(True)
+_SOON = text("SET LOCAL synchronous_commit = off")
 
 
 class SchemaNewer(Exception):
@@ -99,11 +100,13 @@ def make_engine(url: str) -> Engine:
 def transaction(engine: Engine, *, lasting: bool = True) -> Iterator[Connection]:
     """One transaction that may write: commits at the end of the block, rolls back on any exception.
 
-    One that is not `lasting` holds for every process at once as well, but need not wait for the disk: a power cut may
-    undo it. PostgreSQL, which would have to be told each time, waits all the same.
+    One that is not `lasting` holds for every process at once as well, but does not wait for the disk: a power cut may
+    undo it.
     """
     options = {"writes": True, "lasting": lasting}
     with _turn(engine), engine.connect().execution_options(**options) as connection, connection.begin():
+        if not lasting and engine.dialect.name == "postgresql":
+            connection.execute(_SOON)
         yield connection
 
 
