@@ -69,7 +69,7 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 MIGRATION_LOCK = 7_310_457  # any numbers, the same for every process of this service
 LOG_LOCK = 7_310_458
 _INSERTED = literal(True)
-_SOON = text("SET LOCAL synchronous_commit = off")
+_SOON = Prepared(text("SET LOCAL synchronous_commit = off"))
 
 
 class SchemaNewer(Exception):
@@ -106,7 +106,7 @@ def transaction(engine: Engine, *, lasting: bool = True) -> Iterator[Connection]
     options = {"writes": True, "lasting": lasting}
     with _turn(engine), engine.connect().execution_options(**options) as connection, connection.begin():
         if not lasting and engine.dialect.name == "postgresql":
-            connection.execute(_SOON)
+            _SOON.run(connection)
         yield connection
 
 
