@@ -48,10 +48,9 @@ def _held(path: str, until: float) -> Iterator[None]:
         yield
         return
     try:
-        if _lock(descriptor, NEXT, until) and _lock(descriptor, NOW, until):
-            fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, NEXT)
-        else:  # who goes on without a turn stands in nobody's way
-            fcntl.lockf(descriptor, fcntl.LOCK_UN)
+        if _lock(descriptor, NEXT, until):
+            _lock(descriptor, NOW, until)
+            fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, NEXT)  # also without a turn: it stands in nobody's way
         yield
     finally:
         os.close(descriptor)
