@@ -279,7 +279,7 @@ def _address(sender: str) -> str:
 def _part(letter: Letter, subtype: str) -> Iterator[str]:
     """One of the two bodies (RFC 2046 section 5.1): as it is, or quoted-printable (RFC 2045 section 6.7)."""
     content = (letter.html if subtype == "html" else letter.text).replace("\r\n", "\n").replace("\r", "\n")
-    # HTML can name every letter in ASCII, and encoding it took as long as handing the mail over.
+    # HTML can name every letter in ASCII, and then need not be encoded.
     words = content.encode("ascii", "xmlcharrefreplace") if subtype == "html" else content.encode()
     is_plain = words.isascii() and max(map(len, words.split(b"\n"))) <= LONGEST_LINE
     encoding, body = ("7bit", words) if is_plain else ("quoted-printable", binascii.b2a_qp(words, istext=True))

@@ -45,7 +45,7 @@ class Server(BaseApplication):
     def load(self) -> Flask:
         """Build the application in a worker."""
         app = create_app(self._service)
-        gc.freeze()  # what is there now stays: looking through it for garbage took as long as a visitor's page
+        gc.freeze()  # what is there now stays, and need not be looked through for garbage
         return app
 
 
