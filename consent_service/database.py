@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from enum import Enum
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
@@ -50,7 +51,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from consent_service import writers
-from consent_service.prepared import Prepared
+from consent_service.prepared import Prepared, refuse
 
 BUSY_TIMEOUT_S = 10
 FAST_TO_SCRUB = 16 * 1024 * 1024
@@ -69,7 +70,24 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 MIGRATION_LOCK = 7_310_457  # any numbers, the same for every process of this service
 LOG_LOCK = 7_310_458
 _INSERTED = literal(True)
-_SOON = Prepared(text("SET LOCAL synchronous_commit = off"))
+
+
+class Kind(Enum):
+    """What a transaction is for; without one, SQLAlchemy's own begin as it is everywhere."""
+
+    LASTING = "lasting"
+    HASTY = "hasty"
+    READING = "reading"
+    SNAPSHOT = "snapshot"
+
+
+# In one message; what only reads needs none, each of its questions is asked of another moment anyway (READ COMMITTED).
+POSTGRESQL_BEGINS = {
+    Kind.LASTING: "BEGIN",
+    Kind.HASTY: "BEGIN; SET LOCAL synchronous_commit = off",
+    Kind.SNAPSHOT: "BEGIN ISOLATION LEVEL REPEATABLE READ",
+}
+SQLITE_SYNCHRONOUS = {Kind.LASTING: "FULL", Kind.HASTY: "NORMAL"}
 
 
 class SchemaNewer(Exception):
@@ -91,6 +109,8 @@ def make_engine(url: str) -> Engine:
     waits = f"-c lock_timeout={BUSY_TIMEOUT_S}s {parsed.query.get('options', '')}"
     limits = {"connect_timeout": BUSY_TIMEOUT_S} | dict(parsed.query) | {"options": waits}
     engine = _pooled(parsed.set(drivername="postgresql+psycopg"), limits)
+    event.listen(engine, "connect", _prepare_postgresql)
+    event.listen(engine, "begin", _begin_postgresql)
     event.listen(engine, "checkin", lambda _, record: record.info.update(used_at=time.monotonic()))
     event.listen(engine, "checkout", partial(_ask_if_idle, engine))
     return engine
@@ -103,25 +123,21 @@ def transaction(engine: Engine, *, lasting: bool = True) -> Iterator[Connection]
     One that is not `lasting` holds for every process at once as well, but does not wait for the disk: a power cut may
     undo it.
     """
-    options = {"writes": True, "lasting": lasting}
-    with _turn(engine), engine.connect().execution_options(**options) as connection, connection.begin():
-        if not lasting and engine.dialect.name == "postgresql":
-            _SOON.run(connection)
+    with _turn(engine), _begun(engine.connect(), Kind.LASTING if lasting else Kind.HASTY) as connection:
         yield connection
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """One transaction that only reads; on SQLite it never waits for a writer."""
-    with engine.connect() as connection, connection.begin():
+    """Read only: on SQLite one transaction that never waits for a writer, on PostgreSQL one for each question."""
+    with _begun(engine.connect(), Kind.READING) as connection:
         yield connection
 
 
 @contextmanager
 def snapshot(engine: Engine) -> Iterator[Connection]:
     """One transaction that only reads and sees nothing of what is committed meanwhile."""
-    level = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
-    with engine.connect().execution_options(**level) as connection, connection.begin():
+    with _begun(engine.connect(), Kind.SNAPSHOT) as connection:
         yield connection
 
 
@@ -215,7 +231,7 @@ def upgrade(engine: Engine) -> None:
 @contextmanager
 def remaking(engine: Engine) -> Iterator[Connection]:
     """One transaction that may change the form of tables, while nobody else does."""
-    with engine.connect().execution_options(writes=True, migrates=True) as connection, connection.begin():
+    with _begun(engine.connect().execution_options(migrates=True), Kind.LASTING) as connection:
         connection.detach()  # from the pool: it is closed at the end, since it does not check what others must
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = 0"))  # another process may migrate for long
@@ -300,6 +316,14 @@ def _ask_if_idle(engine: Engine, connection: DBAPIConnection, record: Connection
         raise DisconnectionError("it ended while nobody used it") from error
 
 
+@contextmanager
+def _begun(connection: Connection, kind: Kind) -> Iterator[Connection]:
+    with connection:
+        connection.info[Kind] = kind
+        with connection.begin():
+            yield connection
+
+
 def _pooled(url: URL, connect_args: Mapping[str, Any], **options: Any) -> Engine:
     """An engine with as many connections as threads ask at once, so that none ever waits for another's."""
     return create_engine(url, connect_args=connect_args, pool_size=KEPT_CONNECTIONS, max_overflow=-1, **options)
@@ -347,12 +371,27 @@ def _lower(value: object) -> object:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    options, driver = connection.get_execution_options(), cast(sqlite3.Connection, connection.connection)
+    kind, driver = connection.info.pop(Kind, None), cast(sqlite3.Connection, connection.connection.driver_connection)
     try:
-        if options.get("migrates"):  # a table that is made anew must not take along the rows that refer to it
+        if connection.get_execution_options().get("migrates"):  # a table made anew must not take its rows' referrers
             driver.execute("PRAGMA foreign_keys=OFF")
-        if options.get("writes"):
-            driver.execute(f"PRAGMA synchronous={'FULL' if options.get('lasting', True) else 'NORMAL'}")
-        driver.execute("BEGIN IMMEDIATE" if options.get("writes") else "BEGIN")
+        if kind in SQLITE_SYNCHRONOUS:
+            driver.execute(f"PRAGMA synchronous={SQLITE_SYNCHRONOUS[kind]}")
+        driver.execute("BEGIN IMMEDIATE" if kind in SQLITE_SYNCHRONOUS else "BEGIN")
     except sqlite3.OperationalError as error:
-        raise OperationalError("BEGIN", None, error) from error
+        refuse(connection, "BEGIN", error)
+
+
+def _prepare_postgresql(connection: psycopg.Connection[Any], _record: object) -> None:
+    connection.autocommit = True  # BEGIN is ours, see _begin_postgresql
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    kind = connection.info.pop(Kind, Kind.LASTING)
+    if kind is Kind.READING:
+        return
+    driver: Any = connection.connection.driver_connection
+    try:
+        driver.execute(POSTGRESQL_BEGINS[kind], prepare=False)  # several statements in one message
+    except psycopg.Error as error:
+        refuse(connection, "BEGIN", error)

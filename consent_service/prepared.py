@@ -124,7 +124,7 @@ class _Form:
         try:
             return read(driver.execute(self._text, told))  # SQLite looks for the second row when it is read
         except Exception as error:
-            self._fail(connection, driver, error)
+            refuse(connection, self._text, error)
 
     def _as_row(self, found: Sequence[Any]) -> Row[Any]:
         read = list(found)
@@ -133,17 +133,19 @@ class _Form:
         row: Row[Any] = self._row(read)
         return row
 
-    def _fail(self, connection: Connection, driver: Any, error: Exception) -> NoReturn:
-        dialect = connection.dialect
-        kind = dialect.loaded_dbapi.Error
-        if not isinstance(error, kind):
-            raise error
-        has_ended = dialect.is_disconnect(error, driver, None)
-        if has_ended:
-            connection.invalidate(error)
-        raise DBAPIError.instance(
-            self._text, None, error, kind, hide_parameters=True, connection_invalidated=has_ended, dialect=dialect
-        ) from error
+
+def refuse(connection: Connection, statement: str, error: Exception) -> NoReturn:
+    """Raise what the driver said as SQLAlchemy would, DBAPIError, and do away with a connection that has ended."""
+    dialect, kind = connection.dialect, connection.dialect.loaded_dbapi.Error
+    if not isinstance(error, kind):
+        raise error
+    driver: Any = connection.connection.driver_connection
+    has_ended = dialect.is_disconnect(error, driver, None)
+    if has_ended:
+        connection.invalidate(error)
+    raise DBAPIError.instance(
+        statement, None, error, kind, hide_parameters=True, connection_invalidated=has_ended, dialect=dialect
+    ) from error
 
 
 def _all(cursor: DBAPICursor) -> Sequence[Any]:

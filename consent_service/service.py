@@ -147,7 +147,7 @@ class Service:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One transaction that only reads."""
+        """Read only; questions that have to see one moment need a `snapshot`."""
         with database.reading(self.engine) as connection:
             yield connection
 

@@ -8,52 +8,74 @@ the database and hears from there. Must not know what is written.
 The locks of a file are a process's, not a thread's (fcntl(2)): its threads queue on one lock before, one for each file.
 """
 
+import contextlib
 import fcntl
 import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 NEXT, NOW = 0, 1  # the bytes of the file that are locked: to stand next in line, and to have the turn
-FIRST: dict[str, threading.Lock] = {}  # by file
 SHORTEST_LOOK_S = 0.0005
 LONGEST_LOOK_S = {NEXT: 0.004, NOW: 0.001}
+
+
+class _Line:
+    """Where a process queues for one file: its threads at a lock, and the first of them at the file beside it."""
+
+    def __init__(self, path: str):
+        self.first = threading.Lock()
+        self._path = path
+        self._descriptor: int | None = None
+
+    def stand(self, until: float) -> None:
+        """Wait at the file for the turn, until it has come or as long as that."""
+        descriptor = self._opened()
+        if descriptor is not None and _lock(descriptor, NEXT, until):
+            _lock(descriptor, NOW, until)
+            fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, NEXT)  # also without a turn: it stands in nobody's way
+
+    def leave(self) -> None:
+        """Let the next process have the turn; a killed one has left by that."""
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, NOW)
+
+    def _opened(self) -> int | None:
+        if self._descriptor is not None and os.fstat(self._descriptor).st_nlink:
+            return self._descriptor
+        with contextlib.suppress(OSError):  # a full disk or a folder that nobody may write to: the database will say so
+            if self._descriptor is not None:  # somebody took the file away; the others queue at a new one
+                os.close(self._descriptor)
+                self._descriptor = None
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return self._descriptor
+
+
+LINES: dict[str, _Line] = {}  # by file; kept, since a file that is closed loses its locks
 
 
 @contextmanager
 def turn(path: str, patience_s: float) -> Iterator[None]:
     """Wait for the turn to write to the file at `path`, at most so many seconds, and keep it for the block."""
-    until, first = time.monotonic() + patience_s, _first_of_process(path)
-    if not first.acquire(timeout=patience_s):
+    until, line = time.monotonic() + patience_s, _line(path)
+    if not line.first.acquire(timeout=patience_s):
         yield
         return
     try:
-        with _held(f"{os.path.realpath(path)}-queue", until):
-            yield
-    finally:
-        first.release()
-
-
-def _first_of_process(path: str) -> threading.Lock:
-    return FIRST.setdefault(os.path.realpath(path), threading.Lock())
-
-
-@contextmanager
-def _held(path: str, until: float) -> Iterator[None]:
-    """Hold the turn for the block, if it came in time; the locks end with the descriptor, and with a killed process."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError:  # a full disk or a folder that nobody may write to: the database will say so
-        yield
-        return
-    try:
-        if _lock(descriptor, NEXT, until):
-            _lock(descriptor, NOW, until)
-            fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, NEXT)  # also without a turn: it stands in nobody's way
+        line.stand(until)
         yield
     finally:
-        os.close(descriptor)
+        line.leave()
+        line.first.release()
+
+
+@cache
+def _line(path: str) -> _Line:
+    file = f"{os.path.realpath(path)}-queue"
+    return LINES.setdefault(file, _Line(file))
 
 
 def _lock(descriptor: int, place: int, until: float) -> bool:

@@ -33,7 +33,7 @@ def step_to(engine, revision):
     """Go to a step, as `database.upgrade` goes to the last one."""
     config = Config()
     config.set_main_option("script_location", str(database.MIGRATIONS))
-    with engine.connect().execution_options(writes=True, migrates=True) as connection, connection.begin():
+    with database.remaking(engine) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
 
