@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     activecampaign_webhook_secret: str = ""
     redis_url: str = ""
     metrics_token: str = ""
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     controller_file: Path | None = None
     evidence_ip: Literal["truncated", "full", "none"] = "truncated"
@@ -111,6 +112,14 @@ class Settings(BaseSettings):
         if value and (parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment):
             raise ValueError("write the address people use, like https://tilaus.example.fi")
         return value.rstrip("/")
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _bare_origins(cls, value: object) -> object:
+        origins = tuple(str(origin).rstrip("/").lower() for origin in _split(value))
+        if not all(re.fullmatch(r"https://[^/?#@\s]+|http://(localhost|127\.0\.0\.1)(:\d+)?", one) for one in origins):
+            raise ValueError("write the web sites with commas between them, like https://www.example.fi")
+        return origins
 
     @field_validator("database_url")
     @classmethod

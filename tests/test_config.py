@@ -27,6 +27,7 @@ WRONG = {
     "CONSENT_MODE": ["staging", "Production"],
     "PORT": ["0", "65536", "http"],
     "CONSENT_PUBLIC_URL": ["tilaus.fi", "ftp://tilaus.fi", "https://", "https://tilaus.fi/?a=1", "https://tilaus.fi/#a"],
+    "CONSENT_ALLOWED_ORIGINS": ["www.keinuma.fi", "http://keinuma.fi", "https://a.fi https://b.fi", "https://a.fi/x"],
     "CONSENT_DATABASE_URL": ["nonsense", "mysql://host/name", "postgres://host/name", "sqlite://", "sqlite:///:memory:"],
     "CONSENT_SECRET_KEYS": ["too-short-a-secret", f"{SECRET},too-short-a-secret"],
     "CONSENT_DATA_KEYS": ["not-base64!", "c2hvcnQ=", "ä" * 44, f"{DATA_KEY},c2hvcnQ=", DATA_KEY + "AAAA"],

@@ -89,7 +89,7 @@ ROWS = [
     {"chores", "reconcile", "backups"},
     {"relay", "doctor", "restore"},
     {"web.visitor", "web.forms", "web.messages", "web.filled"},
-    {"web.accounts", "web.pages", "web.health", "web.metrics", "web.rendered"},
+    {"web.accounts", "web.pages", "web.health", "web.metrics", "web.rendered", "web.origins"},
     {"web.public", "web.development", "web.evidence", "web.statement", "web.sheet", "web.webhooks"},
     {"web.my_data", "web.rights", "web.connection"},
     {"web.console"},

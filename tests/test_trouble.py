@@ -207,6 +207,14 @@ def test_another_site_cannot_send_our_forms_through_a_visitors_browser(sqlite_ho
     assert one_click.status == 200
 
 
+def test_a_form_on_one_of_our_own_sites_is_taken(open_house, tmp_path):
+    house = open_house(f"sqlite:///{tmp_path}/var/consent.db", allowed_origins="https://www.keinuma.example")
+    for origin, is_ours in (("https://www.keinuma.example", True), ("https://evil.example", False), ("null", False)):
+        sent = {"Sec-Fetch-Site": "cross-site", "Origin": origin}
+        answer = house.post("/subscribe", {"email": "aino@example.com"}, headers=sent)
+        assert ('value="aino@example.com"' in answer.html) is is_ours, origin
+
+
 def test_what_production_writes_is_for_its_own_user_only(tmp_path):
     given = variables(settings(f"sqlite:///{tmp_path}/var/consent.db"))
     assert run(tmp_path, "migrate", given=given).returncode == 0

@@ -24,7 +24,7 @@ from consent_service.config import PACKAGE, TEMPLATES, Settings
 from consent_service.rate_limit import RateLimit
 from consent_service.service import Service
 from consent_service.tokens import TokenRefused
-from consent_service.web import accounts, pages
+from consent_service.web import accounts, origins, pages
 from consent_service.web.console import console
 from consent_service.web.development import development
 from consent_service.web.evidence import evidence
@@ -109,8 +109,9 @@ def _check_form() -> ResponseReturnValue | None:
         return None
     if request.mimetype not in FORM_TYPES and (request.mimetype or request.content_length):
         return pages.error(415)
-    if request.headers.get("Sec-Fetch-Site") == "cross-site" and request.endpoint != "public.unsubscribe":
-        return pages.error(400)  # another site made the visitor's browser send it; one-click alone comes from elsewhere
+    is_from_elsewhere = request.headers.get("Sec-Fetch-Site") == "cross-site"
+    if is_from_elsewhere and not (request.endpoint == "public.unsubscribe" or origins.may_send()):
+        return pages.error(400)  # another site made the visitor's browser send it; one-click comes from anywhere
     is_webhook = request.blueprint == "webhooks"  # it names several lists in fields of one name
     if not is_webhook and any(len(values) > 1 for _, values in request.form.lists()):
         return pages.error(400)
