@@ -53,6 +53,7 @@ def variables(wanted: Settings) -> dict[str, str]:
         "secret_keys": ",".join(wanted.secret_keys),
         "data_keys": ",".join(base64.b64encode(key).decode() for key in wanted.data_keys),
         "log_key": ",".join(base64.b64encode(key).decode() for key in wanted.log_key),
+        "allowed_origins": ",".join(wanted.allowed_origins),
     }
     ours = {f"CONSENT_{name.upper()}": str(value) for name, value in values.items() if value not in (None, "")}
     return {name: value for name, value in ours.items() if name not in ("CONSENT_HOST", "CONSENT_PORT")} | {
