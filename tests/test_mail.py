@@ -41,6 +41,13 @@ def sender_to(server: MailServer, query: str = ""):
         mail.close()
 
 
+@pytest.fixture(params=["several commands at once", "one by one"])
+def mail(mail, request):
+    """A mail server that takes commands together, as most do, and one that does not."""
+    mail.pipelining = request.param != "one by one"
+    return mail
+
+
 @pytest.fixture
 def out(mail):
     with sender_to(mail) as sender:
@@ -139,6 +146,20 @@ def test_a_letter_refused_before_its_content_leaves_a_clean_line_behind():
         assert out.deliver(LETTER) == Delivered("250")
     verbs = [line.partition(" ")[0].upper() for line in server.heard]
     assert "RSET" in verbs[verbs.index("DATA") :][:2], "the transaction begun is given up before the next"
+
+
+def test_a_server_that_waits_for_a_mail_to_nobody_gets_none():
+    answers = {"EHLO": ["250-mail.test\r\n250 PIPELINING"] * 2, "RCPT": ["550 5.1.1 No such user"]}
+    with scripted(answers) as server, contextlib.closing(SmtpMail(server.url)) as out:
+        assert isinstance(out.deliver(LETTER), Rejected)
+        assert out.deliver(LETTER) == Delivered("250")
+    assert server.lines == 2
+
+
+def test_a_line_of_one_dot_does_not_end_the_letter(out, mail):
+    assert out.deliver(replace(LETTER, text="Ensin\n.\n..\nsitten\n")) == Delivered("250")
+    [got] = mail.mails
+    assert got.text.splitlines() == ["Ensin", ".", "..", "sitten"]
 
 
 def test_a_server_that_says_it_hangs_up_an_idle_line_is_called_again():
@@ -324,7 +345,7 @@ class _Desk(socketserver.StreamRequestHandler):
             answer = script.answers[verb].pop(0) if script.answers.get(verb) else script.usual(verb)
             self._say(answer)
             if answer.startswith("354"):
-                while self.rfile.readline() != b".\r\n":
+                while self.rfile.readline() not in (b".\r\n", b""):
                     pass
                 self._say("250 OK")
             if verb == "QUIT" or answer.startswith("421"):

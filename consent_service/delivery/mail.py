@@ -7,6 +7,8 @@ the server has closed it. Must never query the database.
 
 import binascii
 import io
+import itertools
+import re
 import smtplib
 import socket
 import ssl
@@ -29,8 +31,12 @@ PATIENCE_S = 30  # of one delivery: a server that says a letter every nine secon
 SUBMISSION_PORT, TLS_PORT = 587, 465
 ENCODED_LINE = 72  # RFC 2047 section 2 allows 76; Header counts a few letters too few
 LONGEST_LINE = 998  # bytes, without its end
+LINE_OF_DOTS = re.compile(rb"^\.", re.MULTILINE)  # RFC 5321 section 4.5.2: one alone would end the mail
+TAKEN = (250, 251)
 PERMANENT = range(500, 600)
 ABOUT_THE_SESSION = (421, 500, 502, 503, 504, 521, 530, 534, 535, 538)  # RFC 5321 section 4.2, RFC 4954 section 6
+
+Answers = Iterator[tuple[int, bytes]]
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,7 @@ class SmtpMail:
         sender = _address(letter.sender)
         self._begin()
         try:
-            return Delivered(self._send(self._ready(sender), sender, letter.recipient, content))
+            return Delivered(self._send(sender, letter.recipient, content))
         except smtplib.SMTPRecipientsRefused as refused:
             return self._refused("recipient", *refused.recipients[letter.recipient])
         except smtplib.SMTPDataError as refused:
@@ -177,32 +183,48 @@ class SmtpMail:
             raise TimeoutError
         return min(TIMEOUT_S, left_s)
 
-    def _ready(self, sender: str) -> smtplib.SMTP:
-        """The server with a mail begun: over the connection kept open, or a new one where the server has ended that."""
-        if self._server is not None:
-            try:
-                code, answer = self._server.docmd("MAIL", f"FROM:<{sender}>")
-            except (smtplib.SMTPException, OSError):
-                code, answer = 421, b""
-            if code != 421:  # RFC 5321 section 3.8: it closes an idle line, or one that has brought enough
-                return self._accepted(code, answer, sender)
-            self.close()
-        self._server = self._connect()
-        return self._accepted(*self._server.docmd("MAIL", f"FROM:<{sender}>"), sender)
-
-    def _accepted(self, code: int, answer: bytes, sender: str) -> smtplib.SMTP:
-        if code != 250 or self._server is None:
+    def _send(self, sender: str, recipient: str, content: bytes) -> str:
+        server, answers = self._begun(sender, recipient)
+        code, answer = next(answers)
+        if code != 250:
             raise smtplib.SMTPSenderRefused(code, answer, sender)
-        return self._server
-
-    def _send(self, server: smtplib.SMTP, sender: str, recipient: str, content: bytes) -> str:
-        code, answer = server.docmd("RCPT", f"TO:<{recipient}>")
-        if code not in (250, 251):
+        code, answer = next(answers)
+        if code not in TAKEN:
             raise smtplib.SMTPRecipientsRefused({recipient: (code, answer)})
-        code, answer = server.data(content)
+        code, answer = next(answers)
+        if code == 354:
+            server.send(LINE_OF_DOTS.sub(b"..", content) + b".\r\n")
+            code, answer = server.getreply()
         if code != 250:
             raise smtplib.SMTPDataError(code, answer)
         return f"{code}"
+
+    def _begun(self, sender: str, recipient: str) -> tuple[smtplib.SMTP, Answers]:
+        """A mail begun over the connection kept open, or over a new one where the server has ended that."""
+        if self._server is not None:
+            try:
+                answers = self._offer(self._server, sender, recipient)
+                first = next(answers)
+            except (smtplib.SMTPException, OSError):
+                first = 421, b""
+            if first[0] != 421 and self._server is not None:  # RFC 5321 section 3.8: it closes an idle line, or
+                return self._server, itertools.chain([first], answers)  # one that has brought enough
+            self.close()
+        server = self._server = self._connect()
+        return server, self._offer(server, sender, recipient)
+
+    def _offer(self, server: smtplib.SMTP, sender: str, recipient: str) -> Answers:
+        """What a server says to MAIL, RCPT and DATA: asked one by one, or in one message if it can (RFC 2920)."""
+        commands = (f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>", "DATA")
+        if not server.has_extn("pipelining"):
+            return (server.docmd(command) for command in commands)
+        server.send("".join(f"{command}\r\n" for command in commands))
+        answers = [server.getreply()]
+        while len(answers) < len(commands) and answers[-1][0] != 421:
+            answers.append(server.getreply())
+        if answers[-1][0] == 354 and answers[1][0] not in TAKEN:
+            server.close()  # it waits for a mail that goes to nobody
+        return iter(answers)
 
     def _connect(self) -> smtplib.SMTP:
         host = self._parts.hostname or ""

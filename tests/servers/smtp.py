@@ -65,6 +65,7 @@ class MailServer:
 
     def __init__(self, *, auth: tuple[str, str] | None = None, starttls: bool = False, smtputf8: bool = False) -> None:
         self.auth, self.starttls, self.smtputf8 = auth, starttls, smtputf8
+        self.pipelining = True
         self.delay_s = 0.0
         self._changed = threading.Condition()
         self._mails: list[Received] = []

@@ -21,6 +21,7 @@ class Desk(Protocol):
 
     auth: tuple[str, str] | None
     smtputf8: bool
+    pipelining: bool
     delay_s: float
 
     def take(self, stage: str) -> str | None:
@@ -128,6 +129,13 @@ class _Clerk:
         assert isinstance(login, LoginPassword)
         given = (login.login.decode(), login.password.decode())
         return AuthResult(success=given == self._desk.auth, handled=False)
+
+    async def handle_EHLO(
+        self, server: SMTP, session: Any, envelope: Any, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """Say what is offered."""
+        session.host_name = hostname
+        return ["250-PIPELINING", *responses] if self._desk.pipelining else responses
 
     async def handle_MAIL(self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]) -> str:
         """Take the sender."""
