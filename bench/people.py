@@ -125,7 +125,7 @@ class Person:
 
     def _ask(self) -> None:
         """Ask, and have the mail sent."""
-        texts, ask_id = self._writer.texts, self._hex()
+        texts, ask_id = self._writer.texts, self._id(self._at)
         core = {"kind": "requested", "confirmation": ask_id, "purpose": statements.PURPOSE, "purpose_version": 1}
         shown = {"consent": texts["consent"], "privacy": texts["privacy"]}
         asked = core | self._names | {"source": "form", "texts": shown, "email": self._email}
@@ -150,7 +150,7 @@ class Person:
 
     def _append(self, core: dict[str, Any], actor: str, door: str, tech: str) -> tuple[str, datetime]:
         """Add an event as `evidence.append` makes it, and return its id and time."""
-        event_id, at, writer = self._hex(), self._at, self._writer
+        event_id, at, writer = self._id(self._at), self._at, self._writer
         self._at += timedelta(seconds=self._chance.randrange(30, 600))
         told = {"actor": actor, "at": seal.timestamp(at), "door": door, "previous": self._previous}
         payload, blind = canonical(core | told | {"subscriber": self.id}), self._chance.randbytes(seal.BLIND)
@@ -175,9 +175,9 @@ class Person:
             asked = (ask["id"], self.id, statements.PURPOSE, writer.texts["consent"], "fi", *ways)
             until = ask["asked_at"] + timedelta(days=7)
             writer.add(confirmation, *asked, ask["asked_at"], until, ask["used_at"], ask["used_event_id"])
-            writer.add(outbox_message, self._hex(), "mail", "confirmation", self.id, ask["id"], done, done, 1, done)
+            writer.add(outbox_message, self._id(done), "mail", "confirmation", self.id, ask["id"], done, done, 1, done)
         if status != PENDING:
-            writer.add(outbox_message, self._hex(), "activecampaign", "sync", self.id, None, done, done, 1, done)
+            writer.add(outbox_message, self._id(done), "activecampaign", "sync", self.id, None, done, done, 1, done)
         hashed = writer.service.vault.address_hash(self._email)
         writer.add(allowance, f"ask:{hashed}", json.dumps([[done.timestamp(), hashed]]), done)
         if self._chance.random() < OTHERS:
@@ -187,8 +187,9 @@ class Person:
         nonce, content = self._chance.randbytes(vault.NONCE), f'{{"blind":"{blind.hex()}","payload":{payload}}}'
         return nonce + self._key.encrypt(nonce, content.encode(), context.encode())
 
-    def _hex(self) -> str:
-        return self._chance.randbytes(16).hex()
+    def _id(self, at: datetime) -> str:
+        """An id as `ids.new_id` makes it."""
+        return f"{int(at.timestamp() * 1000):012x}{self._chance.randbytes(10).hex()}"
 
 
 class Writer:

@@ -4,7 +4,6 @@ The newest ask of a person is the open one; only its link works. An ask for a ch
 address, which is nobody's until its owner confirms. What an answer changes is for the rooms that use this one.
 """
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -16,6 +15,7 @@ from consent_service import people, statements
 from consent_service.delivery import allowance, outbox
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.moves import MOVE
+from consent_service.ids import new_id
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
@@ -114,7 +114,7 @@ def forgive(connection: Connection, occasion: Occasion, address: Address) -> Non
 
 def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask: Ask, source: str) -> str:
     """Make this the person's open ask and return its id; nothing else of theirs changes."""
-    confirmation_id, extra = secrets.token_hex(16), _staff_values(ask.staff) | _batch_values(ask)
+    confirmation_id, extra = new_id(occasion.now), _staff_values(ask.staff) | _batch_values(ask)
     evidence.keep_texts(connection, occasion, ask.terms.shown.values())
     names: Payload = {"first_name": ask.first_name, "last_name": ask.last_name, "language": ask.language}
     texts = {name: shown.sha256 for name, shown in ask.terms.shown.items()}

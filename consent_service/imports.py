@@ -23,6 +23,7 @@ from consent_service.delivery import caps, departures, outbox, strangers, suppre
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.letters import SERVICE
 from consent_service.erasure import IMPORT_UNDONE
+from consent_service.ids import new_id
 from consent_service.import_claims import UNKNOWN, Candidate, Claim, RowRefused
 from consent_service.import_file import Line
 from consent_service.language import language
@@ -242,7 +243,7 @@ def _take(connection: Connection, occasion: Occasion, batch: Batch, person: Cand
 
 def _make_active(connection: Connection, occasion: Occasion, batch: Batch, person: Candidate) -> str:
     """Make somebody new active on a claim; their status here instead, when somebody else was faster."""
-    subscriber_id, confirmation_id = str(uuid.uuid4()), secrets.token_hex(16)
+    subscriber_id, confirmation_id = str(uuid.uuid4()), new_id(occasion.now)
     known = {"email": person.address.email, "email_key": person.address.key} | _names(person)
     row = {"id": subscriber_id, "status": "pending", "asked_at": occasion.now, **known}
     if not insert_if_absent(connection, subscriber, row):

@@ -26,6 +26,7 @@ ROOMS = {
     "config": {"controller"},
     "language": set(),
     "people": set(),
+    "ids": set(),
     "import_file": set(),
     "import_claims": {"import_file", "people"},
     "tokens": set(),

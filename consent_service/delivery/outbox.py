@@ -4,13 +4,13 @@ A message holds ids only and is level-triggered: what it needs is read when it r
 Nobody is told anything from here: `relaying` delivers. Must not know SMTP, HTTP, or a use case.
 """
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from consent_service.ids import new_id
 from consent_service.models import outbox_message
 from consent_service.prepared import Prepared
 
@@ -131,7 +131,7 @@ def enqueue(
     if subscriber_id is not None:
         _wake(connection, lane, subscriber_id, now)
     values = {
-        "key": secrets.token_hex(16),
+        "key": new_id(now),
         "lane": lane,
         "kind": kind,
         "subscriber_id": subscriber_id,

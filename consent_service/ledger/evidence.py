@@ -6,7 +6,6 @@ event's place.
 """
 
 import json
-import secrets
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from consent_service import statements
 from consent_service.database import insert_if_absent
+from consent_service.ids import new_id
 from consent_service.ledger import merkle, seal, vault
 from consent_service.ledger.seal import Compartment, Opening, Payload
 from consent_service.ledger.vault import Vault, VaultRefused
@@ -79,7 +79,7 @@ def append(connection: Connection, occasion: Occasion, subscriber_id: str, core:
 
     The caller holds the person's row, so `previous` and the rising time cannot be raced.
     """
-    event_id = secrets.token_hex(16)
+    event_id = new_id(occasion.now)
     previous = _NEWEST.row(connection, {"person": subscriber_id})
     at = max(occasion.now, previous.recorded_at + timedelta(microseconds=1)) if previous else occasion.now
     told = core | {
@@ -121,7 +121,7 @@ def append_filler(connection: Connection, occasion: Occasion) -> None:
 
 def append_plain(connection: Connection, occasion: Occasion, core: Payload) -> Recorded:
     """Append an event about the log itself and not about a person; its payload stays readable for the audit."""
-    event_id = secrets.token_hex(16)
+    event_id = new_id(occasion.now)
     told = core | {"actor": occasion.actor, "at": seal.timestamp(occasion.now), "door": occasion.door}
     opening = Opening(told, seal.new_blind())
     leaf = seal.leaf(event_id, occasion.now, seal.commitment("core", opening), seal.new_blind())
