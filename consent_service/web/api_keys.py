@@ -23,6 +23,11 @@ from consent_service.web.visitor import service
 keys = Blueprint("api_keys", __name__, url_prefix="/api-keys")
 
 NO_NAME, NO_SCOPE = mark("Write which program it is for, in at most 100 characters."), mark("Choose what it may do.")
+IN_SHORT = {
+    api_keys.SUBSCRIBE: mark("start subscriptions"),
+    api_keys.WITHDRAW: mark("end subscriptions"),
+    api_keys.READ: mark("read how an address stands"),
+}
 KEY_ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -63,7 +68,7 @@ def show() -> ResponseReturnValue:
     """Every key there has been."""
     with service().reading() as connection:
         known = api_keys.known(connection)
-    return render_template("console/api_keys.html", known=known, scopes=SCOPES)
+    return render_template("console/api_keys.html", known=known, scopes=IN_SHORT)
 
 
 @keys.get("/make")
