@@ -67,11 +67,21 @@ class StaffRequest:
     asked_on: date
 
 
+@dataclass(frozen=True)
+class ProgramRequest:
+    """Through which other program of the company a person asked: its key's name, the page that showed them the text."""
+
+    key_name: str
+    site: str
+    occasion: str | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """One request for permission: whom, in which language, and on which terms; `staff` when staff were asked.
+    """One request for permission: whom, in which language, and on which terms.
 
-    `batch_id` when their address comes from an earlier list.
+    `staff` when staff were asked, `program` when another program was; `batch_id` when their address comes from an
+    earlier list.
     """
 
     address: Address
@@ -80,6 +90,7 @@ class Ask:
     language: str
     terms: Terms
     staff: StaffRequest | None = None
+    program: ProgramRequest | None = None
     batch_id: str | None = None
 
 
@@ -114,7 +125,8 @@ def forgive(connection: Connection, occasion: Occasion, address: Address) -> Non
 
 def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask: Ask, source: str) -> str:
     """Make this the person's open ask and return its id; nothing else of theirs changes."""
-    confirmation_id, extra = new_id(occasion.now), _staff_values(ask.staff) | _batch_values(ask)
+    confirmation_id = new_id(occasion.now)
+    extra = _staff_values(ask.staff) | _batch_values(ask) | _occasion_there(ask.program)
     evidence.keep_texts(connection, occasion, ask.terms.shown.values())
     names: Payload = {"first_name": ask.first_name, "last_name": ask.last_name, "language": ask.language}
     texts = {name: shown.sha256 for name, shown in ask.terms.shown.items()}
@@ -129,7 +141,8 @@ def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask
     # An address that nobody has confirmed may be a stranger's: it must not stay in evidence that is kept for years.
     whose: Payload = {} if source == MOVE else {"email": person.email}
     new_address = {"email": ask.address.email, "email_key": ask.address.key} if source == MOVE else {}
-    asked = evidence.append(connection, occasion, person.id, core | whose | names | extra)
+    told = core | whose | names | extra | _program_values(ask.program)
+    asked = evidence.append(connection, occasion, person.id, told)
     values = {
         "id": confirmation_id,
         "subscriber_id": person.id,
@@ -234,6 +247,14 @@ def _staff_values(staff: StaffRequest | None) -> Payload:
         "occasion": staff.occasion,
         "occasion_on": staff.asked_on.isoformat(),
     }
+
+
+def _program_values(program: ProgramRequest | None) -> Payload:
+    return {"api_key": program.key_name, "site": program.site} if program else {}
+
+
+def _occasion_there(program: ProgramRequest | None) -> Payload:
+    return {"occasion": program.occasion} if program and program.occasion else {}
 
 
 def _batch_values(ask: Ask) -> Payload:

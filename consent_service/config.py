@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     limit_ip: str = "5/10 minutes"
     limit_address: str = "3/24 hours;6/30 days"
     limit_global: str = "30/hour;200/day"
+    limit_api: str = "60/minute"
     form_min_s: float = Field(default=2, ge=0, allow_inf_nan=False)
     relay_poll_s: float = Field(default=0.25, gt=0, le=60)
     seal_every_s: float = Field(default=30, gt=0, le=60)
@@ -95,7 +96,7 @@ class Settings(BaseSettings):
     def _split_data_keys(cls, value: object) -> object:
         return tuple(key if isinstance(key, bytes) else _data_key(str(key)) for key in _split(value))
 
-    @field_validator("limit_ip", "limit_address", "limit_global")
+    @field_validator("limit_ip", "limit_address", "limit_global", "limit_api")
     @classmethod
     def _limit_reads(cls, value: str) -> str:
         if value != "off":

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, column, delete, func, insert, select, table, update
 
-from consent_service import backups, database, drift, encrypted_file, import_rows
+from consent_service import api_keys, backups, database, drift, encrypted_file, import_rows
 from consent_service import service as services
 from consent_service.backup_file import FILE, BackupRefused, Reader, Section, Step
 from consent_service.backup_file import Row as Line
@@ -166,6 +166,12 @@ def active_staff(service: Service) -> list[str]:
     staff = table("staff", column("email"), column("active"))
     with service.reading() as connection:
         return list(connection.execute(select(staff.c.email).where(staff.c.active).order_by(staff.c.email)).scalars())
+
+
+def active_keys(service: Service) -> list[str]:
+    """Return the programs whose API keys are in force."""
+    with service.reading() as connection:
+        return [key.name for key in api_keys.known(connection) if key.disabled_at is None]
 
 
 def finish(service: Service) -> None:

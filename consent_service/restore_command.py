@@ -28,6 +28,9 @@ GO_ON = (
 STAFF = (
     "These may log in, as the backup says; nothing proves who wrote it. Disable whom you do not know (staff disable):"
 )
+KEYS = (
+    "These programs' API keys are in force again, also what was disabled since; look through them at /staff/api-keys:"
+)
 FOUND = (
     "The audit found what stands above, so nothing is served or sent. Take an older backup into an empty database; or, "
     "if you know how each of it came about, give the command again with --despite-findings."
@@ -49,6 +52,7 @@ class Told:
     left_at_activecampaign: int = 0
     unknown_at_activecampaign: int = 0
     active_staff: Sequence[str] = ()
+    active_keys: Sequence[str] = ()
     finished: bool = False
 
 
@@ -83,7 +87,8 @@ def restore(path: Path, key_file: Path | None, as_json: bool, despite: bool) -> 
     chores.list_leaves(service)
     service.seal()
     found = audit_command.carry_out(service)
-    told.active_staff, told.finished = putting_back.active_staff(service), despite or not found.findings
+    told.active_staff, told.active_keys = putting_back.active_staff(service), putting_back.active_keys(service)
+    told.finished = despite or not found.findings
     if told.finished:
         putting_back.finish(service)
     _report(told, found, as_json)
@@ -147,4 +152,6 @@ def _lines(told: Told) -> list[str]:
         lines.append(f"Keep {told.anchors_put_aside}: the checkpoints of what was lost with the old database.")
     if told.active_staff:
         lines.append(f"{STAFF} {', '.join(told.active_staff)}")
+    if told.active_keys:
+        lines.append(f"{KEYS} {', '.join(told.active_keys)}")
     return [*lines, "Start web and relay now, and make a new backup."] if told.finished else lines

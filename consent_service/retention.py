@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, delete, func, select, update
 
+from consent_service import api_answers, import_rows
 from consent_service import erasure as erasing
-from consent_service import import_rows
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger.evidence import Occasion
 from consent_service.models import (
@@ -26,6 +26,7 @@ from consent_service.models import (
     subscriber,
 )
 from consent_service.models import suppression as suppressed
+from consent_service.models_api import api_answer
 from consent_service.models_there import deleted_contact, held_there, reconcile_run, taken_off
 
 PURGE, NOON = "purge", time(12, tzinfo=HELSINKI)  # what the day's purge is noted as, and when it is to be done
@@ -276,6 +277,14 @@ RULES = (
         mark("So that nobody can flood your mailbox through our form."),
         timedelta(days=30),
         end=_gone_by(allowance.c.key, allowance.c.asked_at),
+    ),
+    Rule(
+        "api_answer",
+        mark("That another program of ours passed your wish on to us, under a code instead of what it said"),
+        mark("one day"),
+        mark("So that a wish passed on twice is carried out once."),
+        api_answers.LIFETIME,
+        end=_gone_by(api_answer.c.key_hash, api_answer.c.created_at),
     ),
     Rule(
         "declined",

@@ -30,6 +30,7 @@ DOORS = {
     "my-data": mark("the person's own page"),
     "activecampaign": mark("ActiveCampaign, where the newsletter leaves from"),
     "console": mark("the staff pages"),
+    "api": mark("another program of the company"),
     "terminal": mark("the command line of the service"),
     "relay": mark("the service itself"),
 }

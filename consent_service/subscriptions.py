@@ -32,6 +32,7 @@ from consent_service.statements import LEAVING_REASONS, ShownText, Terms
 
 IMPORTED = "import"  # the source of an ask to somebody on an earlier list
 THERE = "activecampaign"  # the door of what somebody did or said at ActiveCampaign
+API = "api"  # the source, and the door, of what another program of the company passes on
 
 _ANSWER = Prepared(update(confirmation).where(confirmation.c.id == bindparam("ask")))
 _KNOWN_BY = select(subscriber).where(subscriber.c.email_key == bindparam("email_key"))
@@ -63,11 +64,12 @@ Requested = Asked | AlreadyActive | OverLimit | Suppressed
 
 
 def request(connection: Connection, occasion: Occasion, ask: Ask, allowed: Sequence[Window]) -> Requested:
-    """Ask a person who filled in the form; a subscriber is told that they are one, and nothing of theirs changes.
+    """Ask a person who filled in a form, here or in another program of the company: pending and a mail, never more.
 
-    A subscriber who agreed to an earlier purpose is asked for today's, and stays what they are until they confirm.
+    A subscriber is told that they are one, and nothing of theirs changes. One who agreed to an earlier purpose is
+    asked for today's, and stays what they are until they confirm.
     """
-    result = _ask(connection, occasion, ask, "form", allowed)
+    result = _ask(connection, occasion, ask, API if ask.program else "form", allowed)
     if isinstance(result, AlreadyActive):
         outbox.enqueue(connection, outbox.MAIL, "already", occasion.now, subscriber_id=result.subscriber_id)
     for _ in range(_left_out(result)):
@@ -167,6 +169,18 @@ def unsubscribe(connection: Connection, occasion: Occasion, subscriber_id: str) 
     if person is None or (person.status != "active" and person.open_confirmation_id is None):
         return
     _refuse(connection, occasion, person, {"kind": "withdrawn"})
+
+
+def withdraw(connection: Connection, occasion: Occasion, address: Address, key_name: str) -> None:
+    """Withdraw at once for somebody whose wish a trusted program passes on, and note whose key it had.
+
+    Like `unsubscribe`; where that changes nothing the log grows all the same, so that its size tells nothing.
+    """
+    person = _LOCK_KNOWN.row(connection, {"email_key": address.key})
+    if person is None or (person.status != "active" and person.open_confirmation_id is None):
+        evidence.append_filler(connection, occasion)
+    else:
+        _refuse(connection, occasion, person, {"kind": "withdrawn", "api_key": key_name})
 
 
 def leave_there(connection: Connection, occasion: Occasion, subscriber_id: str, found: Membership) -> None:

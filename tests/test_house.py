@@ -48,6 +48,7 @@ ROOMS = {
     # tables
     "models": set(),
     "models_there": {"models"},
+    "models_api": {"models"},
     "bell": set(),
     "writers": set(),
     "prepared": set(),
@@ -56,6 +57,7 @@ ROOMS = {
 ROWS = [
     {"ledger.tiles"},
     {"ledger.evidence", "delivery.suppression", "delivery.allowance", "delivery.tally", "import_rows", "pulses"},
+    {"api_keys", "api_answers"},
     {"delivery.outbox", "delivery.pacing", "delivery.caps", "ledger.sealer"},
     {"delivery.relaying"},
     {"delivery.calls", "delivery.contacts", "delivery.batches", "delivery.lanes"},
@@ -89,10 +91,11 @@ ROWS = [
     {"service"},
     {"chores", "reconcile", "backups"},
     {"relay", "doctor", "restore"},
-    {"web.visitor", "web.forms", "web.messages", "web.filled"},
+    {"web.visitor", "web.forms", "web.messages", "web.filled", "web.problems"},
     {"web.accounts", "web.pages", "web.health", "web.metrics", "web.rendered", "web.origins"},
-    {"web.public", "web.development", "web.evidence", "web.statement", "web.sheet", "web.webhooks"},
-    {"web.my_data", "web.rights", "web.connection"},
+    {"web.api_messages"},
+    {"web.public", "web.development", "web.evidence", "web.statement", "web.sheet", "web.webhooks", "web.openapi"},
+    {"web.my_data", "web.rights", "web.connection", "web.api", "web.api_keys"},
     {"web.console"},
     {"web"},
     {"web.server"},
@@ -103,7 +106,7 @@ ROWS = [
 ]
 WITH_FLASK = {"cli"} | {room for row in ROWS for room in row if room.startswith("web")}
 OPEN_TO_ALL = {
-    "root", "static", "pages.brand", "health.alive", "health.ready", "metrics.show",
+    "root", "static", "pages.brand", "health.alive", "health.ready", "metrics.show", "api.describe",
     "security.login", "security.static", "webhooks.take_hint",
     "statement.show", "statement.show_text", "development.mailbox", "development.mail", "development.mail_html",
 }  # fmt: skip
@@ -199,6 +202,8 @@ def test_use_cases_never_commit_and_never_read_a_clock():
         "imports",
         "import_rows",
         "import_claims",
+        "api_keys",
+        "api_answers",
         "ledger/evidence",
         "delivery/suppression",
         "delivery/allowance",
@@ -217,6 +222,8 @@ def test_every_staff_route_is_guarded_and_every_other_one_is_known(sqlite_house)
     for rule in sqlite_house.app.url_map.iter_rules():
         if rule.endpoint in OPEN_TO_ALL or rule.endpoint.startswith(("public.", "my_data.", "evidence.")):
             continue
+        if rule.endpoint.startswith("api."):
+            continue  # test_every_address_of_the_api_wants_a_key
         staff_only = rule.endpoint.startswith("console.") or rule.endpoint in BEHIND_LOGIN_BY_FLASK_SECURITY
         assert staff_only, f"{rule.endpoint} is neither public nor guarded: decide"
         path = rule.rule.replace("<uuid:subscriber_id>", "0" * 8 + "-0000" * 3 + "-" + "0" * 12)
@@ -225,6 +232,16 @@ def test_every_staff_route_is_guarded_and_every_other_one_is_known(sqlite_house)
             answer = http.request(method, sqlite_house.url + path, allow_redirects=False, timeout=20)
             assert answer.status_code in (302, 400), (method, path, answer.status_code)
             assert "Mäkelä" not in answer.text
+
+
+def test_every_address_of_the_api_wants_a_key(sqlite_house):
+    rules = [rule for rule in sqlite_house.app.url_map.iter_rules() if rule.endpoint.startswith("api.")]
+    guarded = [rule for rule in rules if rule.endpoint not in OPEN_TO_ALL]
+    assert len(guarded) >= 4
+    for rule in guarded:
+        for method in rule.methods:
+            answer = sqlite_house.http.request(method, sqlite_house.url + rule.rule, json={}, timeout=20)
+            assert answer.status_code == 401, (method, rule.rule)
 
 
 def test_no_get_changes_a_row(house):

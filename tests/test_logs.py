@@ -11,6 +11,7 @@ from sqlalchemy import text
 from consent_service import config
 from tests.actors import Staff, Visitor, fi
 from tests.household import CONTROLLER, DATA_KEY, NO_ACTIVECAMPAIGN, SECRET
+from tests.machine import Machine
 from tests.processes import running
 from tests.servers.smtp import MailServer
 
@@ -184,6 +185,19 @@ def an_earlier_list_is_brought_over_and_compared(house, heidi):
     return done.stdout + done.stderr
 
 
+def another_program_asks(house):
+    program = Machine(house, name=OCCASION)
+    assert program.subscribe(OTHER, "a word that is none").status_code == 400
+    assert program.subscribe(OTHER, HOOK, first_name=NAMES[0]).status_code == 202
+    assert program.status(ADDRESS)["status"] == "passive"
+    assert program.withdraw(OTHER, HOOK).status_code == 422
+    assert program.withdraw(f"{ADDRESS} {OTHER}").status_code == 422
+    wrong = {"Authorization": f"Bearer {program.key}x"}
+    assert program.ask("POST", f"/status?{ADDRESS}", json={"email": ADDRESS}, headers=wrong).status_code == 401
+    assert program.ask("GET", f"/{ADDRESS}").status_code == 404
+    return {program.key, program.key.rpartition("_")[2]}
+
+
 def watchers_look(house):
     owner = visitor(house, CONTROLLER.contact_email)
     before = len(owner.mails())
@@ -244,6 +258,7 @@ def test_nothing_of_anybody_is_logged_and_every_line_is_a_json_object(tmp_path, 
         secrets |= they_look_at_their_data_and_leave(house)
         secrets |= others_decline_or_cannot_be_reached(house)
         secrets |= staff_work(house, heidi)
+        secrets |= another_program_asks(house)
         told = an_earlier_list_is_brought_over_and_compared(house, heidi)
         told += watchers_look(house)
         told += commands_are_run(house)

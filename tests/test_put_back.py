@@ -21,6 +21,7 @@ from tests.actors import Staff, Visitor
 from tests.conftest import NO_POSTGRES
 from tests.forwarding import BOUNCED, UNSUBSCRIBED
 from tests.household import LOG_KEY
+from tests.machine import Machine
 from tests.processes import run, variables
 
 KEY = x25519.Identity.generate()
@@ -309,6 +310,7 @@ def test_with_findings_nothing_is_served_until_somebody_says_so(sqlite_house, ke
     house, new_url = sqlite_house, f"sqlite:///{tmp_path}/new.db"
     Visitor(house).becomes_active()
     house.add_staff("heidi@example.com", "Heidi", "a password that is long")
+    Machine(house, name="Kotisivut")
     house.do_chores()
     with house.service.transaction() as connection:
         connection.execute(update(subscriber).values(first_name="Eero"))
@@ -316,6 +318,7 @@ def test_with_findings_nothing_is_served_until_somebody_says_so(sqlite_house, ke
     done = put_back(house, tmp_path, new_url, "--json", **NOT_CONNECTED)
     said = json.loads(done.stdout)
     assert (done.returncode, said["finished"], said["active_staff"]) == (1, False, ["heidi@example.com"])
+    assert said["active_keys"] == ["Kotisivut"]
     assert said["audit"]["findings"] and "--despite-findings" in done.stderr.splitlines()[-1]
     with pytest.raises(restore.Unfinished):
         restore.refuse_unfinished(elsewhere(house, new_url, tmp_path / "var"))

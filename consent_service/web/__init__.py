@@ -24,7 +24,8 @@ from consent_service.config import PACKAGE, TEMPLATES, Settings
 from consent_service.rate_limit import RateLimit
 from consent_service.service import Service
 from consent_service.tokens import TokenRefused
-from consent_service.web import accounts, origins, pages
+from consent_service.web import accounts, origins, pages, problems
+from consent_service.web.api import api
 from consent_service.web.console import console
 from consent_service.web.development import development
 from consent_service.web.evidence import evidence
@@ -37,6 +38,7 @@ from consent_service.web.webhooks import webhooks
 
 LARGEST_BODY = 64 * 1024
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+PROGRAM_TYPES = ("application/json",)
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -51,6 +53,7 @@ def create_app(service: Service) -> Flask:
     app.session_interface = accounts.StaffSessions()
     app.extensions["consent-service"] = service
     app.extensions["network-limit"] = RateLimit(service.settings.redis_url, service.settings.limit_ip)
+    app.extensions["api-limit"] = RateLimit(service.settings.redis_url, service.settings.limit_api)
     if service.settings.trusted_proxies:
         count = service.settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)
@@ -60,7 +63,7 @@ def create_app(service: Service) -> Flask:
         accounts.install(app, service)
         app.before_request(CSRFProtect(app).protect)
     pages.install(app)
-    doors = (public, my_data, statement, evidence, console, webhooks, health, metrics)
+    doors = (public, my_data, statement, evidence, console, webhooks, api, health, metrics)
     for door in (*doors, *([development] if service.settings.is_development else [])):
         app.register_blueprint(door)
     app.add_url_rule("/", "root", lambda: redirect(pages.link_to("public.show_subscribe")))
@@ -107,7 +110,8 @@ def _accepted(header: str) -> tuple[str, ...]:
 def _check_form() -> ResponseReturnValue | None:
     if request.method != "POST":
         return None
-    if request.mimetype not in FORM_TYPES and (request.mimetype or request.content_length):
+    types = PROGRAM_TYPES if problems.is_told_to_a_program() else FORM_TYPES
+    if request.mimetype not in types and (request.mimetype or request.content_length):
         return pages.error(415)
     is_from_elsewhere = request.headers.get("Sec-Fetch-Site") == "cross-site"
     if is_from_elsewhere and not (request.endpoint == "public.unsubscribe" or origins.may_send()):

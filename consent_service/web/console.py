@@ -28,6 +28,7 @@ from consent_service.subscribers import STATUSES
 from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
 from consent_service.web import sheet
 from consent_service.web.accounts import require_login
+from consent_service.web.api_keys import keys
 from consent_service.web.connection import connection as connection_pages
 from consent_service.web.forms import AddressField, NameField
 from consent_service.web.messages import KINDS
@@ -38,6 +39,7 @@ from consent_service.web.visitor import occasion, service
 console = Blueprint("console", __name__, url_prefix="/staff")
 console.register_blueprint(rights)
 console.register_blueprint(connection_pages)
+console.register_blueprint(keys)
 
 GROUPS = {"pending": mark("Unconfirmed"), "active": mark("Subscribing"), "passive": mark("Have left")}
 LANGUAGES = {"fi": mark("Finnish"), "sv": mark("Swedish"), "en": mark("English")}

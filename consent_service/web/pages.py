@@ -13,7 +13,7 @@ from consent_service import language as languages
 from consent_service import service as services
 from consent_service.language import Language, mark
 from consent_service.privacy import OMBUDSMAN_PAGE
-from consent_service.web import messages
+from consent_service.web import messages, problems
 from consent_service.web.visitor import service
 
 LARGEST_ID = 2**63 - 1  # of a row; a larger number in an address is no page
@@ -81,8 +81,10 @@ def asset(filename: str) -> str:
     return _address(request.script_root, "static", filename=filename)
 
 
-def error(status: int) -> tuple[str, int]:
-    """An error page in plain words, with a reference that finds the log line."""
+def error(status: int) -> tuple[str | Response, int]:
+    """An error page in plain words, with a reference that finds the log line; for programs the same as a problem."""
+    if problems.is_told_to_a_program():
+        return problems.problem(status), status
     title, advice = ERRORS.get(status, ERRORS[400 if status < 500 else 500])
     return render_template("public/error.html", title=title, advice=advice, reference=g.get("request_id")), status
 

@@ -57,20 +57,22 @@ def tracking_and_token() -> dict[str, Any]:
 
 def shown_form(form: RenderedForm) -> tuple[ShownForm | None, str | None]:
     """What the form showed, or None and what to tell the visitor."""
-    return _shown_by(form.csrf_token.data or "")
+    shown = read_shown(form.csrf_token.data or "")
+    return shown, None if shown else TOO_OLD
 
 
 def shown_button() -> ShownForm | None:
     """What a page showed that has nothing to fill in but a button."""
-    return _shown_by(request.form.get("csrf_token", ""))[0]
+    return read_shown(request.form.get("csrf_token", ""))
 
 
-def _shown_by(token: str) -> tuple[ShownForm | None, str | None]:
+def read_shown(token: str) -> ShownForm | None:
+    """What a render token proves to have been shown, or None."""
     try:
         shown = service().tokens.read_form(token)
     except (TokenRefused, FormTokenExpired):
-        return None, TOO_OLD
-    return (shown, None) if shown.language in CODES else (None, TOO_OLD)
+        return None
+    return shown if shown.language in CODES else None
 
 
 def shown_terms(connection: Connection, shown: ShownForm, *, with_tracking: bool = False) -> Terms | None:

@@ -5,6 +5,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from consent_service.language import CODES
+from tests.browser.api_key_pages import API_KEYS
 from tests.browser.connection_page import CONNECTION
 from tests.browser.guest import Guest
 from tests.browser.own_page import OWN
@@ -13,7 +14,7 @@ from tests.browser.places import CONSOLE, LETTERS, PUBLIC, Place
 pytestmark = pytest.mark.browser
 
 OPEN = PUBLIC + OWN
-STAFF = CONSOLE + CONNECTION
+STAFF = CONSOLE + CONNECTION + API_KEYS
 NARROW, WIDE = 320, 1280
 LARGE_TEXT_PX = {True: 320, False: 640}  # public pages bear 200 % text on a phone, the console on half a screen
 AXE = Axe().axe_script
