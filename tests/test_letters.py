@@ -18,7 +18,7 @@ import time_machine
 from consent_service import service as services
 from consent_service import weeks
 from consent_service.config import TEMPLATES
-from consent_service.delivery import letters, outbox, relaying
+from consent_service.delivery import outbox, owner_letters, relaying
 from consent_service.language import language
 from consent_service.service import Service
 from consent_service.weeks import Week
@@ -92,7 +92,7 @@ class Post:
         self.letters["owner_held"] = self.arrived(owner)
         with self.house.service.transaction() as connection:
             weeks.keep(connection, Week(WEEK, asked=40, confirmed=12, stopped=1))
-            outbox.enqueue(connection, outbox.MAIL, letters.DIGEST, services.now())
+            outbox.enqueue(connection, outbox.MAIL, owner_letters.DIGEST, services.now())
         self.letters["digest"] = self.arrived(owner)
         return self
 

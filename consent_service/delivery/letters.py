@@ -20,13 +20,14 @@ from consent_service import language as languages
 from consent_service import statements
 from consent_service.config import TEMPLATES
 from consent_service.controller import Controller
-from consent_service.delivery import allowance, caps, departures, moves, outbox, suppression
+from consent_service.delivery import allowance, caps, departures, moves, outbox, owner_letters, suppression
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.mail import Letter
 from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
 from consent_service.delivery.own_link import OwnLinks
+from consent_service.delivery.owner_letters import DIGEST, OWNER_HELD, OwnerLetters
 from consent_service.language import HELSINKI, Language
-from consent_service.ledger import evidence, sealer
+from consent_service.ledger import evidence
 from consent_service.ledger.evidence import KeptConsents, Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault
@@ -40,11 +41,9 @@ from consent_service.tokens import Tokens
 SERVICE = "service"
 OWNER_TOLD = "owner-told"
 LIMIT_REACHED = "the service's own limit of confirmation mails is reached"
-ANCHOR_AGE = timedelta(hours=36)
 ONCE_A_DAY = (Window(1, timedelta(days=1)),)
 CONFIRMATION, ALREADY, WELCOME = "confirmation", "already", "welcome"
-UNSUBSCRIBE_LINK, OWNER_HELD, ANCHOR, DIGEST = "unsubscribe_link", "owner_held", "anchor", "digest"
-MY_DATA_LINK, LIST_DATA = "my_data_link", "list_data"
+UNSUBSCRIBE_LINK, MY_DATA_LINK, LIST_DATA = "unsubscribe_link", "my_data_link", "list_data"
 ADDRESS_ASKED, ADDRESS_CHANGED = "address_asked", "address_changed"
 LIST_MAIL = (ALREADY, WELCOME)
 TO_MANY = (CONFIRMATION, ALREADY, WELCOME)  # their words are written once, and filled for each person
@@ -103,14 +102,15 @@ class Letters:
     digest: Callable[[Connection, datetime], Any]
     consents: KeptConsents = field(default_factory=KeptConsents)
 
+    @cached_property
+    def owner(self) -> OwnerLetters:
+        """Writer of what goes to the owner."""
+        return OwnerLetters(self._write, self.controller.contact_email, self.public_url, self.digest)
+
     def load(self, connection: Connection, message: Message, now: datetime) -> Letter | Hold | Nothing:
         """Return the letter of a message, Nothing when its reason has passed, Hold when it must wait."""
-        if message.kind == OWNER_HELD:
-            return self._to_owner(message)
-        if message.kind == ANCHOR:
-            return self._anchor(connection, message, now)
-        if message.kind == DIGEST:
-            return self._digest(connection, message, now)
+        if message.kind in owner_letters.KINDS:
+            return self.owner.load(connection, message, now)
         if message.kind == departures.ERASED:
             return self._to_erased(connection, message, now)
         if message.kind == LIST_DATA:
@@ -267,34 +267,10 @@ class Letters:
         }
         return self._write(message, leaving.email, languages.language(leaving.language), values)
 
-    def _to_owner(self, message: Message) -> Letter:
-        values = {"console_url": f"{self.public_url}/staff/"}
-        return self._write(message, self.controller.contact_email, languages.language(languages.DEFAULT), values)
-
-    def _anchor(self, connection: Connection, message: Message, now: datetime) -> Letter | Nothing:
-        newest = sealer.newest(connection)
-        if newest is None or now - newest.signed_at > ANCHOR_AGE:
-            return Nothing()  # the owner has it already
-        language = languages.language(languages.DEFAULT)
-        values = {
-            "checkpoint": newest.note.decode().strip().split("\n"),
-            "signed_at": language.moment(newest.signed_at),
-        }
-        return self._write(message, self.controller.contact_email, language, values)
-
-    def _digest(self, connection: Connection, message: Message, now: datetime) -> Letter | Nothing:
-        found, language = self.digest(connection, now), languages.language(languages.DEFAULT)
-        if found is None:
-            return Nothing()
-        return self._write(message, self.controller.contact_email, language, self._digest_values(found))
-
     def digest_text(self, digest: object, language: Language) -> str:
         """A digest as the text of its letter, its subject first."""
-        form = self._render(DIGEST, language, self._digest_values(digest))
+        form = self._render(DIGEST, language, self.owner.digest_values(digest))
         return f"{form.subject}\n\n{form.text}"
-
-    def _digest_values(self, digest: object) -> dict[str, Any]:
-        return {"digest": digest, "console_url": f"{self.public_url}/staff/"}
 
     def _tell_owner(self, connection: Connection, now: datetime) -> None:
         if allowance.spend(connection, OWNER_TOLD, ONCE_A_DAY, now) <= now:

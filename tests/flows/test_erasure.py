@@ -8,7 +8,7 @@ import time_machine
 
 from consent_service import erasure as erasing
 from consent_service import service as services
-from consent_service.delivery.letters import ANCHOR, DIGEST
+from consent_service.delivery.owner_letters import ANCHOR, DIGEST
 from consent_service.language import language
 from consent_service.models import (
     confirmation,
