@@ -25,6 +25,16 @@ class AddressField(StringField):
         super().__init__(validators=[_Address(missing)], **options)
 
 
+class LastNameField(StringField):
+    """The last name of whom a grave act is about, typed as a proof that it is really them who is meant.
+
+    The form holds it as `last_name_meant`.
+    """
+
+    def __init__(self, **options: Any):
+        super().__init__(validators=[_SameLastName()], **options)
+
+
 class _Name:
     def __init__(self, missing: str):
         self._missing = missing
@@ -49,3 +59,11 @@ class _Address:
             field.address = read_address(field.data)
         except AddressRefused:
             raise ValidationError(mark("Write one e-mail address in the form name@example.com.")) from None
+
+
+class _SameLastName:
+    """Upper and lower case do not matter."""
+
+    def __call__(self, form: Any, field: Field) -> None:
+        if (field.data or "").strip().casefold() != form.last_name_meant.casefold():
+            raise ValidationError(mark("Write the last name as it stands above."))
