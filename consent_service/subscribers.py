@@ -89,6 +89,11 @@ def find(connection: Connection, subscriber_id: str) -> Row[Any] | None:
     return connection.execute(select(subscriber).where(subscriber.c.id == subscriber_id)).one_or_none()
 
 
+def find_by_key(connection: Connection, email_key: str) -> Row[Any] | None:
+    """Return the subscriber who has an address, or None."""
+    return connection.execute(select(subscriber).where(subscriber.c.email_key == email_key)).one_or_none()
+
+
 def forwarding(connection: Connection, subscriber_id: str) -> str | None:
     """Return whether a person's newest update to ActiveCampaign is `waiting` or `refused`; None when neither."""
     mine = (outbox_message.c.subscriber_id == subscriber_id) & (outbox_message.c.lane == outbox.ACTIVECAMPAIGN)

@@ -16,8 +16,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from sqlalchemy import Connection, Row, bindparam, select
 
+from consent_service import contact_messages, statements
 from consent_service import language as languages
-from consent_service import statements
 from consent_service.config import TEMPLATES
 from consent_service.controller import Controller
 from consent_service.delivery import allowance, caps, departures, moves, outbox, owner_letters, suppression
@@ -43,7 +43,8 @@ OWNER_TOLD = "owner-told"
 LIMIT_REACHED = "the service's own limit of confirmation mails is reached"
 ONCE_A_DAY = (Window(1, timedelta(days=1)),)
 CONFIRMATION, ALREADY, WELCOME = "confirmation", "already", "welcome"
-UNSUBSCRIBE_LINK, MY_DATA_LINK, LIST_DATA = "unsubscribe_link", "my_data_link", "list_data"
+UNSUBSCRIBE_LINK, MY_DATA_LINK = "unsubscribe_link", "my_data_link"
+LIST_DATA, CONTACT_DATA = "list_data", "contact_data"  # all that is held of somebody who has no page of their own
 ADDRESS_ASKED, ADDRESS_CHANGED = "address_asked", "address_changed"
 LIST_MAIL = (ALREADY, WELCOME)
 TO_MANY = (CONFIRMATION, ALREADY, WELCOME)  # their words are written once, and filled for each person
@@ -115,6 +116,8 @@ class Letters:
             return self._to_erased(connection, message, now)
         if message.kind == LIST_DATA:
             return self._to_waiting(connection, message)
+        if message.kind == CONTACT_DATA:
+            return self._to_writer(connection, message)
         person = _PERSON.row(connection, {"person": message.subscriber_id})
         if person is None:
             return Nothing()
@@ -208,8 +211,22 @@ class Letters:
             "full_name": f"{waits.first_name} {waits.last_name}".strip(),
             "since": language.moment(waits.created_at),
             "kept": self.kept["import_row"],
+            "messages": len(contact_messages.from_address(connection, waits.email_key)),
         }
         return self._write(message, waits.email, language, values)
+
+    def _to_writer(self, connection: Connection, message: Message) -> Letter | Nothing:
+        """Which contact messages came under an address; what they say is for a mailbox that has shown it is theirs."""
+        newest = contact_messages.find(connection, message.contact_message_id)
+        if newest is None:
+            return Nothing()
+        language = languages.language(newest.language)
+        came = contact_messages.from_address(connection, newest.email_key)
+        values = {
+            "messages": [(language.moment(one.received_at), contact_messages.REASONS[one.reason]) for one in came],
+            "kept": self.kept[contact_messages.RULE],
+        }
+        return self._write(message, newest.email, language, values)
 
     def _move_asked(self, connection: Connection, message: Message, person: Row[Any]) -> Letter | Nothing:
         ask = connection.execute(select(confirmation).where(confirmation.c.id == message.confirmation_id)).one_or_none()

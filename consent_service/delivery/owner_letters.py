@@ -1,23 +1,26 @@
-"""What the mails to the owner say: mails held back, the day's checkpoint, the week's digest.
+"""What the mails to the owner say: a contact message, mails held back, the day's checkpoint, the week's digest.
 
-They go to the contact address of the controller file, in Finnish. Must not send anything.
+They go to the contact address of the controller file, in Finnish. What a visitor typed stands in the text only, and
+whom to answer in a header by an address that was read as one. Must not send anything.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
+from consent_service import contact_messages
 from consent_service import language as languages
+from consent_service.contact_messages import REASONS, TO_OWNER
 from consent_service.delivery.mail import Letter
 from consent_service.delivery.outbox import Message, Nothing
 from consent_service.language import Language
 from consent_service.ledger import sealer
 
 OWNER_HELD, ANCHOR, DIGEST = "owner_held", "anchor", "digest"
-KINDS = (OWNER_HELD, ANCHOR, DIGEST)
+KINDS = (TO_OWNER, OWNER_HELD, ANCHOR, DIGEST)
 ANCHOR_AGE = timedelta(hours=36)
 
 
@@ -36,6 +39,8 @@ class OwnerLetters:
 
     def load(self, connection: Connection, message: Message, now: datetime) -> Letter | Nothing:
         """Return the letter of a message of `KINDS`, Nothing when its reason has passed."""
+        if message.kind == TO_OWNER:
+            return self._contact(connection, message)
         if message.kind == ANCHOR:
             return self._anchor(connection, message, now)
         if message.kind == DIGEST:
@@ -45,6 +50,19 @@ class OwnerLetters:
     def digest_values(self, digest: object) -> dict[str, Any]:
         """What the template of a digest is filled with."""
         return {"digest": digest, "console_url": f"{self.public_url}/staff/"}
+
+    def _contact(self, connection: Connection, message: Message) -> Letter | Nothing:
+        """A contact message whole, so that it can be answered from the mailbox; nothing once it has been closed."""
+        written = contact_messages.find(connection, message.contact_message_id)
+        if written is None or written.closed_at is not None:
+            return Nothing()
+        values = {
+            "written": written,
+            "reason": REASONS[written.reason],
+            "came_at": _spoken().moment(written.received_at),
+            "message_url": f"{self.public_url}/staff/contact-messages/{written.id}",
+        }
+        return replace(self._write(message, values), reply_to=written.email)
 
     def _anchor(self, connection: Connection, message: Message, now: datetime) -> Letter | Nothing:
         newest = sealer.newest(connection)
