@@ -18,7 +18,7 @@ from consent_service import service as services
 from consent_service.connection_state import NIGHT, NIGHTLY
 from consent_service.database import insert_if_absent, insert_or_replace
 from consent_service.delivery import departures, outbox, own_link, renewal
-from consent_service.delivery.letters import ANCHOR, DIGEST
+from consent_service.delivery.owner_letters import ANCHOR, DIGEST
 from consent_service.delivery.timestamps import StampRefused
 from consent_service.language import HELSINKI
 from consent_service.ledger.evidence import Occasion

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.exc import IntegrityError
 
-from consent_service import asks
+from consent_service import asks, contact_messages
 from consent_service.asks import Ask
 from consent_service.delivery import outbox, suppression
 from consent_service.delivery.allowance import Window
@@ -102,6 +102,7 @@ def move(connection: Connection, occasion: Occasion, ask: Row[Any], person: Row[
     names: Payload = {name: getattr(person, name) for name in ("first_name", "last_name", "language")}
     core: Payload = {"kind": "confirmed", "confirmation": ask.id, "email": ask.email, "replaces": person.email}
     basis = evidence.append(connection, occasion, person.id, core | names | {"texts": dict(texts)})
+    contact_messages.follow(connection, person.email_key, ask.email_key)
     used = {"used_at": basis.at, "used_event_id": basis.id, "email": None, "email_key": None}
     connection.execute(update(confirmation).where(confirmation.c.id == ask.id).values(**used))
     asks.change_person(connection, person.id, basis_event_id=basis.id, open_confirmation_id=None)

@@ -24,6 +24,7 @@ from consent_service import consent_record, data_requests, retention
 from consent_service import language as languages
 from consent_service.config import PACKAGE, TEMPLATES
 from consent_service.consent_record import Place
+from consent_service.contact_messages import REASONS
 from consent_service.data_requests import PersonalData
 from consent_service.delivery import holdings
 from consent_service.language import HELSINKI, mark
@@ -104,6 +105,7 @@ def _everything(held: PersonalData) -> dict[str, Any]:
         "events": [_event(asdict(event)) for event in held.events],
         "texts": [asdict(text) for text in held.texts],
         "messages": [asdict(message) for message in held.messages],
+        "contact_messages": [asdict(message) for message in held.contact_messages],
     }
 
 
@@ -139,6 +141,7 @@ def _tables(held: PersonalData) -> dict[str, list[dict[str, Any]]]:
         "tapahtumat": events,
         "tekstit": texts,
         "viestit": told["messages"],
+        "yhteydenotot": told["contact_messages"],
     }
 
 
@@ -188,6 +191,7 @@ def _page(held: PersonalData, origin: Origin) -> str:
             rules=retention.RULES,
             channels=CHANNELS,
             reasons=LEAVING_REASONS,
+            contact_reasons=REASONS,
             claims=CLAIMS,
             origins=ORIGINS,
             there=held.there.state(is_connected=origin.is_connected),

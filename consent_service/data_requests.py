@@ -13,12 +13,12 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Row, select
 
-from consent_service import asks, import_rows
+from consent_service import asks, contact_messages, import_rows
 from consent_service.asks import LinkDead
 from consent_service.delivery import held_there, outbox, suppression
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.held_there import HeldThere
-from consent_service.delivery.letters import CONFIRMATION, LIST_DATA, MY_DATA_LINK
+from consent_service.delivery.letters import CONFIRMATION, CONTACT_DATA, LIST_DATA, MY_DATA_LINK
 from consent_service.delivery.moves import MOVE
 from consent_service.delivery.suppression import Suppressed
 from consent_service.ledger import evidence, proof, receipt
@@ -127,6 +127,22 @@ class HeldMessage:
 
 
 @dataclass(frozen=True)
+class HeldContactMessage:
+    """What came with the contact form under this person's address."""
+
+    received_at: datetime
+    first_name: str
+    last_name: str
+    email: str
+    phone: str | None
+    reason: str
+    message: str
+    language: str
+    closed_at: datetime | None
+    closed_by: str | None
+
+
+@dataclass(frozen=True)
 class PersonalData:
     """Everything that is held of one person at a time (GDPR article 15); `receipts` by event, when asked for."""
 
@@ -136,6 +152,7 @@ class PersonalData:
     events: tuple[HeldEvent, ...]
     texts: tuple[HeldText, ...]
     messages: tuple[HeldMessage, ...]
+    contact_messages: tuple[HeldContactMessage, ...]
     suppressed: Suppressed | None
     there: HeldThere
     receipts: Mapping[str, bytes] = field(default_factory=dict)
@@ -187,19 +204,24 @@ def request_link(connection: Connection, occasion: Occasion, address: Address, a
     mine = select(subscriber.c.id, subscriber.c.status).where(subscriber.c.email_key == address.key)
     person = connection.execute(mine).one_or_none()
     refused = suppression.find(connection, occasion.vault, address.key, occasion.now)
-    if person is None and free_at <= occasion.now:
-        _tell_waiting(connection, occasion.now, address)
-    if person is None or (person.status == "pending" and refused is not None and refused.reason == "declined"):
+    is_declined = refused is not None and refused.reason == "declined"
+    if free_at > occasion.now or (is_declined and (person is None or person.status == "pending")):
         return
-    if free_at <= occasion.now:
+    if person is None:
+        _tell_without_page(connection, occasion.now, address)
+    else:
         outbox.enqueue(connection, outbox.MAIL, MY_DATA_LINK, occasion.now, subscriber_id=person.id)
 
 
-def _tell_waiting(connection: Connection, now: datetime, address: Address) -> None:
-    """Mail somebody on an earlier list, who has not been asked yet and has no page, what is held of them."""
+def _tell_without_page(connection: Connection, now: datetime, address: Address) -> None:
+    """Mail somebody who has no page what is held of them: they wait on an earlier list, or wrote to us, or both."""
     waits = import_rows.find(connection, address.key)
     if waits is not None:
         outbox.enqueue(connection, outbox.MAIL, LIST_DATA, now, import_row_id=waits.id)
+        return
+    newest = contact_messages.lock_newest(connection, address.key)
+    if newest is not None:
+        outbox.enqueue(connection, outbox.MAIL, CONTACT_DATA, now, contact_message_id=newest.id)
 
 
 def find_person(connection: Connection, keys: Vault, link: MyDataLink) -> Row[Any]:
@@ -235,6 +257,7 @@ def gather(
         events=events,
         texts=_texts(connection, events),
         messages=_messages(connection, person.id),
+        contact_messages=_contact_messages(connection, person.email_key),
         suppressed=suppression.find(connection, keys, person.email_key, now),
         there=held_there.find(connection, keys, person.id),
         receipts={event_id: file for event_id, file in receipts.items() if file is not None},
@@ -289,6 +312,10 @@ def _texts(connection: Connection, events: Sequence[HeldEvent]) -> tuple[HeldTex
         select(shown_text).where(shown_text.c.sha256.in_(hashes)).order_by(shown_text.c.first_used_at)
     ).all()
     return tuple(HeldText(row.sha256, row.kind, row.language, row.content.decode(), row.first_used_at) for row in rows)
+
+
+def _contact_messages(connection: Connection, email_key: str) -> tuple[HeldContactMessage, ...]:
+    return tuple(_copy(HeldContactMessage, row) for row in contact_messages.from_address(connection, email_key))
 
 
 def _messages(connection: Connection, subscriber_id: str) -> tuple[HeldMessage, ...]:

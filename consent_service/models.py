@@ -171,8 +171,7 @@ confirmation = Table(
     UniqueConstraint("subscriber_id", "used_event_id", name="uq_confirmation_subscriber_id_used_event_id"),
     Index(None, "statement_sha256", "purpose_version"),
 )
-_is_imported = confirmation.c.import_batch_id.is_not(None)
-_partial("ix_confirmation_import_batch_id", _is_imported, confirmation.c.import_batch_id)
+_partial("ix_confirmation_import_batch_id", confirmation.c.import_batch_id.is_not(None), confirmation.c.import_batch_id)
 _partial("ix_confirmation_agreed", confirmation.c.used_event_id.is_not(None), confirmation.c.purpose_version)
 _partial("ix_confirmation_new_address", confirmation.c.email.is_not(None), confirmation.c.asked_at)
 
@@ -283,6 +282,7 @@ outbox_message = Table(
     Column("departure_id", ForeignKey("departure.id")),
     Column("bulk_id", String(64)),  # the bulk import there that carries it, or "alone" when none may
     Column("import_row_id", Count, ForeignKey("import_row.id")),
+    Column("contact_message_id", ForeignKey("contact_message.id")),
     Column("contact_id", String(20)),  # of a contact there that is nobody's here
     Column("created_at", UtcDateTime, nullable=False),
     Column("counted_at", UtcDateTime),  # since when it counts against what the whole service may send
@@ -301,7 +301,7 @@ _partial("ix_outbox_message_undone", _undone, _message.lane, _message.due_at, _m
 _partial("ix_outbox_message_done_at", _message.done_at.is_not(None), _message.done_at)
 _partial("ix_outbox_message_dead", _message.dead_at.is_not(None), _message.dead_at)
 Index("ix_outbox_message_subscriber_id", _message.subscriber_id, _message.lane, _message.id)
-for _name in ("confirmation_id", "departure_id", "bulk_id", "import_row_id", "contact_id"):
+for _name in ("confirmation_id", "departure_id", "bulk_id", "import_row_id", "contact_message_id", "contact_id"):
     _partial(f"ix_outbox_message_{_name}", _message[_name].is_not(None), _message[_name])
 
 suppression = Table(

@@ -1,9 +1,10 @@
-"""A person's name and address as they typed them, and the forms used to match and to limit.
+"""A person's name, address and phone number as they typed them, and the forms used to match and to limit.
 
 The spelling a person chose is kept for sending; matching uses a normal form (trimmed, NFC, lower case, the domain as
 an IDNA A-label). Dots and plus tags are folded for limits only, never for identity. Imports nothing of ours.
 """
 
+import re
 import unicodedata
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from email_validator import EmailNotValidError, validate_email
 LONGEST_NAME = 100
 LONGEST_ADDRESS = 320
 INVISIBLE_MARKS = {"\u200c", "\u200d"}  # joiners that some scripts and emoji need
+PHONE = re.compile(r"(?=.*[0-9])[0-9 ()+-]{1,30}")
 BLANK_LETTERS = set("\u115f\u1160\u2800\u3164\uffa0\U0001d159")  # letters and symbols to Unicode, nothing to the eye
 
 
@@ -21,6 +23,10 @@ class AddressRefused(Exception):
 
 class NameRefused(Exception):
     """The text shows nothing, is longer than 100 characters, or holds control characters."""
+
+
+class PhoneRefused(Exception):
+    """The text holds no digit, something else than digits, blanks and + - ( ), or over 30 of them."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,14 @@ def read_name(text: str) -> str:
     if not any(map(_is_seen, name)):
         raise NameRefused
     return name
+
+
+def read_phone(text: str) -> str:
+    """Return a phone number as it was typed, blanks made single; raises PhoneRefused."""
+    phone = " ".join(text.split())
+    if not PHONE.fullmatch(phone):
+        raise PhoneRefused
+    return phone
 
 
 def _is_seen(character: str) -> bool:

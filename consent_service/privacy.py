@@ -160,6 +160,10 @@ def _what(language: Language, evidence_ip: str) -> list[str]:
             "If you were on an earlier newsletter list of ours: who brought your address over, from where and when, "
             "and what was known of your permission."
         ),
+        say(
+            "If you wrote to us with the contact form: your name, your e-mail address, your phone number if you gave "
+            "it, what it is about, and your message."
+        ),
         say(TECHNICAL[evidence_ip]),
     ]
     return [
@@ -167,14 +171,28 @@ def _what(language: Language, evidence_ip: str) -> list[str]:
         _list(points),
         say(
             "All of it comes from you, or is noted when you use the service. You need not give us anything, but "
-            "without a name and an e-mail address we cannot send you the newsletter."
+            "without a name and an e-mail address we cannot send you the newsletter or answer your message."
         ),
     ]
 
 
 def _what_for(language: Language) -> list[str]:
     say = language.say
-    points = [
+    return [
+        SECTION + say("What we use it for, and on what ground"),
+        _list([*_newsletter_purposes(language), *_other_purposes(language)]),
+        say("In Finland the Data Protection Act (1050/2018) completes the Regulation."),
+        say(
+            "Your consent to the newsletter gives no permission to follow whether you open a newsletter or which links "
+            "you press; for that we ask separately. You get the same newsletter whatever you answer, and you can take "
+            "the permission back on the page [My data](/my-data). When you stop the newsletter, it ends too."
+        ),
+    ]
+
+
+def _newsletter_purposes(language: Language) -> list[str]:
+    say = language.say
+    return [
         say(
             "Asking you to confirm and sending you the newsletter. Ground: your consent (General Data Protection "
             "Regulation, article 6(1)(a); Act on Electronic Communications Services 917/2014, section 200)."
@@ -190,9 +208,20 @@ def _what_for(language: Language) -> list[str]:
             "only if you have permitted it separately. Ground: your consent to just that (article 6(1)(a); Act on "
             "Electronic Communications Services 917/2014, section 205)."
         ),
+    ]
+
+
+def _other_purposes(language: Language) -> list[str]:
+    say = language.say
+    return [
         say(
             "Being able to show that you consented, and that we stopped when you asked. Ground: our legitimate "
             "interest, because by law we must be able to show it (articles 6(1)(f) and 7(1))."
+        ),
+        say(
+            "Answering what you wrote with the contact form. Ground: our legitimate interest in answering whoever "
+            "turns to us (article 6(1)(f)), or if it is about a service you have from us or would like, our contract "
+            "with you (article 6(1)(b))."
         ),
         say(
             "Keeping robots and misuse away from the form, and messages you did not ask for away from you. Ground: our "
@@ -200,16 +229,6 @@ def _what_for(language: Language) -> list[str]:
         ),
         say("Knowing whom we may not write to any more. Ground: our legal obligation (articles 6(1)(c) and 21(3))."),
         say("Answering you when you use your rights. Ground: our legal obligation (articles 6(1)(c) and 12 to 22)."),
-    ]
-    return [
-        SECTION + say("What we use it for, and on what ground"),
-        _list(points),
-        say("In Finland the Data Protection Act (1050/2018) completes the Regulation."),
-        say(
-            "Your consent to the newsletter gives no permission to follow whether you open a newsletter or which links "
-            "you press; for that we ask separately. You get the same newsletter whatever you answer, and you can take "
-            "the permission back on the page [My data](/my-data). When you stop the newsletter, it ends too."
-        ),
     ]
 
 
@@ -340,8 +359,8 @@ def _further(language: Language, controller: Controller) -> list[str]:
             "want to use your data for something new, we ask for your consent anew."
         ),
         say(
-            "This statement is about the newsletter. What we know about you as a customer, or from a message you sent "
-            "us, is not kept in this service; ask us about it: %(contact)s.",
+            "This statement is about the newsletter and the contact form. What we know about you as a customer, and "
+            "our letters and e-mails with you, are not kept in this service; ask us about them: %(contact)s.",
             contact=controller.contact_email,
         ),
     ]

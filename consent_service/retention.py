@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, delete, func, select, update
 
-from consent_service import api_answers, import_rows
+from consent_service import api_answers, contact_messages, import_rows
 from consent_service import erasure as erasing
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger.evidence import Occasion
@@ -27,6 +27,7 @@ from consent_service.models import (
 )
 from consent_service.models import suppression as suppressed
 from consent_service.models_api import api_answer
+from consent_service.models_inbox import contact_message
 from consent_service.models_there import deleted_contact, held_there, reconcile_run, taken_off
 
 PURGE, NOON = "purge", time(12, tzinfo=HELSINKI)  # what the day's purge is noted as, and when it is to be done
@@ -130,6 +131,10 @@ def _has_been_passive(now: datetime, after: timedelta) -> Any:
     return (subscriber.c.status == "passive") & (subscriber.c.passive_since <= now - after) & _is_free()
 
 
+def _is_old_message(now: datetime, after: timedelta) -> Any:
+    return (contact_message.c.received_at <= now - after) & contact_messages.is_free()
+
+
 def _has_old_tech(now: datetime, after: timedelta) -> Any:
     held = select(subscriber.c.id).where(subscriber.c.id == consent_event.c.subscriber_id, ~_is_free())
     is_old = consent_event.c.tech_sealed.is_not(None) & (consent_event.c.recorded_at <= now - after)
@@ -148,6 +153,10 @@ def _forget_address(connection: Connection, occasion: Occasion, rule: str, keys:
 
 def _forget_waiting(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
     import_rows.forget_overdue(connection, keys)
+
+
+def _forget_messages(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
+    contact_messages.forget_overdue(connection, keys)
 
 
 def _close_tech(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
@@ -215,6 +224,14 @@ RULES = (
         mark("To show what you agreed to and that we stopped when you asked, and to let you come back."),
         timedelta(days=351),
         end=End(subscriber.c.id, _has_been_passive, _erase, subscriber.c.passive_since),
+    ),
+    Rule(
+        contact_messages.RULE,
+        mark("A message you sent with the contact form, with your name, address, phone number and reason"),
+        mark("one year after you sent it"),
+        mark("To answer you, and to look up what was said if the matter goes on or comes up again."),
+        timedelta(days=365),
+        end=End(contact_message.c.id, _is_old_message, _forget_messages, contact_message.c.received_at),
     ),
     Rule(
         "tech",

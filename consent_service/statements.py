@@ -24,6 +24,7 @@ CHANNELS = {
 
 DOORS = {
     "form": mark("the form on the web site"),
+    "contact": mark("the contact form"),
     "link": mark("a link in an e-mail"),
     "confirm-link": mark("a link in an e-mail"),
     "one-click": mark("the button of the mail program"),

@@ -10,7 +10,6 @@ from consent_service import people
 from consent_service.delivery import outbox
 from consent_service.language import mark
 from consent_service.models import confirmation, departure, outbox_message, subscriber
-from consent_service.people import Address
 
 STATUSES = {"pending": mark("Unconfirmed"), "active": mark("Active"), "passive": mark("Passive")}
 PAGE = 50
@@ -90,9 +89,9 @@ def find(connection: Connection, subscriber_id: str) -> Row[Any] | None:
     return connection.execute(select(subscriber).where(subscriber.c.id == subscriber_id)).one_or_none()
 
 
-def find_by_address(connection: Connection, address: Address) -> Row[Any] | None:
-    """Return the subscriber with an address, or None."""
-    return connection.execute(select(subscriber).where(subscriber.c.email_key == address.key)).one_or_none()
+def find_by_key(connection: Connection, email_key: str) -> Row[Any] | None:
+    """Return the subscriber who has an address, or None."""
+    return connection.execute(select(subscriber).where(subscriber.c.email_key == email_key)).one_or_none()
 
 
 def forwarding(connection: Connection, subscriber_id: str) -> str | None:

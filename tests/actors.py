@@ -25,6 +25,19 @@ class Visitor:
         fields = {"first_name": self.first, "last_name": self.last, "email": self.email, "consent": "yes"}
         return self.open_form().press(SUBSCRIBE, **(fields | changes))
 
+    def write(self, code: str = "fi", **changes: str) -> Page:
+        """Fill in the contact form and send it."""
+        fields = {
+            "first_name": self.first,
+            "last_name": self.last,
+            "email": self.email,
+            "phone": "+358 40 123 4567",
+            "reason": "offer",
+            "message": "Hei!\r\n\r\nHaluaisin tarjouksen valmennuspäivästä.",
+        }
+        page = self.house.get(f"/contact?lang={code}", self.http)
+        return page.press(language(code).say("Send the message"), **(fields | changes))
+
     def mails(self) -> list[Received]:
         return self.house.mail.to(self.email)
 

@@ -29,6 +29,7 @@ class _Reader(HTMLParser):
         self.words: list[str] = []
         self.title = ""
         self._in: list[str] = []
+        self._text = ""  # the name of the text field that is being read
 
     def handle_starttag(self, tag, attributes):
         found = dict(attributes)
@@ -41,10 +42,16 @@ class _Reader(HTMLParser):
         if tag == "button" and self.forms:
             self.forms[-1].buttons.append("")
             self.forms[-1].sends.append({found["name"]: found.get("value") or ""} if found.get("name") else {})
+        if tag == "textarea" and self.forms and found.get("name"):
+            self._text = found["name"]
+            self.forms[-1].fields[self._text] = ""
         if tag == "input" and self.forms and found.get("type") not in ("checkbox", "radio") and found.get("name"):
             self.forms[-1].fields[found["name"]] = found.get("value") or ""
 
     def handle_endtag(self, tag):
+        if tag == "textarea" and self._text:  # a browser leaves out the line break after the tag
+            self.forms[-1].fields[self._text] = self.forms[-1].fields[self._text].removeprefix("\n")
+            self._text = ""
         if tag in self._in:
             while self._in.pop() != tag:
                 pass
@@ -52,6 +59,8 @@ class _Reader(HTMLParser):
     def handle_data(self, data):
         if "title" in self._in:
             self.title += data
+        if self._text:
+            self.forms[-1].fields[self._text] += data
         if "button" in self._in and self.forms:
             self.forms[-1].buttons[-1] = (self.forms[-1].buttons[-1] + " " + data).strip()
         if data.strip():

@@ -16,7 +16,8 @@ from consent_service import service as services
 from consent_service.asks import LinkDead
 from consent_service.chores import Chores
 from consent_service.delivery import outbox, relaying
-from consent_service.delivery.letters import ANCHOR, LIST_DATA
+from consent_service.delivery.letters import LIST_DATA
+from consent_service.delivery.owner_letters import ANCHOR
 from consent_service.delivery.relaying import Relay
 from consent_service.import_claims import Claim
 from consent_service.import_file import EMAIL, Line

@@ -54,6 +54,9 @@ def collect(house) -> dict[str, Page]:
     pages["leave by address"] = house.get("/unsubscribe?lang=fi")
     pages["leave by address refused"] = pages["leave by address"].press(fi("Send me the link"), email="x")
     pages["link sent"] = pages["leave by address"].press(fi("Send me the link"), email=aino.email)
+    pages["contact"] = house.get("/contact")
+    pages["contact refused"] = aino.write(email="x")
+    pages["contact sent"] = aino.write()
     pages["dead link"] = house.get("/confirm/forged")
     pages["dead link, pressed"] = house.post("/unsubscribe/forged")
     pages["not found"] = house.get("/no/such/page")
@@ -94,6 +97,7 @@ def test_every_page_has_the_headers_that_protect_it(pages):
 def test_the_statuses_are_the_ones_agreed(pages):
     expected = {
         "form refused": 400, "expired": 410, "expired, pressed": 410, "no reason": 400, "leave by address refused": 400,
+        "contact refused": 400,
         "dead link": 404, "dead link, pressed": 404, "not found": 404, "not allowed": 405, "too big": 413,
         "wrong type": 415, "twice": 400, "root": 302,
     }  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from consent_service.models_inbox import contact_message
 from consent_service.service import Service
 from consent_service.web import create_app
 from tests.actors import Staff, Visitor
@@ -49,6 +50,7 @@ ROOMS = {
     "models": set(),
     "models_there": {"models"},
     "models_api": {"models"},
+    "models_inbox": {"models"},
     "bell": set(),
     "writers": set(),
     "prepared": set(),
@@ -59,7 +61,7 @@ ROWS = [
     {"ledger.evidence", "delivery.suppression", "delivery.allowance", "delivery.tally", "import_rows", "pulses"},
     {"api_keys", "api_answers"},
     {"delivery.outbox", "delivery.pacing", "delivery.caps", "ledger.sealer"},
-    {"delivery.relaying"},
+    {"delivery.relaying", "contact_messages"},
     {"delivery.calls", "delivery.contacts", "delivery.batches", "delivery.lanes"},
     {"ledger.receipt", "ledger.replay", "ledger.key_changes", "delivery.tags"},
     {"ledger.findings"},
@@ -74,7 +76,7 @@ ROWS = [
         "delivery.moves",
         "delivery.timestamps",
     },
-    {"delivery.departures", "delivery.holdings", "delivery.strangers", "delivery.bulk"},
+    {"delivery.departures", "delivery.holdings", "delivery.strangers", "delivery.bulk", "delivery.owner_letters"},
     {"delivery.letters", "delivery.forwarding", "delivery.held_there"},
     {"import_account"},
     {"delivery.bulk_people", "delivery.renewal"},
@@ -94,8 +96,17 @@ ROWS = [
     {"web.visitor", "web.forms", "web.messages", "web.filled", "web.problems"},
     {"web.accounts", "web.pages", "web.health", "web.metrics", "web.rendered", "web.origins"},
     {"web.api_messages"},
-    {"web.public", "web.development", "web.evidence", "web.statement", "web.sheet", "web.webhooks", "web.openapi"},
-    {"web.my_data", "web.rights", "web.connection", "web.api", "web.api_keys"},
+    {
+        "web.public",
+        "web.contact",
+        "web.development",
+        "web.evidence",
+        "web.statement",
+        "web.sheet",
+        "web.webhooks",
+        "web.openapi",
+    },
+    {"web.my_data", "web.rights", "web.connection", "web.contact_messages", "web.api", "web.api_keys"},
     {"web.console"},
     {"web"},
     {"web.server"},
@@ -208,6 +219,8 @@ def test_use_cases_never_commit_and_never_read_a_clock():
         "delivery/suppression",
         "delivery/allowance",
         "delivery/letters",
+        "delivery/owner_letters",
+        "contact_messages",
         "weeks",
         "digest",
         "delivery/held_there",
@@ -220,13 +233,13 @@ def test_use_cases_never_commit_and_never_read_a_clock():
 def test_every_staff_route_is_guarded_and_every_other_one_is_known(sqlite_house):
     http = sqlite_house.http
     for rule in sqlite_house.app.url_map.iter_rules():
-        if rule.endpoint in OPEN_TO_ALL or rule.endpoint.startswith(("public.", "my_data.", "evidence.")):
+        if rule.endpoint in OPEN_TO_ALL or rule.endpoint.startswith(("public.", "contact.", "my_data.", "evidence.")):
             continue
         if rule.endpoint.startswith("api."):
             continue  # test_every_address_of_the_api_wants_a_key
         staff_only = rule.endpoint.startswith("console.") or rule.endpoint in BEHIND_LOGIN_BY_FLASK_SECURITY
         assert staff_only, f"{rule.endpoint} is neither public nor guarded: decide"
-        path = rule.rule.replace("<uuid:subscriber_id>", "0" * 8 + "-0000" * 3 + "-" + "0" * 12)
+        path = re.sub(r"<uuid:\w+>", "0" * 8 + "-0000" * 3 + "-" + "0" * 12, rule.rule)
         path = re.sub(r"<int[^>]*>", "1", path)
         for method in rule.methods - {"OPTIONS"}:
             answer = http.request(method, sqlite_house.url + path, allow_redirects=False, timeout=20)
@@ -247,6 +260,8 @@ def test_every_address_of_the_api_wants_a_key(sqlite_house):
 def test_no_get_changes_a_row(house):
     aino = Visitor(house).becomes_active()
     Visitor(house, "eero@example.com").subscribe()
+    Visitor(house).write()
+    [written] = house.rows(contact_message)
     house.deliver()
     heidi = Staff(house)
     heidi.log_in()
@@ -260,6 +275,8 @@ def test_no_get_changes_a_row(house):
             f"/staff/subscribers/<uuid:subscriber_id>/{act}": f"/staff/subscribers/{person.id}/{act}"
             for act in ("hold", "release", "erase", "there")
         },
+        "/staff/contact-messages/<uuid:message_id>": f"/staff/contact-messages/{written.id}",
+        "/staff/contact-messages/<uuid:message_id>/erase": f"/staff/contact-messages/{written.id}/erase",
     }
     own_page = tokens.for_my_data(person.id, house.service.vault.address_mark(person.email_key))
     places |= {

@@ -18,7 +18,7 @@ import time_machine
 from consent_service import service as services
 from consent_service import weeks
 from consent_service.config import TEMPLATES
-from consent_service.delivery import letters, outbox, relaying
+from consent_service.delivery import outbox, owner_letters, relaying
 from consent_service.language import language
 from consent_service.service import Service
 from consent_service.weeks import Week
@@ -30,7 +30,7 @@ from tests.servers.smtp import MailServer, Received
 PUBLIC_URL = "http://tilaus.keinuma.example"  # the console would take no log-in over http under an https address
 SENDER = "Keinumä Öy <uutiskirje@keinuma.example>"
 LIST_MAIL = ("already", "welcome")
-OWNERS = ("owner_held", "digest")
+OWNERS = ("owner_held", "digest", "contact")
 WEEK = date(2026, 11, 16)
 HEADERS = [
     "Auto-Submitted",
@@ -56,6 +56,10 @@ WHY = {
     "move": "You get this message because this address was given on our page as somebody's new one.",
     "owner_held": "You get this message because your address is the one by which this service reaches its owner.",
     "digest": "You get this message because your address is the one by which this service reaches its owner.",
+    "contact": "You get this message because your address is the one by which this service reaches its owner.",
+    "contact_data": (
+        "You get this message because somebody, most likely you, asked on our page what we hold about this address."
+    ),
 }
 KINDS = list(WHY)
 
@@ -92,8 +96,13 @@ class Post:
         self.letters["owner_held"] = self.arrived(owner)
         with self.house.service.transaction() as connection:
             weeks.keep(connection, Week(WEEK, asked=40, confirmed=12, stopped=1))
-            outbox.enqueue(connection, outbox.MAIL, letters.DIGEST, services.now())
+            outbox.enqueue(connection, outbox.MAIL, owner_letters.DIGEST, services.now())
         self.letters["digest"] = self.arrived(owner)
+        writer = Visitor(self.house, "kirjoittaja@example.com", FIRST, LAST)
+        assert writer.write(self.code, message=f"{FIRST}\r\n.\r\n{'x' * 1200}").status == 200
+        self.letters["contact"] = self.arrived(owner)
+        self.press(f"{PUBLIC_URL}/my-data?lang={self.code}", "Send me the link", email=writer.email)
+        self.letters["contact_data"] = self.arrived(writer)
         return self
 
     def subscribe(self, person):
@@ -134,7 +143,8 @@ def letter(post, kind):
 def test_every_header_is_there_once_and_no_other(letter, kind):
     pair = ["List-Unsubscribe", "List-Unsubscribe-Post"] if kind in LIST_MAIL else []
     raw = BytesHeaderParser(policy=policy.compat32).parsebytes(letter.data)
-    assert sorted(raw.keys()) == sorted(HEADERS + pair)
+    reply = ["Reply-To"] if kind == "contact" else []
+    assert sorted(raw.keys()) == sorted(HEADERS + pair + reply)
     for part in letter.message.iter_parts():
         assert sorted(part.keys()) == ["Content-Transfer-Encoding", "Content-Type"]
 
@@ -170,6 +180,8 @@ def test_subjects_and_words_are_those_of_the_language(post):
         "owner_held": language("fi").say("Confirmation mails are being held back"),
         "digest": "Vaatii huomiotasi: 16.11.2026–22.11.2026",
         "my_data_link": say("Your link to the data we hold about you"),
+        "contact": language("fi").say("Contact form: %(reason)s", reason=language("fi").say("I would like an offer")),
+        "contact_data": say("What we hold about you"),
         "move": say("Confirm your new address for %(possessive)s newsletter", possessive=possessive),
     }
 
@@ -243,7 +255,7 @@ def test_only_links_to_us_and_no_resources(letter):
 
 
 def test_nothing_a_visitor_typed_goes_to_an_address_that_is_not_confirmed(post):
-    for kind in ("confirmation", "staff", "move"):
+    for kind in ("confirmation", "staff", "move", "contact_data"):
         whole = post.letters[kind].text + post.letters[kind].html + str(post.letters[kind].message["Subject"])
         for typed in ("spam.example", "Liisa", "Mäkelä", "Makela", "ÖÖÖ", "Eero", "Niemi"):
             assert typed not in whole

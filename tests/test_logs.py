@@ -29,6 +29,7 @@ ADDED, UNLISTED, BROUGHT, STRANGER = (
 )
 NAMES = ("Kanervatar", "Salamyhkänen")
 OCCASION, REASON, WRONG_PASSWORD = "kirsikkamessut Porissa", "riita laskusta 4711", "hukkasanasana"
+WRITTEN = "salaisuus lomakkeella"
 MAIL_PASSWORD, HELD_THERE, PHONE = "postisanasana", "lounas-tilaaja", "+358401234567"
 NETWORK = "203.0.113.77"
 HOOK = "koukkusana-0123456789-abcdefghijklmnop"
@@ -39,7 +40,7 @@ PRODUCTION = {
     "controller_file": config.EXAMPLE_CONTROLLER,
 }
 NOTHING_OF = {
-    *NAMES, ADDRESS, OTHER, MOVED, STAFF, ADDED, UNLISTED, BROUGHT, STRANGER, OCCASION, REASON, WRONG_PASSWORD,
+    *NAMES, ADDRESS, OTHER, MOVED, STAFF, ADDED, UNLISTED, BROUGHT, STRANGER, OCCASION, REASON, WRONG_PASSWORD, WRITTEN,
     MAIL_PASSWORD, Staff.PASSWORD, HELD_THERE, PHONE, NETWORK, HOOK, WATCHER, SECRET, DATA_KEY,
 }  # fmt: skip
 
@@ -107,6 +108,8 @@ def somebody_subscribes(house):
     house.wait_for(lambda: is_noted(house, "450"), "the mail server refuses for now")
     hurry(house)
     house.deliver()
+    assert kanerva.write(message=WRITTEN, phone=PHONE).status == 200
+    house.wait_for(lambda: house.mail.to(CONTROLLER.contact_email), "the owner is told")
     confirm = kanerva.link("confirm")
     for wrong in (f"{confirm.partition('?')[0]}x", f"/confirm/{ADDRESS}", f"/unsubscribe/{confirm.split('/')[-1]}"):
         assert house.get(wrong).status == 404

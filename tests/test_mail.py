@@ -311,7 +311,7 @@ def test_a_line_break_in_the_subject_never_becomes_a_header(subject, line_break)
 
 
 @pytest.mark.parametrize("line_break", ["\n", "\r", "\r\n"])
-@pytest.mark.parametrize("field", ["sender", "recipient", "key", "language", "unsubscribe_url"])
+@pytest.mark.parametrize("field", ["sender", "recipient", "key", "language", "unsubscribe_url", "reply_to"])
 def test_nor_does_one_anywhere_else(field, line_break):
     value = f"a@example.com{line_break}Bcc: victim@example.com"
     if field == "sender":

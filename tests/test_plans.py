@@ -33,6 +33,9 @@ def come_and_go(house) -> None:
     iida.decline()
     eero.leave()
     house.get("/unsubscribe?lang=fi").press(fi("Send me the link"), email=aino.email)
+    for writer in (aino, Visitor(house, "onni@example.com")):
+        assert writer.write(consent="yes" if writer is aino else "").status == 200
+        house.get("/my-data?lang=fi").press(fi("Send me the link"), email=writer.email)
     with house.service.transaction() as connection:
         forwarding.look_at(connection, "1", aino.email, services.now())
     house.deliver()

@@ -16,17 +16,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from sqlalchemy import Connection, Row, bindparam, select
 
+from consent_service import contact_messages, statements
 from consent_service import language as languages
-from consent_service import statements
 from consent_service.config import TEMPLATES
 from consent_service.controller import Controller
-from consent_service.delivery import allowance, caps, departures, moves, outbox, suppression
+from consent_service.delivery import allowance, caps, departures, moves, outbox, owner_letters, suppression
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.mail import Letter
 from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
 from consent_service.delivery.own_link import OwnLinks
+from consent_service.delivery.owner_letters import DIGEST, OWNER_HELD, OwnerLetters
 from consent_service.language import HELSINKI, Language
-from consent_service.ledger import evidence, sealer
+from consent_service.ledger import evidence
 from consent_service.ledger.evidence import KeptConsents, Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault
@@ -40,11 +41,10 @@ from consent_service.tokens import Tokens
 SERVICE = "service"
 OWNER_TOLD = "owner-told"
 LIMIT_REACHED = "the service's own limit of confirmation mails is reached"
-ANCHOR_AGE = timedelta(hours=36)
 ONCE_A_DAY = (Window(1, timedelta(days=1)),)
 CONFIRMATION, ALREADY, WELCOME = "confirmation", "already", "welcome"
-UNSUBSCRIBE_LINK, OWNER_HELD, ANCHOR, DIGEST = "unsubscribe_link", "owner_held", "anchor", "digest"
-MY_DATA_LINK, LIST_DATA = "my_data_link", "list_data"
+UNSUBSCRIBE_LINK, MY_DATA_LINK = "unsubscribe_link", "my_data_link"
+LIST_DATA, CONTACT_DATA = "list_data", "contact_data"  # all that is held of somebody who has no page of their own
 ADDRESS_ASKED, ADDRESS_CHANGED = "address_asked", "address_changed"
 LIST_MAIL = (ALREADY, WELCOME)
 TO_MANY = (CONFIRMATION, ALREADY, WELCOME)  # their words are written once, and filled for each person
@@ -103,18 +103,21 @@ class Letters:
     digest: Callable[[Connection, datetime], Any]
     consents: KeptConsents = field(default_factory=KeptConsents)
 
+    @cached_property
+    def owner(self) -> OwnerLetters:
+        """Writer of what goes to the owner."""
+        return OwnerLetters(self._write, self.controller.contact_email, self.public_url, self.digest)
+
     def load(self, connection: Connection, message: Message, now: datetime) -> Letter | Hold | Nothing:
         """Return the letter of a message, Nothing when its reason has passed, Hold when it must wait."""
-        if message.kind == OWNER_HELD:
-            return self._to_owner(message)
-        if message.kind == ANCHOR:
-            return self._anchor(connection, message, now)
-        if message.kind == DIGEST:
-            return self._digest(connection, message, now)
+        if message.kind in owner_letters.KINDS:
+            return self.owner.load(connection, message, now)
         if message.kind == departures.ERASED:
             return self._to_erased(connection, message, now)
         if message.kind == LIST_DATA:
             return self._to_waiting(connection, message)
+        if message.kind == CONTACT_DATA:
+            return self._to_writer(connection, message)
         person = _PERSON.row(connection, {"person": message.subscriber_id})
         if person is None:
             return Nothing()
@@ -208,8 +211,22 @@ class Letters:
             "full_name": f"{waits.first_name} {waits.last_name}".strip(),
             "since": language.moment(waits.created_at),
             "kept": self.kept["import_row"],
+            "messages": len(contact_messages.from_address(connection, waits.email_key)),
         }
         return self._write(message, waits.email, language, values)
+
+    def _to_writer(self, connection: Connection, message: Message) -> Letter | Nothing:
+        """Which contact messages came under an address; what they say is for a mailbox that has shown it is theirs."""
+        newest = contact_messages.find(connection, message.contact_message_id)
+        if newest is None:
+            return Nothing()
+        language = languages.language(newest.language)
+        came = contact_messages.from_address(connection, newest.email_key)
+        values = {
+            "messages": [(language.moment(one.received_at), contact_messages.REASONS[one.reason]) for one in came],
+            "kept": self.kept[contact_messages.RULE],
+        }
+        return self._write(message, newest.email, language, values)
 
     def _move_asked(self, connection: Connection, message: Message, person: Row[Any]) -> Letter | Nothing:
         ask = connection.execute(select(confirmation).where(confirmation.c.id == message.confirmation_id)).one_or_none()
@@ -267,34 +284,10 @@ class Letters:
         }
         return self._write(message, leaving.email, languages.language(leaving.language), values)
 
-    def _to_owner(self, message: Message) -> Letter:
-        values = {"console_url": f"{self.public_url}/staff/"}
-        return self._write(message, self.controller.contact_email, languages.language(languages.DEFAULT), values)
-
-    def _anchor(self, connection: Connection, message: Message, now: datetime) -> Letter | Nothing:
-        newest = sealer.newest(connection)
-        if newest is None or now - newest.signed_at > ANCHOR_AGE:
-            return Nothing()  # the owner has it already
-        language = languages.language(languages.DEFAULT)
-        values = {
-            "checkpoint": newest.note.decode().strip().split("\n"),
-            "signed_at": language.moment(newest.signed_at),
-        }
-        return self._write(message, self.controller.contact_email, language, values)
-
-    def _digest(self, connection: Connection, message: Message, now: datetime) -> Letter | Nothing:
-        found, language = self.digest(connection, now), languages.language(languages.DEFAULT)
-        if found is None:
-            return Nothing()
-        return self._write(message, self.controller.contact_email, language, self._digest_values(found))
-
     def digest_text(self, digest: object, language: Language) -> str:
         """A digest as the text of its letter, its subject first."""
-        form = self._render(DIGEST, language, self._digest_values(digest))
+        form = self._render(DIGEST, language, self.owner.digest_values(digest))
         return f"{form.subject}\n\n{form.text}"
-
-    def _digest_values(self, digest: object) -> dict[str, Any]:
-        return {"digest": digest, "console_url": f"{self.public_url}/staff/"}
 
     def _tell_owner(self, connection: Connection, now: datetime) -> None:
         if allowance.spend(connection, OWNER_TOLD, ONCE_A_DAY, now) <= now:

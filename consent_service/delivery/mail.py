@@ -43,7 +43,7 @@ Answers = Iterator[tuple[int, bytes]]
 class Letter:
     """One mail to one person. `key` makes the Message-ID, so a letter sent twice is known as the same one.
 
-    `shown` is the text as evidence keeps it, of a letter that asks for consent.
+    `shown` is the text as evidence keeps it, of a letter that asks for consent; `reply_to` is whom an answer goes to.
     """
 
     key: str
@@ -55,6 +55,7 @@ class Letter:
     language: str
     written_at: datetime
     unsubscribe_url: str | None = None
+    reply_to: str | None = None
     shown: ShownText | None = None
 
     @property
@@ -74,6 +75,8 @@ def as_bytes(letter: Letter) -> bytes:
         "Auto-Submitted": "auto-generated",
         "Content-Language": letter.language,
     }
+    if letter.reply_to:
+        headers["Reply-To"] = letter.reply_to
     if letter.unsubscribe_url:
         headers["List-Unsubscribe"] = f"<{letter.unsubscribe_url}>"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"

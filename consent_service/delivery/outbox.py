@@ -39,6 +39,7 @@ class Message:
     departure_id: str | None
     bulk_id: str | None
     import_row_id: int | None
+    contact_message_id: str | None
     contact_id: str | None
     created_at: datetime
     counted_at: datetime | None
@@ -124,6 +125,7 @@ def enqueue(
     departure_id: str | None = None,
     bulk_id: str | None = None,
     import_row_id: int | None = None,
+    contact_message_id: str | None = None,
     contact_id: str | None = None,
     not_before: datetime | None = None,
 ) -> None:
@@ -139,6 +141,7 @@ def enqueue(
         "departure_id": departure_id,
         "bulk_id": bulk_id,
         "import_row_id": import_row_id,
+        "contact_message_id": contact_message_id,
         "contact_id": contact_id,
         "created_at": now,
         "due_at": not_before or now,

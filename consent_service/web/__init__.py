@@ -27,6 +27,7 @@ from consent_service.tokens import TokenRefused
 from consent_service.web import accounts, origins, pages, problems
 from consent_service.web.api import api
 from consent_service.web.console import console
+from consent_service.web.contact import contact
 from consent_service.web.development import development
 from consent_service.web.evidence import evidence
 from consent_service.web.health import health
@@ -63,7 +64,7 @@ def create_app(service: Service) -> Flask:
         accounts.install(app, service)
         app.before_request(CSRFProtect(app).protect)
     pages.install(app)
-    doors = (public, my_data, statement, evidence, console, webhooks, api, health, metrics)
+    doors = (public, contact, my_data, statement, evidence, console, webhooks, api, health, metrics)
     for door in (*doors, *([development] if service.settings.is_development else [])):
         app.register_blueprint(door)
     app.add_url_rule("/", "root", lambda: redirect(pages.link_to("public.show_subscribe")))

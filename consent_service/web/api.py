@@ -135,7 +135,7 @@ def status() -> ResponseReturnValue:
     """How one address stands; it comes in the body, since addresses of pages end up in logs."""
     said: OneAddress = _said(OneAddress)
     with service().reading() as connection:
-        person = subscribers.find_by_address(connection, said.address)
+        person = subscribers.find_by_key(connection, said.address.key)
     return _json(_standing(person))
 
 

@@ -13,7 +13,7 @@ from flask_wtf import FlaskForm
 from wtforms import DateField, SelectField, StringField
 from wtforms.validators import InputRequired, ValidationError
 
-from consent_service import asks, connection_state, people, retention, subscribers, subscriptions
+from consent_service import asks, connection_state, contact_messages, people, retention, subscribers, subscriptions
 from consent_service import language as languages
 from consent_service import service as services
 from consent_service.asks import Ask, StaffRequest
@@ -30,6 +30,7 @@ from consent_service.web import sheet
 from consent_service.web.accounts import require_login
 from consent_service.web.api_keys import keys
 from consent_service.web.connection import connection as connection_pages
+from consent_service.web.contact_messages import contact_messages as contact_message_pages
 from consent_service.web.forms import AddressField, NameField
 from consent_service.web.messages import KINDS
 from consent_service.web.pages import LARGEST_ID, link_to
@@ -40,6 +41,7 @@ console = Blueprint("console", __name__, url_prefix="/staff")
 console.register_blueprint(rights)
 console.register_blueprint(connection_pages)
 console.register_blueprint(keys)
+console.register_blueprint(contact_message_pages)
 
 GROUPS = {"pending": mark("Unconfirmed"), "active": mark("Subscribing"), "passive": mark("Have left")}
 LANGUAGES = {"fi": mark("Finnish"), "sv": mark("Swedish"), "en": mark("English")}
@@ -87,6 +89,7 @@ def overview() -> ResponseReturnValue:
         counts = subscribers.counts(connection)
         stale = subscribers.stale(connection, service().controller.purpose_version)
         overdue = retention.overdue(connection, services.now())
+        contact_open = contact_messages.open_count(connection)
         unsealed = sealer.is_late(connection, services.now())
         there = connection_state.state(connection, list(lanes.values()), forwards=service().forwards)
     return render_template(
@@ -97,6 +100,7 @@ def overview() -> ResponseReturnValue:
         most_stale=subscribers.MOST_STALE,
         overdue=overdue,
         unsealed=unsealed,
+        contact_open=contact_open,
         there=there,
         faults=there.faults(services.now()),
         now=services.now(),
@@ -156,6 +160,7 @@ def show_subscriber(subscriber_id: Any) -> ResponseReturnValue:
         person = subscribers.find(connection, str(subscriber_id)) or abort(404)
         agreed_version = asks.agreed_version(connection, person)
         forwarding = subscribers.forwarding(connection, person.id)
+        written = contact_messages.from_address(connection, person.email_key)
         events = list(evidence.story(connection, service().vault, person.id))
         texts = {event.id: _texts(connection, event.core) for event in events}
     return render_template(
@@ -167,6 +172,8 @@ def show_subscriber(subscriber_id: Any) -> ResponseReturnValue:
         forwards=service().forwards,
         events=events[::-1],
         texts=texts,
+        written=written,
+        contact_reasons=contact_messages.REASONS,
         statuses=STATUSES,
         channels=CHANNELS,
         languages=LANGUAGES,

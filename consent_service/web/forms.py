@@ -8,7 +8,7 @@ from typing import Any
 from wtforms import Field, Form, StringField, ValidationError
 
 from consent_service.language import mark
-from consent_service.people import AddressRefused, NameRefused, read_address, read_name
+from consent_service.people import AddressRefused, NameRefused, PhoneRefused, read_address, read_name, read_phone
 
 
 class NameField(StringField):
@@ -23,6 +23,23 @@ class AddressField(StringField):
 
     def __init__(self, missing: str = mark("Write your e-mail address."), **options: Any):
         super().__init__(validators=[_Address(missing)], **options)
+
+
+class PhoneField(StringField):
+    """A phone number that may be left out; `data` is the number, or None, once the form is valid."""
+
+    def __init__(self, **options: Any):
+        super().__init__(validators=[_Phone()], **options)
+
+
+class LastNameField(StringField):
+    """The last name of whom a grave act is about, typed as a proof that it is really them who is meant.
+
+    The form holds it as `last_name_meant`.
+    """
+
+    def __init__(self, **options: Any):
+        super().__init__(validators=[_SameLastName()], **options)
 
 
 class _Name:
@@ -49,3 +66,24 @@ class _Address:
             field.address = read_address(field.data)
         except AddressRefused:
             raise ValidationError(mark("Write one e-mail address in the form name@example.com.")) from None
+
+
+class _Phone:
+    def __call__(self, form: Form, field: Field) -> None:
+        if not (field.data or "").strip():
+            field.data = None
+            return
+        try:
+            field.data = read_phone(field.data)
+        except PhoneRefused:
+            raise ValidationError(
+                mark("Write the phone number with digits, spaces and the marks + - ( ), or leave it out.")
+            ) from None
+
+
+class _SameLastName:
+    """Upper and lower case do not matter."""
+
+    def __call__(self, form: Any, field: Field) -> None:
+        if (field.data or "").strip().casefold() != form.last_name_meant.casefold():
+            raise ValidationError(mark("Write the last name as it stands above."))

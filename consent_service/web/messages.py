@@ -17,6 +17,8 @@ KINDS = {
     "address_asked": mark("Notice of a new address"),
     "address_changed": mark("Notice to the former address"),
     "erased": mark("Answer about an erasure"),
+    "contact": mark("A contact message to the owner"),
+    "contact_data": mark("What is held of somebody who used the contact form"),
     "owner_held": mark("Notice to the owner"),
     "anchor": mark("The day's checkpoint to the owner"),
     "digest": mark("The week's digest to the owner"),

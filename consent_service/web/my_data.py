@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row
 from consent_service import asks, corrections, data_package, data_requests, erasure, retention, subscriptions, tracking
 from consent_service import service as services
 from consent_service.asks import LinkDead
+from consent_service.contact_messages import REASONS
 from consent_service.delivery import held_there, holdings, letters
 from consent_service.erasure import BY_PERSON
 from consent_service.language import mark
@@ -100,6 +101,7 @@ def _own_page(token: str, trouble: str | None = None) -> str:
         rules=retention.RULES,
         channels=CHANNELS,
         reasons=LEAVING_REASONS,
+        contact_reasons=REASONS,
         claims=CLAIMS,
         origins=ORIGINS,
         there=held.there.state(is_connected=service().forwards),

@@ -18,13 +18,13 @@ from consent_service.delivery import held_there, holdings
 from consent_service.erasure import BY_PERSON
 from consent_service.language import mark
 from consent_service.ledger.evidence import Occasion
+from consent_service.web.forms import LastNameField
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import occasion, service
 
 rights = Blueprint("rights", __name__, url_prefix="/subscribers/<uuid:subscriber_id>")
 
 NO_REASON, NO_CHOICE = mark("Say why, in at most 100 characters."), mark("Choose why.")
-OTHER_NAME = mark("Write the last name as it stands above.")
 # A chosen word, because it stays for years in a record that must not tell who was erased.
 WHY_ERASED = {
     BY_PERSON: mark("The person asked for it: tell them when it is done"),
@@ -51,16 +51,11 @@ class EraseForm(FlaskForm):
     why = SelectField(
         choices=["", *WHY_ERASED], validators=[InputRequired(NO_CHOICE)], invalid_choice_message=NO_CHOICE
     )
-    last_name = StringField()
+    last_name = LastNameField()
 
     def __init__(self, person: Row[Any]):
         super().__init__()
-        self._wanted = person.last_name
-
-    def validate_last_name(self, field: StringField) -> None:
-        """Upper and lower case do not matter."""
-        if (field.data or "").strip().casefold() != self._wanted.casefold():
-            raise ValidationError(OTHER_NAME)
+        self.last_name_meant = person.last_name
 
 
 class EmptyForm(FlaskForm):

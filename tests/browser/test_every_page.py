@@ -7,13 +7,14 @@ from playwright.sync_api import Page
 from consent_service.language import CODES
 from tests.browser.api_key_pages import API_KEYS
 from tests.browser.connection_page import CONNECTION
+from tests.browser.contact_page import CONTACT
 from tests.browser.guest import Guest
 from tests.browser.own_page import OWN
 from tests.browser.places import CONSOLE, LETTERS, PUBLIC, Place
 
 pytestmark = pytest.mark.browser
 
-OPEN = PUBLIC + OWN
+OPEN = PUBLIC + OWN + CONTACT
 STAFF = CONSOLE + CONNECTION + API_KEYS
 NARROW, WIDE = 320, 1280
 LARGE_TEXT_PX = {True: 320, False: 640}  # public pages bear 200 % text on a phone, the console on half a screen
@@ -28,10 +29,10 @@ SIDEWAYS = """() => {
   return [...document.querySelectorAll("body *")]
     .filter(one => one.getBoundingClientRect().right > width + 1).map(one => one.outerHTML.slice(0, 120));
 }"""
-SMALL = """() => [...document.querySelectorAll("a, button, input, select, summary")].filter(one => {
+SMALL = """() => [...document.querySelectorAll("a, button, input, select, textarea, summary")].filter(one => {
   const box = one.getBoundingClientRect(), isInText = getComputedStyle(one).display === "inline";
   if (isInText || one.type === "hidden" || one.closest(".unseen, .skip, [hidden]")) return false;
-  const least = one.matches("button, .button, select, input:not([type=checkbox], [type=radio])") ? 44 : 24;
+  const least = one.matches("button, .button, select, textarea, input:not([type=checkbox], [type=radio])") ? 44 : 24;
   return box.height < least || box.width < 24;
 }).map(one => one.outerHTML.slice(0, 120))"""
 FOCUS = """() => {

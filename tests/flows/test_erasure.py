@@ -8,7 +8,7 @@ import time_machine
 
 from consent_service import erasure as erasing
 from consent_service import service as services
-from consent_service.delivery.letters import ANCHOR, DIGEST
+from consent_service.delivery.owner_letters import ANCHOR, DIGEST
 from consent_service.language import language
 from consent_service.models import (
     confirmation,
@@ -131,6 +131,7 @@ def test_address_and_names_are_found_nowhere(house, tmp_path, capfd, clock):
     gone.leave()
     clock.shift(timedelta(hours=1))
     gone.becomes_active()
+    gone.write(message="Terveisin kanariainen")
     assert found(house, tmp_path, "kanaria"), "the search itself works"
     house.erase(gone.email)
     finish(house)

@@ -7,7 +7,7 @@ import pytest
 import time_machine
 
 from consent_service import service as services
-from consent_service.delivery.letters import OWNER_HELD
+from consent_service.delivery.owner_letters import OWNER_HELD
 from consent_service.language import language
 from tests.actors import AGAIN, DECLINE, Visitor, fi
 

@@ -1,0 +1,86 @@
+"""What the mails to the owner say: a contact message, mails held back, the day's checkpoint, the week's digest.
+
+They go to the contact address of the controller file, in Finnish. What a visitor typed stands in the text only, and
+whom to answer in a header by an address that was read as one. Must not send anything.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from consent_service import contact_messages
+from consent_service import language as languages
+from consent_service.contact_messages import REASONS, TO_OWNER
+from consent_service.delivery.mail import Letter
+from consent_service.delivery.outbox import Message, Nothing
+from consent_service.language import Language
+from consent_service.ledger import sealer
+
+OWNER_HELD, ANCHOR, DIGEST = "owner_held", "anchor", "digest"
+KINDS = (TO_OWNER, OWNER_HELD, ANCHOR, DIGEST)
+ANCHOR_AGE = timedelta(hours=36)
+
+
+@dataclass(frozen=True)
+class OwnerLetters:
+    """Writes what goes to one address.
+
+    `write(message, to, language, values)` makes a letter of a template; `digest(connection, now)` says how the week was
+    and how the service stands, None when no week has ended yet.
+    """
+
+    write: Callable[[Message, str, Language, dict[str, Any]], Letter]
+    to: str
+    public_url: str
+    digest: Callable[[Connection, datetime], Any]
+
+    def load(self, connection: Connection, message: Message, now: datetime) -> Letter | Nothing:
+        """Return the letter of a message of `KINDS`, Nothing when its reason has passed."""
+        if message.kind == TO_OWNER:
+            return self._contact(connection, message)
+        if message.kind == ANCHOR:
+            return self._anchor(connection, message, now)
+        if message.kind == DIGEST:
+            return self._digest(connection, message, now)
+        return self._write(message, {"console_url": f"{self.public_url}/staff/"})
+
+    def digest_values(self, digest: object) -> dict[str, Any]:
+        """What the template of a digest is filled with."""
+        return {"digest": digest, "console_url": f"{self.public_url}/staff/"}
+
+    def _contact(self, connection: Connection, message: Message) -> Letter | Nothing:
+        """A contact message whole, so that it can be answered from the mailbox; nothing once it has been closed."""
+        written = contact_messages.find(connection, message.contact_message_id)
+        if written is None or written.closed_at is not None:
+            return Nothing()
+        values = {
+            "written": written,
+            "reason": REASONS[written.reason],
+            "came_at": _spoken().moment(written.received_at),
+            "message_url": f"{self.public_url}/staff/contact-messages/{written.id}",
+        }
+        return replace(self._write(message, values), reply_to=written.email)
+
+    def _anchor(self, connection: Connection, message: Message, now: datetime) -> Letter | Nothing:
+        newest = sealer.newest(connection)
+        if newest is None or now - newest.signed_at > ANCHOR_AGE:
+            return Nothing()  # the owner has it already
+        values = {
+            "checkpoint": newest.note.decode().strip().split("\n"),
+            "signed_at": _spoken().moment(newest.signed_at),
+        }
+        return self._write(message, values)
+
+    def _digest(self, connection: Connection, message: Message, now: datetime) -> Letter | Nothing:
+        found = self.digest(connection, now)
+        return Nothing() if found is None else self._write(message, self.digest_values(found))
+
+    def _write(self, message: Message, values: dict[str, Any]) -> Letter:
+        return self.write(message, self.to, _spoken(), values)
+
+
+def _spoken() -> Language:
+    return languages.language(languages.DEFAULT)
