@@ -43,10 +43,12 @@ ROOMS = {
     "log": {"config"},
     "statements": {"controller", "language"},
     "privacy": {"controller", "language", "statements"},
+    "cookie_notice": {"controller", "language", "statements"},
     "privacy_check": {"controller", "language", "privacy"},
     # tables
     "models": set(),
     "models_there": {"models"},
+    "models_site": {"models"},
     "bell": set(),
     "writers": set(),
     "prepared": set(),
@@ -77,6 +79,7 @@ ROWS = [
     {"delivery.bulk_people", "delivery.renewal"},
     {"asks"},
     {"erasure", "corrections", "tracking"},
+    {"cookie_choices"},
     {"subscriptions", "subscribers", "retention"},
     {"caution", "weeks"},
     {"restoration", "imports", "drift"},
@@ -90,7 +93,7 @@ ROWS = [
     {"relay", "doctor", "restore"},
     {"web.visitor", "web.forms", "web.messages", "web.filled"},
     {"web.accounts", "web.pages", "web.health", "web.metrics", "web.rendered", "web.origins"},
-    {"web.public", "web.development", "web.evidence", "web.statement", "web.sheet", "web.webhooks"},
+    {"web.public", "web.development", "web.evidence", "web.statement", "web.sheet", "web.webhooks", "web.cookies"},
     {"web.my_data", "web.rights", "web.connection"},
     {"web.console"},
     {"web"},
@@ -104,6 +107,7 @@ WITH_FLASK = {"cli"} | {room for row in ROWS for room in row if room.startswith(
 OPEN_TO_ALL = {
     "root", "static", "pages.brand", "health.alive", "health.ready", "metrics.show",
     "security.login", "security.static", "webhooks.take_hint",
+    "cookies.show", "cookies.show_choice", "cookies.erase", "cookies.show_banner", "cookies.take_choice",
     "statement.show", "statement.show_text", "development.mailbox", "development.mail", "development.mail_html",
 }  # fmt: skip
 BEHIND_LOGIN_BY_FLASK_SECURITY = {"security.logout", "security.verify"}
@@ -205,6 +209,7 @@ def test_use_cases_never_commit_and_never_read_a_clock():
         "weeks",
         "digest",
         "delivery/held_there",
+        "cookie_choices",
     ):
         source = (PACKAGE / f"{room}.py").read_text("utf-8")
         for forbidden in (".commit(", ".begin(", "datetime.now", "time.time()", "flask", "services.now"):

@@ -42,9 +42,9 @@ class Occasion:
     """When, by whom and through which door something happens; made by the door, read by every room below.
 
     `actor` is `visitor`, `subscriber`, `relay`, `activecampaign`, `terminal` or `staff:<id>`; `door` is `form`, `link`,
-    `confirm-link`, `one-click`, `my-data`, `activecampaign`, `console`, `terminal`, `restore` or `relay`; `tech` holds
-    what the evidence may say about the sender's device; `forwards` is false when ActiveCampaign is not connected, so
-    that nobody there can be told anything.
+    `confirm-link`, `one-click`, `my-data`, `activecampaign`, `console`, `terminal`, `restore`, `relay`, `banner` or
+    `cookies`; `tech` holds what the evidence may say about the sender's device; `forwards` is false when ActiveCampaign
+    is not connected, so that nobody there can be told anything.
     """
 
     now: datetime
@@ -120,7 +120,7 @@ def append_filler(connection: Connection, occasion: Occasion) -> None:
 
 
 def append_plain(connection: Connection, occasion: Occasion, core: Payload) -> Recorded:
-    """Append an event about the log itself and not about a person; its payload stays readable for the audit."""
+    """Append an event about the log itself, or a visitor nobody knows; its payload stays readable for the audit."""
     event_id = secrets.token_hex(16)
     told = core | {"actor": occasion.actor, "at": seal.timestamp(occasion.now), "door": occasion.door}
     opening = Opening(told, seal.new_blind())
