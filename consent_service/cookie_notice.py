@@ -34,8 +34,8 @@ CATEGORIES = {
 WORDS = {
     "title": mark("Cookies on our site"),
     "ask": mark(
-        "May we use cookies that are not necessary? They start only if you say yes. You can change your mind at any "
-        "time: Cookie settings is at the end of every page."
+        "May we use cookies that are not necessary (%(purposes)s)? They start only if you say yes. You can change your "
+        "mind at any time: Cookie settings is at the end of every page."
     ),
     "all": mark("Accept all"),
     "necessary": mark("Only necessary"),
@@ -113,12 +113,10 @@ class Notice:
 
 def notice(language: Language, controller: Controller) -> Notice:
     """Return what is told and asked today in a language."""
-    return Notice(
-        language.code,
-        tools_version(controller),
-        {name: language.say(words) for name, words in WORDS.items()},
-        tuple(_categories(language, controller)),
-    )
+    categories = tuple(_categories(language, controller))
+    purposes = ", ".join(one.name.lower() for one in categories if one.key != NECESSARY)
+    words = {name: language.say(said, purposes=purposes) for name, said in WORDS.items()}
+    return Notice(language.code, tools_version(controller), words, categories)
 
 
 def tools_version(controller: Controller) -> str:
