@@ -40,8 +40,29 @@ class Recipient(BaseModel):
     transfer_ground: Optionally = {}
 
 
+class Cookie(BaseModel):
+    """A tool of the company's web site that keeps something on the visitor's device, and what it is for.
+
+    `names` are those of its cookies on the company's own site, where a star at the end stands for anything; `days` says
+    how long the longest-lived stays, 0 until the browser is closed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1)
+    category: Literal["necessary", "statistics", "marketing"]
+    provider: str = Field(min_length=1)
+    names: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+\*?$")], ...] = ()
+    days: int = Field(ge=0, le=3650)
+    purpose: PerLanguage
+    third_parties: Optionally = {}
+
+
 class Controller(BaseModel):
-    """The company, its statement's dates, and who gets data; `purpose_version` rises when the purpose changes."""
+    """The company, its statement's dates, who gets data, and the cookies of its web site.
+
+    `purpose_version` rises when the purpose changes, `cookie_version` when that of a cookie does.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -62,6 +83,8 @@ class Controller(BaseModel):
     possessive: PerLanguage
     country: PerLanguage
     recipient: tuple[Recipient, ...] = ()
+    cookie_version: int = Field(default=1, ge=1)
+    cookie: tuple[Cookie, ...] = ()
 
     @field_validator("financial_year_end")
     @classmethod

@@ -4,6 +4,7 @@ Destroys the openings of the person's events, their key, their messages and thei
 stay, empty, and are listed by a sealed event that names no person. Must not commit, read a clock or talk to anybody.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -81,6 +82,14 @@ def erase_whatever_holds(connection: Connection, occasion: Occasion, subscriber_
     return True
 
 
+def empty_leaves(connection: Connection, occasion: Occasion, event_ids: Collection[str], rule: str) -> None:
+    """Destroy what events say, whoever they are about; a sealed event will list their leaves, and why."""
+    emptied = {"core_sealed": None, "tech_sealed": None, "core_plain": None, "subscriber_id": None}
+    connection.execute(update(consent_event).where(consent_event.c.id.in_(event_ids)).values(emptied))
+    rows = [{"event_id": event_id, "rule": rule, "erased_at": occasion.now} for event_id in event_ids]
+    connection.execute(insert(erased_leaf), rows)
+
+
 def record_leaves(connection: Connection, occasion: Occasion) -> int:
     """Append the sealed event that lists emptied leaves and why, and return how many it lists; no person is named."""
     rows = connection.execute(
@@ -146,7 +155,5 @@ def _was_brought_there(connection: Connection, person: Row[Any]) -> bool:
 def _empty_leaves(connection: Connection, occasion: Occasion, subscriber_id: str, rule: str) -> None:
     mine = consent_event.c.subscriber_id == subscriber_id
     ids = connection.execute(select(consent_event.c.id).where(mine)).scalars().all()
-    connection.execute(update(consent_event).where(mine).values(core_sealed=None, tech_sealed=None, subscriber_id=None))
     if ids:
-        rows = [{"event_id": event_id, "rule": rule, "erased_at": occasion.now} for event_id in ids]
-        connection.execute(insert(erased_leaf), rows)
+        empty_leaves(connection, occasion, ids, rule)

@@ -327,7 +327,7 @@ refusal = Table(
     Index(None, "said_at"),
 )
 
-# What an erasure leaves: that it happened and why, and the leaves it emptied until a sealed event lists them.
+# What an erasure (of a person, or a cookie choice) leaves: its reason, and the leaves it emptied until they are listed.
 erasure = Table(
     "erasure",
     metadata,

@@ -165,6 +165,10 @@ def _what(language: Language, evidence_ip: str) -> list[str]:
             "it, what it is about, and your message."
         ),
         say(TECHNICAL[evidence_ip]),
+        say(
+            "What you chose about the cookies of our web site and what you were told before, under a random number "
+            "that is not joined to anything else here."
+        ),
     ]
     return [
         SECTION + say("What we keep about you"),
@@ -227,9 +231,18 @@ def _other_purposes(language: Language) -> list[str]:
             "Keeping robots and misuse away from the form, and messages you did not ask for away from you. Ground: our "
             "legitimate interest in a service that works and is safe (article 6(1)(f))."
         ),
+        _cookies(language),
         say("Knowing whom we may not write to any more. Ground: our legal obligation (articles 6(1)(c) and 21(3))."),
         say("Answering you when you use your rights. Ground: our legal obligation (articles 6(1)(c) and 12 to 22)."),
     ]
+
+
+def _cookies(language: Language) -> str:
+    return language.say(
+        "Using on our web site what is not necessary there, only if you have accepted it. Ground: your consent "
+        "(article 6(1)(a); Act on Electronic Communications Services 917/2014, section 205). What that is, and who "
+        "gets data through it: [Cookies](/cookies)."
+    )
 
 
 def _recipients(language: Language, controller: Controller) -> list[str]:

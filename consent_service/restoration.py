@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, select, update
 
-from consent_service import asks, contact_messages, retention, subscriptions, tracking
+from consent_service import asks, contact_messages, cookie_choices, retention, subscriptions, tracking
 from consent_service import erasure as erasing
 from consent_service.database import insert_if_absent
 from consent_service.delivery import suppression
@@ -25,7 +25,7 @@ ERASED = "erased"
 class Note:
     """What is kept of an erasure and its rule, or of a refusal, which has none.
 
-    What was erased may be a single contact message; then its id stands where a subscriber's would.
+    What was erased may be a contact message or a cookie choice too; then its id stands where a subscriber's would.
 
     A refusal is `withdrawn`, `bounced`, `removed` or `objected`, or `tracking` when only that permission was taken
     back. When nobody is named any more, an objection is left of it.
@@ -101,6 +101,7 @@ def left_of(note: Note, now: datetime) -> Note | None:
 def _erase_again(connection: Connection, occasion: Occasion, subscriber_id: str, note: Note) -> bool:
     was_there = erasing.erase_whatever_holds(connection, occasion, subscriber_id, str(note.rule))
     was_there = contact_messages.erase_again(connection, subscriber_id) or was_there
+    was_there = cookie_choices.erase(connection, occasion, subscriber_id) or was_there
     record = {"rule": note.rule, "erased_at": note.at, "address_hash": note.address_hash}
     insert_if_absent(connection, erasure, record | {"subscriber_id": subscriber_id})
     known = update(erasure).where(erasure.c.subscriber_id == subscriber_id)

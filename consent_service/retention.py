@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, delete, func, select, update
 
-from consent_service import api_answers, contact_messages, import_rows
+from consent_service import api_answers, contact_messages, cookie_choices, import_rows
 from consent_service import erasure as erasing
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger.evidence import Occasion
@@ -28,6 +28,7 @@ from consent_service.models import (
 from consent_service.models import suppression as suppressed
 from consent_service.models_api import api_answer
 from consent_service.models_inbox import contact_message
+from consent_service.models_site import cookie_choice
 from consent_service.models_there import deleted_contact, held_there, reconcile_run, taken_off
 
 PURGE, NOON = "purge", time(12, tzinfo=HELSINKI)  # what the day's purge is noted as, and when it is to be done
@@ -161,6 +162,14 @@ def _forget_messages(connection: Connection, occasion: Occasion, rule: str, keys
 
 def _close_tech(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
     connection.execute(update(consent_event).where(consent_event.c.id.in_(keys)).values(tech_sealed=None))
+
+
+def _forget_choices(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
+    cookie_choices.forget(connection, occasion, rule, keys)
+
+
+def _has_expired(now: datetime, after: timedelta) -> Any:
+    return cookie_choice.c.expires_at <= now - after
 
 
 def _delete(column: Column[Any]) -> Callable[[Connection, Occasion, str, Sequence[Any]], None]:
@@ -323,6 +332,14 @@ RULES = (
             "So that we never send you a newsletter or other marketing again, whoever asks for it. "
             "The address cannot be read from the code."
         ),
+    ),
+    Rule(
+        "cookie_choice",
+        mark("What you chose about the cookies of our web site, under a random number that is in your browser"),
+        mark("182 days, as long as the choice holds, and a year after that; or until you erase it on the page Cookies"),
+        mark("To show what you were told and what you answered. It is not joined to your name, address or network."),
+        timedelta(days=365),
+        end=End(cookie_choice.c.event_id, _has_expired, _forget_choices, cookie_choice.c.expires_at),
     ),
     Rule(
         "outbox",

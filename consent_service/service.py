@@ -13,12 +13,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from consent_service import asks, database, digest, privacy, retention, statements, subscriptions
+from consent_service import asks, cookie_notice, database, digest, privacy, retention, statements, subscriptions
 from consent_service import language as languages
 from consent_service.bell import Bell
 from consent_service.config import VAR, Settings
 from consent_service.consent_record import Place
 from consent_service.controller import Controller
+from consent_service.cookie_notice import Notice
 from consent_service.data_package import Origin
 from consent_service.delivery import allowance, bulk_people, held_there, outbox, timestamps
 from consent_service.delivery.account_setup import Wanted
@@ -173,6 +174,10 @@ class Service:
     def privacy_text(self, language: Language) -> ShownText:
         """The privacy statement of today in a language."""
         return self._texts[language.code][2]
+
+    def cookie_notice(self, language: Language) -> Notice:
+        """What visitors of the web site are told about its cookies today, in a language."""
+        return cookie_notice.notice(language, self.controller)
 
     @cached_property
     def _texts(self) -> dict[str, tuple[ConsentText, ConsentText, ShownText]]:

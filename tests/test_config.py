@@ -231,6 +231,8 @@ def test_a_place_where_no_keys_can_be_kept_is_named(refusal):
         (lambda text: text.replace("12-31", "02-29"), "financial_year_end: "),
         (lambda text: text.replace("backups_kept_days = 13", "backups_kept_days = 0"), "backups_kept_days: "),
         (lambda text: text.replace("is_outside_eea = true\n", ""), "recipient 1.is_outside_eea: Field required"),
+        (lambda text: text.replace('"statistics"', '"fun"'), "cookie 1.category: .*'necessary', 'statistics'"),
+        (lambda text: text.replace('"_ga_*"', '"_ga; x"'), "cookie 1.names 2: String should match"),
         (lambda text: text.replace('sv = "USA"\n', ""), "recipient 1.country: .*says nothing for sv"),
         (lambda text: text.partition("[recipient.transfer")[0] + '[[recipient]]\nrole = "x"\n', "recipient 2.name: "),
         (lambda text: text + "[[[", "not TOML"),

@@ -45,12 +45,14 @@ ROOMS = {
     "log": {"config"},
     "statements": {"controller", "language"},
     "privacy": {"controller", "language", "statements"},
+    "cookie_notice": {"controller", "language", "statements"},
     "privacy_check": {"controller", "language", "privacy"},
     # tables
     "models": set(),
     "models_there": {"models"},
     "models_api": {"models"},
     "models_inbox": {"models"},
+    "models_site": {"models"},
     "bell": set(),
     "writers": set(),
     "prepared": set(),
@@ -82,6 +84,7 @@ ROWS = [
     {"delivery.bulk_people", "delivery.renewal"},
     {"asks"},
     {"erasure", "corrections", "tracking"},
+    {"cookie_choices"},
     {"subscriptions", "subscribers", "retention"},
     {"caution", "weeks"},
     {"restoration", "imports", "drift"},
@@ -105,6 +108,7 @@ ROWS = [
         "web.sheet",
         "web.webhooks",
         "web.openapi",
+        "web.cookies",
     },
     {"web.my_data", "web.rights", "web.connection", "web.contact_messages", "web.api", "web.api_keys"},
     {"web.console"},
@@ -119,6 +123,7 @@ WITH_FLASK = {"cli"} | {room for row in ROWS for room in row if room.startswith(
 OPEN_TO_ALL = {
     "root", "static", "pages.brand", "health.alive", "health.ready", "metrics.show", "api.describe",
     "security.login", "security.static", "webhooks.take_hint",
+    "cookies.show", "cookies.show_choice", "cookies.erase", "cookies.show_banner", "cookies.take_choice",
     "statement.show", "statement.show_text", "development.mailbox", "development.mail", "development.mail_html",
 }  # fmt: skip
 BEHIND_LOGIN_BY_FLASK_SECURITY = {"security.logout", "security.verify"}
@@ -224,6 +229,7 @@ def test_use_cases_never_commit_and_never_read_a_clock():
         "weeks",
         "digest",
         "delivery/held_there",
+        "cookie_choices",
     ):
         source = (PACKAGE / f"{room}.py").read_text("utf-8")
         for forbidden in (".commit(", ".begin(", "datetime.now", "time.time()", "flask", "services.now"):

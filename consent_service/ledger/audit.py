@@ -14,12 +14,14 @@ from sqlalchemy import Connection, Row, func, select
 
 from consent_service.ledger import evidence, merkle, seal, sealer, tiles
 from consent_service.ledger.anchors import Anchor
-from consent_service.ledger.audit_people import check_people
+from consent_service.ledger.audit_people import check_named_texts, check_people
 from consent_service.ledger.checkpoint import Checker, CheckpointRefused
 from consent_service.ledger.findings import BATCH, Audit, Finding, Mark, leaf_of
 from consent_service.ledger.merkle import HASH
+from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault, VaultRefused
 from consent_service.models import checkpoint, consent_event, erased_leaf, log_tile, shown_text
+from consent_service.models_site import cookie_choice
 
 SKEW = timedelta(minutes=5)  # between clocks, and between an event's time and its commit
 LONGEST_UNSEALED = timedelta(hours=1)
@@ -185,32 +187,48 @@ def _check_waiting(found: Audit) -> None:
 def _check_emptied(found: Audit) -> None:
     """A leaf without a payload is covered by a sealed event that lists what was erased, or will be within two days."""
     listed: set[str] = set()
-    for row in found.stream(select(consent_event).where(consent_event.c.core_plain.is_not(None))):
-        listed |= _listed(found, row)
+    kept = (cookie_choice.c.choice_id, cookie_choice.c.sequence)
+    plain = select(consent_event, *kept).outerjoin(cookie_choice).where(consent_event.c.core_plain.is_not(None))
+    for row in found.stream(plain):
+        if payload := _plain(found, row):
+            listed |= _listed(payload)
+            _check_choice(found, row, payload)
     recent = erased_leaf.c.erased_at > found.now - LONGEST_UNLISTED
     listed |= set(found.connection.execute(select(erased_leaf.c.event_id).where(recent)).scalars())
     nobody = consent_event.c.subscriber_id.is_(None) & consent_event.c.core_plain.is_(None)
     for row in found.stream(select(consent_event).where(nobody)):
         if row.id not in listed:
             found.find("opening missing", "its payload is gone and no sealed erasure says why", row.id, row.log_index)
-    held = select(consent_event.c.id, consent_event.c.log_index).where(consent_event.c.core_sealed.is_not(None))
-    for event, place in found.connection.execute(held, execution_options={"yield_per": BATCH}):
+    held = consent_event.c.core_sealed.is_not(None) | consent_event.c.core_plain.is_not(None)
+    ids = select(consent_event.c.id, consent_event.c.log_index).where(held)
+    for event, place in found.connection.execute(ids, execution_options={"yield_per": BATCH}):
         if event in listed:
             found.find("erased and here", "it was erased, but its payload is here again", event, place)
 
 
-def _listed(found: Audit, row: Row[Any]) -> set[str]:
-    """The leaves that an event about the log itself lists as erased; none, with a finding, when it was changed."""
+def _plain(found: Audit, row: Row[Any]) -> Payload | None:
+    """What an event about nobody says; None, with a finding, when it was changed."""
     try:
         opening = evidence.read_plain(row.core_plain)
-        holds = seal.base64url(seal.commitment("core", opening)) == leaf_of(row).core
+        if seal.base64url(seal.commitment("core", opening)) == leaf_of(row).core:
+            return opening.payload
     except (VaultRefused, ValueError):
-        holds = False
-    if not holds:
-        found.find("payload changed", "its payload is not the one that was sealed", row.id, row.log_index)
-        return set()
-    leaves: Any = opening.payload.get("leaves") or []
+        pass
+    found.find("payload changed", "its payload is not the one that was sealed", row.id, row.log_index)
+    return None
+
+
+def _listed(payload: Payload) -> set[str]:
+    leaves: Any = payload.get("leaves") or []
     return {leaf["id"] for leaf in leaves}
+
+
+def _check_choice(found: Audit, row: Row[Any], payload: Payload) -> None:
+    """A cookie choice is found by exactly what its event says, and names a text that is kept; nothing else is found."""
+    told = (payload.get("choice"), payload.get("sequence")) if payload.get("kind") == "cookie_choice" else (None, None)
+    if told != (row.choice_id, row.sequence):
+        found.find("row changed", "the row of a cookie choice is not what its event tells", row.id, row.log_index)
+    check_named_texts(found, row, payload)
 
 
 def _check_texts(found: Audit) -> None:

@@ -15,7 +15,7 @@ from consent_service.delivery import suppression
 from consent_service.ledger import evidence, replay, seal
 from consent_service.ledger.evidence import Event
 from consent_service.ledger.findings import Audit, leaf_of
-from consent_service.ledger.seal import Opening
+from consent_service.ledger.seal import Opening, Payload
 from consent_service.ledger.vault import VaultRefused
 from consent_service.models import confirmation, consent_event, subject_key, subscriber
 
@@ -58,7 +58,7 @@ def _events(found: Audit, rows: Sequence[Row[Any]]) -> list[Event]:
             found.find("event missing", "the person's event before it is gone or another one", row.id, row.log_index)
         previous = row.leaf_hash.hex()
         events.append(Event(row.id, row.recorded_at, row.leaf_hash, core.payload, None))
-        _check_named_texts(found, row, core)
+        check_named_texts(found, row, core.payload)
     return events
 
 
@@ -93,8 +93,9 @@ def _opened(found: Audit, key: bytes, row: Row[Any]) -> Opening | None:
     return None
 
 
-def _check_named_texts(found: Audit, row: Row[Any], core: Opening) -> None:
-    named = core.payload.get("texts")
+def check_named_texts(found: Audit, row: Row[Any], payload: Payload) -> None:
+    """Every text that an event names is kept."""
+    named = payload.get("texts")
     for sha256 in named.values() if isinstance(named, dict) else ():
         if sha256 not in found.texts:
             found.find("text missing", f"the text {sha256} that it names is gone", row.id, row.log_index)

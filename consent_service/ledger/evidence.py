@@ -43,8 +43,8 @@ class Occasion:
 
     `actor` is `visitor`, `subscriber`, `relay`, `activecampaign`, `terminal`, `staff:<id>` or `api:<id of a key>`;
     `door` is `form`, `link`, `confirm-link`, `one-click`, `my-data`, `activecampaign`, `console`, `api`, `terminal`,
-    `restore` or `relay`; `tech` holds what the evidence may say about the sender's device; `forwards` is false when
-    ActiveCampaign is not connected, so that nobody there can be told anything.
+    `restore`, `relay`, `banner` or `cookies`; `tech` holds what the evidence may say about the sender's device;
+    `forwards` is false when ActiveCampaign is not connected, so that nobody there can be told anything.
     """
 
     now: datetime
@@ -120,7 +120,7 @@ def append_filler(connection: Connection, occasion: Occasion) -> None:
 
 
 def append_plain(connection: Connection, occasion: Occasion, core: Payload) -> Recorded:
-    """Append an event about the log itself and not about a person; its payload stays readable for the audit."""
+    """Append an event about the log itself, or a visitor nobody knows; its payload stays readable for the audit."""
     event_id = new_id(occasion.now)
     told = core | {"actor": occasion.actor, "at": seal.timestamp(occasion.now), "door": occasion.door}
     opening = Opening(told, seal.new_blind())

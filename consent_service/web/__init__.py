@@ -28,6 +28,7 @@ from consent_service.web import accounts, origins, pages, problems
 from consent_service.web.api import api
 from consent_service.web.console import console
 from consent_service.web.contact import contact
+from consent_service.web.cookies import cookies
 from consent_service.web.development import development
 from consent_service.web.evidence import evidence
 from consent_service.web.health import health
@@ -40,6 +41,7 @@ from consent_service.web.webhooks import webhooks
 LARGEST_BODY = 64 * 1024
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 PROGRAM_TYPES = ("application/json",)
+MAY_BE_KEPT = ("static", "pages.brand", "cookies.show_banner")
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -64,7 +66,7 @@ def create_app(service: Service) -> Flask:
         accounts.install(app, service)
         app.before_request(CSRFProtect(app).protect)
     pages.install(app)
-    doors = (public, contact, my_data, statement, evidence, console, webhooks, api, health, metrics)
+    doors = (public, contact, my_data, statement, evidence, cookies, console, webhooks, api, health, metrics)
     for door in (*doors, *([development] if service.settings.is_development else [])):
         app.register_blueprint(door)
     app.add_url_rule("/", "root", lambda: redirect(pages.link_to("public.show_subscribe")))
@@ -136,7 +138,7 @@ def _add_headers(response: Response) -> Response:
     response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
-    if request.endpoint not in ("static", "pages.brand"):
+    if request.endpoint not in MAY_BE_KEPT:
         response.headers["Cache-Control"] = "no-store"
     if response.mimetype == "text/html":
         response.headers["Content-Language"] = g.language.code if "language" in g else languages.DEFAULT

@@ -8,7 +8,7 @@ from flask import Response, request
 
 from consent_service.web.visitor import service
 
-OPEN_TO_SITES = {"public.subscribe"}  # the views that take what a page of theirs sends
+OPEN_TO_SITES = {"public.subscribe", "cookies.take_choice"}  # the views that take what a page of theirs sends
 
 
 def site() -> str | None:

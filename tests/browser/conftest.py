@@ -9,6 +9,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.guest import Guest
 from tests.browser.houses import Houses
+from tests.browser.street import Passing, Street
 
 NAMES = ("chromium-headless-shell", "chromium", "google-chrome")  # the first opens a page in half the time
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
@@ -21,6 +22,7 @@ QUIETLY = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP *.yritys.example 127.0.0.1, MAP *.seuranta.example 127.0.0.1",
 ]
 
 
@@ -60,6 +62,27 @@ def visit(monkeypatch, houses):
     monkeypatch.chdir(houses.folder)  # the mailbox of the development mode lies in the working folder
     with ExitStack() as stack:
         yield lambda tab, house, code: stack.enter_context(Guest(tab, house, code))
+
+
+@pytest.fixture(scope="session")
+def street(tmp_path_factory):
+    """The company's web site with its trackers."""
+    with Street(tmp_path_factory.mktemp("street")) as found:
+        yield found
+
+
+@pytest.fixture
+def pass_by(browser, street):
+    """Come by the company's web site as somebody new: `pass_by("fi")`."""
+    passing = []
+
+    def come(code="fi", **how):
+        passing.append(Passing(browser, street, code, **how))
+        return passing[-1]
+
+    yield come
+    for one in passing:
+        one.leave()
 
 
 def _tab(browser, **how):

@@ -8,13 +8,14 @@ from consent_service.language import CODES
 from tests.browser.api_key_pages import API_KEYS
 from tests.browser.connection_page import CONNECTION
 from tests.browser.contact_page import CONTACT
+from tests.browser.cookie_pages import COOKIES
 from tests.browser.guest import Guest
 from tests.browser.own_page import OWN
 from tests.browser.places import CONSOLE, LETTERS, PUBLIC, Place
 
 pytestmark = pytest.mark.browser
 
-OPEN = PUBLIC + OWN + CONTACT
+OPEN = PUBLIC + OWN + CONTACT + COOKIES
 STAFF = CONSOLE + CONNECTION + API_KEYS
 NARROW, WIDE = 320, 1280
 LARGE_TEXT_PX = {True: 320, False: 640}  # public pages bear 200 % text on a phone, the console on half a screen
