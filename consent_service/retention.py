@@ -307,7 +307,7 @@ RULES = (
     Rule(
         "api_answer",
         mark("That another program of ours passed your wish on to us, under a code instead of what it said"),
-        mark("one day"),
+        mark("24 hours"),
         mark("So that a wish passed on twice is carried out once."),
         api_answers.LIFETIME,
         end=_gone_by(api_answer.c.key_hash, api_answer.c.created_at),
