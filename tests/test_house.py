@@ -22,8 +22,11 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in p
 # few steps sideways are written out.
 ROOMS = {
     # leaves: no database, no network
-    "controller": set(),
-    "config": {"controller"},
+    "colour": set(),
+    "logo": set(),
+    "controller": {"colour", "logo"},
+    "config": {"controller", "logo"},
+    "design": {"colour", "config"},
     "language": set(),
     "people": set(),
     "import_file": set(),
@@ -102,7 +105,7 @@ ROWS = [
 ]
 WITH_FLASK = {"cli"} | {room for row in ROWS for room in row if room.startswith("web")}
 OPEN_TO_ALL = {
-    "root", "static", "pages.brand", "health.alive", "health.ready", "metrics.show",
+    "root", "static", "pages.brand", "pages.icon", "pages.logo", "health.alive", "health.ready", "metrics.show",
     "security.login", "security.static", "webhooks.take_hint",
     "statement.show", "statement.show_text", "development.mailbox", "development.mail", "development.mail_html",
 }  # fmt: skip

@@ -131,7 +131,7 @@ def _add_headers(response: Response) -> Response:
     response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
-    if request.endpoint not in ("static", "pages.brand"):
+    if request.endpoint not in ("static", "pages.brand", "pages.icon", "pages.logo") or response.status_code >= 400:
         response.headers["Cache-Control"] = "no-store"
     if response.mimetype == "text/html":
         response.headers["Content-Language"] = g.language.code if "language" in g else languages.DEFAULT
