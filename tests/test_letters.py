@@ -122,6 +122,17 @@ def test_subjects_and_words_are_those_of_the_language(post):
     }
 
 
+def test_a_letter_names_the_button_that_the_page_behind_its_link_has(post):
+    buttons = {
+        "confirmation": "Confirm the subscription",
+        "staff": "Confirm the subscription",
+        "move": "Confirm the address",
+        "unsubscribe_link": "Unsubscribe",
+    }
+    for kind, button in buttons.items():
+        assert f"{post.say(button)}”" in " ".join(post.letters[kind].text.split()), kind
+
+
 def test_quotes_are_those_of_the_language_and_of_one_kind(post):
     sentence = post.house.service.consent_text(language(post.code)).sentence
     opening = "“" if post.code == "en" else "”"
