@@ -8,7 +8,7 @@ export HOST PORT
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test sure soak bench format lock clean
+.PHONY: help run test sure soak bench screenshots format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -42,6 +42,9 @@ soak: .venv/dev ## Kill and restart processes under load, for minutes instead of
 
 bench: .venv/dev ## Measure double opt-ins beside other programs, latencies, and what the evidence costs (ten minutes)
 	@$(BIN)/python -m bench
+
+screenshots: .venv/dev ## Make the pictures of the README anew
+	@$(BIN)/python -m tests.browser.pictures
 
 format: .venv/dev ## Put every file into the house's format
 	@$(BIN)/ruff format .

@@ -26,6 +26,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from consent_service.controller import Controller
+from consent_service.logo import LARGEST as LARGEST_LOGO
 
 VAR = Path("var")
 PACKAGE = Path(__file__).parent
@@ -266,16 +267,30 @@ def _one_line_each(error: ValidationError) -> str:
 
 
 def read_controller(path: Path) -> Controller:
-    """Return the controller a file describes (TOML); raises SettingsRefused."""
+    """Return the controller a file describes (TOML), with the logo it names; raises SettingsRefused."""
     try:
-        return Controller.model_validate(tomllib.loads(path.read_text("utf-8")))
+        told = tomllib.loads(path.read_text("utf-8"))
+        return Controller.model_validate(told | _logo(told.get("logo"), path))
     except OSError as error:
         raise SettingsRefused(f"CONSENT_CONTROLLER_FILE: cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsRefused(f"CONSENT_CONTROLLER_FILE: {path} is not TOML: {error}") from None
     except ValidationError as error:
-        faults = "; ".join(f"{_place(fault['loc'])}{fault['msg']}" for fault in error.errors())
+        found = ((_place(fault["loc"]), fault["msg"].removeprefix("Value error, ")) for fault in error.errors())
+        faults = "; ".join(f"{place}{message}" for place, message in found)
         raise SettingsRefused(f"CONSENT_CONTROLLER_FILE: {path}: {faults}") from None
+
+
+def _logo(name: object, path: Path) -> dict[str, bytes]:
+    """The content of the logo that a controller file names, and never more than shows that it is too large."""
+    if not isinstance(name, str):
+        return {}
+    try:
+        with (path.parent / name).open("rb") as file:
+            return {"logo": file.read(LARGEST_LOGO + 1)}
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsRefused(f"CONSENT_CONTROLLER_FILE: {path}: logo: cannot read {name}: {reason}") from None
 
 
 def _place(steps: tuple[int | str, ...]) -> str:

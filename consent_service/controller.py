@@ -1,7 +1,7 @@
 """Who asks for consent (the controller of GDPR article 4(7)), as the controller file states it.
 
 Holds what the file may say and checks its form; whether it says enough for the privacy statement is the doctor's
-question. Reads no file. Imports nothing of ours.
+question. Reads no file: the logo comes as bytes.
 """
 
 from datetime import date
@@ -9,7 +9,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from consent_service import colour
+from consent_service import logo as logos
+
 LANGUAGES = ("fi", "sv", "en")
+ACCENT = "#0f5f5c"  # where the file names no colour
 
 
 def _every_language(value: dict[str, str]) -> dict[str, str]:
@@ -74,7 +78,8 @@ class Controller(BaseModel):
     contact_email: str
     phone: str = ""
     website: str
-    accent: str = Field(default="#0f5f5c", pattern=r"^#[0-9a-fA-F]{6}$")
+    accent: str = Field(default=ACCENT, pattern=r"^#[0-9a-fA-F]{6}$")
+    logo: logos.Logo | None = None
     purpose_version: int = Field(default=1, ge=1)
     statement_first_published: date | None = None
     statement_changed: date | None = None
@@ -85,6 +90,25 @@ class Controller(BaseModel):
     recipient: tuple[Recipient, ...] = ()
     cookie_version: int = Field(default=1, ge=1)
     cookie: tuple[Cookie, ...] = ()
+
+    @field_validator("accent")
+    @classmethod
+    def _white_can_be_read_on_it(cls, value: str) -> str:
+        found = colour.contrast(value, colour.WHITE)
+        if found < colour.WORDS:
+            better = colour.nearest(value, colour.BLACK, [colour.WHITE], colour.WORDS)
+            raise ValueError(
+                f"white words on {value} have a contrast of {int(found * 100) / 100:.2f}:1 and need {colour.WORDS}:1 "
+                f"(WCAG 2.2, 1.4.3); the nearest darker colour that gives it is {better}"
+            )
+        return value
+
+    @field_validator("logo", mode="before")
+    @classmethod
+    def _a_picture(cls, value: object) -> logos.Logo:
+        if not isinstance(value, bytes):
+            raise ValueError("name a file, an SVG or a PNG, as seen from the folder of this one")
+        return logos.read(value)
 
     @field_validator("financial_year_end")
     @classmethod

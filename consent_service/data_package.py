@@ -20,9 +20,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
-from consent_service import consent_record, data_requests, retention
+from consent_service import consent_record, data_requests, design, retention
 from consent_service import language as languages
-from consent_service.config import PACKAGE, TEMPLATES
+from consent_service.config import TEMPLATES
 from consent_service.consent_record import Place
 from consent_service.contact_messages import REASONS
 from consent_service.data_requests import PersonalData
@@ -172,7 +172,7 @@ def _plain(value: Any) -> Any:
 def _page(held: PersonalData, origin: Origin) -> str:
     """The readable file, complete in itself: no style, picture or link from elsewhere is needed to read it."""
     language, controller = languages.language(held.person.language), origin.place.controller
-    styles = "".join((PACKAGE / "web" / "static" / name).read_text("utf-8") for name in STYLES)
+    styles = "".join((design.SHEETS / name).read_text("utf-8") for name in STYLES)
     return (
         _templates(language.code)
         .get_template("data/export.html.jinja")
@@ -197,7 +197,7 @@ def _page(held: PersonalData, origin: Origin) -> str:
             there=held.there.state(is_connected=origin.is_connected),
             parts=holdings.TITLES,
             why_missing=holdings.REASONS,
-            style=Markup(f":root {{ --accent: {controller.accent}; }}\n{styles}"),  # noqa: S704 - files of ours
+            style=Markup(design.sheet(controller.accent) + styles),  # noqa: S704 - files of ours
         )
     )
 

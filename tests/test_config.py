@@ -220,6 +220,14 @@ def test_a_place_where_no_keys_can_be_kept_is_named(refusal):
         (lambda text: 'nmae = "Keinuma Oy"\n' + text, "nmae: "),
         (lambda text: text.replace('"Keinuma Oy"', "5"), "name: "),
         (lambda text: text.replace("#0f5f5c", "green"), "accent: "),
+        (
+            lambda text: text.replace("#0f5f5c", "#2a9d8f"),
+            r"accent: white words on #2a9d8f have a contrast of 3\.32:1 and need 4\.5:1 .* darker .* #238478",
+        ),
+        (lambda text: 'logo = "nowhere.svg"\n' + text, r"logo: cannot read nowhere\.svg: No such file"),
+        (lambda text: 'logo = "."\n' + text, r"logo: cannot read \.: Is a directory"),
+        (lambda text: 'logo = "controller.toml"\n' + text, "logo: it is neither an SVG nor a PNG"),
+        (lambda text: "logo = 5\n" + text, "logo: name a file, an SVG or a PNG"),
         (lambda text: text.replace('sv = "Keinumas"\n', ""), "possessive: .*says nothing for sv"),
         (lambda text: text.replace('sv = "Finland"', 'sv = ""'), "country: .*says nothing for sv"),
         (lambda text: text.replace('fi = "Suomi"', 'de = "Finnland"'), "country"),
@@ -244,6 +252,15 @@ def test_a_fault_in_the_controller_file_is_told_in_one_line(refusal, tmp_path, c
     file.write_text(change(config.EXAMPLE_CONTROLLER.read_text()))
     line = refusal(CONSENT_CONTROLLER_FILE=str(file))
     assert re.fullmatch(rf"CONSENT_CONTROLLER_FILE: {file}.*{told}.*", line), line
+
+
+def test_the_logo_is_read_from_beside_the_controller_file(load, tmp_path):
+    file = tmp_path / "companies" / "controller.toml"
+    (file.parent / "pictures").mkdir(parents=True)
+    (file.parent / "pictures" / "logo.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 1"/>')
+    file.write_text('logo = "pictures/logo.svg"\n' + config.EXAMPLE_CONTROLLER.read_text())
+    _, controller = load(CONSENT_CONTROLLER_FILE=str(file))
+    assert controller.logo.size == (160, 40)
 
 
 def test_a_controller_file_that_is_not_text_is_told_too(refusal, tmp_path):

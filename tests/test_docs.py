@@ -150,6 +150,12 @@ def test_the_figures_on_the_performance_page_are_those_of_the_kept_run():
     assert table(json.loads(kept)) in page
 
 
+def test_the_readme_shows_every_picture_and_says_what_is_on_it():
+    text = (ROOT / "README.md").read_text("utf-8")
+    shown = re.findall(r'<img src="([^"]+)" alt="[^"]{60,}">', text) + re.findall(r'srcset="([^"]+)"', text)
+    assert sorted(shown) == sorted(str(file.relative_to(ROOT)) for file in (ROOT / "docs/pictures").iterdir())
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_between_documents_lead_somewhere(document):
     for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text("utf-8")):

@@ -139,7 +139,7 @@ def test_assets_are_typed_and_may_be_kept(standing_house):
     for path, kind in (
         ("/brand.css", "text/css"),
         ("/static/style.css", "text/css"),
-        ("/static/icon.svg", "image/svg+xml"),
+        ("/icon.svg", "image/svg+xml"),
     ):
         head = standing_house.get(path).answer.headers
         assert head["Content-Type"].startswith(kind)

@@ -23,8 +23,11 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in p
 # few steps sideways are written out.
 ROOMS = {
     # leaves: no database, no network
-    "controller": set(),
-    "config": {"controller"},
+    "colour": set(),
+    "logo": set(),
+    "controller": {"colour", "logo"},
+    "config": {"controller", "logo"},
+    "design": {"colour", "config"},
     "language": set(),
     "people": set(),
     "ids": set(),
@@ -121,7 +124,8 @@ ROWS = [
 ]
 WITH_FLASK = {"cli"} | {room for row in ROWS for room in row if room.startswith("web")}
 OPEN_TO_ALL = {
-    "root", "static", "pages.brand", "health.alive", "health.ready", "metrics.show", "api.describe",
+    "root", "static", "pages.brand", "pages.icon", "pages.logo", "health.alive", "health.ready", "metrics.show",
+    "api.describe",
     "security.login", "security.static", "webhooks.take_hint",
     "cookies.show", "cookies.show_choice", "cookies.erase", "cookies.show_banner", "cookies.take_choice",
     "statement.show", "statement.show_text", "development.mailbox", "development.mail", "development.mail_html",

@@ -5,8 +5,7 @@ How they are handed over is told in test_mail.py.
 
 import re
 from collections import Counter
-from contextlib import ExitStack
-from datetime import date, timedelta
+from datetime import timedelta
 from email import policy
 from email.parser import BytesHeaderParser
 from html.parser import HTMLParser
@@ -16,22 +15,15 @@ import pytest
 import time_machine
 
 from consent_service import service as services
-from consent_service import weeks
 from consent_service.config import TEMPLATES
-from consent_service.delivery import outbox, owner_letters, relaying
+from consent_service.delivery import outbox, relaying
 from consent_service.language import language
 from consent_service.service import Service
-from consent_service.weeks import Week
-from tests.actors import Staff, Visitor
-from tests.household import CONTROLLER, household
-from tests.servers.activecampaign import ActiveCampaign
-from tests.servers.smtp import MailServer, Received
+from tests.actors import Visitor
+from tests.household import CONTROLLER
+from tests.post import FIRST, OWNERS, PUBLIC_URL, written
 
-PUBLIC_URL = "http://tilaus.keinuma.example"  # the console would take no log-in over http under an https address
-SENDER = "Keinumä Öy <uutiskirje@keinuma.example>"
-LIST_MAIL = ("already", "welcome")
-OWNERS = ("owner_held", "digest", "contact")
-WEEK = date(2026, 11, 16)
+LIST_MAIL = ("already", "welcome", "moved")
 HEADERS = [
     "Auto-Submitted",
     "Content-Language",
@@ -43,9 +35,6 @@ HEADERS = [
     "Subject",
     "To",
 ]
-# Longer than any header line may be folded to, with whatever could break out of a header, a page or a letter.
-FIRST = "Aíno-Liisa <b>&amp; https://spam.example {{'zq'*3}} %(x)s"
-LAST = "Mäkelä\u200d" + "Ö" * 90
 WHY = {
     "confirmation": "You get this message because somebody, most likely you, wrote this address into our form.",
     "staff": "You get this message because you asked one of us for the newsletter.",
@@ -56,78 +45,26 @@ WHY = {
     "move": "You get this message because this address was given on our page as somebody's new one.",
     "owner_held": "You get this message because your address is the one by which this service reaches its owner.",
     "digest": "You get this message because your address is the one by which this service reaches its owner.",
+    "anchor": "You get this message because your address is the one by which this service reaches its owner.",
     "contact": "You get this message because your address is the one by which this service reaches its owner.",
     "contact_data": (
+        "You get this message because somebody, most likely you, asked on our page what we hold about this address."
+    ),
+    "moved": "You get this message because you confirmed this address.",
+    "address_asked": "You get this message because you get %(possessive)s newsletter at this address.",
+    "address_changed": "You get this message because %(possessive)s newsletter came to this address until now.",
+    "erased": "You get this message because we have erased your data.",
+    "list_data": (
         "You get this message because somebody, most likely you, asked on our page what we hold about this address."
     ),
 }
 KINDS = list(WHY)
 
 
-class Post:
-    """One household that wrote each of its letters once in one language."""
-
-    def __init__(self, house, code):
-        self.house, self.code, self.say = house, code, language(code).say
-        self.aino = Visitor(house, "Aino.Makela+uutiset@Example.com", FIRST, LAST)
-        self.staff_person = Visitor(house, "eero@example.com")
-        self.letters: dict[str, Received] = {}
-
-    def write_all(self):
-        self.subscribe(self.aino)
-        self.letters["confirmation"] = self.arrived(self.aino)
-        self.press(self.aino.link("confirm"), "Confirm the subscription")
-        self.letters["welcome"] = self.arrived(self.aino)
-        self.subscribe(self.aino)
-        self.letters["already"] = self.arrived(self.aino)
-        self.press(f"{PUBLIC_URL}/unsubscribe?lang={self.code}", "Send me the link", email=self.aino.email)
-        self.letters["unsubscribe_link"] = self.arrived(self.aino)
-        self.press(f"{PUBLIC_URL}/my-data?lang={self.code}", "Send me the link", email=self.aino.email)
-        self.letters["my_data_link"] = self.arrived(self.aino)
-        form = self.aino.link("my-data").replace("?", "/address?")
-        self.press(form, "Send the confirmation message", email="uusi@example.org")
-        self.letters["move"] = self.arrived(Visitor(self.house, "uusi@example.org"))
-        heidi = Staff(self.house)
-        heidi.log_in()
-        heidi.add(self.staff_person.email, language=self.code, occasion="valmennuspäivä & <i>kahvit</i>")
-        self.letters["staff"] = self.arrived(self.staff_person)
-        self.subscribe(Visitor(self.house, "over@example.com"))
-        owner = Visitor(self.house, CONTROLLER.contact_email)
-        self.letters["owner_held"] = self.arrived(owner)
-        with self.house.service.transaction() as connection:
-            weeks.keep(connection, Week(WEEK, asked=40, confirmed=12, stopped=1))
-            outbox.enqueue(connection, outbox.MAIL, owner_letters.DIGEST, services.now())
-        self.letters["digest"] = self.arrived(owner)
-        writer = Visitor(self.house, "kirjoittaja@example.com", FIRST, LAST)
-        assert writer.write(self.code, message=f"{FIRST}\r\n.\r\n{'x' * 1200}").status == 200
-        self.letters["contact"] = self.arrived(owner)
-        self.press(f"{PUBLIC_URL}/my-data?lang={self.code}", "Send me the link", email=writer.email)
-        self.letters["contact_data"] = self.arrived(writer)
-        return self
-
-    def subscribe(self, person):
-        fields = {"first_name": person.first, "last_name": person.last, "email": person.email, "consent": "yes"}
-        assert person.open_form(self.code).press(self.say("Subscribe"), **fields).status == 200
-
-    def press(self, link, button, **fields):
-        assert self.house.get(link.replace(PUBLIC_URL, self.house.url)).press(self.say(button), **fields).status == 200
-
-    def arrived(self, person):
-        before = len(person.mails())
-        self.house.deliver()
-        assert len(person.mails()) == before + 1
-        return person.newest()
-
-
 @pytest.fixture(scope="module", params=["fi", "sv", "en"])
 def post(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("post")
-    given = {"public_url": PUBLIC_URL, "mail_from": SENDER, "limit_global": "3/day"}
-    with ExitStack() as stack:
-        mail, contacts = stack.enter_context(MailServer()), stack.enter_context(ActiveCampaign())
-        contacts.rate_limit = None
-        house = stack.enter_context(household(folder, f"sqlite:///{folder}/c.db", mail, contacts, **given))
-        yield Post(house, request.param).write_all()
+    with written(tmp_path_factory.mktemp("post"), request.param) as found:
+        yield found
 
 
 @pytest.fixture(params=KINDS)
@@ -183,7 +120,24 @@ def test_subjects_and_words_are_those_of_the_language(post):
         "contact": language("fi").say("Contact form: %(reason)s", reason=language("fi").say("I would like an offer")),
         "contact_data": say("What we hold about you"),
         "move": say("Confirm your new address for %(possessive)s newsletter", possessive=possessive),
+        "moved": say("%(possessive)s newsletter now comes to this address", possessive=possessive),
+        "address_asked": say("A new address was given for %(possessive)s newsletter", possessive=possessive),
+        "address_changed": say("%(possessive)s newsletter now goes to another address", possessive=possessive),
+        "anchor": language("fi").say("Today's checkpoint of the evidence log"),
+        "erased": say("Your data has been erased"),
+        "list_data": say("What we hold about you"),
     }
+
+
+def test_a_letter_names_the_button_that_the_page_behind_its_link_has(post):
+    buttons = {
+        "confirmation": "Confirm the subscription",
+        "staff": "Confirm the subscription",
+        "move": "Confirm the address",
+        "unsubscribe_link": "Unsubscribe",
+    }
+    for kind, button in buttons.items():
+        assert f"{post.say(button)}”" in " ".join(post.letters[kind].text.split()), kind
 
 
 def test_quotes_are_those_of_the_language_and_of_one_kind(post):
@@ -230,9 +184,9 @@ def test_text_and_html_say_the_same(letter):
 
 
 def test_every_letter_says_in_its_footer_why_it_came(post, kind, letter):
-    say = language("fi").say if kind in OWNERS else post.say
+    code = "fi" if kind in OWNERS else post.code
     footer = " ".join(letter.text.split()).rpartition(" -- ")[2]
-    assert footer.startswith(say(WHY[kind])), footer
+    assert footer.startswith(language(code).say(WHY[kind], possessive=CONTROLLER.possessive[code])), footer
     assert CONTROLLER.name in footer and CONTROLLER.business_id in footer and CONTROLLER.street in footer
 
 

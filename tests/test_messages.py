@@ -77,7 +77,7 @@ def test_the_queue_tells_the_reason_in_the_readers_language_and_the_time_as_peop
         assert say("The mail server refused the recipient (%(code)s).", code=550) in page.words
         assert language(code).relative(message.dead_at, services.now()) in page.words
         assert f'title="{language(code).moment(message.dead_at)}"' in page.html
-        assert f'datetime="{message.dead_at.isoformat()}"' in page.html
+        assert f'datetime="{message.dead_at.isoformat("T", "seconds")}"' in page.html
 
 
 def test_the_list_of_subscribers_tells_days(house):

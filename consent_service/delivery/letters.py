@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from sqlalchemy import Connection, Row, bindparam, select
 
-from consent_service import contact_messages, statements
+from consent_service import contact_messages, design, statements
 from consent_service import language as languages
 from consent_service.config import TEMPLATES
 from consent_service.controller import Controller
@@ -327,6 +327,7 @@ class Letters:
             "controller": self.controller,
             "possessive": self.controller.possessive[language.code],  # type: ignore[index]
             "country": self.controller.country[language.code],  # type: ignore[index]
+            "look": design.in_mails(self.controller.accent),
             "privacy_url": f"{self.public_url}/privacy?lang={language.code}",
         }
         subject, bodies = "", []

@@ -41,7 +41,7 @@ from consent_service.web.webhooks import webhooks
 LARGEST_BODY = 64 * 1024
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 PROGRAM_TYPES = ("application/json",)
-MAY_BE_KEPT = ("static", "pages.brand", "cookies.show_banner")
+MAY_BE_KEPT = ("static", "pages.brand", "pages.icon", "pages.logo", "cookies.show_banner")
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -138,7 +138,7 @@ def _add_headers(response: Response) -> Response:
     response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
-    if request.endpoint not in MAY_BE_KEPT:
+    if request.endpoint not in MAY_BE_KEPT or response.status_code >= 400:
         response.headers["Cache-Control"] = "no-store"
     if response.mimetype == "text/html":
         response.headers["Content-Language"] = g.language.code if "language" in g else languages.DEFAULT

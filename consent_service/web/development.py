@@ -14,7 +14,7 @@ from consent_service.web.pages import link_to
 
 development = Blueprint("development", __name__, url_prefix="/dev")
 
-BAR = Markup('<p style="margin:0;padding:12px 20px;font:16px/1.5 sans-serif;border-bottom:1px solid #8aa3a0">%s</p>')
+BAR = Markup('<p style="margin:0;padding:12px 20px;font:16px/1.5 sans-serif;border-bottom:1px solid">%s</p>')
 LINK = Markup('<a href="%s" style="color:inherit">%s</a>')
 PREVIEW_POLICY = (
     "sandbox allow-popups allow-top-navigation-by-user-activation; default-src 'none'; style-src 'unsafe-inline'"

@@ -1,21 +1,25 @@
-"""What every page shares: the words of its language, links that keep it, the company's colour, and error pages."""
+"""What every page shares: the words of its language, links that keep it, the company's looks, and error pages."""
 
 from datetime import date
 from email.utils import parseaddr
 from functools import cache
 from typing import Any
 
-from flask import Blueprint, Flask, Response, g, render_template, request, url_for
+from flask import Blueprint, Flask, Response, abort, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
+from consent_service import design
 from consent_service import language as languages
 from consent_service import service as services
+from consent_service.controller import ACCENT
 from consent_service.language import Language, mark
 from consent_service.privacy import OMBUDSMAN_PAGE
 from consent_service.web import messages, problems
 from consent_service.web.visitor import service
 
+ICON = design.SHEETS / "icon.svg"
+PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
 LARGEST_ID = 2**63 - 1  # of a row; a larger number in an address is no page
 
 assets = Blueprint("pages", __name__)
@@ -33,7 +37,7 @@ ERRORS = {
 
 
 def install(app: Flask) -> None:
-    """Give templates their words, links and dates, and serve the company's colour."""
+    """Give templates their words, links and dates, and serve the company's colours, icon and logo."""
     app.jinja_env.globals.update(
         _=_say,
         _n=lambda *words: _language().count(*words),
@@ -58,10 +62,22 @@ def install(app: Flask) -> None:
 
 @assets.get("/brand.css")
 def brand() -> Response:
-    """The company's accent colour, for the style sheet."""
-    response = Response(f":root {{ --accent: {service().controller.accent}; }}\n", mimetype="text/css")
-    response.headers["Cache-Control"] = "public, max-age=3600"
-    return response
+    """The design tokens in the company's colours, for the other style sheets."""
+    return _kept(Response(design.sheet(service().controller.accent), mimetype="text/css"))
+
+
+@assets.get("/icon.svg")
+def icon() -> Response:
+    """The icon of the pages, in the company's colour."""
+    drawn = _icon().replace(ACCENT, service().controller.accent)
+    return _kept(_picture(drawn, "image/svg+xml"))
+
+
+@assets.get("/logo")
+def logo() -> Response:
+    """The company's logo, if the controller file names one."""
+    found = service().controller.logo
+    return _kept(_picture(found.content, found.mimetype)) if found else abort(404)
 
 
 def link_to(endpoint: str, **values: Any) -> str:
@@ -100,6 +116,22 @@ def dead_link() -> tuple[str, int]:
     return render_template("public/dead_link.html"), 404
 
 
+def _picture(content: str | bytes, mimetype: str) -> Response:
+    response = Response(content, mimetype=mimetype)
+    response.headers["Content-Security-Policy"] = PICTURE_POLICY  # whoever opens it by itself runs nothing either
+    return response
+
+
+def _kept(response: Response) -> Response:
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    return response
+
+
+@cache
+def _icon() -> str:
+    return ICON.read_text("utf-8")
+
+
 @cache
 def _address(_root: str, endpoint: str, **values: Any) -> str:
     """The address of a page that is the same for everybody; building it costs more than the page around it."""
@@ -117,15 +149,19 @@ def _say(message: str, **values: object) -> str:
 
 def _common() -> dict[str, Any]:
     language = _language()
-    possessive = service().controller.possessive[language.code]  # type: ignore[index]
+    controller = service().controller
+    possessive = controller.possessive[language.code]  # type: ignore[index]
     sender_name, sender_address = parseaddr(service().settings.mail_from)
     return {
         "here": request.path,
         "language": language,
         "possessive": possessive,
         "ombudsman": OMBUDSMAN_PAGE[language.code],
-        "brand_url": _address(request.script_root, "pages.brand"),
+        "brand_url": _address(request.script_root, "pages.brand", v=design.version(controller.accent)),
+        "icon_url": _address(request.script_root, "pages.icon"),
+        "logo": controller.logo,
+        "logo_url": _address(request.script_root, "pages.logo", v=controller.logo.version) if controller.logo else None,
         "privacy_url": _address(request.script_root, "statement.show", lang=language.code),
-        "sender_name": sender_name or service().controller.name,
+        "sender_name": sender_name or controller.name,
         "sender_address": sender_address,
     }

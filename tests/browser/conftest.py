@@ -3,6 +3,7 @@
 import os
 import shutil
 from contextlib import ExitStack
+from functools import cache
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -10,6 +11,7 @@ from playwright.sync_api import sync_playwright
 from tests.browser.guest import Guest
 from tests.browser.houses import Houses
 from tests.browser.street import Passing, Street
+from tests.post import written
 
 NAMES = ("chromium-headless-shell", "chromium", "google-chrome")  # the first opens a page in half the time
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
@@ -42,6 +44,13 @@ def houses(tmp_path_factory):
     """The households that the pages are looked at in."""
     with Houses(tmp_path_factory.mktemp("houses")) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def posts(tmp_path_factory):
+    """Every mail in a language: `posts("fi")`, written when it is first asked for."""
+    with ExitStack() as stack:
+        yield cache(lambda code: stack.enter_context(written(tmp_path_factory.mktemp("post"), code)))
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from tests.household import Household
 
 NUMBERS = count(1)
 SESSIONS: dict[str, list] = {}
+NARROW, WIDE = 320, 1280
+HEIGHTS = {NARROW: 256, WIDE: 1024}  # at 400 % a window of 1280 × 1024 shows what one of 320 × 256 does
 LONG_FIRST, LONG_LAST = "Anna-Karoliina Maria-Margareta Wilhelmiina", "von-Numminen-Korhonen" + "-Kauppakoski" * 6
 LONG_EMAIL = "anna-karoliina.maria-margareta.von-numminen.{}@pitkanimisen-valmennusyrityksen.example"
 
@@ -34,7 +36,7 @@ class Guest:
     def __enter__(self) -> "Guest":
         self.tab.context.clear_cookies()
         self.tab.set_extra_http_headers({"Accept-Language": self.code})
-        self.look(320, "light")
+        self.look(NARROW, "light")
         for event, listener in self._listeners.items():
             self.tab.on(event, listener)
         return self
@@ -50,7 +52,7 @@ class Guest:
 
     def look(self, width: int, theme: str) -> None:
         """Hold the page in a window of this width, in `light` or `dark`."""
-        self.tab.set_viewport_size({"width": width, "height": 800})
+        self.tab.set_viewport_size({"width": width, "height": HEIGHTS.get(width, 800)})
         self.tab.emulate_media(color_scheme=theme)
 
     def open(self, place: str) -> "Guest":

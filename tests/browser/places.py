@@ -9,10 +9,8 @@ from sqlalchemy import update
 
 from consent_service import service as services
 from consent_service.models import confirmation
-from tests.actors import Staff
 from tests.browser.guest import LONG_EMAIL, LONG_FIRST, LONG_LAST, NUMBERS, Guest
 from tests.browser.houses import STAFF, STORY
-from tests.household import CONTROLLER
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,6 @@ class Place:
 
 PUBLIC: list[Place] = []
 CONSOLE: list[Place] = []
-LETTERS: list[Place] = []
 
 
 def place(where: list[Place], house: str, is_wrong: bool = False):
@@ -327,66 +324,6 @@ def queue(guest: Guest) -> None:
 @place(CONSOLE, "unconnected")
 def queue_unconnected(guest: Guest) -> None:
     _staff(guest, "/staff/queue")
-
-
-# Letters
-
-
-@place(LETTERS, "town")
-def letter_confirmation(guest: Guest) -> None:
-    person = guest.subscribed()
-    _read(guest, person.newest())
-
-
-@place(LETTERS, "unconnected")
-def letter_by_staff(guest: Guest) -> None:
-    heidi, person = Staff(guest.house, f"heidi.{next(NUMBERS)}@keinuma.example"), guest.somebody()
-    heidi.log_in()
-    heidi.add(person.email, language=guest.code, occasion="valmennuspäivä Jyväskylässä, aamukahvit ja pitkä keskustelu")
-    guest.house.deliver()
-    _read(guest, person.newest())
-
-
-@place(LETTERS, "town")
-def letter_welcome(guest: Guest) -> None:
-    person = guest.confirmed()
-    _read(guest, person.newest())
-
-
-@place(LETTERS, "town")
-def letter_already(guest: Guest) -> None:
-    person = guest.confirmed()
-    wanted = {"first_name": "Aino", "last_name": "Mäkelä", "email": person.email, "consent": "yes"}
-    guest.send("/subscribe", "Subscribe", **wanted)
-    _read(guest, person.newest())
-
-
-@place(LETTERS, "town")
-def letter_unsubscribe_link(guest: Guest) -> None:
-    person = guest.confirmed()
-    guest.send("/unsubscribe", "Send me the link", email=person.email)
-    _read(guest, person.newest())
-
-
-@place(LETTERS, "town")
-def letter_erased(guest: Guest) -> None:
-    person = guest.confirmed()
-    guest.house.deliver()
-    guest.house.object(person.email)
-    guest.house.erase(person.email)
-    guest.house.deliver()
-    guest.house.deliver()
-    _read(guest, person.newest())
-
-
-@place(LETTERS, "strict")
-def letter_held(guest: Guest) -> None:
-    _read(guest, guest.house.mail.to(CONTROLLER.contact_email)[-1])
-
-
-def _read(guest: Guest, mail) -> None:
-    guest.tab.goto("about:blank")  # a mail program knows nothing of the pages' policy
-    guest.tab.set_content(mail.html)
 
 
 def _keep_mail(guest: Guest) -> str:
