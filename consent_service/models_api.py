@@ -27,8 +27,8 @@ api_key = Table(
 api_answer = Table(
     "api_answer",
     metadata,
-    Column("api_key_id", ForeignKey("api_key.id"), primary_key=True),
     Column("key_hash", String(64), primary_key=True),
+    Column("api_key_id", ForeignKey("api_key.id"), primary_key=True),
     Column("fingerprint", String(64), nullable=False),
     Column("claimed_by", String(32), nullable=False),
     Column("claimed_until", UtcDateTime, nullable=False),

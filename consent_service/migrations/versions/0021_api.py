@@ -29,8 +29,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "api_answer",
-        sa.Column("api_key_id", sa.String(length=16), nullable=False),
         sa.Column("key_hash", sa.String(length=64), nullable=False),
+        sa.Column("api_key_id", sa.String(length=16), nullable=False),
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.Column("claimed_by", sa.String(length=32), nullable=False),
         sa.Column("claimed_until", MOMENT, nullable=False),
@@ -39,6 +39,6 @@ def upgrade() -> None:
         sa.Column("created_at", MOMENT, nullable=False),
         sa.CheckConstraint("(status IS NULL) = (body IS NULL)", name=op.f("ck_api_answer_answer_is_whole")),
         sa.ForeignKeyConstraint(["api_key_id"], ["api_key.id"], name=op.f("fk_api_answer_api_key_id")),
-        sa.PrimaryKeyConstraint("api_key_id", "key_hash", name=op.f("pk_api_answer")),
+        sa.PrimaryKeyConstraint("key_hash", "api_key_id", name=op.f("pk_api_answer")),
     )
     op.create_index("ix_api_answer_created_at", "api_answer", ["created_at"])
