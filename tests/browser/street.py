@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
+import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request
 
 from consent_service.language import language
@@ -15,7 +16,7 @@ from tests.servers.site_with_cookies import ABOVE, SiteWithCookies
 from tests.servers.smtp import MailServer
 from tests.servers.trackers import Trackers
 
-PATIENCE_S = 20
+PATIENCE_S, STILL_MS = 20, 300
 GPC = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { get: () => true });"
 SHIFTS = """
 window.shifts = 0;
@@ -23,6 +24,7 @@ new PerformanceObserver((list) => { for (const one of list.getEntries()) window.
   .observe({ type: "layout-shift", buffered: true });
 """
 CHOICE = "consent_choice"
+SPOKEN = ["fi", *(pytest.param(code, marks=pytest.mark.soak) for code in ("sv", "en"))]
 
 
 class Street:
@@ -78,7 +80,9 @@ class Passing:
         return self
 
     def rest(self) -> "Passing":
-        self.tab.wait_for_load_state("networkidle")
+        """Leave a loaded page time for whatever it might do; the banner does all of it at once."""
+        self.tab.wait_for_load_state("load")
+        self.tab.wait_for_timeout(STILL_MS)
         return self
 
     def press(self, words: str) -> "Passing":

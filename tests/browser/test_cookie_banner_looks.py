@@ -2,7 +2,7 @@
 
 import pytest
 
-from consent_service.language import CODES
+from tests.browser.street import SPOKEN
 from tests.browser.test_every_page import SIDEWAYS, axe
 
 pytestmark = pytest.mark.browser
@@ -28,7 +28,7 @@ SMALL = """(host) => [...host.shadowRoot.querySelectorAll("a, button, summary, l
 
 
 @pytest.mark.parametrize(("width", "theme"), [(320, "light"), (320, "dark"), (1280, "light"), (1280, "dark")])
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", SPOKEN)
 def test_yes_and_no_are_equals_side_by_side_and_everybody_can_use_them(pass_by, code, width, theme):
     passing = pass_by(code, viewport={"width": width, "height": 700}, color_scheme=theme).open()
     everything, only = passing.button("Accept all"), passing.button("Only necessary")
@@ -89,7 +89,7 @@ class Keys:
         self.passing.tab.keyboard.press(key)
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", SPOKEN)
 def test_the_keyboard_alone_is_enough(pass_by, code):
     passing = pass_by(code).open()
     keys = Keys(passing)

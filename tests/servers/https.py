@@ -8,6 +8,8 @@ from .certificate import Certificate
 class HttpsServer(ThreadingHTTPServer):
     """Serves until it is closed; `url` is its address under the name."""
 
+    request_queue_size = 64  # a browser opens many lines at once
+
     def __init__(self, name: str, handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(("127.0.0.1", 0), handler)
         self._certificate = Certificate()
