@@ -71,7 +71,8 @@ class StaffRequest:
 class Ask:
     """One request for permission: whom, in which language, and on which terms; `staff` when staff were asked.
 
-    `batch_id` when their address comes from an earlier list.
+    `batch_id` when their address comes from an earlier list; `site` is the host of the web site that showed the form or
+    led to it.
     """
 
     address: Address
@@ -81,6 +82,7 @@ class Ask:
     terms: Terms
     staff: StaffRequest | None = None
     batch_id: str | None = None
+    site: str | None = None
 
 
 def address_windows(limit: str) -> tuple[Window, ...]:
@@ -129,7 +131,8 @@ def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask
     # An address that nobody has confirmed may be a stranger's: it must not stay in evidence that is kept for years.
     whose: Payload = {} if source == MOVE else {"email": person.email}
     new_address = {"email": ask.address.email, "email_key": ask.address.key} if source == MOVE else {}
-    asked = evidence.append(connection, occasion, person.id, core | whose | names | extra)
+    through: Payload = {"site": ask.site} if ask.site else {}
+    asked = evidence.append(connection, occasion, person.id, core | whose | names | extra | through)
     values = {
         "id": confirmation_id,
         "subscriber_id": person.id,
