@@ -90,7 +90,8 @@ ROWS = [
     {"relay", "doctor", "restore"},
     {"web.visitor", "web.forms", "web.messages", "web.filled"},
     {"web.accounts", "web.pages", "web.health", "web.metrics", "web.rendered", "web.origins"},
-    {"web.public", "web.development", "web.evidence", "web.statement", "web.sheet", "web.webhooks"},
+    {"web.subscribing"},
+    {"web.public", "web.embed", "web.development", "web.evidence", "web.statement", "web.sheet", "web.webhooks"},
     {"web.my_data", "web.rights", "web.connection"},
     {"web.console"},
     {"web"},
@@ -104,7 +105,8 @@ WITH_FLASK = {"cli"} | {room for row in ROWS for room in row if room.startswith(
 OPEN_TO_ALL = {
     "root", "static", "pages.brand", "health.alive", "health.ready", "metrics.show",
     "security.login", "security.static", "webhooks.take_hint",
-    "statement.show", "statement.show_text", "development.mailbox", "development.mail", "development.mail_html",
+    "statement.show", "statement.show_text", "embed.script", "embed.form",
+    "development.mailbox", "development.mail", "development.mail_html",
 }  # fmt: skip
 BEHIND_LOGIN_BY_FLASK_SECURITY = {"security.logout", "security.verify"}
 

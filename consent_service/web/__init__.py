@@ -27,6 +27,7 @@ from consent_service.tokens import TokenRefused
 from consent_service.web import accounts, origins, pages
 from consent_service.web.console import console
 from consent_service.web.development import development
+from consent_service.web.embed import embed
 from consent_service.web.evidence import evidence
 from consent_service.web.health import health
 from consent_service.web.metrics import count_requests, metrics
@@ -40,6 +41,8 @@ FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+MAY_BE_KEPT = ("static", "pages.brand", "embed.script")
 
 log = structlog.get_logger()
 
@@ -60,7 +63,7 @@ def create_app(service: Service) -> Flask:
         accounts.install(app, service)
         app.before_request(CSRFProtect(app).protect)
     pages.install(app)
-    doors = (public, my_data, statement, evidence, console, webhooks, health, metrics)
+    doors = (public, my_data, embed, statement, evidence, console, webhooks, health, metrics)
     for door in (*doors, *([development] if service.settings.is_development else [])):
         app.register_blueprint(door)
     app.add_url_rule("/", "root", lambda: redirect(pages.link_to("public.show_subscribe")))
@@ -131,7 +134,7 @@ def _add_headers(response: Response) -> Response:
     response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
-    if request.endpoint not in ("static", "pages.brand"):
+    if request.endpoint not in MAY_BE_KEPT:
         response.headers["Cache-Control"] = "no-store"
     if response.mimetype == "text/html":
         response.headers["Content-Language"] = g.language.code if "language" in g else languages.DEFAULT

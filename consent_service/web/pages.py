@@ -93,6 +93,12 @@ def too_many(wait_s: int) -> ResponseReturnValue:
     return render_template("public/too_many.html", minutes=minutes), 429, {"Retry-After": str(wait_s)}
 
 
+def sender() -> tuple[str, str]:
+    """Whom mails come from: name and address."""
+    name, address = parseaddr(service().settings.mail_from)
+    return name or service().controller.name, address
+
+
 def dead_link() -> tuple[str, int]:
     """The one page for every link that does not work, whatever the cause."""
     return render_template("public/dead_link.html"), 404
@@ -116,7 +122,7 @@ def _say(message: str, **values: object) -> str:
 def _common() -> dict[str, Any]:
     language = _language()
     possessive = service().controller.possessive[language.code]  # type: ignore[index]
-    sender_name, sender_address = parseaddr(service().settings.mail_from)
+    sender_name, sender_address = sender()
     return {
         "here": request.path,
         "language": language,
@@ -124,6 +130,6 @@ def _common() -> dict[str, Any]:
         "ombudsman": OMBUDSMAN_PAGE[language.code],
         "brand_url": _address(request.script_root, "pages.brand"),
         "privacy_url": _address(request.script_root, "statement.show", lang=language.code),
-        "sender_name": sender_name or service().controller.name,
+        "sender_name": sender_name,
         "sender_address": sender_address,
     }
