@@ -81,7 +81,7 @@ class Ask:
     """One request for permission: whom, in which language, and on which terms.
 
     `staff` when staff were asked, `program` when another program was; `batch_id` when their address comes from an
-    earlier list.
+    earlier list; `site` is the host of the web site that showed the form or led to it.
     """
 
     address: Address
@@ -92,6 +92,7 @@ class Ask:
     staff: StaffRequest | None = None
     program: ProgramRequest | None = None
     batch_id: str | None = None
+    site: str | None = None
 
 
 def address_windows(limit: str) -> tuple[Window, ...]:
@@ -141,7 +142,8 @@ def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask
     # An address that nobody has confirmed may be a stranger's: it must not stay in evidence that is kept for years.
     whose: Payload = {} if source == MOVE else {"email": person.email}
     new_address = {"email": ask.address.email, "email_key": ask.address.key} if source == MOVE else {}
-    told = core | whose | names | extra | _program_values(ask.program)
+    through: Payload = {"site": ask.site} if ask.site else {}
+    told = core | whose | names | extra | through | _program_values(ask.program)
     asked = evidence.append(connection, occasion, person.id, told)
     values = {
         "id": confirmation_id,

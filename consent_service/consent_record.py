@@ -260,7 +260,8 @@ def _status(held: PersonalData, event: HeldEvent, state: str) -> dict[str, Any]:
 
 def _how(event: HeldEvent) -> str:
     core = event.core
-    return HOW.get(f"{core['kind']} {core.get('source') or core['door']}", str(core["door"]))
+    how = HOW.get(f"{core['kind']} {core.get('source') or core['door']}", str(core["door"]))
+    return f"{how}, {core['site']}" if "site" in core else how
 
 
 def _duration(kind: str, value: str) -> dict[str, Any]:

@@ -46,13 +46,15 @@ class MyDataLinkExpired(Exception):
 class ShownForm:
     """What a form token proves: which text was shown, in which language, and when (aware UTC).
 
-    `tracking` is the text beside a second box, if there was one.
+    `tracking` is the text beside a second box, if there was one; `site` the web site that showed the form or led to it,
+    if it was not this service alone.
     """
 
     statement: str
     language: str
     shown_at: datetime
     tracking: str | None = None
+    site: str | None = None
 
 
 class Tokens:
@@ -100,18 +102,19 @@ class Tokens:
             raise MyDataLinkExpired(link)
         return link
 
-    def for_form(self, statement: str, language: str, tracking: str | None = None) -> str:
+    def for_form(self, statement: str, language: str, tracking: str | None = None, site: str | None = None) -> str:
         """Return the render token of a form now shown: statement is the SHA-256 (hex) of the text on it.
 
-        `tracking` is that of the text beside a second box.
+        `tracking` is that of the text beside a second box; `site` the host of the web site it is shown on.
         """
         shown: list[object] = [statement, language, int(self._clock().timestamp() * 1000)]
-        return str(self._form.dumps([*shown, tracking] if tracking else shown))
+        others = [tracking, site] if site else [tracking] if tracking else []
+        return str(self._form.dumps([*shown, *others]))
 
     def read_form(self, token: str) -> ShownForm:
         """Return what was shown; raises TokenRefused, or FormTokenExpired after 24 hours."""
         try:
-            statement, language, milliseconds, *second = _read(self._form, token)
+            statement, language, milliseconds, *others = _read(self._form, token)
             shown_at = datetime.fromtimestamp(milliseconds / 1000, UTC)
         except (TypeError, ValueError, OverflowError) as error:
             raise TokenRefused from error
@@ -120,7 +123,7 @@ class Tokens:
             raise TokenRefused
         if age > FORM_LIFETIME:
             raise FormTokenExpired
-        return ShownForm(statement, language, shown_at, *second[:1])
+        return ShownForm(statement, language, shown_at, *others[:2])
 
 
 def _serializer(keys: list[str], purpose: str) -> URLSafeSerializer:

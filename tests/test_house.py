@@ -101,6 +101,7 @@ ROWS = [
     {"relay", "doctor", "restore"},
     {"web.visitor", "web.forms", "web.messages", "web.filled", "web.problems"},
     {"web.accounts", "web.pages", "web.health", "web.metrics", "web.rendered", "web.origins"},
+    {"web.subscribing"},
     {"web.api_messages"},
     {
         "web.public",
@@ -112,6 +113,7 @@ ROWS = [
         "web.webhooks",
         "web.openapi",
         "web.cookies",
+        "web.embed",
     },
     {"web.my_data", "web.rights", "web.connection", "web.contact_messages", "web.api", "web.api_keys"},
     {"web.console"},
@@ -128,7 +130,8 @@ OPEN_TO_ALL = {
     "api.describe",
     "security.login", "security.static", "webhooks.take_hint",
     "cookies.show", "cookies.show_choice", "cookies.erase", "cookies.show_banner", "cookies.take_choice",
-    "statement.show", "statement.show_text", "development.mailbox", "development.mail", "development.mail_html",
+    "statement.show", "statement.show_text", "embed.script", "embed.form",
+    "development.mailbox", "development.mail", "development.mail_html",
 }  # fmt: skip
 BEHIND_LOGIN_BY_FLASK_SECURITY = {"security.logout", "security.verify"}
 

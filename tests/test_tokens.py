@@ -140,6 +140,13 @@ def test_a_form_proves_its_text_language_and_time_for_a_day(tokens, clock):
         tokens.read_form(token)
 
 
+@pytest.mark.parametrize("tracking", [None, STATEMENT])
+@pytest.mark.parametrize("site", [None, "www.keinuma.example"])
+def test_a_form_proves_its_second_text_and_its_site_each_without_the_other(tokens, tracking, site):
+    token = tokens.for_form(STATEMENT, "fi", tracking, site)
+    assert tokens.read_form(token) == ShownForm(STATEMENT, "fi", START, tracking, site)
+
+
 def test_a_form_from_a_clock_a_little_ahead_is_taken_and_one_from_tomorrow_is_not(tokens, clock):
     token = tokens.for_form(STATEMENT, "fi")
     clock.now -= timedelta(minutes=5)

@@ -30,6 +30,7 @@ from consent_service.web.console import console
 from consent_service.web.contact import contact
 from consent_service.web.cookies import cookies
 from consent_service.web.development import development
+from consent_service.web.embed import embed
 from consent_service.web.evidence import evidence
 from consent_service.web.health import health
 from consent_service.web.metrics import count_requests, metrics
@@ -41,7 +42,7 @@ from consent_service.web.webhooks import webhooks
 LARGEST_BODY = 64 * 1024
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 PROGRAM_TYPES = ("application/json",)
-MAY_BE_KEPT = ("static", "pages.brand", "pages.icon", "pages.logo", "cookies.show_banner")
+MAY_BE_KEPT = ("static", "pages.brand", "pages.icon", "pages.logo", "cookies.show_banner", "embed.script")
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -66,7 +67,7 @@ def create_app(service: Service) -> Flask:
         accounts.install(app, service)
         app.before_request(CSRFProtect(app).protect)
     pages.install(app)
-    doors = (public, contact, my_data, statement, evidence, cookies, console, webhooks, api, health, metrics)
+    doors = (public, contact, my_data, embed, statement, evidence, cookies, console, webhooks, api, health, metrics)
     for door in (*doors, *([development] if service.settings.is_development else [])):
         app.register_blueprint(door)
     app.add_url_rule("/", "root", lambda: redirect(pages.link_to("public.show_subscribe")))

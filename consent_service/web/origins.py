@@ -4,6 +4,8 @@ What any other site makes a browser send is refused (see the factory). No cookie
 a site can do is what its visitors could do here themselves.
 """
 
+from urllib.parse import urlsplit
+
 from flask import Response, request
 
 from consent_service.web.visitor import service
@@ -15,6 +17,12 @@ def site() -> str | None:
     """The web site whose page made the browser send this request, if it is one of the company's."""
     origin = request.headers.get("Origin", "")
     return origin if origin in service().settings.allowed_origins else None
+
+
+def host() -> str | None:
+    """The host of that site, as evidence names it."""
+    origin = site()
+    return urlsplit(origin).netloc if origin else None
 
 
 def may_send() -> bool:

@@ -111,6 +111,12 @@ def too_many(wait_s: int) -> ResponseReturnValue:
     return render_template("public/too_many.html", minutes=minutes), 429, {"Retry-After": str(wait_s)}
 
 
+def sender() -> tuple[str, str]:
+    """Whom mails come from: name and address."""
+    name, address = parseaddr(service().settings.mail_from)
+    return name or service().controller.name, address
+
+
 def dead_link() -> tuple[str, int]:
     """The one page for every link that does not work, whatever the cause."""
     return render_template("public/dead_link.html"), 404
@@ -151,7 +157,7 @@ def _common() -> dict[str, Any]:
     language = _language()
     controller = service().controller
     possessive = controller.possessive[language.code]  # type: ignore[index]
-    sender_name, sender_address = parseaddr(service().settings.mail_from)
+    sender_name, sender_address = sender()
     return {
         "here": request.path,
         "language": language,
@@ -162,6 +168,6 @@ def _common() -> dict[str, Any]:
         "logo": controller.logo,
         "logo_url": _address(request.script_root, "pages.logo", v=controller.logo.version) if controller.logo else None,
         "privacy_url": _address(request.script_root, "statement.show", lang=language.code),
-        "sender_name": sender_name or controller.name,
+        "sender_name": sender_name,
         "sender_address": sender_address,
     }

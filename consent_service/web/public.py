@@ -11,8 +11,7 @@ from flask import Blueprint, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy import Connection, Row
-from wtforms import BooleanField, RadioField, StringField
-from wtforms.validators import InputRequired
+from wtforms import RadioField
 
 from consent_service import asks, statements, subscriptions
 from consent_service import service as services
@@ -22,37 +21,25 @@ from consent_service.delivery.moves import MOVE
 from consent_service.language import mark
 from consent_service.statements import LEAVING_REASONS, ConsentText, ShownText
 from consent_service.subscriptions import AlreadyActive, OverLimit
-from consent_service.tokens import ShownForm
+from consent_service.web import subscribing
 from consent_service.web.filled import filled_page
-from consent_service.web.forms import AddressField, NameField
-from consent_service.web.pages import breakable, too_many
+from consent_service.web.pages import too_many
 from consent_service.web.rendered import (
     TOO_OLD,
     AddressForm,
-    RenderedForm,
     consent_and_token,
     is_robot,
     shown_button,
     shown_form,
     shown_terms,
 )
+from consent_service.web.subscribing import SubscribeForm
 from consent_service.web.visitor import occasion, service, too_often
 
 public = Blueprint("public", __name__)
 
 
 Asked = tuple[ConsentText, ConsentText | None]  # the newsletter's text, and the one about tracking if it was ticked
-
-
-class SubscribeForm(RenderedForm):
-    """The fields of the subscription form; `website` is there for robots only."""
-
-    first_name = NameField(mark("Write your first name."))
-    last_name = NameField(mark("Write your last name."))
-    email = AddressField()
-    consent = BooleanField(validators=[InputRequired(mark("Tick the box if you want the newsletter."))])
-    tracking = BooleanField()
-    website = StringField()
 
 
 class ReasonForm(FlaskForm):
@@ -69,33 +56,35 @@ class ReasonForm(FlaskForm):
 @public.get("/subscribe")
 def show_subscribe() -> ResponseReturnValue:
     """The subscription form."""
-    own = {"form_token": service().tokens.for_form(*_shown_words())}
-    return filled_page("public/subscribe.html", own, SubscribeForm, **_asked_today())
+    return subscribing.show()
 
 
 @public.post("/subscribe")
 def subscribe() -> ResponseReturnValue:
-    """Take a subscription: the same page whatever the address's state."""
+    """Take a subscription: the same answer whatever the address's state."""
     form = SubscribeForm()
     shown, trouble = shown_form(form)
+    if subscribing.is_first_step(form):
+        return subscribing.last_step(form)
     if not form.validate() or shown is None:
-        return _mended_page(form, trouble, shown), 400
+        return subscribing.refused(form, trouble, shown)
     if wait := too_often("subscribe"):
-        return too_many(wait)
+        return subscribing.too_many(wait)
     if not (form.website.data or is_robot(shown)):
         with service().transaction() as connection:
             terms = shown_terms(connection, shown, with_tracking=form.tracking.data)
             if terms is None:
-                return _mended_page(form, TOO_OLD), 400
+                return subscribing.refused(form, TOO_OLD)
             ask = Ask(
                 address=form.email.address,
                 first_name=form.first_name.data,
                 last_name=form.last_name.data,
                 language=shown.language,
                 terms=terms,
+                site=shown.site,
             )
             subscriptions.request(connection, occasion("visitor", "form"), ask, service().address_limit)
-    return _sent_page(form)
+    return subscribing.sent(form)
 
 
 @public.post("/subscribe/correct")
@@ -103,7 +92,7 @@ def correct() -> ResponseReturnValue:
     """The form with what was written, for somebody who sees that the address was wrong; nothing is stored."""
     form = SubscribeForm()
     shown, trouble = shown_form(form)
-    return _mended_page(form, trouble, shown), 200 if shown else 400
+    return subscribing.mended(form, trouble, shown), 200 if shown else 400
 
 
 @public.get("/confirm/<token>")
@@ -219,39 +208,6 @@ def unsubscribe_by_address() -> ResponseReturnValue:
         address, allowed = form.email.address, service().address_limit
         subscriptions.request_unsubscribe_link(connection, occasion("visitor", "form"), address, allowed)
     return render_template("public/link_sent.html", email=form.email.data)
-
-
-def _shown_words() -> tuple[str, str, str]:
-    """What the form's token has to prove: the text beside its box, in which language, and the one beside the other."""
-    consent, tracking = _asked_today().values()
-    return consent.shown.sha256, consent.language, tracking.shown.sha256
-
-
-def _asked_today() -> dict[str, ConsentText]:
-    return {"consent": service().consent_text(g.language), "tracking": service().tracking_text(g.language)}
-
-
-def _mended_page(form: SubscribeForm, trouble: str | None, shown: ShownForm | None = None) -> str:
-    if shown is not None and (shown.statement, shown.language, shown.tracking) == _shown_words():
-        return _subscribe_page(form, form.csrf_token.data or "", trouble)  # they have had it before them all the while
-    form.consent.data = form.tracking.data = False  # if ticked, then beside other words, or nobody knows which
-    return _subscribe_page(form, service().tokens.for_form(*_shown_words()), trouble)
-
-
-def _subscribe_page(form: SubscribeForm, token: str, trouble: str | None = None) -> str:
-    return render_template("public/subscribe.html", form=form, form_token=token, trouble=trouble, **_asked_today())
-
-
-def _sent_page(form: SubscribeForm) -> str:
-    own = {
-        "form_token": form.csrf_token.data,
-        "first_name": form.first_name.data,
-        "last_name": form.last_name.data,
-        "email": form.email.data,
-        "address": breakable(form.email.data),
-        "again_at": g.language.moment(services.now()),
-    }
-    return filled_page("public/sent.html", own, tracking=bool(form.tracking.data), is_again="again" in request.form)
 
 
 def _confirm_text(ask: Row[Any], asked: Asked) -> ShownText:

@@ -10,7 +10,9 @@ from tests.browser.houses import STAFF
 pytestmark = pytest.mark.browser
 
 FOCUS = """() => {
-  const one = document.activeElement, words = one.getAttribute("aria-label") || one.innerText || "";
+  let one = document.activeElement;
+  while (one.shadowRoot && one.shadowRoot.activeElement) one = one.shadowRoot.activeElement;
+  const words = one.getAttribute("aria-label") || one.innerText || "";
   const ring = parseFloat(getComputedStyle(one).outlineWidth) >= 3 && getComputedStyle(one).outlineStyle !== "none";
   return [one.id, words.trim().replace(/\\s+/g, " "), ring];
 }"""
