@@ -66,6 +66,7 @@ class Hands:
         """Fail unless the heading of the page is this, in the guest's language."""
         heading = self.guest.tab.get_by_role("heading", level=1, name=self.guest.say(title), exact=True)
         heading.wait_for()
+        self.guest.tab.wait_for_load_state()  # before its style sheets are there, no focus can be seen
         assert self.guest.tab.locator("html").get_attribute("lang") == self.guest.code
 
 

@@ -95,6 +95,7 @@ def test_every_letter_reads_well_in_every_mail_program(visit, tab, houses, posts
 
 def it_is_one_calm_page(guest: Guest, place: Place) -> None:
     tab = guest.tab
+    tab.wait_for_load_state()
     assert tab.locator("html").get_attribute("lang") == guest.code
     assert tab.locator("h1").count() == 1
     assert tab.locator("main :is(button, a.button):not(.second):visible").count() <= 1, "one primary button"
