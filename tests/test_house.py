@@ -75,7 +75,7 @@ ROWS = [
     {"delivery.letters", "delivery.forwarding", "delivery.held_there"},
     {"import_account"},
     {"delivery.bulk_people", "delivery.renewal"},
-    {"asks"},
+    {"asks", "effort"},
     {"erasure", "corrections", "tracking"},
     {"subscriptions", "subscribers", "retention"},
     {"caution", "weeks"},
@@ -189,6 +189,7 @@ def test_only_the_database_room_knows_which_database_is_behind():
 def test_use_cases_never_commit_and_never_read_a_clock():
     for room in (
         "asks",
+        "effort",
         "corrections",
         "subscriptions",
         "tracking",
