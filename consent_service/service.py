@@ -36,6 +36,7 @@ from consent_service.delivery.mail import FolderMail, SmtpMail
 from consent_service.delivery.own_link import OwnLinks
 from consent_service.delivery.pacing import CallBudget, Unpaced
 from consent_service.delivery.relaying import Channel
+from consent_service.effort import Effort
 from consent_service.language import Language
 from consent_service.ledger import key_changes, sealer
 from consent_service.ledger.anchors import Anchors
@@ -108,7 +109,7 @@ class Service:
             self.settings.mail_from,
             self.tokens,
             self.vault,
-            allowance.windows(self.settings.limit_global),
+            self.global_limit,
             retention.BY_KEY,
             partial(digest.finished, forwards=self.forwards),
             self.consents,
@@ -118,6 +119,16 @@ class Service:
     def consents(self) -> KeptConsents:
         """The texts people were asked with."""
         return KeptConsents()
+
+    @cached_property
+    def global_limit(self) -> tuple[Window, ...]:
+        """How much the whole service may send."""
+        return allowance.windows(self.settings.limit_global)
+
+    @cached_property
+    def effort(self) -> Effort:
+        """Maker and checker of what a form costs while unusually many are sent."""
+        return Effort(self.settings.secret_keys, self.tokens)
 
     @cached_property
     def own_links(self) -> OwnLinks:

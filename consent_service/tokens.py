@@ -4,6 +4,7 @@ The only user of itsdangerous. A token carries an id or a small fact, never an a
 that links outlive a key rotation. The clock can be given. Must not touch the database.
 """
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -57,6 +58,14 @@ class ShownForm:
     site: str | None = None
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """Since when (aware UTC) somebody has been waiting, and under which random id."""
+
+    id: str
+    since: datetime
+
+
 class Tokens:
     """Signs and reads the tokens of one service; `secret_keys` newest first."""
 
@@ -67,6 +76,7 @@ class Tokens:
         self._unsubscribe = _serializer(oldest_first, "unsubscribe")
         self._form = _serializer(oldest_first, "form")
         self._my_data = _serializer(oldest_first, "my-data")
+        self._waiting = _serializer(oldest_first, "waiting")
 
     def for_confirmation(self, confirmation_id: str) -> str:
         """Return the token of a confirmation link; how long it lives stands in the confirmation itself."""
@@ -101,6 +111,18 @@ class Tokens:
         if self._clock() > link.until:
             raise MyDataLinkExpired(link)
         return link
+
+    def for_waiting(self) -> str:
+        """Return a token that says since when somebody has been waiting: since now."""
+        return str(self._waiting.dumps([secrets.token_hex(8), int(self._clock().timestamp() * 1000)]))
+
+    def read_waiting(self, token: str) -> Waiting:
+        """Return since when somebody has been waiting; raises TokenRefused."""
+        try:
+            waiting_id, milliseconds = _read(self._waiting, token)
+            return Waiting(str(waiting_id), datetime.fromtimestamp(milliseconds / 1000, UTC))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise TokenRefused from error
 
     def for_form(self, statement: str, language: str, tracking: str | None = None, site: str | None = None) -> str:
         """Return the render token of a form now shown: statement is the SHA-256 (hex) of the text on it.

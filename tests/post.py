@@ -32,6 +32,7 @@ class Post:
     def __init__(self, house: Household, code: str, first: str = FIRST, last: str = LAST):
         self.house, self.code, self.say = house, code, language(code).say
         self.aino = Visitor(house, "Aino.Makela+uutiset@Example.com", first, last)
+        self.heidi = Staff(house)
         self.owner = Visitor(house, CONTROLLER.contact_email)
         self.letters: dict[str, Received] = {}
 
@@ -66,13 +67,13 @@ class Post:
         self.letters["address_changed"] = self.aino.newest()
 
     def _by_staff(self) -> None:
-        heidi, eero = Staff(self.house), Visitor(self.house, "eero@example.com")
-        heidi.log_in()
-        heidi.add(eero.email, language=self.code, occasion="valmennuspäivä & <i>kahvit</i>")
+        eero = Visitor(self.house, "eero@example.com")
+        self.heidi.log_in()
+        self.heidi.add(eero.email, language=self.code, occasion="valmennuspäivä & <i>kahvit</i>")
         self.letters["staff"] = self.arrived(eero)
 
     def _to_the_owner(self) -> None:
-        self.subscribe(Visitor(self.house, "over@example.com"))
+        self.heidi.add("over@example.com")
         self.letters["owner_held"] = self.arrived(self.owner)
         with self.house.service.transaction() as connection:
             weeks.keep(connection, Week(WEEK, asked=40, confirmed=12, stopped=1))

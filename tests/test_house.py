@@ -85,7 +85,7 @@ ROWS = [
     {"delivery.letters", "delivery.forwarding", "delivery.held_there"},
     {"import_account"},
     {"delivery.bulk_people", "delivery.renewal"},
-    {"asks"},
+    {"asks", "effort"},
     {"erasure", "corrections", "tracking"},
     {"cookie_choices"},
     {"subscriptions", "subscribers", "retention"},
@@ -214,6 +214,7 @@ def test_only_the_database_room_knows_which_database_is_behind():
 def test_use_cases_never_commit_and_never_read_a_clock():
     for room in (
         "asks",
+        "effort",
         "corrections",
         "subscriptions",
         "tracking",

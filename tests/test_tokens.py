@@ -75,8 +75,15 @@ def test_no_token_opens_for_another_purpose(tokens):
         tokens.for_unsubscribing("id"),
         tokens.for_form(STATEMENT, "fi"),
         tokens.for_my_data("id", MARK),
+        tokens.for_waiting(),
     ]
-    readers = [tokens.read_confirmation, tokens.read_unsubscribing, tokens.read_form, tokens.read_my_data]
+    readers = [
+        tokens.read_confirmation,
+        tokens.read_unsubscribing,
+        tokens.read_form,
+        tokens.read_my_data,
+        tokens.read_waiting,
+    ]
     for number, token in enumerate(made):
         for other, read in enumerate(readers):
             if number != other:

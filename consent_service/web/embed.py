@@ -4,9 +4,12 @@ The script is the same for everybody and may be kept for a while; the words come
 and only for the sites in CONSENT_ALLOWED_ORIGINS. Neither sets a cookie. What is sent goes to the form's own door.
 """
 
+from functools import cache
+
 from flask import Blueprint, Response, abort, g, jsonify, render_template
 from flask.typing import ResponseReturnValue
 
+from consent_service.config import PACKAGE
 from consent_service.web import origins, subscribing
 from consent_service.web.visitor import service
 
@@ -23,11 +26,17 @@ def script() -> ResponseReturnValue:
         "title": subscribing.title(),
         "accent": service().controller.accent,
     }
-    response = Response(render_template("public/embed.js", own=own), mimetype="text/javascript")
+    response = Response(render_template("public/embed.js", own=own, solve=_solve()), mimetype="text/javascript")
     response.headers["Cache-Control"] = "public, max-age=600"
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     response.vary.add("Accept-Language")
     return response
+
+
+@cache
+def _solve() -> str:
+    """The function that our own page has from a file: a site needs one script only."""
+    return (PACKAGE / "web" / "static" / "solve.js").read_text("utf-8")
 
 
 @embed.get("/embed/form")

@@ -13,14 +13,15 @@ from flask_wtf import FlaskForm
 from sqlalchemy import Connection, Row
 from wtforms import RadioField
 
-from consent_service import asks, statements, subscriptions
+from consent_service import asks, effort, statements, subscriptions
 from consent_service import service as services
 from consent_service.asks import Ask, LinkExpired
 from consent_service.corrections import AddressTaken
 from consent_service.delivery.moves import MOVE
 from consent_service.language import mark
-from consent_service.statements import LEAVING_REASONS, ConsentText, ShownText
+from consent_service.statements import LEAVING_REASONS, ConsentText, ShownText, Terms
 from consent_service.subscriptions import AlreadyActive, OverLimit
+from consent_service.tokens import ShownForm
 from consent_service.web import subscribing
 from consent_service.web.filled import filled_page
 from consent_service.web.pages import too_many
@@ -68,6 +69,10 @@ def subscribe() -> ResponseReturnValue:
         return subscribing.last_step(form)
     if not form.validate() or shown is None:
         return subscribing.refused(form, trouble, shown)
+    is_proof_asked = service().effort.is_asked(services.now(), _many_are_sent)
+    proof = service().effort.read(form.proof.data or "", services.now()) if is_proof_asked else None
+    if is_proof_asked and proof is None:
+        return subscribing.one_moment(form)
     if wait := too_often("subscribe"):
         return subscribing.too_many(wait)
     if not (form.website.data or is_robot(shown)):
@@ -75,15 +80,10 @@ def subscribe() -> ResponseReturnValue:
             terms = shown_terms(connection, shown, with_tracking=form.tracking.data)
             if terms is None:
                 return subscribing.refused(form, TOO_OLD)
-            ask = Ask(
-                address=form.email.address,
-                first_name=form.first_name.data,
-                last_name=form.last_name.data,
-                language=shown.language,
-                terms=terms,
-                site=shown.site,
-            )
-            subscriptions.request(connection, occasion("visitor", "form"), ask, service().address_limit)
+            by_form = occasion("visitor", "form")
+            if proof is not None and not effort.spend(connection, proof, by_form.now):
+                return subscribing.one_moment(form)
+            subscriptions.request(connection, by_form, _ask(form, shown, terms), service().address_limit)
     return subscribing.sent(form)
 
 
@@ -208,6 +208,22 @@ def unsubscribe_by_address() -> ResponseReturnValue:
         address, allowed = form.email.address, service().address_limit
         subscriptions.request_unsubscribe_link(connection, occasion("visitor", "form"), address, allowed)
     return render_template("public/link_sent.html", email=form.email.data)
+
+
+def _many_are_sent() -> bool:
+    with service().reading() as connection:
+        return effort.many_are_sent(connection, service().global_limit, services.now())
+
+
+def _ask(form: SubscribeForm, shown: ShownForm, terms: Terms) -> Ask:
+    return Ask(
+        address=form.email.address,
+        first_name=form.first_name.data,
+        last_name=form.last_name.data,
+        language=shown.language,
+        terms=terms,
+        site=shown.site,
+    )
 
 
 def _confirm_text(ask: Row[Any], asked: Asked) -> ShownText:

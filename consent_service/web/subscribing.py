@@ -23,10 +23,14 @@ from consent_service.web.rendered import RenderedForm
 from consent_service.web.visitor import service
 
 JSON = "application/json"
+WITH_SCRIPT = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
 
 
 class SubscribeForm(RenderedForm):
-    """The fields of the subscription form; `website` is there for robots only."""
+    """The fields of the subscription form: `website` for robots only, `proof` while unusually many are sent."""
 
     first_name = NameField(mark("Write your first name."))
     last_name = NameField(mark("Write your last name."))
@@ -34,6 +38,7 @@ class SubscribeForm(RenderedForm):
     consent = BooleanField(validators=[InputRequired(mark("Tick the box if you want the newsletter."))])
     tracking = BooleanField()
     website = StringField()
+    proof = StringField()
 
 
 def show() -> str:
@@ -106,6 +111,22 @@ def mended(
         token = _new_token(_site(shown))
     how = {"trouble": trouble, "is_last_step": is_last_step}
     return render_template("public/subscribe.html", form=form, form_token=token, **how, **_asked_today())
+
+
+def one_moment(form: SubscribeForm) -> ResponseReturnValue:
+    """What somebody gets whose form needs a proof: a task for their browser, and half a minute's wait for any other.
+
+    Nothing has gone wrong here either.
+    """
+    effort, now, proof = service().effort, services.now(), form.proof.data or ""
+    if _is_for_script():
+        words = g.language.say("Your browser is solving a small task, which takes a few seconds …")
+        return _for_script({"moment": {"task": effort.task(now), "words": words}})
+    is_early = effort.is_early(proof, now)
+    how = {"is_early": is_early, "proof": proof if is_early else service().tokens.for_waiting()}
+    page = Response(render_template("public/moment.html", form=form, task=effort.task(now), **how))
+    page.headers["Content-Security-Policy"] = WITH_SCRIPT
+    return page
 
 
 def too_many(wait_s: int) -> ResponseReturnValue:

@@ -40,6 +40,7 @@
     :focus-visible { outline: 3px solid; outline-offset: 2px; }
   `;
 
+  {{ solve }}
   function make(tag, attributes = {}, ...inside) {
     const one = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) if (value !== null) one.setAttribute(name, value);
@@ -77,11 +78,19 @@
     async function send(form, values) {
       if (isSending) return;
       isSending = true;
-      root.querySelector("[role=status]").textContent = form.sending;
-      const body = new URLSearchParams({ ...values, csrf_token: form.token });
-      let said;
+      const tell = (words) => { root.querySelector("[role=status]").textContent = words; };
+      tell(form.sending);
+      let said, proof = "", tries = 0;
       try {
-        said = await (await ask(form.action, { method: "POST", headers: { Accept: "application/json" }, body })).json();
+        do {
+          const body = new URLSearchParams({ ...values, proof, csrf_token: form.token });
+          said = await (await ask(form.action, { method: "POST", headers: { Accept: "application/json" }, body })).json();
+          if (said.moment) {
+            tell(said.moment.words);
+            proof = await solve(said.moment.task);
+          }
+        } while (said.moment && (tries += 1) < 3);
+        if (said.moment) throw new Error("no end of tasks");
       } catch {
         said = { errors: { form: form.failed } };
       }

@@ -4,8 +4,7 @@ from consent_service.models_inbox import contact_message
 from tests.actors import Visitor
 from tests.browser.guest import LONG_EMAIL, LONG_FIRST, LONG_LAST, NUMBERS, Guest
 from tests.browser.houses import STAFF, STORY
-from tests.browser.places import CONSOLE, LETTERS, Place, place
-from tests.household import CONTROLLER
+from tests.browser.places import CONSOLE, Place, place
 
 CONTACT: list[Place] = []
 
@@ -102,11 +101,3 @@ def contact_message_erase_wrong(guest: Guest) -> None:
 @place(CONSOLE, "busy")
 def contact_message_erase_held(guest: Guest) -> None:
     _staff(guest, f"{_written(guest, STORY)}/erase")
-
-
-@place(LETTERS, "town")
-def letter_contact(guest: Guest) -> None:
-    _written(guest)
-    guest.house.deliver()
-    guest.tab.goto("about:blank")  # a mail program knows nothing of the pages' policy
-    guest.tab.set_content(guest.house.mail.to(CONTROLLER.contact_email)[-1].html)

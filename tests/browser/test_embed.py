@@ -156,6 +156,20 @@ def test_every_state_is_for_everybody_at_every_width_in_every_look(come, tab, si
     nothing_else_happened(guest, site)
 
 
+@pytest.mark.parametrize("code", CODES)
+def test_the_last_step_is_for_everybody(come, tab, code):
+    guest = come(tab, code, form=PLACE)
+    tab.locator("#plain_first").fill(LONG_FIRST)
+    tab.locator("#plain_last").fill(LONG_LAST)
+    tab.locator("#plain_email").fill(LONG_EMAIL.format(next(NUMBERS)))
+    tab.get_by_role("button", name="Go on").click()
+    Hands(guest).sees("One step left")
+    for width, theme in ((320, "light"), (320, "dark"), (768, "light"), (1280, "dark")):
+        guest.look(width, theme)
+        it_fits(guest)
+    assert guest.complaints == []
+
+
 def test_who_sees_that_the_address_was_wrong_gets_back_what_they_wrote(come, tab):
     guest = come(tab, "fi")
     wrong, right = guest.somebody(), guest.somebody()
@@ -192,6 +206,27 @@ def test_without_a_connection_it_says_so_and_keeps_what_was_written(come, tab):
     guest.press("Subscribe")
     tab.locator("section:focus").wait_for()
     assert guest.house.status(person.email) == "pending"
+
+
+@pytest.mark.parametrize("answer", ["cut off", "of a web server in front", "of another page"])
+def test_trouble_on_the_way_is_told_in_place(come, tab, site, answer):
+    guest = come(tab, "fi")
+    tab.locator("form[lang]").wait_for()
+    readable = {"Access-Control-Allow-Origin": site.origin}
+    answers = {
+        "cut off": lambda route: route.abort(),
+        "of a web server in front": lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"),
+        "of another page": lambda route: route.fulfill(status=503, body="<h1>Busy</h1>", headers=readable),
+    }
+    write(guest, "aino@example.com")
+    tab.route("**/subscribe?lang=fi", answers[answer])
+    try:
+        guest.press("Subscribe")
+        tab.locator("[role=alert]:focus").wait_for()
+    finally:
+        tab.unroute("**/subscribe?lang=fi")
+    assert tab.locator("#email").input_value() == "aino@example.com"
+    assert tab.locator("#consent").is_checked()
 
 
 def test_a_page_that_was_open_for_days_shows_the_words_anew(come, tab):

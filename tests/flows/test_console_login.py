@@ -42,6 +42,7 @@ def clock():
 def staff_pages(house):
     """Every address under /staff, with somebody and something that exist, and the methods it takes."""
     values = {"subscriber_id": house.person("aino@example.com").id, "message_id": house.messages()[0].id, "run_id": 1}
+    values["key_id"] = "0123456789abcdef"
     for rule in house.app.url_map.iter_rules():
         if rule.rule.startswith("/staff"):
             yield rule, rule.build({name: values[name] for name in rule.arguments})[1]

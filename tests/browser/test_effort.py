@@ -1,0 +1,91 @@
+"""While unusually many subscribe, in a real browser: the task solves itself, and without scripts a button is left."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from consent_service import service as services
+from consent_service.language import CODES
+from tests.actors import Visitor
+from tests.browser.test_by_keyboard import Hands
+from tests.browser.test_embed import PAGE, SCRIPT, it_fits, write
+from tests.household import household
+from tests.servers.activecampaign import ActiveCampaign
+from tests.servers.site import Site
+from tests.servers.smtp import MailServer
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def site():
+    with Site() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory, site):
+    """A household that has sent three of the four confirmations it may send in an hour."""
+    folder = tmp_path_factory.mktemp("crowded")
+    with MailServer() as mail, ActiveCampaign() as contacts:
+        url, given = f"sqlite:///{folder}/consent.db", {"limit_global": "4/hour", "allowed_origins": site.origin}
+        with household(folder, url, mail, contacts, **given) as house:
+            with time_machine.travel(services.now() - timedelta(minutes=1), tick=True):
+                for number in range(3):
+                    Visitor(house, f"p{number}@example.com").subscribe()
+                    house.deliver()
+            yield house
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_browser_solves_the_task_and_goes_on_by_itself(visit, tab, crowded, code):
+    guest = visit(tab, crowded, code)
+    person = guest.somebody()
+    guest.subscribe(person.email)
+    tab.get_by_role("heading", level=1, name=guest.say("Check your e-mail")).wait_for()
+    assert crowded.status(person.email) == "pending"
+    assert (guest.complaints, guest.strays, guest.cookies) == ([], [], [])
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_without_scripts_half_a_minute_and_one_more_press(visit, tab_without_scripts, crowded, code):
+    guest = visit(tab_without_scripts, crowded, code)
+    person, hands = guest.somebody(), Hands(guest)
+    guest.subscribe(person.email)
+    hands.sees("Just a moment")
+    hands.press("Continue", "Just a moment")
+    assert guest.tab.locator("[role=alert]").inner_text() == guest.say("That was a little too early.")
+    with time_machine.travel(services.now() + timedelta(seconds=30), tick=True):
+        hands.press("Continue", "Check your e-mail")
+    assert crowded.status(person.email) == "pending"
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_page_of_a_moment_is_for_everybody(visit, tab, crowded, code):
+    guest = visit(tab, crowded, code)
+    tab.route("**/moment.js", lambda route: route.abort())
+    try:
+        guest.subscribe(guest.somebody().email)
+        guest.press("Continue")
+        tab.locator("[role=alert]").wait_for()
+        for width, theme in ((320, "light"), (320, "dark"), (1280, "light"), (1280, "dark")):
+            guest.look(width, theme)
+            it_fits(guest)
+    finally:
+        tab.unroute("**/moment.js")
+
+
+def test_on_a_site_of_ours_too(visit, tab, crowded, site):
+    guest = visit(tab, crowded, "fi")
+    where = {"house": crowded.url, "code": "fi"}
+    site.pages = {"/": PAGE.format(head="", form=SCRIPT.format(**where), **where), "/look.css": ""}
+    sources = f"img-src data:; style-src 'self'; script-src {crowded.url}; connect-src {crowded.url}"
+    site.policy = f"default-src 'none'; {sources}"
+    person = guest.somebody()
+    tab.goto(site.origin)
+    write(guest, person.email)
+    guest.press("Subscribe")
+    tab.locator("section:focus").wait_for()
+    assert crowded.status(person.email) == "pending"
+    assert guest.complaints == []
