@@ -9,8 +9,10 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 import time_machine
 
+from consent_service import api_keys
 from consent_service import service as services
 from consent_service.language import language
+from consent_service.models_inbox import contact_message
 from consent_service.people import read_address
 from consent_service.web import accounts
 from tests import made_once
@@ -41,10 +43,15 @@ def clock():
 
 def staff_pages(house):
     """Every address under /staff, with somebody and something that exist, and the methods it takes."""
-    values = {"subscriber_id": house.person("aino@example.com").id, "message_id": house.messages()[0].id, "run_id": 1}
-    values["key_id"] = "0123456789abcdef"
+    key_id = api_keys.new_id()
+    with house.service.transaction() as connection:
+        api_keys.make(connection, key_id, "Kotisivut", frozenset({"read"}), "Heidi", services.now())
+    Visitor(house, "kirjoittaja@example.com").write()
+    [written], known = house.rows(contact_message), {"key_id": key_id, "run_id": 1}
+    known |= {"subscriber_id": house.person("aino@example.com").id, "message_id": house.messages()[0].id}
     for rule in house.app.url_map.iter_rules():
         if rule.rule.startswith("/staff"):
+            values = known | {"message_id": written.id} if "contact-messages" in rule.rule else known
             yield rule, rule.build({name: values[name] for name in rule.arguments})[1]
 
 
@@ -89,13 +96,13 @@ def test_no_staff_page_opens_without_a_login_by_any_method(house, heidi):
     aino = Visitor(house, first="Kanerva", last="Salamyhkä")
     aino.subscribe()
     house.deliver()
-    before = house.everything()
+    pages, before = list(staff_pages(house)), house.everything()
     stranger = house.http
     form_token = token(house.get("/staff/login", stranger))
     cookie = {"Cookie": f"staff={stranger.cookies['staff']}"}
     told = re.compile(r"Kanerva|Salamyhk|aino@|heidi@keinuma\.example|Heidi")
     seen = set()
-    for rule, path in staff_pages(house):
+    for rule, path in pages:
         for method in METHODS if rule.endpoint not in OPEN_TO_ALL else ():
             for data in (None, {"csrf_token": form_token}):
                 answer = house.http.request(method, house.url + path, data=data, headers=cookie, allow_redirects=False)
@@ -368,8 +375,8 @@ def test_every_post_needs_the_token_of_its_own_session(house, heidi):
     elina = Staff(house, "elina@keinuma.example", "Elina")
     foreign = token(elina.log_in())
     cookie = {"Cookie": f"staff={heidi.http.cookies['staff']}"}
-    before = house.everything()
     posts = [path for rule, path in staff_pages(house) if "POST" in rule.methods]
+    before = house.everything()
     assert len(posts) >= 4
     for path in posts:
         for forged in ({}, {"csrf_token": "made up"}, {"csrf_token": foreign}):
