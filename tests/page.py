@@ -74,7 +74,8 @@ class Page:
         self._http = http
         self.answer = answer
         self.status = answer.status_code
-        self.html = answer.text.replace("<wbr>", "")  # where a word may be broken is no part of it
+        is_text = answer.headers.get("Content-Type") != "application/zip"  # whose bytes look like any markup by chance
+        self.html = answer.text.replace("<wbr>", "") if is_text else ""  # where a word may be broken is no part of it
         reader = _Reader()
         reader.feed(self.html)
         self.title, self.forms, self.links = reader.title, reader.forms, reader.links
