@@ -354,3 +354,4 @@ def _announce(service: Service) -> None:
     click.echo(f"Consent Service is at {service.settings.public_url}/subscribe")
     if service.settings.is_development:
         click.echo(f"Mail can be read at {service.settings.public_url}/dev/mail")
+        click.echo(f"A web site with all of it is at {service.settings.public_url}/dev/site")

@@ -131,7 +131,10 @@ def test_no_template_of_a_page_holds_inline_style_script_or_handler():
     assert len(files) > 15
     for file in files:
         found = re.findall(r"<style\b|\sstyle\s*=|\son[a-z]+\s*=|javascript:|\|\s*safe\b", file.read_text())
-        found += re.findall(r"""<script\b(?! src="{{ url_for\('static', [^>]*></script>)""", file.read_text())
+        ours = r"""(?! src="{{ url_for\('static', [^>]*></script>)"""
+        if file.name == "dev_site.html":  # which stands for a web site, and has the lines that are given to one
+            ours = r"""(?! (type="text/plain" data-cookies="\w+" )?src="{{ address }}/[^>]*></script>)"""
+        found += re.findall(rf"<script\b{ours}", file.read_text())
         assert found == [], file.name  # a script may only come from a file of ours
 
 

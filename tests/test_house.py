@@ -132,6 +132,7 @@ OPEN_TO_ALL = {
     "cookies.show", "cookies.show_choice", "cookies.erase", "cookies.show_banner", "cookies.take_choice",
     "statement.show", "statement.show_text", "embed.script", "embed.form",
     "development.mailbox", "development.mail", "development.mail_html",
+    "development.site", "development.statistics", "development.video",
 }  # fmt: skip
 BEHIND_LOGIN_BY_FLASK_SECURITY = {"security.logout", "security.verify"}
 

@@ -15,8 +15,19 @@ OPEN_TO_SITES = {"public.subscribe", "cookies.take_choice"}  # the views that ta
 
 def site() -> str | None:
     """The web site whose page made the browser send this request, if it is one of the company's."""
-    origin = request.headers.get("Origin", "")
-    return origin if origin in service().settings.allowed_origins else None
+    origin, settings = request.headers.get("Origin", ""), service().settings
+    if origin in settings.allowed_origins:
+        return origin
+    return _own(origin) if settings.is_development else None
+
+
+def _own(origin: str) -> str | None:
+    """Our own origin, if a script on a page of ours asks: in development one stands for a web site (/dev/site).
+
+    Browsers send no Origin with what is only read there, and "null" with our pages' own forms.
+    """
+    is_ours = request.headers.get("Sec-Fetch-Site") == "same-origin" and origin != "null"
+    return request.host_url.rstrip("/") if is_ours else None
 
 
 def host() -> str | None:

@@ -11,6 +11,7 @@ from tests.browser.api_key_pages import API_KEYS
 from tests.browser.connection_page import CONNECTION
 from tests.browser.contact_page import CONTACT
 from tests.browser.cookie_pages import COOKIES
+from tests.browser.demo_page import DEMO
 from tests.browser.guest import NARROW, WIDE, Guest
 from tests.browser.own_page import OWN
 from tests.browser.places import CONSOLE, PUBLIC, Place
@@ -40,7 +41,9 @@ SMALL = """() => [...document.querySelectorAll("a, button, input, select, textar
   return box.height < least || box.width < 24;
 }).map(one => one.outerHTML.slice(0, 120))"""
 FOCUS = """() => {
-  const one = document.activeElement, style = getComputedStyle(one), box = one.getBoundingClientRect();
+  let one = document.activeElement;
+  while (one.shadowRoot && one.shadowRoot.activeElement) one = one.shadowRoot.activeElement;
+  const style = getComputedStyle(one), box = one.getBoundingClientRect();
   const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 3;
   const seen = box.right > 0 && box.bottom > 0 && box.left < innerWidth && box.top < innerHeight;
   return one === document.body ? null : [ring && seen, one.outerHTML.slice(0, 120)];
@@ -59,6 +62,16 @@ def test_every_state_of_every_page(visit, tab, houses, place: Place, code, look)
     place.go(guest)
     it_is_one_calm_page(guest, place)
     nothing_sticks_out(guest, place in OPEN)
+    everybody_can_use_it(guest, *look)
+    the_focus_is_seen(tab)
+    it_kept_to_itself(guest, place)
+
+
+@pytest.mark.parametrize(("place", "code", "look"), once(DEMO))
+def test_the_web_site_of_the_development_mode(visit, tab, houses, place: Place, code, look):
+    guest = visit(tab, houses[place.house], code)
+    place.go(guest)
+    nothing_sticks_out(guest, is_public=True)
     everybody_can_use_it(guest, *look)
     the_focus_is_seen(tab)
     it_kept_to_itself(guest, place)

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Response
 
 from consent_service.language import CODES
+from tests.browser.demo_page import DEMO
 from tests.browser.guest import Guest
 from tests.browser.places import Place
 from tests.browser.test_every_page import OPEN, STAFF
@@ -24,7 +25,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.soak, pytest.mark.skipif(not IS_T
 
 @pytest.mark.parametrize("code", CODES)
 def test_every_page_is_valid_html(visit, tab, houses, tmp_path, code):
-    for place in OPEN + STAFF:
+    for place in OPEN + DEMO + STAFF:
         guest = visit(tab, houses[place.house], code)
         (tmp_path / f"{place.name}.html").write_bytes(source(guest, place))
     assert faults(tmp_path) == []

@@ -104,6 +104,7 @@ def the_whole_job_works(address, log):
         except requests.ConnectionError:
             return None
 
+    assert wait_for(lambda: page("/dev/site"), log).status == 200
     form = wait_for(lambda: page("/subscribe?lang=fi"), log)
     time.sleep(2.1)  # the form takes whoever is quicker for a robot
     person = {"first_name": "Aino", "last_name": "Mäkelä", "email": "aino@example.com", "consent": "yes"}
