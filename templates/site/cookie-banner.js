@@ -241,6 +241,7 @@ sheet.replaceSync(`
 h2, h3, h4, p, ul { margin: 0 0 .5em; } h2 { font-size: 1.2em; line-height: 1.3; } h3, h4 { font-size: 1em; }
 p, ul { max-width: 65ch; } ul { padding-left: 1.2em; }
 .pair { display: grid; grid-auto-rows: 1fr; grid-template-columns: repeat(auto-fit, minmax(min(8.5em, 100%), 1fr)); gap: .75em; margin: .75em 0 .5em; }
+.pair button { font-size: clamp(.85em, 4.2vw, 1em); }
 .ways { display: flex; flex-wrap: wrap; gap: 0 1.5em; align-items: center; margin: 0; }
 button { font: inherit; font-weight: 600; line-height: 1.25; min-height: 48px; min-width: 0; padding: .5em .2em; cursor: pointer;
   color: var(--on-strong); background: var(--strong); border: 2px solid var(--strong); border-radius: var(--cookie-radius, .5em); }
