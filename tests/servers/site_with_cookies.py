@@ -1,11 +1,13 @@
 """The company's own web site on loopback, over https under a name of its own, with a strict Content-Security-Policy.
 
-Its pages hold the tools that wait for a visitor's yes as its owner is told to write them (docs/cookies.md): the
-snippets of Google, Meta and ActiveCampaign as those give them out.
+Its pages hold the tools that wait for a visitor's yes in the very words of docs/website.md: the snippets of Google,
+Meta and ActiveCampaign as those give them out, with the number 1 for `…` and their scripts on loopback.
 """
 
+import re
 import threading
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,35 +15,13 @@ from .https import HttpsServer
 
 ABOVE = "yritys.example"
 NONCE = "bm9uY2U"
-SNIPPETS = """
-<script type="text/plain" data-cookies="statistics" async src="{trackers}/gtag/js?id=G-1"></script>
-<script type="text/plain" data-cookies="statistics" nonce="{nonce}">
-window.dataLayer = window.dataLayer || [];
-function gtag(){{dataLayer.push(arguments);}}
-gtag('js', new Date());
-gtag('config', 'G-1');
-</script>
-<script type="text/plain" data-cookies="marketing" nonce="{nonce}">
-!function(f,b,e,v,n,t,s){{if(f.fbq)return;n=f.fbq=function(){{n.callMethod?
-n.callMethod.apply(n,arguments):n.queue.push(arguments)}};if(!f._fbq)f._fbq=n;
-n.push=n;n.loaded=!0;n.version='2.0';n.queue=[];t=b.createElement(e);t.async=!0;
-t.src=v;s=b.getElementsByTagName(e)[0];s.parentNode.insertBefore(t,s)}}
-(window, document,'script','{trackers}/fbevents.js');
-fbq('consent', 'revoke');
-fbq('init', '1');
-fbq('track', 'PageView');
-</script>
-<script type="text/plain" data-cookies="marketing" nonce="{nonce}">
-(function(e,t,o,n,p,r,i){{e.visitorGlobalObjectAlias=n;e[e.visitorGlobalObjectAlias]=e[e.visitorGlobalObjectAlias]
-||function(){{(e[e.visitorGlobalObjectAlias].q=e[e.visitorGlobalObjectAlias].q||[]).push(arguments)}};
-e[e.visitorGlobalObjectAlias].l=(new Date).getTime();r=t.createElement("script");r.src=o;r.async=true;
-i=t.getElementsByTagName("script")[0];i.parentNode.insertBefore(r,i)}})
-(window,document,"{trackers}/diffuser.js","vgo");
-vgo('setAccount', '1');
-vgo('setTrackByDefault', false);
-vgo('process');
-</script>
-"""
+GUIDE = Path(__file__).parents[2] / "docs/website.md"
+WAITING = '<script type="text/plain" '
+MAKERS = (
+    "https://www.googletagmanager.com/",
+    "https://connect.facebook.net/en_US/",
+    "https://diffuser-cdn.app-us1.com/diffuser/",
+)
 PAGE = """<!doctype html>
 <html lang="{lang}">
 <head>
@@ -66,6 +46,16 @@ PAGE = """<!doctype html>
 """
 OWN_FOOTER = '<footer><a href="/cookies" data-cookie-settings>Our own link to the settings</a></footer>'
 STYLE = "body { margin: 1rem; font: 16px/1.5 sans-serif; } button { color: red; } * { letter-spacing: 0.01em; }"
+
+
+def snippets(trackers: str) -> str:
+    """Return the guide's snippets, which load from these trackers and may run under the site's policy."""
+    blocks = re.findall(r"^```html\n(.*?)^```", GUIDE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    found = "".join(block for block in blocks if block.startswith(WAITING)).replace("…", "1")
+    for maker in MAKERS:
+        assert maker in found, f"the guide has no snippet that loads from {maker}"
+        found = found.replace(maker, f"{trackers}/")
+    return found.replace(WAITING, f'{WAITING}nonce="{NONCE}" ')
 
 
 class SiteWithCookies:
@@ -100,7 +90,7 @@ class SiteWithCookies:
         return PAGE.format(
             lang=parse_qs(parts.query).get("lang", ["fi"])[0],
             banner=self.banner,
-            snippets=SNIPPETS.format(trackers=self.trackers, nonce=NONCE),
+            snippets=snippets(self.trackers),
             trackers=self.trackers,
             text="<p>Words that fill the page, so that there is something to scroll.</p>\n" * 40,
             footer=OWN_FOOTER if parts.path == "/own" else "",
