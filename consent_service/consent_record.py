@@ -31,6 +31,7 @@ UNKNOWN = "dpv:ConsentUnknown"
 REFUSED, WITHDRAWN, REVOKED = "dpv:ConsentRefused", "dpv:ConsentWithdrawn", "dpv:ConsentRevoked"
 HOW = {
     "requested form": "the form on the controller's web site",
+    "requested contact": "the box in the contact form on the controller's web site",
     "requested staff": "a request to the controller's staff",
     "requested link": "a link in a message of the controller",
     "requested my-data": "the person's own page",
@@ -260,7 +261,8 @@ def _status(held: PersonalData, event: HeldEvent, state: str) -> dict[str, Any]:
 
 def _how(event: HeldEvent) -> str:
     core = event.core
-    how = HOW.get(f"{core['kind']} {core.get('source') or core['door']}", str(core["door"]))
+    way = "contact" if core["door"] == "contact" else core.get("source") or core["door"]
+    how = HOW.get(f"{core['kind']} {way}", str(core["door"]))
     return f"{how}, {core['site']}" if "site" in core else how
 
 

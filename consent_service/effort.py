@@ -1,8 +1,8 @@
-"""What a form costs its sender while unusually many are sent: some work of their computer, or half a minute's wait.
+"""What the subscription form costs while unusually many are sent: some work of a computer, or half a minute's wait.
 
 The work is ALTCHA's proof of work, version 2, made and checked here and asked of nobody else's server. Nobody is asked
 while the service has sent no more than half of what it may in its first window. Either proof counts once: what was
-used is remembered for as long as it would hold. Must not know a form.
+used is remembered for longer than it would hold. Must not know a form.
 """
 
 import secrets

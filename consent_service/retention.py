@@ -164,10 +164,6 @@ def _close_tech(connection: Connection, occasion: Occasion, rule: str, keys: Seq
     connection.execute(update(consent_event).where(consent_event.c.id.in_(keys)).values(tech_sealed=None))
 
 
-def _forget_choices(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
-    cookie_choices.forget(connection, occasion, rule, keys)
-
-
 def _has_expired(now: datetime, after: timedelta) -> Any:
     return cookie_choice.c.expires_at <= now - after
 
@@ -339,7 +335,7 @@ RULES = (
         mark("182 days, as long as the choice holds, and a year after that; or until you erase it on the page Cookies"),
         mark("To show what you were told and what you answered. It is not joined to your name, address or network."),
         timedelta(days=365),
-        end=End(cookie_choice.c.event_id, _has_expired, _forget_choices, cookie_choice.c.expires_at),
+        end=End(cookie_choice.c.event_id, _has_expired, cookie_choices.forget, cookie_choice.c.expires_at),
     ),
     Rule(
         "outbox",

@@ -1,4 +1,4 @@
-"""How often an address may be asked, and what is to happen once a day only: exact sliding windows, a row a key.
+"""How often an address may be asked, and what is to happen once only, in a day or at all: sliding windows, a row a key.
 
 Keys are hashed or plain words, never addresses. The row of an address is written at every ask, also a refused one,
 so that the answer takes as long either way. Must not know what is allowed or refused.

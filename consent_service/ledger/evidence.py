@@ -42,9 +42,9 @@ class Occasion:
     """When, by whom and through which door something happens; made by the door, read by every room below.
 
     `actor` is `visitor`, `subscriber`, `relay`, `activecampaign`, `terminal`, `staff:<id>` or `api:<id of a key>`;
-    `door` is `form`, `link`, `confirm-link`, `one-click`, `my-data`, `activecampaign`, `console`, `api`, `terminal`,
-    `restore`, `relay`, `banner` or `cookies`; `tech` holds what the evidence may say about the sender's device;
-    `forwards` is false when ActiveCampaign is not connected, so that nobody there can be told anything.
+    `door` is `form`, `contact`, `link`, `confirm-link`, `one-click`, `my-data`, `activecampaign`, `console`, `api`,
+    `terminal`, `restore`, `relay`, `banner` or `cookies`; `tech` holds what the evidence may say about the sender's
+    device; `forwards` is false when ActiveCampaign is not connected, so that nobody there can be told anything.
     """
 
     now: datetime

@@ -54,13 +54,13 @@ def show(message_id: Any) -> ResponseReturnValue:
     message = _message(message_id)
     with service().reading() as connection:
         person = subscribers.find_by_key(connection, message.email_key)
-    kept_for = retention.BY_KEY[inbox.RULE].after
+    kept_for: Any = retention.BY_KEY[inbox.RULE].after
     return render_template(
         "console/contact_message.html",
         message=message,
         person=person,
         reasons=REASONS,
-        erased_on=(message.received_at + kept_for) if kept_for else None,
+        erased_on=message.received_at + kept_for,
     )
 
 

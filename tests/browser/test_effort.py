@@ -1,5 +1,6 @@
 """While unusually many subscribe, in a real browser: the task solves itself, and without scripts a button is left."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -38,12 +39,27 @@ def crowded(tmp_path_factory, site):
             yield house
 
 
+def proofs_sent(tab):
+    """The proof in each form that the tab sends from now on; empty in one that brings none."""
+    sent = []
+    tab.on("request", lambda asked: asked.method == "POST" and sent.append(proof_in(asked.post_data or "")))
+    return sent
+
+
+def proof_in(body):
+    if found := re.search(r'(?:^|&)proof=([^&]*)|name="proof"\r\n\r\n([^\r]*)', body):
+        return found[1] or found[2]
+    return ""
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_the_browser_solves_the_task_and_goes_on_by_itself(visit, tab, crowded, code):
     guest = visit(tab, crowded, code)
     person = guest.somebody()
+    sent = proofs_sent(tab)
     guest.subscribe(person.email)
     tab.get_by_role("heading", level=1, name=guest.say("Check your e-mail")).wait_for()
+    assert any(sent), "a task was set and solved"
     assert crowded.status(person.email) == "pending"
     assert (guest.complaints, guest.strays, guest.cookies) == ([], [], [])
 
@@ -82,10 +98,11 @@ def test_on_a_site_of_ours_too(visit, tab, crowded, site):
     site.pages = {"/": PAGE.format(head="", form=SCRIPT.format(**where), **where), "/look.css": ""}
     sources = f"img-src data:; style-src 'self'; script-src {crowded.url}; connect-src {crowded.url}"
     site.policy = f"default-src 'none'; {sources}"
-    person = guest.somebody()
+    person, sent = guest.somebody(), proofs_sent(tab)
     tab.goto(site.origin)
     write(guest, person.email)
     guest.press("Subscribe")
     tab.locator("section:focus").wait_for()
+    assert any(sent), "a task was set and solved"
     assert crowded.status(person.email) == "pending"
     assert guest.complaints == []
