@@ -52,7 +52,7 @@ def test_one_that_failed_is_shown_to_staff_and_can_be_asked_for_again(aino):
     aino.my_data().press(FETCH)
     give_up(house)
     heidi.log_in()
-    assert fi("One message could not be delivered.") in house.get("/staff/?lang=fi", heidi.http).words
+    assert "Yksi viesti jäi toimittamatta." in house.get("/staff/?lang=fi", heidi.http).words
     assert fi("Reading what ActiveCampaign holds") in house.get("/staff/queue?lang=fi", heidi.http).words
     page = house.get(aino.link("my-data"))
     assert fi("ActiveCampaign could not be read, although we tried many times.") in page.words
