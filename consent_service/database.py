@@ -375,8 +375,8 @@ def _begin_sqlite(connection: Connection) -> None:
     try:
         if connection.get_execution_options().get("migrates"):  # a table made anew must not take its rows' referrers
             driver.execute("PRAGMA foreign_keys=OFF")
-        if kind in SQLITE_SYNCHRONOUS:
-            driver.execute(f"PRAGMA synchronous={SQLITE_SYNCHRONOUS[kind]}")
+        # Also where nobody said what it is for: the connection may have been a hasty one's.
+        driver.execute(f"PRAGMA synchronous={SQLITE_SYNCHRONOUS.get(kind, 'FULL')}")
         driver.execute("BEGIN IMMEDIATE" if kind in SQLITE_SYNCHRONOUS else "BEGIN")
     except sqlite3.OperationalError as error:
         refuse(connection, "BEGIN", error)

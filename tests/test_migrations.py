@@ -77,3 +77,11 @@ def test_sqlite_keeps_what_it_acknowledged(tmp_path):
         "journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1, "busy_timeout": 10_000,
     }  # fmt: skip
     engine.dispose()
+
+
+def test_whoever_begins_otherwise_waits_for_the_disk_again(sqlite_house):
+    engine = sqlite_house.service.engine
+    with database.transaction(engine, lasting=False) as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 1
+    with engine.begin() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
