@@ -217,3 +217,12 @@ def test_an_old_backup_brings_back_no_message_that_was_erased_by_hand(house):
     assert written(house) == ["eero@example.com"]
     [note] = house.rows(erasure)
     assert (note.rule, note.erased_at <= services.now()) == ("contact_message", True)
+
+
+def test_what_is_held_goes_to_no_mailbox_that_was_given_up(house):
+    Visitor(house, "vanha@example.com").write(message=SECRET)
+    with house.service.transaction() as connection:  # as when its owner moved, and was then erased for having left
+        contact_messages.follow(connection, "vanha@example.com", "uusi@example.com")
+    ask_for_data(house, "uusi@example.com")
+    house.deliver()
+    assert (house.mail.to("vanha@example.com"), len(house.mail.to("uusi@example.com"))) == ([], 1)
