@@ -184,20 +184,17 @@ def is_free() -> Any:
 
 def erase(connection: Connection, now: datetime, message_id: str) -> bool:
     """Erase one message before its time and note it, so that no backup brings it back; False when a hold keeps it."""
-    if _end(connection, (contact_message.c.id == message_id) & is_free()) == 0:
-        return find(connection, message_id) is None
-    connection.execute(insert(erasure).values(subscriber_id=message_id, rule=RULE, erased_at=now))
-    return True
+    return _erase(connection, now, (contact_message.c.id == message_id) & is_free()) or not find(connection, message_id)
 
 
 def erase_again(connection: Connection, message_id: str) -> bool:
     """Erase one that came back with an older database; False when there is none."""
-    return _end(connection, contact_message.c.id == message_id) > 0
+    return bool(_end(connection, contact_message.c.id == message_id))
 
 
-def forget(connection: Connection, email_key: str) -> None:
-    """Erase every message that came under an address, because whoever has it wants everything erased."""
-    _end(connection, contact_message.c.email_key == email_key)
+def forget(connection: Connection, now: datetime, email_key: str) -> None:
+    """Erase every message that came under an address, because whoever has it wants everything erased, and note each."""
+    _erase(connection, now, contact_message.c.email_key == email_key)
 
 
 def forget_overdue(connection: Connection, ids: Sequence[str]) -> None:
@@ -211,8 +208,15 @@ def follow(connection: Connection, former_key: str, email_key: str) -> None:
     connection.execute(update(contact_message).where(mine).values(email_key=email_key))
 
 
-def _end(connection: Connection, which: ColumnElement[bool]) -> int:
-    """Delete messages with the mails about them that wait; returns how many they were.
+def _erase(connection: Connection, now: datetime, which: ColumnElement[bool]) -> bool:
+    notes = [{"subscriber_id": gone, "rule": RULE, "erased_at": now} for gone in _end(connection, which)]
+    if notes:
+        connection.execute(insert(erasure), notes)
+    return bool(notes)
+
+
+def _end(connection: Connection, which: ColumnElement[bool]) -> Sequence[str]:
+    """Delete messages with the mails about them that wait; returns their ids.
 
     They are locked first, so that no mail about one comes into the outbox in between.
     """
@@ -221,7 +225,7 @@ def _end(connection: Connection, which: ColumnElement[bool]) -> int:
     if gone:
         connection.execute(delete(outbox_message).where(outbox_message.c.contact_message_id.in_(gone)))
         connection.execute(delete(contact_message).where(contact_message.c.id.in_(gone)))
-    return len(gone)
+    return gone
 
 
 def _has_words(words: str) -> list[Any]:

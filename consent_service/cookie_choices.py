@@ -96,10 +96,10 @@ def find(connection: Connection, choice_id: str) -> Sequence[Recorded]:
     return [_recorded(connection, row.recorded_at, row.core_plain) for row in rows.all()]
 
 
-def erase(connection: Connection, occasion: Occasion, choice_id: str) -> bool:
-    """Erase what is recorded under an id; False when there was nothing. A restored backup does not bring it back."""
-    mine = select(cookie_choice.c.event_id).where(cookie_choice.c.choice_id == choice_id)
-    event_ids = connection.execute(mine).scalars().all()
+def erase(connection: Connection, occasion: Occasion, choice_id: str, until: datetime) -> bool:
+    """Erase what was recorded under an id until a time; False when there was nothing. No old backup brings it back."""
+    mine = (cookie_choice.c.choice_id == choice_id, consent_event.c.recorded_at <= until)
+    event_ids = connection.execute(select(cookie_choice.c.event_id).join(consent_event).where(*mine)).scalars().all()
     if not event_ids:
         return False
     forget(connection, occasion, BY_PERSON, event_ids)

@@ -123,7 +123,7 @@ def _erase(connection: Connection, occasion: Occasion, person: Row[Any], rule: s
     _empty_leaves(connection, occasion, person.id, rule)
     import_rows.forget(connection, person.email_key)
     if rule == BY_PERSON:  # what somebody wrote to us does not end because their subscription does
-        contact_messages.forget(connection, person.email_key)
+        contact_messages.forget(connection, occasion.now, person.email_key)
     connection.execute(delete(subscriber).where(subscriber.c.id == person.id))  # takes its key, asks and messages along
     record = {
         "subscriber_id": person.id,

@@ -6,7 +6,7 @@ objected, and then it outlives the rest. Must not commit, read a clock or know w
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, delete, select, update
 
@@ -19,6 +19,7 @@ from consent_service.models import erasure, refusal
 from consent_service.statements import TRACKING
 
 ERASED = "erased"
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def copied(connection: Connection, notes: Sequence[Note], now: datetime) -> None
 def forgotten(connection: Connection, notes: Sequence[Note]) -> Sequence[Note]:
     """Return the notes of which the database knows nothing: it is older than they are."""
     ids = [note.subscriber_id for note in notes if note.subscriber_id]
-    known = set(connection.execute(select(erasure.c.subscriber_id).where(erasure.c.subscriber_id.in_(ids))).scalars())
+    erased = select(erasure.c.subscriber_id, erasure.c.erased_at).where(erasure.c.subscriber_id.in_(ids))
+    known = {row.subscriber_id: row.erased_at for row in connection.execute(erased)}
     objected = suppression.objected(connection, [note.address_hash for note in notes if note.address_hash])
     said_yes, tracked = asks.said_yes(connection, ids), tracking.since(connection, ids)
 
@@ -72,7 +74,8 @@ def forgotten(connection: Connection, notes: Sequence[Note]) -> Sequence[Note]:
             return note.subscriber_id in tracked and tracked[note.subscriber_id] < note.at
         if note.kind != ERASED and note.subscriber_id in said_yes:
             return said_yes[note.subscriber_id] < note.at  # a newer yes is the last word
-        is_gone = note.kind != ERASED or note.subscriber_id is None or note.subscriber_id in known
+        # A cookie choice may be erased more than once under one id.
+        is_gone = note.kind != ERASED or note.subscriber_id is None or known.get(note.subscriber_id, NEVER) >= note.at
         return not is_gone or (note.address_hash is not None and note.address_hash not in objected)
 
     return [note for note in notes if is_forgotten(note)]
@@ -101,7 +104,7 @@ def left_of(note: Note, now: datetime) -> Note | None:
 def _erase_again(connection: Connection, occasion: Occasion, subscriber_id: str, note: Note) -> bool:
     was_there = erasing.erase_whatever_holds(connection, occasion, subscriber_id, str(note.rule))
     was_there = contact_messages.erase_again(connection, subscriber_id) or was_there
-    was_there = cookie_choices.erase(connection, occasion, subscriber_id) or was_there
+    was_there = cookie_choices.erase(connection, occasion, subscriber_id, note.at) or was_there
     record = {"rule": note.rule, "erased_at": note.at, "address_hash": note.address_hash}
     insert_if_absent(connection, erasure, record | {"subscriber_id": subscriber_id})
     known = update(erasure).where(erasure.c.subscriber_id == subscriber_id)

@@ -134,7 +134,8 @@ def erase() -> ResponseReturnValue:
     if wait := too_often("cookies"):
         return too_many(wait)
     with service().transaction() as connection:
-        cookie_choices.erase(connection, occasion("visitor", "cookies"), form.choice.data)
+        by_visitor = occasion("visitor", "cookies")
+        cookie_choices.erase(connection, by_visitor, form.choice.data, by_visitor.now)
     return render_template("public/cookie_erased.html")
 
 

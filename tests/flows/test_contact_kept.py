@@ -171,7 +171,7 @@ def test_what_was_to_be_told_of_an_erased_message_is_not_told(house):
     house.get("/my-data?lang=fi").press(SEND_LINK, email=aino.email)
     assert {row.kind for row in house.rows(outbox_message)} == {"contact", "contact_data"}
     with house.service.transaction() as connection:
-        contact_messages.forget(connection, aino.key)
+        contact_messages.forget(connection, services.now(), aino.key)
     assert house.messages() == []
     house.deliver()
     assert house.mail.mails == []
@@ -217,6 +217,21 @@ def test_an_old_backup_brings_back_no_message_that_was_erased_by_hand(house):
     assert written(house) == ["eero@example.com"]
     [note] = house.rows(erasure)
     assert (note.rule, note.erased_at <= services.now()) == ("contact_message", True)
+
+
+def test_an_old_backup_brings_back_no_message_that_went_with_its_writer(house):
+    aino = Visitor(house)
+    aino.write()
+    [old] = [row._asdict() for row in house.rows(contact_message)]
+    aino.becomes_active()
+    house.erase(aino.email)
+    assert written(house) == []
+    house.do_chores()
+    with house.service.transaction() as connection:  # a backup from before they subscribed
+        connection.execute(delete(erasure))
+        connection.execute(insert(contact_message).values(old))
+    chores.repeat_notes(house.service)
+    assert written(house) == []
 
 
 def test_what_is_held_goes_to_no_mailbox_that_was_given_up(house):

@@ -324,6 +324,22 @@ def test_what_was_erased_does_not_come_back_with_an_old_database(house):
     assert findings(house) == []
 
 
+def test_a_second_erasure_is_repeated_too_and_what_was_chosen_after_it_is_not(house):
+    passer, notes = PasserBy(house), NotesFile(house.service.folder / "notes.jsonl")
+    with time_machine.travel(START, tick=False) as clock:
+        passer.choose()
+        look(house, passer.id).press(fi("Erase this"))
+        clock.shift(timedelta(minutes=10))
+        passer.choose(sequence="2")
+        clock.shift(timedelta(minutes=10))
+        notes.append([Note(passer.id, "person", services.now(), None)])  # the newer one, which this database forgot
+        clock.shift(timedelta(minutes=10))
+        passer.choose(sequence="3")
+        assert [chores.repeat_notes(house.service) for _ in range(2)] == [1, 0]
+        assert [row.sequence for row in house.rows(cookie_choice)] == [3]
+        assert findings(house) == []
+
+
 def test_an_erasure_is_noted_outside_the_database(sqlite_house):
     passer = PasserBy(sqlite_house)
     passer.choose()
