@@ -124,12 +124,20 @@ class Tokens:
         except (TypeError, ValueError, OverflowError) as error:
             raise TokenRefused from error
 
-    def for_form(self, statement: str, language: str, tracking: str | None = None, site: str | None = None) -> str:
-        """Return the render token of a form now shown: statement is the SHA-256 (hex) of the text on it.
+    def for_form(
+        self,
+        statement: str,
+        language: str,
+        tracking: str | None = None,
+        site: str | None = None,
+        *,
+        shown_at: datetime | None = None,
+    ) -> str:
+        """Return the render token of a form shown now, or at a time: statement is the SHA-256 (hex) of the text on it.
 
         `tracking` is that of the text beside a second box; `site` the host of the web site it is shown on.
         """
-        shown: list[object] = [statement, language, int(self._clock().timestamp() * 1000)]
+        shown: list[object] = [statement, language, int((shown_at or self._clock()).timestamp() * 1000)]
         others = [tracking, site] if site else [tracking] if tracking else []
         return str(self._form.dumps([*shown, *others]))
 

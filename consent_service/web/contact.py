@@ -17,7 +17,15 @@ from consent_service.language import mark
 from consent_service.statements import Terms
 from consent_service.tokens import ShownForm
 from consent_service.web.forms import AddressField, NameField, PhoneField
-from consent_service.web.rendered import TOO_OLD, RenderedForm, is_robot, shown_form, shown_terms
+from consent_service.web.rendered import (
+    TOO_OLD,
+    RenderedForm,
+    consent_and_token,
+    handed_back_at,
+    is_robot,
+    shown_form,
+    shown_terms,
+)
 from consent_service.web.visitor import occasion, service, too_often
 
 contact = Blueprint("contact", __name__)
@@ -54,7 +62,7 @@ class ContactForm(RenderedForm):
 @contact.get("/contact")
 def show() -> ResponseReturnValue:
     """The contact form."""
-    return _page(ContactForm(), _fresh_token())
+    return _page(ContactForm(), str(consent_and_token()["form_token"]))
 
 
 @contact.post("/contact")
@@ -108,17 +116,13 @@ def _ask(form: ContactForm, shown: ShownForm, terms: Terms) -> Ask:
     )
 
 
-def _fresh_token() -> str:
-    consent = service().consent_text(g.language)
-    return service().tokens.for_form(consent.shown.sha256, consent.language)
-
-
 def _mended_page(form: ContactForm, trouble: str | None, shown: ShownForm | None = None) -> str:
     consent = service().consent_text(g.language)
     if shown is not None and (shown.statement, shown.language) == (consent.shown.sha256, consent.language):
         return _page(form, form.csrf_token.data or "", trouble)  # they have had it before them all the while
     form.consent.data = False  # if ticked, then beside other words, or nobody knows which
-    return _page(form, _fresh_token(), trouble)
+    token = service().tokens.for_form(consent.shown.sha256, consent.language, shown_at=handed_back_at(form))
+    return _page(form, token, trouble)
 
 
 def _page(form: ContactForm, token: str, trouble: str | None = None) -> str:

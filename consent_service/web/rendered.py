@@ -5,7 +5,7 @@ no page and no rule.
 """
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import g, request
@@ -104,6 +104,20 @@ def _shown_consent(connection: Connection, shown: ShownForm) -> Terms | None:
         return None
     kept = evidence.kept_text(connection, shown.statement)
     return replace(today, consent=kept) if kept else None
+
+
+def handed_back_at(form: RenderedForm) -> datetime:
+    """When a form counts as shown that is handed back with a new token.
+
+    If it was one of ours it has been filled in already, and may come back at once without being taken for a robot's.
+    """
+    try:
+        service().tokens.read_form(form.csrf_token.data or "")
+    except TokenRefused:
+        return services.now()
+    except FormTokenExpired:
+        pass
+    return services.now() - timedelta(seconds=service().settings.form_min_s)
 
 
 def is_robot(shown: ShownForm) -> bool:

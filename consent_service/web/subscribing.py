@@ -4,6 +4,7 @@ Both say the same words, and both carry the render token, which proves which tex
 Contains no rule.
 """
 
+from datetime import datetime
 from typing import Any
 
 from flask import Response, g, jsonify, render_template, request
@@ -19,7 +20,7 @@ from consent_service.web import origins, pages
 from consent_service.web.filled import filled_page
 from consent_service.web.forms import AddressField, NameField
 from consent_service.web.pages import breakable
-from consent_service.web.rendered import RenderedForm
+from consent_service.web.rendered import RenderedForm, handed_back_at
 from consent_service.web.visitor import service
 
 JSON = "application/json"
@@ -46,14 +47,14 @@ def show() -> str:
     return filled_page("public/subscribe.html", {"form_token": _new_token()}, SubscribeForm, **_asked_today())
 
 
-def embedded(site: str | None) -> dict[str, object]:
+def embedded(site: str | None, shown_at: datetime | None = None) -> dict[str, object]:
     """The empty form as the script on a site shows it: its words, where it is sent, and its render token."""
     say, code, words = g.language.say, g.language.code, _asked_today()
     return {
         "language": code,
         "title": title(),
         "action": f"{service().settings.public_url}/subscribe?lang={code}",
-        "token": _new_token(site),
+        "token": _new_token(site, shown_at),
         "first_name": say("First name"),
         "last_name": say("Last name"),
         "email": say("E-mail address"),
@@ -97,7 +98,7 @@ def refused(form: SubscribeForm, trouble: str | None, shown: ShownForm | None = 
     told = {name: messages[0] for name, messages in form.errors.items()} | ({"form": trouble} if trouble else {})
     answer: dict[str, object] = {"errors": {name: g.language.say(message) for name, message in told.items()}}
     if not _shows_today(shown):
-        answer["form"] = embedded(_site(shown))
+        answer["form"] = embedded(_site(shown), handed_back_at(form))
     return _for_script(answer), 400
 
 
@@ -108,7 +109,7 @@ def mended(
     token = form.csrf_token.data or ""
     if not _shows_today(shown):
         form.consent.data = form.tracking.data = False  # if ticked, then beside other words, or nobody knows which
-        token = _new_token(_site(shown))
+        token = _new_token(_site(shown), handed_back_at(form))
     how = {"trouble": trouble, "is_last_step": is_last_step}
     return render_template("public/subscribe.html", form=form, form_token=token, **how, **_asked_today())
 
@@ -203,8 +204,8 @@ def _shows_today(shown: ShownForm | None) -> bool:
     return shown is not None and (shown.statement, shown.language, shown.tracking) == _shown_words()
 
 
-def _new_token(site: str | None = None) -> str:
-    return service().tokens.for_form(*_shown_words(), site)
+def _new_token(site: str | None = None, shown_at: datetime | None = None) -> str:
+    return service().tokens.for_form(*_shown_words(), site, shown_at=shown_at)
 
 
 def _site(shown: ShownForm | None) -> str | None:

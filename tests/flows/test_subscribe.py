@@ -114,6 +114,16 @@ def test_who_mends_the_form_at_once_is_no_robot(open_house, tmp_path):
     assert house.status(aino.email) == "pending"
 
 
+def test_a_form_handed_back_for_its_age_may_come_at_once(open_house, database_url):
+    house = open_house(database_url, form_min_s=2)
+    aino = Visitor(house)
+    with time_machine.travel(services.now() - timedelta(hours=25), tick=True):
+        form = aino.open_form()
+    fields = {"first_name": "Aino", "last_name": "Mäkelä", "email": aino.email}
+    assert form.press(SUBSCRIBE, **fields).press(SUBSCRIBE, consent="yes").status == 200
+    assert house.status(aino.email) == "pending"
+
+
 def test_a_robot_gets_the_same_page_and_leaves_no_trace(open_house, database_url):
     house = open_house(database_url, form_min_s=2)
     before = house.everything()
