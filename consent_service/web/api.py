@@ -102,16 +102,9 @@ def consent_texts() -> ResponseReturnValue:
 def subscribe() -> ResponseReturnValue:
     """Ask somebody who ticked the box elsewhere: pending and a mail, never more; the same answer for every address."""
     said: Subscription = _said(Subscription)
-    ask = Ask(
-        address=said.address,
-        first_name=said.first_name,
-        last_name=said.last_name,
-        language=said.language,
-        terms=_terms(said),
-        program=ProgramRequest(_key().name, said.consent.site, said.consent.occasion),
-    )
 
     def carry_out(connection: Connection) -> None:
+        ask = _ask(said, _terms(connection, said))
         subscriptions.request(connection, _occasion(), ask, service().address_limit)
 
     return _once(carry_out, Accepted())
@@ -146,11 +139,21 @@ def _said(model: type[Message]) -> Any:
     return read(model, request.get_data())
 
 
-def _terms(said: Subscription) -> Terms:
+def _ask(said: Subscription, terms: Terms) -> Ask:
+    return Ask(
+        address=said.address,
+        first_name=said.first_name,
+        last_name=said.last_name,
+        language=said.language,
+        terms=terms,
+        program=ProgramRequest(_key().name, said.consent.site, said.consent.occasion),
+    )
+
+
+def _terms(connection: Connection, said: Subscription) -> Terms:
     """What the person was shown; raises Refused when the token does not prove it."""
     shown = read_shown(said.consent.token)
-    with service().reading() as connection:
-        terms = shown_terms(connection, shown, with_tracking=said.consent.tracking) if shown else None
+    terms = shown_terms(connection, shown, with_tracking=said.consent.tracking) if shown else None
     if shown is None or terms is None:
         raise Refused(422, [FieldError(field="consent.token", message=NOT_SHOWN)])
     if said.language != shown.language:

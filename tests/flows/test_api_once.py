@@ -28,6 +28,18 @@ def test_the_same_request_is_carried_out_once_and_answered_alike(house):
     assert len(house.asks("aino@example.com")) == 2, "without a word every request is one of its own"
 
 
+def test_the_answer_is_the_same_also_when_the_texts_token_has_run_out_meanwhile(house):
+    program = Machine(house)
+    with time_machine.travel(services.now() - timedelta(hours=25), tick=True):
+        said = program.says()
+    with time_machine.travel(services.now() - timedelta(hours=2), tick=True):
+        first = program.post("/subscriptions", said, WORD)
+    again = program.post("/subscriptions", said, WORD)
+    assert (first.status_code, first.content) == (again.status_code, again.content) == (202, b'{"result":"accepted"}')
+    assert [*refused(program.post("/subscriptions", said, "another"), 422)] == ["consent.token"]
+    assert program.post("/subscriptions", program.says(), "another").status_code == 202, "a refusal uses no word up"
+
+
 def test_a_withdrawal_sent_late_once_more_does_not_end_what_was_begun_since(house):
     program, aino = Machine(house), Visitor(house).becomes_active()
     program.withdraw(aino.email, WORD)
