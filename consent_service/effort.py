@@ -1,35 +1,36 @@
 """What the subscription form costs while unusually many are sent: some work of a computer, or half a minute's wait.
 
-The work is ALTCHA's proof of work, version 2, made and checked here and asked of nobody else's server. Nobody is asked
-while the service has sent no more than half of what it may in its first window. Either proof counts once: what was
-used is remembered for longer than it would hold. Must not know a form.
+The work is ALTCHA's proof of work, version 2, made and checked here and asked of nobody else's server. As many forms
+cost nothing as half of what the service may send in its first window. Forms are counted, whatever becomes of them: what
+was sent would tell whether an address is known. Either proof counts once: a used one is remembered for longer than it
+holds. Must not know a form.
 """
 
 import secrets
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import altcha
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import Connection
 
-from consent_service.delivery import allowance, caps
+from consent_service.delivery import allowance
 from consent_service.delivery.allowance import Window
-from consent_service.delivery.letters import SERVICE
+from consent_service.rate_limit import RateLimit
 from consent_service.tokens import TokenRefused, Tokens, Waiting
 
 ALGORITHM, ROUNDS = "PBKDF2/SHA-256", 3000
 FEWEST_TRIES, MOST_TRIES = 200, 600  # half a second on a desk, a few on an old phone
 WAIT = timedelta(seconds=30)
 LIFETIME = timedelta(minutes=10)
-LOOK_AGAIN = timedelta(seconds=1)
 
 
-def many_are_sent(connection: Connection, allowed: Sequence[Window], now: datetime) -> bool:
-    """Whether so many confirmations left lately that a form has to cost something."""
-    most = [Window(window.amount // 2 + 1, window.span) for window in allowed[:1]]
-    return caps.is_full(connection, SERVICE, most, now)
+def free_forms(allowed: Sequence[Window]) -> str:
+    """Return how many forms cost nothing, as a limit is written, by how much the whole service may send."""
+    if not allowed:
+        return "off"
+    return f"{allowed[0].amount // 2 + 1}/{int(allowed[0].span.total_seconds())} seconds"
 
 
 def spend(connection: Connection, proof: str, now: datetime) -> bool:
@@ -38,20 +39,16 @@ def spend(connection: Connection, proof: str, now: datetime) -> bool:
 
 
 class Effort:
-    """Makes and checks proofs, with keys of their own made of `secret_keys` (newest first)."""
+    """Says when a proof is needed; makes and checks them, with keys of their own of `secret_keys` (newest first)."""
 
-    def __init__(self, secret_keys: Sequence[str], tokens: Tokens):
+    def __init__(self, secret_keys: Sequence[str], tokens: Tokens, free: RateLimit):
         self._keys = [_derive(key) for key in secret_keys]
         self._tokens = tokens
-        self._seen = (datetime.min.replace(tzinfo=UTC), False)
+        self._free = free
 
-    def is_asked(self, now: datetime, look: Callable[[], bool]) -> bool:
-        """Return what `look` finds, which is whether `many_are_sent`; it is asked once a second, not for each form."""
-        seen_at, found = self._seen
-        if not timedelta(0) <= now - seen_at < LOOK_AGAIN:
-            found = look()
-            self._seen = (now, found)
-        return found
+    def is_asked(self) -> bool:
+        """Count a form, and return whether it has to cost something."""
+        return self._free.take("form", "everybody") is not None
 
     def task(self, now: datetime) -> dict[str, object]:
         """Return a task as ALTCHA writes it, which takes a while to solve and none to check."""

@@ -36,7 +36,7 @@ from consent_service.delivery.mail import FolderMail, SmtpMail
 from consent_service.delivery.own_link import OwnLinks
 from consent_service.delivery.pacing import CallBudget, Unpaced
 from consent_service.delivery.relaying import Channel
-from consent_service.effort import Effort
+from consent_service.effort import Effort, free_forms
 from consent_service.language import Language
 from consent_service.ledger import key_changes, sealer
 from consent_service.ledger.anchors import Anchors
@@ -44,6 +44,7 @@ from consent_service.ledger.checkpoint import Checkpoint, Signer, Verifiers
 from consent_service.ledger.evidence import KeptConsents, Occasion
 from consent_service.ledger.vault import Vault
 from consent_service.privacy import Sources
+from consent_service.rate_limit import RateLimit
 from consent_service.statements import ConsentText, ShownText, Terms
 from consent_service.tokens import Tokens
 
@@ -128,7 +129,8 @@ class Service:
     @cached_property
     def effort(self) -> Effort:
         """Maker and checker of what a form costs while unusually many are sent."""
-        return Effort(self.settings.secret_keys, self.tokens)
+        free = RateLimit(self.settings.redis_url, free_forms(self.global_limit))
+        return Effort(self.settings.secret_keys, self.tokens, free)
 
     @cached_property
     def own_links(self) -> OwnLinks:

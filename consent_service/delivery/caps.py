@@ -19,7 +19,6 @@ SLOTS = 60
 Counted = dict[str, int]  # by the number of the slot since 1970, as text, since it is kept as JSON
 
 _COUNTED = Prepared(select(allowance.c.times).where(allowance.c.key == bindparam("cap")).with_for_update())
-_SEEN = Prepared(select(allowance.c.times).where(allowance.c.key == bindparam("cap")))
 _COUNT = Prepared(update(allowance).where(allowance.c.key == bindparam("cap")))
 
 
@@ -46,13 +45,6 @@ def free_at(connection: Connection, cap: str, allowed: Sequence[Window], now: da
     stored = _COUNTED.value(connection, {"cap": cap}) or {}
     ends = [_free_at(window, _within(window, stored.get(_name(window), {}), now), now) for window in allowed]
     return max([now, *ends])
-
-
-def is_full(connection: Connection, cap: str, allowed: Sequence[Window], now: datetime) -> bool:
-    """Whether another one would have to wait; waits for nobody itself, and may be a moment late."""
-    stored = (_SEEN.value(connection, {"cap": cap}) or {}) if allowed else {}
-    counted = [(window, _within(window, stored.get(_name(window), {}), now)) for window in allowed]
-    return any(_free_at(window, slots, now) > now for window, slots in counted)
 
 
 def _free_at(window: Window, counted: Counted, now: datetime) -> datetime:

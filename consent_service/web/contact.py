@@ -74,21 +74,25 @@ def send() -> ResponseReturnValue:
         return _mended_page(form, trouble, shown), 400
     if wait := too_often(DOOR):  # the page keeps what was written, which may be long
         return _mended_page(form, TOO_OFTEN, shown), 429, {"Retry-After": str(wait)}
+    asks = bool(form.consent.data) and not (service().effort.is_asked() or too_often("subscribe"))
     if not (form.website.data or is_robot(shown)):
         with service().transaction() as connection:
-            if not _take(connection, form, shown):
+            if not _take(connection, form, shown, asks=asks):
                 return _mended_page(form, TOO_OLD), 400
-    return render_template("public/contact_sent.html", email=form.email.data, subscribes=form.consent.data)
+    return render_template("public/contact_sent.html", email=form.email.data, ticked=form.consent.data, asks=asks)
 
 
-def _take(connection: Connection, form: ContactForm, shown: ShownForm) -> bool:
-    """Take the message, and the ask for the newsletter if its box was ticked; False when nobody knows beside what."""
+def _take(connection: Connection, form: ContactForm, shown: ShownForm, *, asks: bool) -> bool:
+    """Take the message, and the ask for the newsletter that may come with it; False when nobody knows beside what.
+
+    What the subscription form costs is not asked here: whoever would have to pay it is led there.
+    """
     terms = shown_terms(connection, shown) if form.consent.data else None
     if form.consent.data and terms is None:
         return False
     by_visitor = occasion("visitor", DOOR)
     contact_messages.take(connection, by_visitor.now, _written(form, shown))
-    if terms is not None:
+    if terms is not None and asks:
         subscriptions.request(connection, by_visitor, _ask(form, shown, terms), service().address_limit)
     return True
 

@@ -35,7 +35,7 @@ from consent_service.web.rendered import (
     shown_terms,
 )
 from consent_service.web.subscribing import SubscribeForm
-from consent_service.web.visitor import occasion, service, too_often
+from consent_service.web.visitor import has_to_wait, occasion, service, too_often
 
 public = Blueprint("public", __name__)
 
@@ -69,7 +69,9 @@ def subscribe() -> ResponseReturnValue:
         return subscribing.last_step(form)
     if not form.validate() or shown is None:
         return subscribing.refused(form, trouble, shown)
-    is_proof_asked = service().effort.is_asked(services.now(), _many_are_sent)
+    if wait := has_to_wait("subscribe"):
+        return subscribing.too_many(wait)
+    is_proof_asked = service().effort.is_asked()
     proof = service().effort.read(form.proof.data or "", services.now()) if is_proof_asked else None
     if is_proof_asked and proof is None:
         return subscribing.one_moment(form)
@@ -208,11 +210,6 @@ def unsubscribe_by_address() -> ResponseReturnValue:
         address, allowed = form.email.address, service().address_limit
         subscriptions.request_unsubscribe_link(connection, occasion("visitor", "form"), address, allowed)
     return render_template("public/link_sent.html", email=form.email.data)
-
-
-def _many_are_sent() -> bool:
-    with service().reading() as connection:
-        return effort.many_are_sent(connection, service().global_limit, services.now())
 
 
 def _ask(form: SubscribeForm, shown: ShownForm, terms: Terms) -> Ask:

@@ -27,8 +27,13 @@ def service() -> Service:
 def too_often(act: str) -> int | None:
     """Count an act of this request's network; the seconds to wait instead, when there were too many."""
     limit: RateLimit = current_app.extensions["network-limit"]
-    who = service().vault.address_hash(f"network:{network(request.remote_addr)}")
-    return limit.take(act, who)
+    return limit.take(act, _network_code())
+
+
+def has_to_wait(act: str) -> int | None:
+    """The seconds this request's network has to wait before an act, None when it need not; counts nothing."""
+    limit: RateLimit = current_app.extensions["network-limit"]
+    return limit.wait(act, _network_code())
 
 
 def is_counting_alone() -> bool:
@@ -59,6 +64,10 @@ def evidence_ip(address: str | None, mode: str) -> str | None:
     if mode == "full":
         return str(found)
     return str(ipaddress.ip_network((found, 24 if found.version == 4 else 48), strict=False))
+
+
+def _network_code() -> str:
+    return service().vault.address_hash(f"network:{network(request.remote_addr)}")
 
 
 def _read(address: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

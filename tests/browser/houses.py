@@ -158,7 +158,7 @@ CONDITIONS: dict[str, tuple[Callable[[Household], None], dict[str, object]]] = {
     "empty": (_with_staff, {}),
     "town": (_with_staff, {}),
     "busy": (_with_many_people, {}),
-    "strict": (_with_a_full_allowance, {"limit_ip": "2/hour", "limit_global": "1/hour"}),
+    "strict": (_with_a_full_allowance, {"limit_ip": "2/hour", "limit_global": "2/hour"}),
     "drifted": (_with_drift, {}),
     "unconnected": (_with_one_update_waiting, NO_ACTIVECAMPAIGN),
 }

@@ -76,7 +76,7 @@ def sent_twice(guest: Guest) -> None:
 @place(PUBLIC, "strict")
 def too_many(guest: Guest) -> None:
     guest.subscribe("aino@example.com")
-    guest.tab.get_by_role("heading", level=1, name=guest.say("Too many tries")).wait_for()  # after a moment's work
+    guest.tab.get_by_role("heading", level=1, name=guest.say("Too many tries")).wait_for()
 
 
 # The confirmation link

@@ -27,7 +27,7 @@ def site():
 
 @pytest.fixture(scope="module")
 def crowded(tmp_path_factory, site):
-    """A household that has sent three of the four confirmations it may send in an hour."""
+    """A household that had three forms within an hour in which it may send four confirmations."""
     folder = tmp_path_factory.mktemp("crowded")
     with MailServer() as mail, ActiveCampaign() as contacts:
         url, given = f"sqlite:///{folder}/consent.db", {"limit_global": "4/hour", "allowed_origins": site.origin}

@@ -10,6 +10,7 @@ import time_machine
 
 from consent_service import service as services
 from consent_service.config import PACKAGE
+from consent_service.models_inbox import contact_message
 from tests.actors import SUBSCRIBE, Visitor, fi
 
 CONTINUE, MOMENT = fi("Continue"), fi("Just a moment")
@@ -24,14 +25,15 @@ def clock():
 
 @pytest.fixture
 def house(open_house, database_url, clock):
-    """A household that has sent three of the four confirmations it may send in an hour."""
+    """A household that had three forms within an hour in which it may send four confirmations."""
     return busy(open_house(database_url, limit_global="4/hour;100/day", allowed_origins=SITE), clock)
 
 
-def busy(house, clock):
+def busy(house, clock, who="p"):
     for number in range(3):
-        assert fi("Check your e-mail") in Visitor(house, f"p{number}@example.com").subscribe().title, "below, as ever"
-        house.deliver()
+        assert fi("Check your e-mail") in Visitor(house, f"{who}{number}@example.com").subscribe().title, (
+            "below, as ever"
+        )
     clock.shift(1)
     return house
 
@@ -114,6 +116,37 @@ def test_a_wait_of_more_than_ten_minutes_begins_anew(house, clock):
     assert fi("Check your e-mail") in again.press(CONTINUE).title
 
 
+@pytest.mark.parametrize("victim", ["unknown", "active", "declined", "a robot's"])
+def test_when_it_is_asked_tells_nothing_of_an_address(open_house, database_url, victim):
+    house = open_house(database_url, limit_global="8/hour")
+    aino = Visitor(house)
+    if victim == "active":
+        aino.becomes_active()
+    if victim == "declined":
+        aino.subscribe()
+        house.deliver()
+        aino.decline()
+    for number in range(4 if victim in ("unknown", "a robot's") else 3):
+        Visitor(house, f"mine{number}@example.com").subscribe()
+    aino.subscribe(**({"website": "https://spam.example"} if victim == "a robot's" else {}))
+    house.deliver()
+    assert Visitor(house, "probe@example.com").subscribe(website="https://spam.example").title.startswith(MOMENT)
+
+
+def test_the_contact_form_is_no_way_around_it(house):
+    page = Visitor(house).write(consent="yes")
+    assert fi("Your message has been sent") in page.title
+    assert fi("So many are subscribing just now that it takes one more step.") in page.words
+    assert (house.status("aino@example.com"), len(house.rows(contact_message))) == (None, 1)
+
+
+def test_the_contact_form_counts_like_the_other(open_house, tmp_path):
+    house = open_house(f"sqlite:///{tmp_path}/c.db", limit_global="4/hour", limit_ip="2/hour")
+    for number in range(2):
+        assert fi("So many are") not in Visitor(house, f"p{number}@example.com").write(consent="yes").words
+    assert Visitor(house).subscribe().status == 429, "a network asks for so many newsletters, by whichever form"
+
+
 def test_the_script_on_a_site_of_ours_gets_the_same_task(house):
     there = {"Origin": SITE, "Sec-Fetch-Site": "cross-site", "Accept": "application/json"}
     form = house.get("/embed/form?lang=fi", headers=there).answer.json()
@@ -152,7 +185,8 @@ def test_a_task_of_before_a_change_of_keys_is_taken(open_house, tmp_path, clock)
     before = busy(open_house(f"sqlite:///{tmp_path}/c.db", limit_global="4/hour"), clock)
     proof = solved(task(Visitor(before).subscribe()))
     keys = "a new secret for tests that is long enough," + before.settings.secret_keys[0]
-    after = open_house(f"sqlite:///{tmp_path}/c.db", limit_global="4/hour", secret_keys=keys)
+    after = busy(open_house(f"sqlite:///{tmp_path}/c.db", limit_global="4/hour", secret_keys=keys), clock, "q")
+    assert Visitor(after).subscribe().title.startswith(MOMENT)
     assert fi("Check your e-mail") in Visitor(after).subscribe(proof=proof).title
 
 
