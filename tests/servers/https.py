@@ -1,6 +1,8 @@
 """A web server on loopback that speaks TLS under a name a browser is told to find here."""
 
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
 
 from .certificate import Certificate
 
@@ -26,3 +28,21 @@ class HttpsServer(ThreadingHTTPServer):
 
     def handle_error(self, *_: object) -> None:
         """Let a browser hang up, as it does before it goes on in spite of an unknown certificate."""
+
+
+class HttpsSite:
+    """What answers at an https address, under a name, in a thread of its own; use it with `with`."""
+
+    def __init__(self, name: str, handler: type[BaseHTTPRequestHandler]) -> None:
+        self._server = HttpsServer(name, handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.url = self._server.url
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()

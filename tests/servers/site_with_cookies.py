@@ -5,13 +5,12 @@ Meta and ActiveCampaign as those give them out, with the number 1 for `…` and 
 """
 
 import re
-import threading
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from .https import HttpsServer
+from .https import HttpsSite
 
 ABOVE = "yritys.example"
 NONCE = "bm9uY2U"
@@ -58,23 +57,12 @@ def snippets(trackers: str) -> str:
     return found.replace(WAITING, f'{WAITING}nonce="{NONCE}" ')
 
 
-class SiteWithCookies:
+class SiteWithCookies(HttpsSite):
     """The site; use it with `with`. `banner` is where the service is; `/own` has a link of its own to the settings."""
 
     def __init__(self, trackers: str) -> None:
         self.trackers, self.banner = trackers, ""
-        self._server = HttpsServer(f"www.{ABOVE}", self._handler())
-        self.url = self._server.url
-
-    def __enter__(self) -> "SiteWithCookies":
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(f"www.{ABOVE}", self._handler())
 
     @property
     def policy(self) -> str:

@@ -4,12 +4,11 @@ What the company's pages load of them does what the real scripts do where a cons
 takes an `fbq` that is there already for its own, and ActiveCampaign's follows nobody before it is allowed to.
 """
 
-import threading
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
-from .https import HttpsServer
+from .https import HttpsSite
 
 GOOGLE = """
 const send = (what) => new Image().src = "%(url)s/g/collect?" + what;
@@ -43,24 +42,13 @@ window.vgo = (...call) => done(call);
 INSTAGRAM = "<!doctype html><title>Instagram</title><p>Instagram"
 
 
-class Trackers:
+class Trackers(HttpsSite):
     """All of them under one address; use it with `with`. `asked` holds the paths they were asked for, in order."""
 
     def __init__(self, above: str) -> None:
         self.above = above
         self.asked: list[str] = []
-        self._server = HttpsServer("www.seuranta.example", self._handler())
-        self.url = self._server.url
-
-    def __enter__(self) -> "Trackers":
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__("www.seuranta.example", self._handler())
 
     def answer(self, path: str) -> tuple[str, str]:
         """Return type and content of what lies under a path."""
