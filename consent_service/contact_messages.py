@@ -18,12 +18,12 @@ from consent_service.delivery import outbox
 from consent_service.language import mark
 from consent_service.models import erasure, outbox_message, subscriber
 from consent_service.models_inbox import contact_message
+from consent_service.paging import Found, has_words, page_of
 from consent_service.people import Address
 
 TO_OWNER = "contact"  # the mail about a new message
 RULE = "contact_message"  # how long they are kept, and why one was erased before its time
 LONGEST_MESSAGE = 4000
-PAGE = 50
 REASONS = {
     "coaching": mark("Coaching or training"),
     "offer": mark("I would like an offer"),
@@ -74,20 +74,6 @@ class Search:
     words: str
     state: str | None
     page: int
-
-
-@dataclass(frozen=True)
-class Found:
-    """One page of messages, the open ones first and each kind newest first, how many in all, and which page it is."""
-
-    messages: Sequence[Row[Any]]
-    total: int
-    page: int
-
-    @property
-    def pages(self) -> int:
-        """How many pages there are."""
-        return _pages(self.total)
 
 
 def read_message(text: str) -> str:
@@ -141,21 +127,16 @@ def lock_newest(connection: Connection, email_key: str) -> Row[Any] | None:
 
 
 def search(connection: Connection, asked: Search) -> Found:
-    """Return a page of what was looked for; beyond the end, the last one."""
+    """Return a page of what was looked for, the open messages first and each kind newest first."""
     closed = contact_message.c.closed_at
-    wanted = _has_words(asked.words)
+    name = contact_message.c.first_name + "\n" + contact_message.c.last_name
+    wanted = has_words(contact_message.c.email + "\n" + name, asked.words)
     if asked.state:
         wanted.append(closed.is_(None) if asked.state == OPEN else closed.is_not(None))
-    total = connection.execute(select(func.count()).select_from(contact_message).where(*wanted)).scalar_one()
-    page = min(asked.page, _pages(total))
-    rows = connection.execute(
-        select(contact_message)
-        .where(*wanted)
-        .order_by(closed.is_not(None), contact_message.c.received_at.desc(), contact_message.c.id)
-        .limit(PAGE)
-        .offset((page - 1) * PAGE)
-    ).all()
-    return Found(rows, total, page)
+    counted = select(func.count()).select_from(contact_message).where(*wanted)
+    listed = select(contact_message).where(*wanted)
+    order = (closed.is_not(None), contact_message.c.received_at.desc(), contact_message.c.id)
+    return page_of(connection, counted, listed.order_by(*order), asked.page)
 
 
 def open_count(connection: Connection) -> int:
@@ -226,12 +207,3 @@ def _end(connection: Connection, which: ColumnElement[bool]) -> Sequence[str]:
         connection.execute(delete(outbox_message).where(outbox_message.c.contact_message_id.in_(gone)))
         connection.execute(delete(contact_message).where(contact_message.c.id.in_(gone)))
     return gone
-
-
-def _has_words(words: str) -> list[Any]:
-    whole = contact_message.c.email + "\n" + contact_message.c.first_name + "\n" + contact_message.c.last_name
-    return [whole.icontains(word, autoescape=True) for word in words.split()]
-
-
-def _pages(total: int) -> int:
-    return max(1, -(-total // PAGE))

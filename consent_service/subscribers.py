@@ -10,9 +10,9 @@ from consent_service import people
 from consent_service.delivery import outbox
 from consent_service.language import mark
 from consent_service.models import confirmation, departure, outbox_message, subscriber
+from consent_service.paging import Found, has_words, page_of
 
 STATUSES = {"pending": mark("Unconfirmed"), "active": mark("Active"), "passive": mark("Passive")}
-PAGE = 50
 LONGEST_LIST = 200
 STALE, MOST_STALE = "stale", 1000
 
@@ -28,20 +28,6 @@ class Search:
     status: str | None
     page: int
     purpose_version: int
-
-
-@dataclass(frozen=True)
-class Found:
-    """One page of subscribers, newest ask first, how many there are in all, and which page it is."""
-
-    people: Sequence[Row[Any]]
-    total: int
-    page: int
-
-    @property
-    def pages(self) -> int:
-        """How many pages there are."""
-        return _pages(self.total)
 
 
 def counts(connection: Connection) -> dict[str, int]:
@@ -64,7 +50,7 @@ def stale(connection: Connection, purpose_version: int) -> int:
 
 
 def search(connection: Connection, asked: Search) -> Found:
-    """Return a page of what was looked for, `is_stale` with each person; beyond the end, the last one."""
+    """Return a page of what was looked for, the newest ask first, `is_stale` with each person."""
     wanted: list[Any] = []
     if asked.status == STALE:
         earlier = select(confirmation.c.used_event_id).where(*_agreed_before(asked.purpose_version))
@@ -72,16 +58,9 @@ def search(connection: Connection, asked: Search) -> Found:
     elif asked.status:
         wanted.append(subscriber.c.status == asked.status)
     wanted += _has_words(connection, asked.words)
-    total = connection.execute(select(func.count()).select_from(subscriber).where(*wanted)).scalar_one()
-    page = min(asked.page, _pages(total))
-    rows = connection.execute(
-        select(subscriber, _is_stale(asked.purpose_version).label("is_stale"))
-        .where(*wanted)
-        .order_by(subscriber.c.asked_at.desc(), subscriber.c.id)
-        .limit(PAGE)
-        .offset((page - 1) * PAGE)
-    ).all()
-    return Found(rows, total, page)
+    counted = select(func.count()).select_from(subscriber).where(*wanted)
+    listed = select(subscriber, _is_stale(asked.purpose_version).label("is_stale")).where(*wanted)
+    return page_of(connection, counted, listed.order_by(subscriber.c.asked_at.desc(), subscriber.c.id), asked.page)
 
 
 def find(connection: Connection, subscriber_id: str) -> Row[Any] | None:
@@ -136,11 +115,7 @@ def _has_words(connection: Connection, words: str) -> list[ColumnElement[bool]]:
     if is_theirs is not None and connection.execute(select(subscriber.c.id).where(is_theirs)).first():
         return [is_theirs]
     whole = subscriber.c.email + "\n" + subscriber.c.first_name + "\n" + subscriber.c.last_name
-    return [whole.icontains(word, autoescape=True) for word in words.split()]
-
-
-def _pages(total: int) -> int:
-    return max(1, -(-total // PAGE))
+    return has_words(whole, words)
 
 
 def _messages() -> Any:

@@ -31,6 +31,7 @@ ROOMS = {
     "language": set(),
     "people": set(),
     "ids": set(),
+    "paging": set(),
     "import_file": set(),
     "import_claims": {"import_file", "people"},
     "tokens": set(),

@@ -33,7 +33,7 @@ from consent_service.web.connection import connection as connection_pages
 from consent_service.web.contact_messages import contact_messages as contact_message_pages
 from consent_service.web.forms import AddressField, NameField
 from consent_service.web.messages import KINDS
-from consent_service.web.pages import LARGEST_ID, link_to
+from consent_service.web.pages import LARGEST_ID, link_to, searched
 from consent_service.web.rights import rights
 from consent_service.web.visitor import occasion, service
 
@@ -111,12 +111,9 @@ def overview() -> ResponseReturnValue:
 @console.get("/subscribers")
 def list_subscribers() -> ResponseReturnValue:
     """Search and list subscribers, fifty a page."""
-    asked = subscribers.Search(
-        request.args.get("q", "").replace("\0", "").strip()[:100],  # PostgreSQL takes no NUL
-        request.args.get("status") if request.args.get("status") in (*STATUSES, subscribers.STALE) else None,
-        max(1, request.args.get("page", 1, int)),
-        service().controller.purpose_version,
-    )
+    words, page = searched()
+    status = request.args.get("status") if request.args.get("status") in (*STATUSES, subscribers.STALE) else None
+    asked = subscribers.Search(words, status, page, service().controller.purpose_version)
     with service().reading() as connection:
         found = subscribers.search(connection, asked)
     was_erased = request.args.get("did") == "erased"

@@ -16,7 +16,7 @@ from consent_service import retention, subscribers
 from consent_service import service as services
 from consent_service.contact_messages import REASONS, STATES, Search
 from consent_service.web.forms import LastNameField
-from consent_service.web.pages import link_to
+from consent_service.web.pages import link_to, searched
 from consent_service.web.visitor import service
 
 contact_messages = Blueprint("contact_messages", __name__, url_prefix="/contact-messages")
@@ -35,11 +35,8 @@ class EraseForm(FlaskForm):
 @contact_messages.get("")
 def show_all() -> ResponseReturnValue:
     """Search and list messages, the open ones first, fifty a page."""
-    asked = Search(
-        request.args.get("q", "").replace("\0", "").strip()[:100],  # PostgreSQL takes no NUL
-        request.args.get("state") if request.args.get("state") in STATES else None,
-        max(1, request.args.get("page", 1, int)),
-    )
+    words, page = searched()
+    asked = Search(words, request.args.get("state") if request.args.get("state") in STATES else None, page)
     with service().reading() as connection:
         found = inbox.search(connection, asked)
     was_erased = request.args.get("did") == "erased"

@@ -97,6 +97,12 @@ def asset(filename: str) -> str:
     return _address(request.script_root, "static", filename=filename)
 
 
+def searched() -> tuple[str, int]:
+    """What staff look for in a list: the words, as PostgreSQL takes them, and which page, from 1."""
+    words = request.args.get("q", "").replace("\0", "").strip()[:100]
+    return words, max(1, request.args.get("page", 1, int))
+
+
 def error(status: int) -> tuple[str | Response, int]:
     """An error page in plain words, with a reference that finds the log line; for programs the same as a problem."""
     if problems.is_told_to_a_program():
