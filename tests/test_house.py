@@ -14,6 +14,7 @@ from consent_service.service import Service
 from consent_service.web import create_app
 from tests.actors import Staff, Visitor
 from tests.household import CONTROLLER, settings
+from tests.machine import Machine
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "consent_service"
@@ -273,7 +274,8 @@ def test_every_address_of_the_api_wants_a_key(sqlite_house):
             assert answer.status_code == 401, (method, rule.rule)
 
 
-def test_no_get_changes_a_row(house):
+def test_no_get_changes_a_row(open_house, database_url):
+    house = open_house(database_url, allowed_origins="https://www.keinuma.example")
     aino = Visitor(house).becomes_active()
     Visitor(house, "eero@example.com").subscribe()
     Visitor(house).write()
@@ -295,6 +297,13 @@ def test_no_get_changes_a_row(house):
         "/staff/contact-messages/<uuid:message_id>/erase": f"/staff/contact-messages/{written.id}/erase",
     }
     own_page = tokens.for_my_data(person.id, house.service.vault.address_mark(person.email_key))
+    machine = Machine(house)
+    places |= {
+        "/staff/api-keys/<key_id>/disable": f"/staff/api-keys/{machine.id}/disable",
+        "/api/v1/consent-texts": "/api/v1/consent-texts?lang=fi",
+        "/embed/form": "/embed/form?lang=fi",
+    }
+    sent = {"Authorization": f"Bearer {machine.key}", "Origin": "https://www.keinuma.example"}
     places |= {
         rule.rule: rule.rule.replace("<token>", own_page)
         for rule in house.app.url_map.iter_rules()
@@ -305,7 +314,8 @@ def test_no_get_changes_a_row(house):
         path = places.get(rule.rule, rule.rule)
         if "GET" in rule.methods and "<" not in path:
             for method in ("GET", "HEAD", "OPTIONS"):
-                heidi.http.request(method, house.url + path, timeout=20)
+                answer = heidi.http.request(method, house.url + path, headers=sent, timeout=20)
+                assert answer.status_code not in (401, 403), f"{method} {path} was not opened"
                 opened += 1
     assert opened > 30
     assert house.everything() == before
