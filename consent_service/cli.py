@@ -22,12 +22,12 @@ from consent_service import (
     chores,
     config,
     data_package,
-    data_requests,
     database,
     doctor,
     import_command,
     import_rows,
     language,
+    personal_data,
     relay,
     request_counts,
     retention,
@@ -167,7 +167,7 @@ def export(email: str, path: Path) -> None:
     """Write everything held of one person into a zip, the same that they can download themselves."""
     address, service = terminal.read_address(email), terminal.load_service()
     with service.snapshot() as connection:
-        held = data_requests.find(connection, service.vault, address, services.now())
+        held = personal_data.find(connection, service.vault, address, services.now())
         waits = import_rows.find(connection, address.key)
     if held is None and waits is not None:
         terminal.stop(f"Only a row of batch {waits.batch_id} is held; it waits to be asked. /my-data mails all of it.")

@@ -16,9 +16,9 @@ from consent_service import retention
 from consent_service.asks import LINK_LIFETIME
 from consent_service.config import PACKAGE
 from consent_service.controller import Controller, Recipient
-from consent_service.data_requests import HeldEvent, PersonalData
 from consent_service.ledger import seal
 from consent_service.ledger.seal import Payload
+from consent_service.personal_data import HeldEvent, PersonalData
 from consent_service.privacy import OMBUDSMAN, OMBUDSMAN_PAGE
 from consent_service.statements import PURPOSE, TRACKING
 

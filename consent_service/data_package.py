@@ -20,16 +20,16 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
-from consent_service import consent_record, data_requests, design, retention
+from consent_service import consent_record, design, personal_data, retention
 from consent_service import language as languages
 from consent_service.config import TEMPLATES
 from consent_service.consent_record import Place
 from consent_service.contact_messages import REASONS
-from consent_service.data_requests import PersonalData
 from consent_service.delivery import holdings
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger import seal
 from consent_service.ledger.checkpoint import Verifiers
+from consent_service.personal_data import PersonalData
 from consent_service.privacy import OMBUDSMAN_PAGE
 from consent_service.statements import CHANNELS, CLAIMS, DOORS, LEAVING_REASONS, ORIGINS, SHOWN
 
@@ -184,7 +184,7 @@ def _page(held: PersonalData, origin: Origin) -> str:
             public_url=origin.place.public_url,
             log_key=str(origin.verifiers.known[0]),
             numbers=held.numbers,
-            proved=data_requests.proved(held, origin.verifiers),
+            proved=personal_data.proved(held, origin.verifiers),
             doors=DOORS,
             shown=SHOWN,
             messages=MESSAGES,

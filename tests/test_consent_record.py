@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from consent_service import consent_record, data_requests, retention
+from consent_service import consent_record, personal_data, retention
 from consent_service import service as services
 from consent_service.consent_record import Place
 from tests.actors import AGAIN, DECLINE, Visitor, fi
@@ -28,7 +28,7 @@ def aino(sqlite_house):
 def raw(person):
     house = person.house
     with house.service.reading() as connection:
-        held = data_requests.gather(connection, house.service.vault, house.person(person.email).id, services.now())
+        held = personal_data.gather(connection, house.service.vault, house.person(person.email).id, services.now())
     return consent_record.compose(held, Place(house.service.controller, house.service.settings.public_url))
 
 

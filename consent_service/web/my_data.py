@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy import Connection, Row
 
-from consent_service import asks, corrections, data_package, data_requests, erasure, retention, subscriptions, tracking
+from consent_service import asks, corrections, data_package, erasure, personal_data, retention, subscriptions, tracking
 from consent_service import service as services
 from consent_service.asks import LinkDead
 from consent_service.contact_messages import REASONS
@@ -78,7 +78,7 @@ def send_link() -> ResponseReturnValue:
     if not is_robot(shown):
         with service().transaction() as connection:
             address, allowed = form.email.address, service().address_limit
-            data_requests.request_link(connection, occasion("visitor", "form"), address, allowed)
+            personal_data.request_link(connection, occasion("visitor", "form"), address, allowed)
     return render_template("my_data/sent.html", email=form.email.data)
 
 
@@ -91,8 +91,8 @@ def show(token: str) -> ResponseReturnValue:
 def _own_page(token: str, trouble: str | None = None) -> str:
     link = service().tokens.read_my_data(token)
     with service().snapshot() as connection:
-        person = data_requests.find_person(connection, service().vault, link)
-        held = data_requests.gather(connection, service().vault, person.id, services.now()) or abort(404)
+        person = personal_data.find_person(connection, service().vault, link)
+        held = personal_data.gather(connection, service().vault, person.id, services.now()) or abort(404)
     return render_template(
         "my_data/show.html",
         token=token,
@@ -120,7 +120,7 @@ def send_again(token: str) -> ResponseReturnValue:
     with service().transaction() as connection:
         person = _person(connection, token, even_expired=True)
         by_link, address = occasion("subscriber", "link"), asks.address_of(person)
-        data_requests.request_link(connection, by_link, address, service().address_limit)
+        personal_data.request_link(connection, by_link, address, service().address_limit)
     return render_template("my_data/sent.html", email=None)
 
 
@@ -234,7 +234,7 @@ def download(token: str) -> ResponseReturnValue:
         return too_many(wait)
     with service().snapshot() as connection:
         person, keys = _person(connection, token), service().vault
-        held = data_requests.gather(connection, keys, person.id, services.now(), with_receipts=True) or abort(404)
+        held = personal_data.gather(connection, keys, person.id, services.now(), with_receipts=True) or abort(404)
     response = Response(data_package.package(held, service().origin()), mimetype="application/zip")
     response.headers["Content-Disposition"] = f'attachment; filename="{data_package.name(held)}"'
     return response
@@ -247,7 +247,7 @@ def fetch_there(token: str) -> ResponseReturnValue:
         return too_many(wait)
     with service().transaction() as connection:
         person = _person(connection, token)
-        data_requests.ask_there(connection, occasion("subscriber", "my-data"), person.id)
+        personal_data.ask_there(connection, occasion("subscriber", "my-data"), person.id)
         there = held_there.find(connection, service().vault, person.id)
     state = there.state(is_connected=service().forwards)
     return render_template("my_data/there.html", token=token, there=there, state=state)
@@ -258,7 +258,7 @@ def download_receipt(token: str) -> ResponseReturnValue:
     """The receipt of what the person agreed to last, for whoever wants to check it."""
     with service().snapshot() as connection:
         person, keys = _person(connection, token), service().vault
-        held = data_requests.gather(connection, keys, person.id, services.now()) or abort(404)
+        held = personal_data.gather(connection, keys, person.id, services.now()) or abort(404)
         event_id = held.agreed.used_event_id if held.agreed else None
         file = receipt.compose(connection, keys, event_id) if event_id else None
     return hand_over(file, event_id or abort(404), link_to("my_data.download_receipt", token=token))
@@ -331,7 +331,7 @@ def _person(connection: Connection, token: str, *, even_expired: bool = False) -
         if not even_expired:
             raise
         link = found.link
-    return data_requests.find_person(connection, service().vault, link)
+    return personal_data.find_person(connection, service().vault, link)
 
 
 def _request_page(form: AddressForm, trouble: str | None = None) -> str:

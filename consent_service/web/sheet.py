@@ -7,9 +7,9 @@ receipt again while it does. Changes nothing.
 from flask import render_template
 from sqlalchemy import Connection
 
-from consent_service import data_requests
+from consent_service import personal_data
 from consent_service import service as services
-from consent_service.data_requests import PersonalData
+from consent_service.personal_data import PersonalData
 from consent_service.statements import CHANNELS, CLAIMS, DOORS, LEAVING_REASONS, ORIGINS, SHOWN
 from consent_service.subscribers import STATUSES
 from consent_service.web.visitor import service
@@ -17,7 +17,7 @@ from consent_service.web.visitor import service
 
 def gather(connection: Connection, subscriber_id: str) -> PersonalData | None:
     """Return what a person's sheet is made of; None when they are not known."""
-    return data_requests.gather(connection, service().vault, subscriber_id, services.now(), with_receipts=True)
+    return personal_data.gather(connection, service().vault, subscriber_id, services.now(), with_receipts=True)
 
 
 def show(held: PersonalData, back: str) -> str:
@@ -28,7 +28,7 @@ def show(held: PersonalData, back: str) -> str:
         held=held,
         back=back,
         numbers=held.numbers,
-        proved=data_requests.proved(held, service().verifiers),
+        proved=personal_data.proved(held, service().verifiers),
         statuses=STATUSES,
         doors=DOORS,
         shown=SHOWN,

@@ -222,7 +222,7 @@ def test_no_button_of_the_console_changes_anybodys_status(house, heidi):
     posts = [
         rule for rule in house.app.url_map.iter_rules() if rule.rule.startswith("/staff") and "POST" in rule.methods
     ]
-    assert {rule.endpoint for rule in posts} >= {"console.add_subscriber", "console.retry_message"}
+    assert {rule.endpoint for rule in posts} >= {"console.subscribers.add", "console.queue.retry"}
     for email in (*statuses, "new@example.com"):
         page = heidi.add(email, **more)
         assert page.status in (200, 409)

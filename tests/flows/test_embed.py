@@ -11,7 +11,7 @@ import pytest
 import requests
 import time_machine
 
-from consent_service import consent_record, data_requests
+from consent_service import consent_record, personal_data
 from consent_service import service as services
 from consent_service.consent_record import Place
 from consent_service.language import CODES, language
@@ -271,7 +271,7 @@ def test_everybody_who_reads_the_evidence_sees_through_which_site(sqlite_house):
     sheet = house.get(f"/staff/subscribers/{person_id}/evidence?lang=fi", heidi.http)
     assert f"{fi(DOORS['form'])}: {HOST}" in sheet.words
     with house.service.snapshot() as connection:
-        held = data_requests.gather(connection, house.service.vault, person_id, services.now())
+        held = personal_data.gather(connection, house.service.vault, person_id, services.now())
     record = consent_record.compose(held, Place(house.service.controller, house.url))
     assert record["dpv:hasConsentStatus"][0]["dpv:hasIndicationMethod"].endswith(f"web site, {HOST}")
 

@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 import time_machine
 
-from consent_service import consent_record, data_requests, subscriptions
+from consent_service import consent_record, personal_data, subscriptions
 from consent_service import service as services
 from consent_service.ledger import evidence
 from consent_service.models import consent_event, import_batch, import_row, subscriber
@@ -319,6 +319,6 @@ def record(person):
     """The consent record of somebody, checked against its form."""
     keys, house = person.house.service.vault, person.house
     with house.service.reading() as connection:
-        held = data_requests.gather(connection, keys, house.person(person.email).id, services.now())
+        held = personal_data.gather(connection, keys, house.person(person.email).id, services.now())
     written = consent_record.compose(held, house.service.origin().place)
     return ConsentRecord.model_validate_json(json.dumps(written))

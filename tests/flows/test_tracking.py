@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text, update
 from sqlalchemy.exc import IntegrityError
 
-from consent_service import consent_record, data_requests
+from consent_service import consent_record, personal_data
 from consent_service import service as services
 from consent_service.consent_record import Place
 from consent_service.delivery import forwarding
@@ -283,7 +283,7 @@ def test_the_own_page_the_file_and_the_sheet_tell_it(house, aino):
     page = aino.my_data()
     assert sentence(house) in page.words and STOP in page.words
     with house.service.reading() as connection:
-        held = data_requests.gather(connection, house.service.vault, house.person(aino.email).id, services.now())
+        held = personal_data.gather(connection, house.service.vault, house.person(aino.email).id, services.now())
     assert held.tracking.content.startswith(sentence(house))
     sheet = house.get(next(link for link in page.links if "/evidence" in link))
     assert fi("What the person also permitted") in sheet.words
@@ -327,7 +327,7 @@ def test_the_database_itself_refuses_it_without_an_event_and_of_whoever_is_not_a
 def record(person):
     house = person.house
     with house.service.reading() as connection:
-        held = data_requests.gather(connection, house.service.vault, house.person(person.email).id, services.now())
+        held = personal_data.gather(connection, house.service.vault, house.person(person.email).id, services.now())
     told = consent_record.compose(held, Place(house.service.controller, house.service.settings.public_url))
     return ConsentRecord.model_validate_json(json.dumps(told))
 

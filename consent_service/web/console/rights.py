@@ -13,7 +13,7 @@ from sqlalchemy import Row
 from wtforms import SelectField, StringField
 from wtforms.validators import InputRequired, ValidationError
 
-from consent_service import data_requests, erasure, people, subscribers
+from consent_service import erasure, people, personal_data, subscribers
 from consent_service.delivery import held_there, holdings
 from consent_service.erasure import BY_PERSON
 from consent_service.language import mark
@@ -76,7 +76,7 @@ def hold(subscriber_id: Any) -> ResponseReturnValue:
         return _page("console/hold.html", person, form), 400
     with service().transaction() as connection:
         erasure.hold(connection, _occasion(), person.id, form.reason.data)
-    return redirect(link_to("console.show_subscriber", subscriber_id=person.id, did="held"))
+    return redirect(link_to("console.subscribers.show", subscriber_id=person.id, did="held"))
 
 
 @rights.get("/release")
@@ -91,7 +91,7 @@ def release(subscriber_id: Any) -> ResponseReturnValue:
     person = _person(subscriber_id)
     with service().transaction() as connection:
         erasure.release(connection, _occasion(), person.id)
-    return redirect(link_to("console.show_subscriber", subscriber_id=person.id, did="released"))
+    return redirect(link_to("console.subscribers.show", subscriber_id=person.id, did="released"))
 
 
 @rights.get("/erase")
@@ -113,7 +113,7 @@ def erase(subscriber_id: Any) -> ResponseReturnValue:
         held = erasure.erase(connection, _occasion(), person.id, why, tell=why == BY_PERSON)
     if held is not None:
         return _page("console/erase.html", _person(subscriber_id), form), 409
-    return redirect(link_to("console.list_subscribers", did="erased"))
+    return redirect(link_to("console.subscribers.show_all", did="erased"))
 
 
 @rights.get("/there")
@@ -137,7 +137,7 @@ def fetch_there(subscriber_id: Any) -> ResponseReturnValue:
     """Have fetched what ActiveCampaign holds about the person."""
     person = _person(subscriber_id)
     with service().transaction() as connection:
-        data_requests.ask_there(connection, _occasion(), person.id)
+        personal_data.ask_there(connection, _occasion(), person.id)
     return redirect(link_to("console.rights.show_there", subscriber_id=person.id))
 
 

@@ -1,6 +1,6 @@
-"""Staff pages: is all well, who subscribes, add somebody who asked, one person's story, what waits in the queue.
+"""Subscribers as staff see them: search and list, add somebody who asked, one person's story and evidence.
 
-Every page asks for a login first; nothing here makes anybody active. Contains no rule.
+Nothing here makes anybody active. Contains no rule.
 """
 
 from datetime import date
@@ -13,38 +13,25 @@ from flask_wtf import FlaskForm
 from wtforms import DateField, SelectField, StringField
 from wtforms.validators import InputRequired, ValidationError
 
-from consent_service import asks, connection_state, contact_messages, people, retention, subscribers, subscriptions
+from consent_service import asks, contact_messages, people, subscribers, subscriptions
 from consent_service import language as languages
 from consent_service import service as services
 from consent_service.asks import Ask, StaffRequest
-from consent_service.delivery import outbox
-from consent_service.delivery.lanes import lane_states
 from consent_service.delivery.suppression import Suppressed
 from consent_service.language import HELSINKI, mark
-from consent_service.ledger import evidence, sealer
+from consent_service.ledger import evidence
 from consent_service.ledger.seal import Payload
 from consent_service.statements import CHANNELS, CLAIMS, LEAVING_REASONS, ORIGINS, SHOWN
 from consent_service.subscribers import STATUSES
 from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
 from consent_service.web import sheet
-from consent_service.web.accounts import require_login
-from consent_service.web.api_keys import keys
-from consent_service.web.connection import connection as connection_pages
-from consent_service.web.contact_messages import contact_messages as contact_message_pages
+from consent_service.web.console.words import GROUPS, LANGUAGES
 from consent_service.web.forms import AddressField, NameField
-from consent_service.web.messages import KINDS
-from consent_service.web.pages import LARGEST_ID, link_to, searched
-from consent_service.web.rights import rights
+from consent_service.web.pages import link_to, searched
 from consent_service.web.visitor import occasion, service
 
-console = Blueprint("console", __name__, url_prefix="/staff")
-console.register_blueprint(rights)
-console.register_blueprint(connection_pages)
-console.register_blueprint(keys)
-console.register_blueprint(contact_message_pages)
+pages = Blueprint("subscribers", __name__, url_prefix="/subscribers")
 
-GROUPS = {"pending": mark("Unconfirmed"), "active": mark("Subscribing"), "passive": mark("Have left")}
-LANGUAGES = {"fi": mark("Finnish"), "sv": mark("Swedish"), "en": mark("English")}
 NO_CHANNEL, NO_DAY = mark("Choose how the person asked."), mark("Give the day on which the person asked.")
 REFUSALS = {
     "declined": mark("This person has answered “I did not ask, do not write to me”, so no message was sent."),
@@ -78,38 +65,8 @@ class AddForm(FlaskForm):
             raise ValidationError(mark("Give a day that has been."))
 
 
-console.before_request(require_login)
-
-
-@console.get("/")
-def overview() -> ResponseReturnValue:
-    """Is everything all right?"""
-    with service().reading() as connection:
-        lanes = {lane.lane: lane for lane in lane_states(connection)}
-        counts = subscribers.counts(connection)
-        stale = subscribers.stale(connection, service().controller.purpose_version)
-        overdue = retention.overdue(connection, services.now())
-        contact_open = contact_messages.open_count(connection)
-        unsealed = sealer.is_late(connection, services.now())
-        there = connection_state.state(connection, list(lanes.values()), forwards=service().forwards)
-    return render_template(
-        "console/overview.html",
-        lanes=lanes,
-        counts=counts,
-        stale=stale,
-        most_stale=subscribers.MOST_STALE,
-        overdue=overdue,
-        unsealed=unsealed,
-        contact_open=contact_open,
-        there=there,
-        faults=there.faults(services.now()),
-        now=services.now(),
-        groups=GROUPS,
-    )
-
-
-@console.get("/subscribers")
-def list_subscribers() -> ResponseReturnValue:
+@pages.get("")
+def show_all() -> ResponseReturnValue:
     """Search and list subscribers, fifty a page."""
     words, page = searched()
     status = request.args.get("status") if request.args.get("status") in (*STATUSES, subscribers.STALE) else None
@@ -122,14 +79,14 @@ def list_subscribers() -> ResponseReturnValue:
     )
 
 
-@console.get("/subscribers/add")
-def show_add_subscriber() -> ResponseReturnValue:
+@pages.get("/add")
+def show_add() -> ResponseReturnValue:
     """The form for adding somebody who asked."""
     return _add_page(AddForm())
 
 
-@console.post("/subscribers/add")
-def add_subscriber() -> ResponseReturnValue:
+@pages.post("/add")
+def add() -> ResponseReturnValue:
     """Send a confirmation to somebody who asked; they become active only by their own answer."""
     form = AddForm()
     if not form.validate():
@@ -146,12 +103,12 @@ def add_subscriber() -> ResponseReturnValue:
     with service().transaction() as connection:
         result = subscriptions.add_by_staff(connection, _occasion(), ask, service().address_limit)
     if isinstance(result, Asked):
-        return redirect(link_to("console.show_subscriber", subscriber_id=result.subscriber_id, added="1"))
+        return redirect(link_to("console.subscribers.show", subscriber_id=result.subscriber_id, added="1"))
     return _add_page(form, _why_not(result)), 409
 
 
-@console.get("/subscribers/<uuid:subscriber_id>")
-def show_subscriber(subscriber_id: Any) -> ResponseReturnValue:
+@pages.get("/<uuid:subscriber_id>")
+def show(subscriber_id: Any) -> ResponseReturnValue:
     """One person's story, newest first."""
     with service().reading() as connection:
         person = subscribers.find(connection, str(subscriber_id)) or abort(404)
@@ -183,54 +140,13 @@ def show_subscriber(subscriber_id: Any) -> ResponseReturnValue:
     )
 
 
-@console.get("/subscribers/<uuid:subscriber_id>/evidence")
+@pages.get("/<uuid:subscriber_id>/evidence")
 def show_evidence(subscriber_id: Any) -> ResponseReturnValue:
     """What can be proved of one person's consent, made for paper."""
-    back = link_to("console.show_subscriber", subscriber_id=subscriber_id)
+    back = link_to("console.subscribers.show", subscriber_id=subscriber_id)
     with service().snapshot() as connection:
         held = sheet.gather(connection, str(subscriber_id)) or abort(404)
     return sheet.show(held, back)
-
-
-@console.get("/queue")
-def queue() -> ResponseReturnValue:
-    """What waits, and what could not be delivered."""
-    with service().reading() as connection:
-        waiting, dead = subscribers.waiting_messages(connection), subscribers.dead_messages(connection)
-        lanes = lane_states(connection)
-    return render_template(
-        "console/queue.html",
-        waiting=waiting,
-        dead=dead,
-        lanes=lanes,
-        kinds=KINDS,
-        forwards=service().forwards,
-        now=services.now(),
-    )
-
-
-@console.post(f"/queue/<int(max={LARGEST_ID}):message_id>/retry")
-def retry_message(message_id: int) -> ResponseReturnValue:
-    """Give a dead letter all its tries again."""
-    with service().transaction() as connection:
-        if not outbox.retry_dead(connection, message_id, services.now()):
-            abort(404)
-    return redirect(_list_of_messages())
-
-
-@console.post(f"/queue/<int(max={LARGEST_ID}):message_id>/set-aside")
-def set_aside_message(message_id: int) -> ResponseReturnValue:
-    """Take a dead letter off the list: nothing can be done about it."""
-    with service().transaction() as connection:
-        if not outbox.set_aside(connection, message_id, services.now()):
-            abort(404)
-    return redirect(_list_of_messages())
-
-
-def _list_of_messages() -> str:
-    """The page on which the button was pressed."""
-    came_from = request.form.get("from")
-    return link_to("console.connection.show" if came_from == "activecampaign" else "console.queue")
 
 
 def _add_page(form: AddForm, refusal: str | None = None) -> str:
