@@ -19,7 +19,7 @@ from tests.test_house import MODULES, allowed
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-WINGS = ("", "ledger.", "delivery.", "web.", "web.console.")
+WINGS = ("", "ledger.", "delivery.", "register.", "web.", "web.console.")
 
 
 def part(document, title):

@@ -1,0 +1,180 @@
+"""Customers: added, changed, found, and made passive or active again.
+
+A customer is no subscriber: the newsletter follows a consent of its own, which only the person gives. What belongs to
+a customer in the rest of the register stands in files beside this one. Must not commit, read a clock or send anything.
+"""
+
+import re
+import unicodedata
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+
+from consent_service.database import insert_if_absent
+from consent_service.language import mark
+from consent_service.ledger import vault
+from consent_service.ledger.evidence import Occasion
+from consent_service.ledger.vault import Vault, VaultRefused
+from consent_service.models_customers import customer, customer_key, customer_number
+from consent_service.paging import Found, page_of
+from consent_service.people import Address
+
+CONSUMER, COMPANY = "consumer", "company"
+KINDS = {CONSUMER: mark("Consumer"), COMPANY: mark("Company")}
+SOURCES = {
+    "meeting": mark("Meeting"),
+    "contract": mark("Contract"),
+    "text_message": mark("Text message"),
+    "email": mark("E-mail"),
+    "phone": mark("Phone"),
+    "social_media": mark("Social media message"),
+    "contact_form": mark("Contact form"),
+    "other": mark("Other"),
+}
+STATUSES = {"active": mark("Active"), "passive": mark("Passive")}
+FIRST_NUMBER = 1001
+_SEARCHED = ("company_name", "business_id", "first_name", "last_name", "email", "phone", "city", "street")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Details:
+    """What is known of a customer, each part already read: phone as E.164, business id as `1234567-8`."""
+
+    kind: str
+    source: str
+    language: str
+    company_name: str | None = None
+    business_id: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    phone: str | None = None
+    address: Address | None = None
+    street: str | None = None
+    postal_code: str | None = None
+    city: str | None = None
+    country: str | None = None
+    billing_email: str | None = None
+    billing_address: str | None = None
+    billing_reference: str | None = None
+    einvoice_address: str | None = None
+    einvoice_operator: str | None = None
+    source_note: str | None = None
+    notes: str | None = None
+
+
+@dataclass(frozen=True)
+class Search:
+    """What staff look for: words, a kind and a status or None for all, and the page from 1."""
+
+    words: str
+    kind: str | None = None
+    status: str | None = None
+    page: int = 1
+
+
+def add(connection: Connection, occasion: Occasion, details: Details, staff_name: str) -> str:
+    """Take a customer into the register under the next number, and return the id."""
+    customer_id, number = str(uuid.uuid4()), next_number(connection)
+    values = _values(details, number) | {
+        "id": customer_id,
+        "number": number,
+        "status": "active",
+        "created_at": occasion.now,
+        "created_by": staff_name,
+        "changed_at": occasion.now,
+    }
+    connection.execute(insert(customer).values(values))
+    return customer_id
+
+
+def next_number(connection: Connection) -> int:
+    """Take the next customer number; two at once get two."""
+    insert_if_absent(connection, customer_number, {"id": 1, "next": FIRST_NUMBER})
+    taken = update(customer_number).values(next=customer_number.c.next + 1).returning(customer_number.c.next)
+    following: int = connection.execute(taken).scalar_one()
+    return following - 1
+
+
+def change(connection: Connection, occasion: Occasion, customer_id: str, details: Details) -> None:
+    """Write anew what is known of a customer who is not erased."""
+    number = select(customer.c.number).where(_is(customer_id)).scalar_subquery()
+    known = connection.execute(select(number)).scalar_one()
+    values = _values(details, known) | {"changed_at": occasion.now}
+    connection.execute(update(customer).where(_is(customer_id)).values(values))
+
+
+def find(connection: Connection, customer_id: str) -> Row[Any] | None:
+    """Return one customer, or None; of an erased one nothing but the number is left."""
+    return connection.execute(select(customer).where(customer.c.id == customer_id)).one_or_none()
+
+
+def of_address(connection: Connection, email_key: str) -> Sequence[Row[Any]]:
+    """Return the customers with an address, by number."""
+    mine = select(customer).where(customer.c.email_key == email_key)
+    return connection.execute(mine.order_by(customer.c.number)).all()
+
+
+def search(connection: Connection, asked: Search) -> Found:
+    """Return a page of the customers that have all the words, by name."""
+    wanted: list[ColumnElement[bool]] = [customer.c.erased_at.is_(None)]
+    wanted += [customer.c.search_text.contains(word, autoescape=True) for word in comparable(asked.words).split()]
+    wanted += [customer.c[name] == value for name in ("kind", "status") if (value := getattr(asked, name))]
+    counted = select(func.count()).select_from(customer).where(*wanted)
+    name = func.coalesce(customer.c.company_name, customer.c.last_name)
+    listed = select(customer).where(*wanted).order_by(func.lower(name), customer.c.first_name, customer.c.number)
+    return page_of(connection, counted, listed, asked.page)
+
+
+def make_passive(connection: Connection, occasion: Occasion, customer_id: str) -> None:
+    """Note that there is nothing more between the customer and the company; the ten years begin."""
+    values = {"status": "passive", "passive_since": occasion.now, "changed_at": occasion.now}
+    connection.execute(update(customer).where(_is(customer_id), customer.c.status == "active").values(values))
+
+
+def make_active(connection: Connection, occasion: Occasion, customer_id: str) -> None:
+    """Note that there is something again."""
+    values = {"status": "active", "passive_since": None, "changed_at": occasion.now}
+    connection.execute(update(customer).where(_is(customer_id)).values(values))
+
+
+def key_of(connection: Connection, keys: Vault, customer_id: str) -> bytes:
+    """Return the key under which a customer's files are encrypted, made when the first one needs it."""
+    key = vault.new_person_key()
+    values = {"customer_id": customer_id, "wrapped": keys.wrap(key, customer_id)}
+    return key if insert_if_absent(connection, customer_key, values) else known_key(connection, keys, customer_id)
+
+
+def known_key(connection: Connection, keys: Vault, customer_id: str) -> bytes:
+    """Return that key; raises VaultRefused when it is gone."""
+    mine = select(customer_key.c.wrapped).where(customer_key.c.customer_id == customer_id)
+    wrapped = connection.execute(mine).scalar_one_or_none()
+    if wrapped is None:
+        raise VaultRefused("the key of this customer is gone")
+    return keys.unwrap(wrapped, customer_id)
+
+
+def comparable(text: str) -> str:
+    """Return text as it is compared in a search: without case, blanks made single."""
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+
+
+def search_text(values: Mapping[str, Any], number: int) -> str:
+    """Return all that a customer is found by; a phone number by its Finnish form too."""
+    parts = [str(number), *(str(values[name]) for name in _SEARCHED if values.get(name))]
+    if phone := values.get("phone"):
+        parts.append(re.sub(r"^\+358", "0", phone))
+    return comparable("\n".join(parts))
+
+
+def _is(customer_id: str) -> Any:
+    return (customer.c.id == customer_id) & customer.c.erased_at.is_(None)
+
+
+def _values(details: Details, number: int) -> dict[str, Any]:
+    values = asdict(details)
+    address = values.pop("address")
+    values |= {"email": address["email"] if address else None, "email_key": address["key"] if address else None}
+    return values | {"search_text": search_text(values, number)}

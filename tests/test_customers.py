@@ -1,0 +1,66 @@
+"""Customers in the register: numbers, searching, and what is left of one who is erased."""
+
+import pytest
+from sqlalchemy import select
+
+from consent_service import service as services
+from consent_service.ledger.evidence import Occasion
+from consent_service.models import erasure
+from consent_service.models_customers import customer
+from consent_service.people import read_address
+from consent_service.register import customers
+from consent_service.register import erasure as erasing
+from consent_service.register.customers import Details, Search
+
+
+@pytest.fixture
+def occasion(house):
+    return Occasion(services.now(), "staff:1", "console", house.service.vault)
+
+
+def details(**changed):
+    aino = {"kind": "consumer", "first_name": "Aino", "last_name": "Järvinen", "phone": "+358401234567"}
+    return Details(source="phone", language="fi", **aino | {"address": read_address("aino@example.com")} | changed)
+
+
+def found(house, words):
+    with house.service.reading() as connection:
+        return [row.number for row in customers.search(connection, Search(words)).rows]
+
+
+def test_numbers_rise_and_none_is_given_twice(house, occasion):
+    with house.service.transaction() as connection:
+        first = customers.add(connection, occasion, details(), "Heidi")
+        second = customers.add(connection, occasion, details(last_name="Korhonen"), "Heidi")
+        numbers = [customers.find(connection, customer_id).number for customer_id in (first, second)]
+        erasing.erase(connection, occasion.now, second, occasion.now.date())
+        third = customers.add(connection, occasion, details(last_name="Laine"), "Heidi")
+        numbers.append(customers.find(connection, third).number)
+    assert numbers == [1001, 1002, 1003]
+
+
+@pytest.mark.parametrize("words", ["järvinen aino", "JÄRVI", "1001", "040123", "+35840", "aino@example"])
+def test_a_customer_is_found_by_every_word_in_any_case(house, occasion, words):
+    with house.service.transaction() as connection:
+        customers.add(connection, occasion, details(), "Heidi")
+        customers.add(
+            connection, occasion, details(last_name="Muu", phone=None, address=None, first_name="Eeva"), "Heidi"
+        )
+    assert found(house, words) == [1001]
+    assert found(house, f"{words} puuttuu") == []
+
+
+def test_a_changed_customer_is_found_by_what_they_are_called_now(house, occasion):
+    with house.service.transaction() as connection:
+        aino = customers.add(connection, occasion, details(), "Heidi")
+        customers.change(connection, occasion, aino, details(last_name="Koskinen"))
+    assert found(house, "koskinen") == [1001] and found(house, "järvinen") == []
+
+
+def test_of_an_erased_customer_without_documents_only_a_note_is_left(house, occasion):
+    with house.service.transaction() as connection:
+        aino = customers.add(connection, occasion, details(), "Heidi")
+        assert erasing.erase(connection, occasion.now, aino, occasion.now.date()) == []
+    with house.service.reading() as connection:
+        assert connection.execute(select(customer)).all() == []
+        assert connection.execute(select(erasure.c.subscriber_id)).scalars().all() == [aino]
