@@ -13,6 +13,7 @@ import structlog
 from flask import Flask, Response, g, make_response, render_template, request, session
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
+from sqlalchemy.exc import DBAPIError
 
 from consent_service import access_log, database, second_steps
 from consent_service.staff_accounts import OWNER, READER, STAFF
@@ -141,7 +142,7 @@ def note(response: Response) -> Response:
         return response
     try:
         write(kind, request.endpoint or "", thing)
-    except database.UNAVAILABLE as error:
+    except DBAPIError as error:
         log.error("access not noted", request=g.get("request_id"), error=database.reason(error))
         if kind == "looked":  # nobody looks unseen
             return make_response(pages.error(503))

@@ -149,10 +149,10 @@ def require_login() -> ResponseReturnValue | None:
     """The guard of every staff page: nobody without a staff account and a session that is still good."""
     if current_user.is_authenticated and _is_session_young():
         return None
-    chosen = session.get("language")
-    session.clear()
-    if chosen:
-        session["language"] = chosen
+    if "began_at" in session:  # otherwise somebody is only halfway in, and goes on with the form that is open
+        kept = {name: session[name] for name in ("language",) if name in session}
+        session.clear()
+        session.update(kept)
     return redirect("/staff/login")
 
 
