@@ -9,7 +9,7 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
@@ -17,8 +17,10 @@ from typing import Any, BinaryIO
 
 import click
 from flask.cli import AppGroup, ScriptInfo
+from sqlalchemy import Connection
 
 from consent_service import (
+    access_log,
     chores,
     config,
     data_package,
@@ -32,6 +34,7 @@ from consent_service import (
     request_counts,
     retention,
     rotate_command,
+    staff_accounts,
     statements,
     subscriptions,
     terminal,
@@ -47,6 +50,7 @@ from consent_service.ledger import proof
 from consent_service.ledger.checkpoint import Verifier
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import timestamp as seal_time
+from consent_service.people import Address
 from consent_service.reconcile_command import reconcile
 from consent_service.restore_command import restore
 from consent_service.service import Service
@@ -222,10 +226,11 @@ def staff() -> None:
 @staff.command("add")
 @click.argument("email")
 @click.option("--name", required=True, help="The name people see in mails: who added them.")
+@click.option("--role", type=click.Choice(list(staff_accounts.ROLES)), help="Default: owner for the first, else staff.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of making one.")
 @terminal.fails_clearly
-def add_staff(email: str, name: str, password_stdin: bool) -> None:
-    """Add an account, or give one that is there a new password; prints a password it made once."""
+def add_staff(email: str, name: str, role: str | None, password_stdin: bool) -> None:
+    """Add an account, or let one that is there begin anew, with a new password; prints a password it made once."""
     from consent_service.web import accounts  # the web wing is loaded by this command only
 
     address, service = terminal.read_address(email), terminal.load_service()
@@ -234,10 +239,15 @@ def add_staff(email: str, name: str, password_stdin: bool) -> None:
         terminal.stop(f"The password needs at least {accounts.SHORTEST_PASSWORD} characters.")
     database.upgrade(service.engine)
     with service.transaction() as connection:
-        is_new = accounts.add(
-            connection, address, terminal.read_name(name), accounts.password_hash(password), services.now()
+        known = staff_accounts.find_by_address(connection, address)
+        role = role or (known.role if known else "staff" if staff_accounts.everybody(connection) else "owner")
+        colleague = staff_accounts.Colleague(address, terminal.read_name(name), role, language.DEFAULT)
+        is_new = _changed(
+            lambda: staff_accounts.add(connection, colleague, accounts.password_hash(password), services.now())
         )
-    click.echo("Added." if is_new else "The account was there: it has a new password, and its sessions have ended.")
+        _note_staff(connection, service, address, "staff add")
+    told = "The account was there: it has a new password and no second step, and its sessions have ended."
+    click.echo(f"Added, as {role}." if is_new else told)
     click.echo(f"Log in at {service.settings.public_url}/staff/login")
     if not password_stdin:
         click.echo(f"Password, shown only now: {password}")
@@ -248,16 +258,16 @@ def add_staff(email: str, name: str, password_stdin: bool) -> None:
 @terminal.fails_clearly
 def list_staff(as_json: bool) -> None:
     """List the accounts."""
-    from consent_service.web import accounts  # the web wing is loaded by this command only
-
     with terminal.load_service().reading() as connection:
-        found = list(accounts.accounts(connection))
+        found = staff_accounts.everybody(connection)
+    shown = ("email", "name", "role", "active", "created_at")
     if as_json:
-        rows = [vars(account) | {"created_at": account.created_at.isoformat()} for account in found]
+        rows = [{key: getattr(one, key) for key in shown} | {"created_at": one.created_at.isoformat()} for one in found]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return
-    for account in found:
-        click.echo(f"{account.email}  {account.name}  {'active' if account.active else 'disabled'}")
+    for one in found:
+        state = "disabled" if not one.active else "active" if one.password else "invited"
+        click.echo(f"{one.email}  {one.name}  {one.role}  {state}")
     if not found:
         click.echo("No accounts yet. Add the first one with: consent-service staff add ADDRESS --name NAME")
 
@@ -267,12 +277,27 @@ def list_staff(as_json: bool) -> None:
 @terminal.fails_clearly
 def disable_staff(email: str) -> None:
     """End an account and all its sessions at once."""
-    from consent_service.web import accounts  # the web wing is loaded by this command only
-
-    with terminal.load_service().transaction() as connection:
-        if not accounts.disable(connection, terminal.read_address(email)):
+    service, address = terminal.load_service(), terminal.read_address(email)
+    with service.transaction() as connection:
+        known = staff_accounts.find_by_address(connection, address)
+        if known is None:
             terminal.stop("There is no account with this address. See: consent-service staff list")
+        _changed(lambda: staff_accounts.end(connection, known.id, services.now()))
+        _note_staff(connection, service, address, "staff disable")
     click.echo("Disabled.")
+
+
+def _changed(change: Callable[[], Any]) -> Any:
+    try:
+        return change()
+    except staff_accounts.LastOwner:
+        terminal.stop("This is the last owner. Add another one first: consent-service staff add ADDRESS --role owner")
+
+
+def _note_staff(connection: Connection, service: Service, address: Address, what: str) -> None:
+    account = staff_accounts.find_by_address(connection, address)
+    occasion = Occasion(services.now(), "terminal", "terminal", service.vault)
+    access_log.note(connection, occasion, "changed", what, f"account:{account.id}" if account else None)
 
 
 cli.add_command(import_command.imports_group)

@@ -1,7 +1,6 @@
-"""Columns and constraints of every table but the staff's (`web/accounts.py`).
+"""Columns and constraints of the tables that have no module of their own beside this one.
 
-Plain SQLAlchemy tables, read and written with Core statements. The rules a function could forget stand here as
-constraints. No queries, no JSON shapes, no Flask.
+Plain SQLAlchemy tables; the rules a function could forget are constraints. No queries, no JSON shapes, no Flask.
 """
 
 from datetime import UTC, datetime
@@ -284,6 +283,7 @@ outbox_message = Table(
     Column("import_row_id", Count, ForeignKey("import_row.id")),
     Column("contact_message_id", ForeignKey("contact_message.id")),
     Column("contact_id", String(20)),  # of a contact there that is nobody's here
+    Column("staff_id", ForeignKey("staff.id")),
     Column("created_at", UtcDateTime, nullable=False),
     Column("counted_at", UtcDateTime),  # since when it counts against what the whole service may send
     Column("due_at", UtcDateTime, nullable=False),

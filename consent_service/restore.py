@@ -34,7 +34,7 @@ from consent_service.models_there import pulse, reconcile_run
 from consent_service.reconcile import Comparison
 from consent_service.service import Service
 
-OURS = {*metadata.tables, "staff", "role", "staff_role"}  # those of staff are made in the web wing
+OURS = {*metadata.tables, "role", "staff_role"}  # those two are in older backups
 RESTORING = "restoring"
 NOT_SENT = "not sent: a backup was put back, and it may have been sent before"
 NEW_KEY = (

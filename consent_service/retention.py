@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, delete, func, select, update
 
-from consent_service import api_answers, contact_messages, cookie_choices, import_rows
+from consent_service import access_log, api_answers, contact_messages, cookie_choices, import_rows, staff_accounts
 from consent_service import erasure as erasing
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger.evidence import Occasion
@@ -29,6 +29,7 @@ from consent_service.models import suppression as suppressed
 from consent_service.models_api import api_answer
 from consent_service.models_inbox import contact_message
 from consent_service.models_site import cookie_choice
+from consent_service.models_staff import access, staff
 from consent_service.models_there import deleted_contact, held_there, reconcile_run, taken_off
 
 PURGE, NOON = "purge", time(12, tzinfo=HELSINKI)  # what the day's purge is noted as, and when it is to be done
@@ -166,6 +167,10 @@ def _close_tech(connection: Connection, occasion: Occasion, rule: str, keys: Seq
 
 def _has_expired(now: datetime, after: timedelta) -> Any:
     return cookie_choice.c.expires_at <= now - after
+
+
+def _forget_staff(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
+    staff_accounts.forget(connection, keys)
 
 
 def _delete(column: Column[Any]) -> Callable[[Connection, Occasion, str, Sequence[Any]], None]:
@@ -336,6 +341,24 @@ RULES = (
         mark("To show what you were told and what you answered. It is not joined to your name, address or network."),
         timedelta(days=365),
         end=End(cookie_choice.c.event_id, _has_expired, cookie_choices.forget, cookie_choice.c.expires_at),
+    ),
+    Rule(
+        access_log.RULE,
+        mark("Who of our staff opened or changed your data and when, under random numbers, without a name or address"),
+        mark("five years"),
+        mark("To find out, if you ask, whether somebody looked without a reason."),
+        timedelta(days=5 * 365 + 1),
+        end=End(
+            access.c.event_id, lambda now, after: access.c.noted_at <= now - after, access_log.forget, access.c.noted_at
+        ),
+    ),
+    Rule(
+        staff_accounts.RULE,
+        mark("The account of somebody who has left our staff: name and address"),
+        mark("five years after it ended"),
+        mark("To tell who is meant by the numbers in the log of who opened what."),
+        timedelta(days=5 * 365 + 1),
+        end=End(staff.c.id, lambda now, after: staff.c.ended_at <= now - after, _forget_staff, staff.c.ended_at),
     ),
     Rule(
         "outbox",

@@ -16,6 +16,7 @@ from itsdangerous import BadData, URLSafeSerializer
 FORM_LIFETIME = timedelta(hours=24)
 CLOCK_SKEW = timedelta(minutes=5)
 MY_DATA_LIFETIME = timedelta(hours=1)
+STAFF_LIFETIMES = {"staff_invitation": timedelta(days=2), "staff_recovery": timedelta(minutes=30)}
 
 
 class TokenRefused(Exception):
@@ -33,6 +34,14 @@ class MyDataLink:
     subscriber_id: str
     address_mark: str
     until: datetime
+
+
+@dataclass(frozen=True)
+class StaffLink:
+    """Whose account a mailed link opens, and the state of the account it was made for."""
+
+    account_id: str
+    state: str
 
 
 class MyDataLinkExpired(Exception):
@@ -77,6 +86,7 @@ class Tokens:
         self._form = _serializer(oldest_first, "form")
         self._my_data = _serializer(oldest_first, "my-data")
         self._waiting = _serializer(oldest_first, "waiting")
+        self._staff = {kind: _serializer(oldest_first, kind) for kind in STAFF_LIFETIMES}
 
     def for_confirmation(self, confirmation_id: str) -> str:
         """Return the token of a confirmation link; how long it lives stands in the confirmation itself."""
@@ -111,6 +121,21 @@ class Tokens:
         if self._clock() > link.until:
             raise MyDataLinkExpired(link)
         return link
+
+    def for_staff(self, kind: str, account_id: str, state: str) -> str:
+        """Return the token of a link to set the password of an account; `kind` is one of `STAFF_LIFETIMES`."""
+        return str(self._staff[kind].dumps([account_id, state, int(self._clock().timestamp())]))
+
+    def read_staff(self, kind: str, token: str) -> StaffLink:
+        """Return whose account a link opens; raises TokenRefused, also when its time is up."""
+        try:
+            account_id, state, seconds = _read(self._staff[kind], token)
+            age = self._clock() - datetime.fromtimestamp(seconds, UTC)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise TokenRefused from error
+        if not -CLOCK_SKEW <= age <= STAFF_LIFETIMES[kind]:
+            raise TokenRefused
+        return StaffLink(str(account_id), str(state))
 
     def for_waiting(self) -> str:
         """Return a token that says since when somebody has been waiting: since now."""

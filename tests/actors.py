@@ -2,6 +2,7 @@
 
 from consent_service.language import language
 from consent_service.people import read_address
+from consent_service.staff_accounts import OWNER
 from tests.household import Household
 from tests.page import Page
 from tests.servers.smtp import Received
@@ -98,10 +99,10 @@ class Staff:
 
     PASSWORD = "a long enough password"
 
-    def __init__(self, house: Household, email: str = "heidi@keinuma.example", name: str = "Heidi"):
+    def __init__(self, house: Household, email: str = "heidi@keinuma.example", name: str = "Heidi", role: str = OWNER):
         self.house, self.email, self.name = house, email, name
         self.http = house.http
-        house.add_staff(email, name, self.PASSWORD)
+        house.add_staff(email, name, self.PASSWORD, role)
 
     def log_in(self, password: str | None = None) -> Page:
         page = self.house.get("/staff/login?lang=fi", self.http)

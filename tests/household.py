@@ -15,7 +15,7 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from consent_service import config, drift, erasure, relay, subscriptions
+from consent_service import config, drift, erasure, relay, staff_accounts, subscriptions
 from consent_service import service as services
 from consent_service.chores import Chores
 from consent_service.config import Settings
@@ -25,10 +25,11 @@ from consent_service.delivery.relaying import Channel, Relay
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.models import confirmation, consent_event, metadata, outbox_message, subscriber
+from consent_service.models_staff import access
 from consent_service.people import read_address
 from consent_service.reconcile import Comparison
 from consent_service.service import Service
-from consent_service.web import accounts, create_app
+from consent_service.web import create_app
 from tests import made_once
 from tests.page import Page
 from tests.servers.activecampaign import ActiveCampaign
@@ -131,9 +132,34 @@ class Household:
         for channel in self.channels:
             channel.close()
 
-    def add_staff(self, email: str, name: str, password: str) -> None:
+    def add_staff(self, email: str, name: str, password: str, role: str = staff_accounts.OWNER) -> None:
+        colleague = staff_accounts.Colleague(read_address(email), name, role, "fi")
         with self.app.app_context(), self.service.transaction() as connection:
-            accounts.add(connection, read_address(email), name, made_once.password_hash(password), services.now())
+            staff_accounts.add(connection, colleague, made_once.password_hash(password), services.now())
+
+    def invited(self, email: str, name: str = "Elina", role: str = staff_accounts.STAFF, code: str = "fi"):
+        """The account of somebody just invited."""
+        colleague = staff_accounts.Colleague(read_address(email), name, role, code)
+        with self.service.transaction() as connection:
+            staff_accounts.invite(connection, colleague, services.now())
+        return self.account(email)
+
+    def invitation(self, email: str) -> str:
+        """The token of the link that somebody just invited gets."""
+        account = self.invited(email)
+        return self.service.tokens.for_staff(staff_accounts.INVITATION, account.id, account.link_state)
+
+    def looks(self, who) -> set[str]:
+        """The ids of the events that say what somebody of the staff looked at."""
+        actor = f"staff:{self.account(who.email).id}"
+        with self.service.reading() as connection:
+            found = select(access.c.event_id, consent_event.c.core_plain).join(consent_event)
+            rows = connection.execute(found.where(access.c.actor == actor)).all()
+        return {row.event_id for row in rows if evidence.read_plain(row.core_plain).payload["kind"] == "looked"}
+
+    def account(self, email: str):
+        with self.service.reading() as connection:
+            return staff_accounts.find_by_address(connection, read_address(email))
 
     def person(self, email: str):
         with self.service.reading() as connection:

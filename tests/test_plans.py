@@ -124,4 +124,4 @@ def test_every_reference_is_found_from_its_other_end():
     assert missing == []
 
 
-NEVER_DELETED = {"shown_text", "consent_event", "import_batch", "staff", "role"}
+NEVER_DELETED = {"shown_text", "consent_event", "import_batch"}

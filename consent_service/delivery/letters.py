@@ -20,7 +20,17 @@ from consent_service import contact_messages, design, statements
 from consent_service import language as languages
 from consent_service.config import TEMPLATES
 from consent_service.controller import Controller
-from consent_service.delivery import allowance, caps, departures, moves, outbox, owner_letters, suppression
+from consent_service.delivery import (
+    account_letters,
+    allowance,
+    caps,
+    departures,
+    moves,
+    outbox,
+    owner_letters,
+    suppression,
+)
+from consent_service.delivery.account_letters import AccountLetters
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.mail import Letter
 from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
@@ -113,6 +123,8 @@ class Letters:
         """Return the letter of a message, Nothing when its reason has passed, Hold when it must wait."""
         if message.kind in owner_letters.KINDS:
             return self.owner.load(connection, message, now)
+        if message.kind in account_letters.KINDS:
+            return AccountLetters(self._write, self.public_url, self.tokens).load(connection, message)
         if message.kind == departures.ERASED:
             return self._to_erased(connection, message, now)
         if message.kind == LIST_DATA:

@@ -41,6 +41,7 @@ class Message:
     import_row_id: int | None
     contact_message_id: str | None
     contact_id: str | None
+    staff_id: str | None
     created_at: datetime
     counted_at: datetime | None
     attempts: int
@@ -127,6 +128,7 @@ def enqueue(
     import_row_id: int | None = None,
     contact_message_id: str | None = None,
     contact_id: str | None = None,
+    staff_id: str | None = None,
     not_before: datetime | None = None,
 ) -> None:
     """Add a message to the outbox, and wake the person's earlier ones in this lane that wait for another try."""
@@ -143,6 +145,7 @@ def enqueue(
         "import_row_id": import_row_id,
         "contact_message_id": contact_message_id,
         "contact_id": contact_id,
+        "staff_id": staff_id,
         "created_at": now,
         "due_at": not_before or now,
     }

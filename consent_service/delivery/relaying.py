@@ -35,7 +35,7 @@ FIRST_PAUSE_S = 120
 AT_ONCE = timedelta(seconds=2)  # so old may be what was read for a message when it leaves
 MESSAGE_COLUMNS = (
     "id", "key", "lane", "kind", "subscriber_id", "confirmation_id", "departure_id",
-    "bulk_id", "import_row_id", "contact_message_id", "contact_id", "created_at", "counted_at",
+    "bulk_id", "import_row_id", "contact_message_id", "contact_id", "staff_id", "created_at", "counted_at",
 )  # fmt: skip
 
 log = structlog.get_logger()

@@ -22,9 +22,11 @@ from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault, VaultRefused
 from consent_service.models import checkpoint, consent_event, erased_leaf, log_tile, shown_text
 from consent_service.models_site import cookie_choice
+from consent_service.models_staff import access
 
 SKEW = timedelta(minutes=5)  # between clocks, and between an event's time and its commit
 LONGEST_UNSEALED = timedelta(hours=1)
+NOTED = ("looked", "changed", "entered", "refused")  # the kinds of events of the log of access
 LONGEST_UNLISTED = timedelta(hours=48)  # a day's erasures are listed together in one sealed event
 
 
@@ -187,12 +189,14 @@ def _check_waiting(found: Audit) -> None:
 def _check_emptied(found: Audit) -> None:
     """A leaf without a payload is covered by a sealed event that lists what was erased, or will be within two days."""
     listed: set[str] = set()
-    kept = (cookie_choice.c.choice_id, cookie_choice.c.sequence)
-    plain = select(consent_event, *kept).outerjoin(cookie_choice).where(consent_event.c.core_plain.is_not(None))
+    kept = (cookie_choice.c.choice_id, cookie_choice.c.sequence, access.c.actor, access.c.noted_at)
+    beside = consent_event.outerjoin(cookie_choice).outerjoin(access, access.c.event_id == consent_event.c.id)
+    plain = select(consent_event, *kept).select_from(beside).where(consent_event.c.core_plain.is_not(None))
     for row in found.stream(plain):
         if payload := _plain(found, row):
             listed |= _listed(payload)
             _check_choice(found, row, payload)
+            _check_access(found, row, payload)
     recent = erased_leaf.c.erased_at > found.now - LONGEST_UNLISTED
     listed |= set(found.connection.execute(select(erased_leaf.c.event_id).where(recent)).scalars())
     nobody = consent_event.c.subscriber_id.is_(None) & consent_event.c.core_plain.is_(None)
@@ -229,6 +233,13 @@ def _check_choice(found: Audit, row: Row[Any], payload: Payload) -> None:
     if told != (row.choice_id, row.sequence):
         found.find("row changed", "the row of a cookie choice is not what its event tells", row.id, row.log_index)
     check_named_texts(found, row, payload)
+
+
+def _check_access(found: Audit, row: Row[Any], payload: Payload) -> None:
+    """What staff did is found by who did it and when, exactly as its event says; nothing else is found."""
+    told = (payload["actor"], row.recorded_at) if payload.get("kind") in NOTED else (None, None)
+    if told != (row.actor, row.noted_at):
+        found.find("row changed", "the row of the log of access is not what its event tells", row.id, row.log_index)
 
 
 def _check_texts(found: Audit) -> None:

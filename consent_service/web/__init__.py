@@ -24,13 +24,14 @@ from consent_service.config import PACKAGE, TEMPLATES, Settings
 from consent_service.rate_limit import RateLimit
 from consent_service.service import Service
 from consent_service.tokens import TokenRefused
-from consent_service.web import accounts, origins, pages, problems
+from consent_service.web import access, accounts, origins, pages, problems
 from consent_service.web.api import api
 from consent_service.web.console import console
 from consent_service.web.contact import contact
 from consent_service.web.cookies import cookies
 from consent_service.web.development import development
 from consent_service.web.embed import embed
+from consent_service.web.entrance import entrance
 from consent_service.web.evidence import evidence
 from consent_service.web.health import health
 from consent_service.web.metrics import count_requests, metrics
@@ -67,8 +68,9 @@ def create_app(service: Service) -> Flask:
         accounts.install(app, service)
         app.before_request(CSRFProtect(app).protect)
     pages.install(app)
-    doors = (public, contact, my_data, embed, statement, evidence, cookies, console, webhooks, api, health, metrics)
-    for door in (*doors, *([development] if service.settings.is_development else [])):
+    access.install(app)
+    doors = (public, contact, my_data, embed, statement, evidence, cookies, webhooks, api, health, metrics)
+    for door in (*doors, entrance, console, *([development] if service.settings.is_development else [])):
         app.register_blueprint(door)
     app.add_url_rule("/", "root", lambda: redirect(pages.link_to("public.show_subscribe")))
     _errors(app)
@@ -127,7 +129,8 @@ def _check_form() -> ResponseReturnValue | None:
 
 
 def _add_headers(response: Response) -> Response:
-    response.headers.setdefault("Content-Security-Policy", POLICY)
+    script = "; script-src 'self'" if g.get("runs_script") else ""  # pages of staff that ask for a passkey
+    response.headers.setdefault("Content-Security-Policy", f"{POLICY}{script}")
     place = urlsplit(response.location) if response.location else None
     # The router's own redirects repeat the Host header, which anybody can set.
     if place and place.netloc == request.host:

@@ -1,19 +1,18 @@
-"""Staff accounts and how they log in; their tables live here, so that `models` stays free of Flask.
+"""How the company's own people log in, and for how long.
 
 Flask-Security does the checking (argon2, uniform answers, sessions bound to a value that logging out changes). Ours are
-the limits: thirty idle minutes, twelve hours in all, and few tries. Must not decide consent.
+the limits: thirty idle minutes, twelve hours in all, few tries, and a second step for whoever has set one up.
 """
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from flask import Flask, Request, Response, abort, current_app, g, redirect, render_template, request, session
+from flask import Flask, Request, Response, abort, current_app, g, redirect, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_login import user_logged_out
@@ -24,73 +23,42 @@ from flask_security import (
     UserMixin,
     current_user,
     hash_password,
+    login_user,
     user_authenticated,
 )
 from flask_security.forms import LoginForm
-from sqlalchemy import Boolean, Column, Connection, ForeignKey, String, Table, select, update
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, scoped_session, sessionmaker
+from flask_security.tf_plugin import TfPlugin
+from sqlalchemy import update
+from sqlalchemy.orm import DeclarativeBase, scoped_session, sessionmaker
 
+from consent_service import access_log, second_steps
 from consent_service import language as languages
-from consent_service.database import insert_if_absent
-from consent_service.models import UtcDateTime, metadata
-from consent_service.people import LONGEST_ADDRESS, Address, AddressRefused, read_address
+from consent_service.models import metadata
+from consent_service.models_staff import staff
+from consent_service.people import LONGEST_ADDRESS
 from consent_service.rate_limit import RateLimit
 from consent_service.service import Service
-from consent_service.web.visitor import network
+from consent_service.web import passkeys, tries
+from consent_service.web.visitor import occasion
 
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=12)
-LOGIN_LIMIT = "5/5 minutes;30/hour"  # failures only, of a network and of an account
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 256
-ROLE = "staff"
-STAFF_PAGES = ("security", "console")  # the blueprints of the login, and of everything behind it
+SECOND_STEP_WITHIN = timedelta(minutes=10)
+STAFF_PAGES = ("security", "entrance", "console")  # the blueprints of the login, around it, and of everything behind it
 
 
 class Base(DeclarativeBase):
-    """Staff tables share the migrations and naming of the others."""
+    """The staff's table shares the metadata of the others."""
 
     metadata = metadata
 
 
-staff_role = Table(
-    "staff_role",
-    metadata,
-    Column("staff_id", ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True),
-    Column("role_id", ForeignKey("role.id", ondelete="CASCADE"), primary_key=True),
-)
-
-
-class Role(Base, RoleMixin):
-    """What a member of staff may do."""
-
-    __tablename__ = "role"
-    id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    name: Mapped[str] = mapped_column(String(40), unique=True)
-
-
 class Staff(Base, UserMixin):
-    """A person of the company who may log in."""
+    """A person of the company who may log in, as Flask-Security wants one."""
 
-    __tablename__ = "staff"
-    id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    email: Mapped[str] = mapped_column(String(320), unique=True)
-    name: Mapped[str] = mapped_column(String(100))
-    password: Mapped[str] = mapped_column(String(255))
-    active: Mapped[bool] = mapped_column(Boolean)
-    fs_uniquifier: Mapped[str] = mapped_column(String(64), unique=True)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    roles: Mapped[list[Role]] = relationship(secondary=staff_role, lazy="selectin")
-
-
-@dataclass(frozen=True)
-class Account:
-    """A staff account as it is listed."""
-
-    email: str
-    name: str
-    active: bool
-    created_at: datetime
+    __table__ = staff
 
 
 class StaffSessions(SecureCookieSessionInterface):
@@ -112,6 +80,19 @@ class StaffLoginForm(LoginForm):
     """Address and password; a staff session is never remembered beyond its twelve hours."""
 
     remember = None
+
+
+class SecondStep(TfPlugin):
+    """Where Flask-Security leads after a right password: on to our own page, if the account has a second step."""
+
+    def tf_enter(self, user: Any, remember_me: bool | None, primary_authn_via: str, next_loc: str | None) -> Any:
+        """Return the way to the second step; None when the password alone opens the account."""
+        service: Service = current_app.extensions["consent-service"]
+        with service.reading() as connection:
+            if not second_steps.is_set_up(connection, user):
+                return None
+        session["second_step"] = [user.fs_uniquifier, int(datetime.now(UTC).timestamp())]
+        return redirect("/staff/login/second-step")
 
 
 def session_key(secret: str) -> str:
@@ -136,15 +117,19 @@ def install(app: Flask, service: Service) -> None:
         PERMANENT_SESSION_LIFETIME=IDLE,
     )
     sessions = scoped_session(sessionmaker(service.engine))
-    security = Security(app, SQLAlchemySessionUserDatastore(sessions, Staff, Role), login_form=StaffLoginForm)
+    people = SQLAlchemySessionUserDatastore(sessions, Staff, RoleMixin)  # a role is a column of the account
+    security = Security(app, people, login_form=StaffLoginForm)
+    security.two_factor_plugins = SecondStep()
+    security.login_context_processor(lambda: {"asked": passkeys.to_show()})
     security.want_json(lambda _: False)  # staff log in with the form and a session: no JSON, no tokens
     app.login_manager.request_loader(lambda _: None)  # type: ignore[attr-defined]
-    app.extensions["login-limit"] = RateLimit(service.settings.redis_url, LOGIN_LIMIT)
+    app.extensions["login-limit"] = RateLimit(service.settings.redis_url, tries.LIMIT)
     app.teardown_appcontext(lambda _: sessions.remove())
     app.before_request(_remember_language)
     app.before_request(_limit_tries)
     app.after_request(_count_failure)
     user_authenticated.connect(_begin_session, app)
+    user_authenticated.connect(_note_login, app)
     user_logged_out.connect(_end_sessions, app)
 
 
@@ -161,43 +146,14 @@ def for_staff_only(app: Flask) -> Iterator[None]:
 
 
 def require_login() -> ResponseReturnValue | None:
-    """The guard of every staff page: nobody without a staff account, a role, and a session that is still good."""
-    if current_user.is_authenticated and current_user.has_role(ROLE) and _is_session_young():
+    """The guard of every staff page: nobody without a staff account and a session that is still good."""
+    if current_user.is_authenticated and _is_session_young():
         return None
-    chosen = session.get("language")
-    session.clear()
-    if chosen:
-        session["language"] = chosen
+    if "began_at" in session:  # otherwise somebody is only halfway in, and goes on with the form that is open
+        kept = {name: session[name] for name in ("language",) if name in session}
+        session.clear()
+        session.update(kept)
     return redirect("/staff/login")
-
-
-def add(connection: Connection, address: Address, name: str, password_hash: str, now: datetime) -> bool:
-    """Add a staff account and return True; give one that was there this name and password and return False.
-
-    Either way the account is enabled, and no session from before goes on.
-    """
-    given = {"name": name, "password": password_hash, "active": True, "fs_uniquifier": uuid.uuid4().hex}
-    account = {"id": str(uuid.uuid4()), "email": address.key, "created_at": now}
-    is_new = insert_if_absent(connection, metadata.tables["staff"], given | account)
-    if not is_new:
-        connection.execute(update(Staff).where(Staff.email == address.key).values(**given))
-    insert_if_absent(connection, metadata.tables["role"], {"id": str(uuid.uuid4()), "name": ROLE})
-    staff_id = connection.execute(select(Staff.id).where(Staff.email == address.key)).scalar_one()
-    role_id = connection.execute(select(Role.id).where(Role.name == ROLE)).scalar_one()
-    insert_if_absent(connection, staff_role, {"staff_id": staff_id, "role_id": role_id})
-    return is_new
-
-
-def accounts(connection: Connection) -> Iterable[Account]:
-    """Return every staff account by address."""
-    rows = connection.execute(select(Staff.email, Staff.name, Staff.active, Staff.created_at).order_by(Staff.email))
-    return [Account(*row) for row in rows]
-
-
-def disable(connection: Connection, address: Address) -> bool:
-    """End an account and every session of it; False when there is none with this address."""
-    values = {"active": False, "fs_uniquifier": uuid.uuid4().hex}
-    return connection.execute(update(Staff).where(Staff.email == address.key).values(**values)).rowcount == 1
 
 
 def password_hash(password: str) -> str:
@@ -205,6 +161,33 @@ def password_hash(password: str) -> str:
     security: Security = current_app.extensions["security"]
     hashed: str = hash_password(security.password_util.normalize(password))
     return hashed
+
+
+def is_password(account: Staff, password: str) -> bool:
+    """Whether this is the account's password."""
+    security: Security = current_app.extensions["security"]
+    return len(password) <= LONGEST_PASSWORD and bool(
+        account.verify_and_update_password(security.password_util.normalize(password))
+    )
+
+
+def halfway() -> Any:
+    """Whoever has given the right password and has still to take the second step, for ten minutes."""
+    uniquifier, since = session.get("second_step", ["", 0])
+    is_late = datetime.now(UTC) - datetime.fromtimestamp(since, UTC) > SECOND_STEP_WITHIN
+    security: Security = current_app.extensions["security"]
+    found = None if is_late or not uniquifier else security.datastore.find_user(fs_uniquifier=uniquifier)
+    return found if found and found.active else None
+
+
+def let_in(account_id: str, way: str) -> None:
+    """Begin the session of an account that is in use; `way` is what it was opened with."""
+    security: Security = current_app.extensions["security"]
+    session.pop("second_step", None)
+    account = security.datastore.find_user(id=account_id)
+    if account is None or not account.active:
+        abort(403)
+    login_user(account, remember=False, authn_via=[way])
 
 
 def _is_session_young() -> bool:
@@ -215,22 +198,20 @@ def _is_session_young() -> bool:
 def _begin_session(_app: Flask, user: Staff, **_: object) -> None:
     session.pop("csrf_token", None)  # whoever planted the cookie from before the login knows that one
     session.permanent = True
-    session["began_at"] = int(datetime.now(UTC).timestamp())
+    session["began_at"] = session["proved_at"] = int(datetime.now(UTC).timestamp())
+
+
+def _note_login(_app: Flask, user: Staff, **_: object) -> None:
+    service: Service = current_app.extensions["consent-service"]
+    with service.transaction() as connection:
+        access_log.note(connection, occasion(f"staff:{user.id}", "console"), "entered", "login")
 
 
 def _end_sessions(_app: Flask, user: Staff, **_: object) -> None:
     """Make the cookie of this session, and of every other of the account, worthless (it names the old value)."""
     service: Service = current_app.extensions["consent-service"]
     with service.transaction() as connection:
-        connection.execute(update(Staff).where(Staff.id == user.id).values(fs_uniquifier=uuid.uuid4().hex))
-
-
-def _account(typed: str) -> str:
-    """The account meant, however it is spelt: the login itself reads wide letters and odd dots as the plain ones."""
-    try:
-        return read_address(typed).key
-    except AddressRefused:
-        return typed.strip().lower()
+        connection.execute(update(staff).where(staff.c.id == user.id).values(fs_uniquifier=uuid.uuid4().hex))
 
 
 def _remember_language() -> None:
@@ -240,29 +221,16 @@ def _remember_language() -> None:
     g.language = languages.choose(session.get("language"), [tag for tag, _ in request.accept_languages])
 
 
-def _triers() -> list[str]:
-    service: Service = current_app.extensions["consent-service"]
-    sources = (network(request.remote_addr), _account(request.form.get("email", "")))
-    return [service.vault.address_hash(f"login:{source}") for source in sources]
-
-
 def _limit_tries() -> ResponseReturnValue | None:
     if request.endpoint != "security.login" or request.method != "POST":
         return None
     if len(request.form.get("email", "")) > LONGEST_ADDRESS or len(request.form.get("password", "")) > LONGEST_PASSWORD:
         abort(400)
-    limit: RateLimit = current_app.extensions["login-limit"]
-    waits = [wait for who in _triers() if (wait := limit.wait("login", who))]
-    if not waits:
-        return None
-    minutes = -(-max(waits) // 60)
-    return render_template("public/too_many.html", minutes=minutes), 429, {"Retry-After": str(max(waits))}
+    return tries.too_many(request.form.get("email", ""))
 
 
 def _count_failure(response: Response) -> Response:
     """Count a try that only showed the form again; logging in leads elsewhere, and one without a token is none."""
     if request.endpoint == "security.login" and request.method == "POST" and response.status_code == 200:
-        limit: RateLimit = current_app.extensions["login-limit"]
-        for who in _triers():
-            limit.count("login", who)
+        tries.count(request.form.get("email", ""))
     return response

@@ -22,6 +22,8 @@ KINDS = {
     "owner_held": mark("Notice to the owner"),
     "anchor": mark("The day's checkpoint to the owner"),
     "digest": mark("The week's digest to the owner"),
+    "staff_invitation": mark("Invitation of a colleague"),
+    "staff_recovery": mark("A colleague's link to set a new password"),
     "sync": mark("Update to ActiveCampaign"),
     "look": mark("A look at the status at ActiveCampaign"),
     "readdress": mark("New address to ActiveCampaign"),

@@ -9,18 +9,16 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 import time_machine
 
-from consent_service import api_keys
 from consent_service import service as services
+from consent_service import staff_accounts
 from consent_service.language import language
-from consent_service.models_inbox import contact_message
-from consent_service.people import read_address
 from consent_service.web import accounts
 from tests import made_once
 from tests.actors import Staff, Visitor, fi
 from tests.household import SECRET
+from tests.staff_pages import is_open, staff_pages
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE")
-OPEN_TO_ALL = {"security.login"}
 WRONG = fi("That address and password do not go together.")
 OUT = fi("Log out")
 
@@ -39,20 +37,6 @@ def heidi(house):
 def clock():
     with time_machine.travel(services.now(), tick=False) as traveller:
         yield traveller
-
-
-def staff_pages(house):
-    """Every address under /staff, with somebody and something that exist, and the methods it takes."""
-    key_id = api_keys.new_id()
-    with house.service.transaction() as connection:
-        api_keys.make(connection, key_id, "Kotisivut", frozenset({"read"}), "Heidi", services.now())
-    Visitor(house, "kirjoittaja@example.com").write()
-    [written], known = house.rows(contact_message), {"key_id": key_id, "run_id": 1}
-    known |= {"subscriber_id": house.person("aino@example.com").id, "message_id": house.messages()[0].id}
-    for rule in house.app.url_map.iter_rules():
-        if rule.rule.startswith("/staff"):
-            values = known | {"message_id": written.id} if "contact-messages" in rule.rule else known
-            yield rule, rule.build({name: values[name] for name in rule.arguments})[1]
 
 
 def with_cookie(house, cookie, path="/staff/"):
@@ -96,14 +80,15 @@ def test_no_staff_page_opens_without_a_login_by_any_method(house, heidi):
     aino = Visitor(house, first="Kanerva", last="Salamyhkä")
     aino.subscribe()
     house.deliver()
-    pages, before = list(staff_pages(house)), house.everything()
+    pages = list(staff_pages(house))
     stranger = house.http
     form_token = token(house.get("/staff/login", stranger))
     cookie = {"Cookie": f"staff={stranger.cookies['staff']}"}
+    before = house.everything()
     told = re.compile(r"Kanerva|Salamyhk|aino@|heidi@keinuma\.example|Heidi")
     seen = set()
     for rule, path in pages:
-        for method in METHODS if rule.endpoint not in OPEN_TO_ALL else ():
+        for method in METHODS if not is_open(rule) else ():
             for data in (None, {"csrf_token": form_token}):
                 answer = house.http.request(method, house.url + path, data=data, headers=cookie, allow_redirects=False)
                 assert answer.status_code in (302, 400, 405) or (method, answer.content) == ("OPTIONS", b"")
@@ -164,7 +149,7 @@ def test_a_password_outlives_the_rotation_of_the_keys(open_house, tmp_path):
 def test_the_answer_to_a_wrong_try_is_the_same_whatever_is_wrong(house, heidi):
     gone = Staff(house, "gone@keinuma.example", "Gone")
     with house.service.transaction() as connection:
-        accounts.disable(connection, read_address(gone.email))
+        staff_accounts.end(connection, house.account(gone.email).id, services.now())
     answers = {}
     for email, password in (
         (heidi.email, "wrong password"),
@@ -351,8 +336,9 @@ def test_a_disabled_account_is_out_at_once(house, heidi):
     heidi.log_in()
     cookie = heidi.http.cookies["staff"]
     assert is_let_in(house, cookie)
+    Staff(house, "elina@keinuma.example", "Elina")
     with house.service.transaction() as connection:
-        assert accounts.disable(connection, read_address(heidi.email))
+        staff_accounts.end(connection, house.account(heidi.email).id, services.now())
     assert not is_let_in(house, cookie)
     assert WRONG in heidi.log_in().words
 

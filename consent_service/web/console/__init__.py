@@ -1,15 +1,28 @@
 """Everything behind the login of staff, each matter in a file of its own.
 
-Every page asks for a login first; nothing here makes anybody active. Contains no rule.
+Every page asks for a login first, and for the role that `web.access` says; nothing here makes anybody active.
+Contains no rule.
 """
 
 from flask import Blueprint
 
-from consent_service.web.accounts import require_login
-from consent_service.web.console import api_keys, connection, contact_messages, overview, queue, rights, subscribers
+from consent_service.web import access
+from consent_service.web.console import (
+    accounts,
+    api_keys,
+    connection,
+    contact_messages,
+    my_account,
+    overview,
+    proof,
+    queue,
+    rights,
+    subscribers,
+)
 
 console = Blueprint("console", __name__, url_prefix="/staff")
-console.before_request(require_login)
+console.before_request(access.guard)
+console.after_request(access.note)
 console.register_blueprint(overview.overview)
 console.register_blueprint(subscribers.pages)
 console.register_blueprint(queue.queue)
@@ -17,3 +30,6 @@ console.register_blueprint(rights.rights)
 console.register_blueprint(connection.connection)
 console.register_blueprint(api_keys.keys)
 console.register_blueprint(contact_messages.contact_messages)
+console.register_blueprint(accounts.accounts)
+console.register_blueprint(my_account.my_account)
+console.register_blueprint(proof.proof)

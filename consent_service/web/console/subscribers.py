@@ -6,7 +6,7 @@ Nothing here makes anybody active. Contains no rule.
 from datetime import date
 from typing import Any, cast
 
-from flask import Blueprint, abort, redirect, render_template, request
+from flask import Blueprint, abort, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from flask_wtf import FlaskForm
@@ -103,6 +103,7 @@ def add() -> ResponseReturnValue:
     with service().transaction() as connection:
         result = subscriptions.add_by_staff(connection, _occasion(), ask, service().address_limit)
     if isinstance(result, Asked):
+        g.about = f"subscriber:{result.subscriber_id}"
         return redirect(link_to("console.subscribers.show", subscriber_id=result.subscriber_id, added="1"))
     return _add_page(form, _why_not(result)), 409
 

@@ -1,0 +1,166 @@
+"""Who may open which page of staff: one table, the guard that reads it, and the log of what was looked at and changed.
+
+An endpoint that stands in no row is refused for everybody. `fresh` pages ask for the password, or a passkey, once more
+when it was longer ago than ten minutes. What shows or changes one person is noted in the sealed log; a look that
+cannot be noted is not shown. Contains no other rule.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+from flask import Flask, Response, g, make_response, render_template, request, session
+from flask.typing import ResponseReturnValue
+from flask_security import current_user
+from sqlalchemy.exc import DBAPIError
+
+from consent_service import access_log, database, second_steps
+from consent_service.staff_accounts import OWNER, READER, STAFF
+from consent_service.web import accounts, pages, passkeys
+from consent_service.web.visitor import occasion, service
+
+FRESH_FOR = timedelta(minutes=10)
+RANKS = {READER: 0, STAFF: 1, OWNER: 2}
+PROOF = "proof_"  # how the fields of the page that asks once more begin
+NOT_NOTED = ("console.proof.prove", "console.proof.show")
+KINDS: dict[str, access_log.Kind] = {"GET": "looked", "POST": "changed"}
+THINGS = {"message_id": "contact_message"}  # others are called as their id in the address
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The least role an endpoint is for, and whether whoever opens it has to have shown lately that it is them."""
+
+    role: str
+    fresh: bool = False
+
+
+NEEDS = {
+    "console.overview.show": Needs(READER),
+    "console.subscribers.show_all": Needs(READER),
+    "console.subscribers.show": Needs(READER),
+    "console.subscribers.show_add": Needs(STAFF),
+    "console.subscribers.add": Needs(STAFF),
+    "console.subscribers.show_evidence": Needs(STAFF, fresh=True),
+    "console.rights.show_hold": Needs(STAFF),
+    "console.rights.hold": Needs(STAFF),
+    "console.rights.show_release": Needs(STAFF),
+    "console.rights.release": Needs(STAFF),
+    "console.rights.show_erase": Needs(STAFF, fresh=True),
+    "console.rights.erase": Needs(STAFF, fresh=True),
+    "console.rights.show_there": Needs(READER),
+    "console.rights.fetch_there": Needs(STAFF),
+    "console.contact_messages.show_all": Needs(READER),
+    "console.contact_messages.show": Needs(READER),
+    "console.contact_messages.close": Needs(STAFF),
+    "console.contact_messages.reopen": Needs(STAFF),
+    "console.contact_messages.show_erase": Needs(STAFF, fresh=True),
+    "console.contact_messages.erase": Needs(STAFF, fresh=True),
+    "console.queue.show": Needs(READER),
+    "console.queue.retry": Needs(STAFF),
+    "console.queue.set_aside": Needs(STAFF),
+    "console.connection.show": Needs(READER),
+    "console.connection.show_run": Needs(READER),
+    "console.connection.compare": Needs(STAFF),
+    "console.connection.show_put_right": Needs(OWNER),
+    "console.connection.put_right": Needs(OWNER),
+    "console.api_keys.show": Needs(OWNER),
+    "console.api_keys.show_make": Needs(OWNER, fresh=True),
+    "console.api_keys.make": Needs(OWNER, fresh=True),
+    "console.api_keys.show_disable": Needs(OWNER, fresh=True),
+    "console.api_keys.disable": Needs(OWNER, fresh=True),
+    "console.accounts.show_all": Needs(OWNER),
+    "console.accounts.show": Needs(OWNER),
+    "console.accounts.show_invite": Needs(OWNER, fresh=True),
+    "console.accounts.invite": Needs(OWNER, fresh=True),
+    "console.accounts.show_change": Needs(OWNER, fresh=True),
+    "console.accounts.change_role": Needs(OWNER, fresh=True),
+    "console.accounts.end": Needs(OWNER, fresh=True),
+    "console.accounts.end_sessions": Needs(OWNER, fresh=True),
+    "console.accounts.invite_again": Needs(OWNER, fresh=True),
+    "console.my_account.show": Needs(READER),
+    "console.my_account.show_app": Needs(READER, fresh=True),
+    "console.my_account.set_app": Needs(READER, fresh=True),
+    "console.my_account.remove_app": Needs(READER, fresh=True),
+    "console.my_account.make_codes": Needs(READER, fresh=True),
+    "console.my_account.show_passkey": Needs(READER, fresh=True),
+    "console.my_account.add_passkey": Needs(READER, fresh=True),
+    "console.my_account.remove_passkey": Needs(READER, fresh=True),
+    "console.my_account.mail_link": Needs(READER),
+    "console.proof.show": Needs(READER),
+    "console.proof.prove": Needs(READER),
+}
+
+
+def install(app: Flask) -> None:
+    """Let templates ask what a role may do, so that they offer nothing else."""
+    app.jinja_env.globals.update(may=may)
+
+
+def may(endpoint: str) -> bool:
+    """Whether whoever is logged in has the role for an endpoint."""
+    needs, rank = NEEDS.get(endpoint), RANKS.get(getattr(current_user, "role", ""), -1)
+    return needs is not None and rank >= RANKS[needs.role]
+
+
+def guard() -> ResponseReturnValue | None:
+    """The guard of every page behind the login: a session, the role, and a fresh proof where the table wants one."""
+    if (refusal := accounts.require_login()) is not None:
+        return refusal
+    endpoint = request.endpoint or ""
+    if not may(endpoint):
+        return render_template("console/refused.html"), 403
+    if NEEDS[endpoint].fresh and not _is_fresh():
+        return proof_page(request.full_path.rstrip("?"), is_sent=request.method == "POST"), 403
+    g.is_let_in = True
+    return None
+
+
+def proof_page(onwards: str, *, is_sent: bool, is_wrong: bool = False) -> str:
+    """The page that asks for the password once more, and holds what was sent, to send it again. A file is not held."""
+    with service().reading() as connection:
+        known = list(second_steps.passkeys(connection, current_user.id))
+    held = {name: value for name, value in request.form.items() if name != "csrf_token" and not name.startswith(PROOF)}
+    return render_template(
+        "console/proof.html",
+        onwards=onwards,
+        is_sent=is_sent,
+        is_wrong=is_wrong,
+        held=held if is_sent else {},
+        asked=passkeys.to_show(known),
+    )
+
+
+def note(response: Response) -> Response:
+    """Note who looked at whom, or changed what, once that has succeeded."""
+    kind, thing = KINDS.get(request.method), g.get("about") or _thing()
+    is_done = g.get("is_let_in") and response.status_code < 400 and request.endpoint not in NOT_NOTED
+    if not is_done or kind is None or (kind == "looked" and thing is None):
+        return response
+    try:
+        write(kind, request.endpoint or "", thing)
+    except DBAPIError as error:
+        log.error("access not noted", request=g.get("request_id"), error=database.reason(error))
+        if kind == "looked":  # nobody looks unseen
+            return make_response(pages.error(503))
+    return response
+
+
+def write(kind: access_log.Kind, what: str, thing: str | None = None, account_id: str | None = None) -> None:
+    """Note what somebody logged in, or with this account, does: in a transaction of its own."""
+    actor = f"staff:{account_id or current_user.id}"
+    with service().transaction() as connection:
+        access_log.note(connection, occasion(actor, "console"), kind, what, thing)
+
+
+def _is_fresh() -> bool:
+    return datetime.now(UTC) - datetime.fromtimestamp(session.get("proved_at", 0), UTC) < FRESH_FOR
+
+
+def _thing() -> str | None:
+    """What the address is about: everybody and everything about a person has a random id there."""
+    named = {name: value for name, value in (request.view_args or {}).items() if isinstance(value, UUID)}
+    return next((f"{THINGS.get(name, name.removesuffix('_id'))}:{value}" for name, value in named.items()), None)
