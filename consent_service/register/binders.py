@@ -15,7 +15,7 @@ from consent_service.models_customers import customer, customer_document
 from consent_service.models_customers import shredding as to_shred
 from consent_service.paging import Found, cut, page_of
 from consent_service.register import documents, shredding
-from consent_service.register.documents import Kept
+from consent_service.register.documents import DocumentKept
 
 WHOSE = ("number", "kind", "company_name", "first_name", "last_name", "restricted_at")
 _ON_PAPER = (
@@ -27,7 +27,7 @@ _ON_PAPER = (
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper in its place: the day it is to be shredded, None while nobody knows, and what keeps it until then.
+    """A paper in its place, and the day it is to be shredded; None while nobody knows.
 
     `document` is its row with its customer's name, as long as there is one.
     """
@@ -38,13 +38,7 @@ class Paper:
     page: str | None
     due_on: str | None
     is_due: bool
-    kept: Kept | None = None
     document: Row[Any] | None = None
-
-    @property
-    def may_go(self) -> bool:
-        """Whether somebody may shred it now."""
-        return self.kept is None
 
 
 def papers(connection: Connection, today: date, binder: str | None, page: int) -> Found:
@@ -75,8 +69,10 @@ def destroy(connection: Connection, occasion: Occasion, paper_id: str, staff_nam
 
     Raises CustomerClosed and DocumentKept.
     """
-    mine = (customer_document.c.id == paper_id, customer_document.c.binder.is_not(None))
-    if row := connection.execute(select(customer_document).where(*mine)).one_or_none():
+    row = connection.execute(_ON_PAPER.where(customer_document.c.id == paper_id)).one_or_none()
+    if row is not None and not _filed(row, today).is_due:
+        raise DocumentKept
+    if row is not None:
         documents.remove(connection, occasion, row, today)
     return shredding.note(connection, paper_id, today, staff_name)
 
@@ -89,9 +85,8 @@ def _filed(row: Row[Any], today: date) -> Paper:
     due_on = row.destroy_by
     if row.keep_until:
         due_on = (date.fromisoformat(row.keep_until) + timedelta(days=1)).isoformat()
-    kept = Kept(documents.IS_RESTRICTED, None) if row.customer_restricted_at else documents.kept(row, today)
-    is_due = kept is None and due_on is not None and due_on <= today.isoformat()
-    return Paper(row.id, row.kind, row.binder, row.page, due_on, is_due, kept, row)
+    is_due = due_on is not None and due_on <= today.isoformat() and row.customer_restricted_at is None
+    return Paper(row.id, row.kind, row.binder, row.page, due_on, is_due, row)
 
 
 def _place(paper: Paper) -> tuple[Any, ...]:

@@ -27,7 +27,7 @@ WHY = {
         "GDPR article 17(3)(e))."
     ),
 }
-CONSENT_FORM = "consent_form"
+CONSENT_FORM, OTHER_KIND = "consent_form", "other"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ KINDS = {
     "information_form": Kind(mark("Customer information form"), (OTHER,)),
     "work_plan": Kind(mark("Work plan"), (OTHER,)),
     CONSENT_FORM: Kind(mark("Written consent form"), (OTHER,)),
-    "other": Kind(mark("Other document"), (OTHER, VOUCHER, BOOK, CONTRACT)),
+    OTHER_KIND: Kind(mark("Other document"), (OTHER, VOUCHER, BOOK, CONTRACT)),
 }
 
 
