@@ -17,9 +17,9 @@ from consent_service.paging import Found, cut, page_of
 from consent_service.register import documents, shredding
 from consent_service.register.documents import DocumentKept
 
-WHOSE = ("number", "kind", "company_name", "first_name", "last_name", "restricted_at")
+WHOSE = ("number", "company_name", "first_name", "last_name", "restricted_at")
 _ON_PAPER = (
-    select(customer_document, *(customer.c[name].label(f"customer_{name}") for name in WHOSE))
+    select(customer_document, *(customer.c[name] for name in WHOSE))
     .join_from(customer_document, customer)
     .where(customer_document.c.binder.is_not(None))
 )
@@ -85,7 +85,7 @@ def _filed(row: Row[Any], today: date) -> Paper:
     due_on = row.destroy_by
     if row.keep_until:
         due_on = (date.fromisoformat(row.keep_until) + timedelta(days=1)).isoformat()
-    is_due = due_on is not None and due_on <= today.isoformat() and row.customer_restricted_at is None
+    is_due = due_on is not None and due_on <= today.isoformat() and row.restricted_at is None
     return Paper(row.id, row.kind, row.binder, row.page, due_on, is_due, row)
 
 

@@ -27,7 +27,7 @@ ENDINGS = {
 }
 _BEGINS = {b"%PDF-": PDF, b"\x89PNG\r\n\x1a\n": PNG, b"\xff\xd8\xff": JPEG}
 _HOLDS = {"word/document.xml": DOCX, "xl/workbook.xml": XLSX}
-_NOT_IN_NAMES = re.compile(r'[<>:"|?*%;]')  # some systems refuse these, others read more into them
+_NOT_IN_NAMES = re.compile(r'[<>:"|?*%;=]')  # some systems refuse these, others read more into them
 
 
 class FileRefused(Exception):
