@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 VERSION = 1
 BATCH = 500
+LARGEST_BATCH = 4 * 1024 * 1024  # bytes, after which one ends however few its rows are
 TABLE, FILE = "table", "file"
 
 Row = Sequence[Any]
@@ -83,6 +84,7 @@ class Reader:
 
     def __init__(self, stream: BinaryIO):
         self._stream = stream
+        self._batch_size = 0
         self.contents = Contents()
         first = self._next()
         if not isinstance(first, dict) or first.get("backup") != VERSION:
@@ -103,9 +105,9 @@ class Reader:
                 raise BackupRefused("The backup is damaged: a row fits no table.")
             batch.append([_read(value) for value in line])
             self.contents.rows[section.name] += 1
-            if len(batch) == BATCH:
+            if len(batch) == BATCH or self._batch_size > LARGEST_BATCH:
                 yield section, batch
-                batch = []
+                batch, self._batch_size = [], 0
         if section:
             yield section, batch
         if line != self.contents.end or self._stream.readline():
@@ -119,6 +121,7 @@ class Reader:
 
     def _next(self) -> Any:
         line = self._stream.readline()
+        self._batch_size += len(line)
         try:
             found = json.loads(line)
         except ValueError:

@@ -26,6 +26,7 @@ from consent_service.service import Service
 
 ANCHORS, NOTES = "anchors.jsonl", "notes.jsonl"
 EVENTS, CHECKPOINTS, KEYS = "consent_event", "checkpoint", "subject_key"
+FILES_AT_ONCE = {"document_file": 1}  # of the other tables, hundreds of rows fit into memory
 
 
 @dataclass
@@ -151,7 +152,8 @@ def _tables(connection: Connection) -> Iterator[tuple[Section, Iterable[Row]]]:
 
 def _rows(connection: Connection, table: Table) -> Iterator[Row]:
     in_order = select(table).order_by(table.c.log_index) if table.name == EVENTS else select(table)
-    with connection.execute(in_order, execution_options={"yield_per": backup_file.BATCH}) as rows:
+    at_once = FILES_AT_ONCE.get(table.name, backup_file.BATCH)
+    with connection.execute(in_order, execution_options={"yield_per": at_once}) as rows:
         yield from rows
 
 

@@ -26,7 +26,8 @@ from consent_service.ledger.sealer import SealRefused
 from consent_service.models import daily_run
 from consent_service.notes_file import NotesFile
 from consent_service.restoration import Note
-from consent_service.retention import NOON, PURGE, Rule
+from consent_service.retention import NOON, PURGE
+from consent_service.rule import Rule
 from consent_service.service import Service
 
 SLICE, FIRST_SLICE = 200, 5

@@ -89,6 +89,7 @@ customer_document = Table(
     Column("ended_on", String(10)),  # when what it agrees on ended
     Column("retention_class", String(10), nullable=False),
     Column("keep_until", String(10)),  # the last day it has to be kept; None while no law or claim asks for it
+    Column("destroy_by", String(10)),  # the day on which a consent form is to be destroyed
     Column("binder", String(100)),
     Column("page", String(50)),
     Column("file_name", String(200)),
@@ -102,6 +103,7 @@ customer_document = Table(
         "(file_name IS NULL) = (media_type IS NULL) AND (file_name IS NULL) = (size IS NULL)", name="file_is_whole"
     ),
     Index(None, "keep_until"),
+    Index(None, "destroy_by"),
 )
 
 document_file = Table(
@@ -123,4 +125,19 @@ publication_permission = Table(
     Column("withdrawn_on", String(10)),
     Column("recorded_at", UtcDateTime, nullable=False),
     Column("recorded_by", String(100), nullable=False),
+)
+
+# A paper whose entry is gone: it names nobody, only the place where somebody finds it and has to take it out.
+shredding = Table(
+    "shredding",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("kind", String(30), nullable=False),
+    Column("binder", String(100), nullable=False),
+    Column("page", String(50)),
+    Column("due_on", String(10), nullable=False),
+    Column("destroyed_on", String(10)),
+    Column("destroyed_by", String(100)),
+    CheckConstraint("(destroyed_on IS NULL) = (destroyed_by IS NULL)", name="destroyed_by_somebody"),
+    Index(None, "destroyed_on"),
 )

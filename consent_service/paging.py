@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select
+from sqlalchemy import ColumnElement, Connection, Select
 
 PAGE = 50
 
@@ -16,7 +16,7 @@ PAGE = 50
 class Found:
     """One page of a list, how many rows there are in all, and which page it is, from 1."""
 
-    rows: Sequence[Row[Any]]
+    rows: Sequence[Any]
     total: int
     page: int
 
@@ -31,6 +31,12 @@ def page_of(connection: Connection, counted: Select[int], listed: Select[Any], p
     total = connection.execute(counted).scalar_one()
     page = min(page, _pages(total))
     return Found(connection.execute(listed.limit(PAGE).offset((page - 1) * PAGE)).all(), total, page)
+
+
+def cut(rows: Sequence[Any], page: int) -> Found:
+    """Return a page of rows that are all at hand; beyond the end, the last one."""
+    page = min(page, _pages(len(rows)))
+    return Found(rows[(page - 1) * PAGE : page * PAGE], len(rows), page)
 
 
 def has_words(whole: ColumnElement[str], words: str) -> list[ColumnElement[bool]]:

@@ -5,7 +5,6 @@ are due and how they end. The purge works in slices, each a transaction of its d
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -31,39 +30,11 @@ from consent_service.models_inbox import contact_message
 from consent_service.models_site import cookie_choice
 from consent_service.models_staff import access, staff
 from consent_service.models_there import deleted_contact, held_there, reconcile_run, taken_off
+from consent_service.register import rules as register
+from consent_service.rule import End, Rule
 
 PURGE, NOON = "purge", time(12, tzinfo=HELSINKI)  # what the day's purge is noted as, and when it is to be done
 ALARM = timedelta(days=360)  # nobody may stay passive for a year: then something has kept the purge from its work
-
-
-@dataclass(frozen=True)
-class End:
-    """Which rows of a column's table end, given now and the rule's time, and how they do.
-
-    `since` is the time they are counted from: an index of what the condition asks, with `since` behind it, has to find
-    the oldest ones among any number, or every slice of a purge would look through the whole table.
-    """
-
-    column: Column[Any]
-    is_due: Callable[[datetime, timedelta], Any]
-    do: Callable[[Connection, Occasion, str, Sequence[Any]], None]
-    since: Column[Any] | None = None
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What is kept, how long and why (GDPR articles 5(1)(e) and 13(2)(a)), in English message ids for a person to read.
-
-    `after` is the time in numbers, None where something else than time decides; what has no `end` the purge leaves
-    alone.
-    """
-
-    key: str
-    what: str
-    period: str
-    why: str
-    after: timedelta | None = None
-    end: End | None = None
 
 
 def due(connection: Connection, rule: Rule, now: datetime) -> int:
@@ -382,6 +353,7 @@ RULES = (
         mark("for good"),
         mark("So that nobody can change the log unnoticed. Nothing about you can be read from it."),
     ),
+    *register.RULES,
 )
 
 BY_KEY = {rule.key: rule for rule in RULES}

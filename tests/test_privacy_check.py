@@ -8,7 +8,7 @@ import pytest
 from consent_service import privacy, privacy_check, retention
 from consent_service.language import CODES, language
 from consent_service.privacy import OMBUDSMAN, OMBUDSMAN_MAIL, Sources
-from consent_service.retention import Rule
+from consent_service.rule import Rule
 from tests.household import CONTROLLER
 
 TODAY = CONTROLLER.statement_changed

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 from consent_service.database import insert_or_replace
 from consent_service.models import erasure
 from consent_service.models_customers import customer, customer_document, publication_permission
+from consent_service.register import keeping, shredding
 
 RULE = "customer"
 KEPT = ("id", "number", "kind", "source", "language", "status", "passive_since", "created_at", "created_by")
@@ -24,9 +25,12 @@ def erase(connection: Connection, now: datetime, customer_id: str, today: date) 
         return []
     connection.execute(delete(publication_permission).where(publication_permission.c.customer_id == customer_id))
     mine = customer_document.c.customer_id == customer_id
+    _end_contracts(connection, customer_id, today)
     kept = mine & (customer_document.c.keep_until >= today.isoformat())
     stays = connection.execute(select(customer_document).where(kept).order_by(customer_document.c.keep_until)).all()
-    connection.execute(delete(customer_document).where(mine, customer_document.c.id.not_in([row.id for row in stays])))
+    goes = mine & customer_document.c.id.not_in([row.id for row in stays])
+    shredding.leave(connection, connection.execute(select(customer_document).where(goes)).all(), today)
+    connection.execute(delete(customer_document).where(goes))
     _empty(connection, now, customer_id) if stays else _end(connection, customer_id)
     note = {"subscriber_id": customer_id, "rule": RULE, "erased_at": now}
     insert_or_replace(connection, erasure, ["subscriber_id"], note)
@@ -39,6 +43,17 @@ def end_without_documents(connection: Connection, customer_ids: Sequence[str]) -
         left = select(customer_document.c.id).where(customer_document.c.customer_id == customer_id)
         if connection.execute(left).first() is None:
             connection.execute(delete(customer).where(customer.c.id == customer_id, customer.c.erased_at.is_not(None)))
+
+
+def _end_contracts(connection: Connection, customer_id: str, today: date) -> None:
+    """A contract that nobody has noted the end of ends with its customer at the latest, and its years begin."""
+    mine = (customer_document.c.customer_id == customer_id, customer_document.c.ended_on.is_(None))
+    for row in connection.execute(select(customer_document).where(*mine)).all():
+        if keeping.is_contract(row.kind, row.retention_class):
+            year_end = date.fromisoformat(row.financial_year_end) if row.financial_year_end else None
+            kept_until = keeping.keep_until(row.kind, row.retention_class, year_end, today)
+            ended = {"ended_on": today.isoformat(), "keep_until": kept_until.isoformat() if kept_until else None}
+            connection.execute(update(customer_document).where(customer_document.c.id == row.id).values(ended))
 
 
 def _empty(connection: Connection, now: datetime, customer_id: str) -> None:

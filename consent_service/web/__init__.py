@@ -24,7 +24,7 @@ from consent_service.config import PACKAGE, TEMPLATES, Settings
 from consent_service.rate_limit import RateLimit
 from consent_service.service import Service
 from consent_service.tokens import TokenRefused
-from consent_service.web import access, accounts, origins, pages, problems
+from consent_service.web import access, accounts, files, origins, pages, problems
 from consent_service.web.api import api
 from consent_service.web.console import console
 from consent_service.web.contact import contact
@@ -54,6 +54,7 @@ log = structlog.get_logger()
 def create_app(service: Service) -> Flask:
     """Return the application of a service; touches neither the network nor the database."""
     app = Flask("consent_service", template_folder=str(TEMPLATES), static_folder=str(PACKAGE / "web" / "static"))
+    app.request_class = files.FileRequest
     app.config.update(_configuration(service.settings))
     app.session_interface = accounts.StaffSessions()
     app.extensions["consent-service"] = service
@@ -119,6 +120,10 @@ def _check_form() -> ResponseReturnValue | None:
     types = PROGRAM_TYPES if problems.is_told_to_a_program() else FORM_TYPES
     if request.mimetype not in types and (request.mimetype or request.content_length):
         return pages.error(415)
+    if (largest := files.LARGEST_BODIES.get(request.endpoint or "")) is not None:
+        if (refused := accounts.require_login()) is not None:
+            return refused  # before anything of a large request is read
+        request.max_content_length = largest
     is_from_elsewhere = request.headers.get("Sec-Fetch-Site") == "cross-site"
     if is_from_elsewhere and not (request.endpoint == "public.unsubscribe" or origins.may_send()):
         return pages.error(400)  # another site made the visitor's browser send it; one-click comes from anywhere

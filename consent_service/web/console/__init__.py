@@ -10,11 +10,14 @@ from consent_service.web import access
 from consent_service.web.console import (
     accounts,
     api_keys,
+    binders,
     connection,
     contact_messages,
+    customer_documents,
     my_account,
     overview,
     proof,
+    publication_permissions,
     queue,
     rights,
     subscribers,
@@ -33,3 +36,6 @@ console.register_blueprint(contact_messages.contact_messages)
 console.register_blueprint(accounts.accounts)
 console.register_blueprint(my_account.my_account)
 console.register_blueprint(proof.proof)
+console.register_blueprint(customer_documents.customer_documents)
+console.register_blueprint(publication_permissions.publication_permissions)
+console.register_blueprint(binders.binders)

@@ -1,0 +1,99 @@
+"""What lies on paper: every binder's pages with the day each is to be shredded, those due first.
+
+Joins documents that are papers with what is left of those whose entry is gone. Must not commit or read a clock.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from consent_service.ledger.evidence import Occasion
+from consent_service.models_customers import customer, customer_document
+from consent_service.models_customers import shredding as to_shred
+from consent_service.paging import Found, cut, page_of
+from consent_service.register import documents, shredding
+from consent_service.register.documents import DocumentKept
+
+WHOSE = ("number", "company_name", "first_name", "last_name", "restricted_at")
+_ON_PAPER = (
+    select(customer_document, *(customer.c[name] for name in WHOSE))
+    .join_from(customer_document, customer)
+    .where(customer_document.c.binder.is_not(None))
+)
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper in its place, and the day it is to be shredded; None while nobody knows.
+
+    `document` is its row with its customer's name, as long as there is one.
+    """
+
+    id: str
+    kind: str
+    binder: str
+    page: str | None
+    due_on: str | None
+    is_due: bool
+    document: Row[Any] | None = None
+
+
+def papers(connection: Connection, today: date, binder: str | None, page: int) -> Found:
+    """Return a page of the papers in one binder, or in all: those due first, then by binder and page."""
+    found = [_left(row, today) for row in shredding.waiting(connection)]
+    found += [_filed(row, today) for row in connection.execute(_ON_PAPER)]
+    wanted = [paper for paper in found if binder in (None, paper.binder)]
+    return cut(sorted(wanted, key=_place), page)
+
+
+def names(connection: Connection) -> list[str]:
+    """Return the binders in which a paper lies."""
+    filed = select(customer_document.c.binder).where(customer_document.c.binder.is_not(None))
+    left = select(to_shred.c.binder).where(to_shred.c.destroyed_on.is_(None))
+    return sorted(connection.execute(filed.union(left)).scalars(), key=_in_order)
+
+
+def shredded(connection: Connection, page: int) -> Found:
+    """Return a page of the papers that were shredded, the last ones first."""
+    done = to_shred.c.destroyed_on.is_not(None)
+    counted = select(func.count()).select_from(to_shred).where(done)
+    listed = select(to_shred).where(done).order_by(to_shred.c.destroyed_on.desc(), to_shred.c.id)
+    return page_of(connection, counted, listed, page)
+
+
+def destroy(connection: Connection, occasion: Occasion, paper_id: str, staff_name: str, today: date) -> bool:
+    """Note that somebody has shredded a paper; its document goes with it. False when there is no such paper.
+
+    Raises CustomerClosed and DocumentKept.
+    """
+    row = connection.execute(_ON_PAPER.where(customer_document.c.id == paper_id)).one_or_none()
+    if row is not None and not _filed(row, today).is_due:
+        raise DocumentKept
+    if row is not None:
+        documents.remove(connection, occasion, row, today)
+    return shredding.note(connection, paper_id, today, staff_name)
+
+
+def _left(row: Row[Any], today: date) -> Paper:
+    return Paper(row.id, row.kind, row.binder, row.page, row.due_on, row.due_on <= today.isoformat())
+
+
+def _filed(row: Row[Any], today: date) -> Paper:
+    due_on = row.destroy_by
+    if row.keep_until:
+        due_on = (date.fromisoformat(row.keep_until) + timedelta(days=1)).isoformat()
+    is_due = due_on is not None and due_on <= today.isoformat() and row.restricted_at is None
+    return Paper(row.id, row.kind, row.binder, row.page, due_on, is_due, row)
+
+
+def _place(paper: Paper) -> tuple[Any, ...]:
+    return (not paper.is_due, _in_order(paper.binder), _in_order(paper.page))
+
+
+def _in_order(text: str | None) -> list[tuple[int, str]]:
+    """What sorts page 9 before page 14."""
+    parts = re.split(r"([0-9]+)", (text or "").casefold())
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

@@ -1,0 +1,100 @@
+"""The rules of retention for what belongs to customers: documents by their class, permissions, shredded papers.
+
+A part of the one table in `retention`. A document ends on the day after the last one that `keeping` found for it, and
+not while its customer's data is restricted. Must not commit or read a clock.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, delete
+
+from consent_service.language import HELSINKI, mark
+from consent_service.ledger.evidence import Occasion
+from consent_service.models_customers import customer_document, shredding
+from consent_service.register import documents
+from consent_service.register.keeping import BOOK, CONSENT_FORM, CONTRACT, VOUCHER
+from consent_service.rule import End, Rule
+
+
+def _end_documents(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
+    documents.end_overdue(connection, keys, _day(occasion.now))
+
+
+def _forget_shredded(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
+    connection.execute(delete(shredding).where(shredding.c.id.in_(keys)))
+
+
+def _has_run_out(retention_class: str, now: datetime, after: timedelta) -> Any:
+    return documents.has_run_out(retention_class, _day(now))
+
+
+def _is_unwanted(now: datetime, after: timedelta) -> Any:
+    return documents.is_unwanted(_day(now))
+
+
+def _was_shredded(now: datetime, after: timedelta) -> Any:
+    return shredding.c.destroyed_on <= _day(now - after).isoformat()
+
+
+def _day(now: datetime) -> date:
+    return now.astimezone(HELSINKI).date()
+
+
+def _documents_of(retention_class: str) -> End:
+    is_due = partial(_has_run_out, retention_class)
+    return End(customer_document.c.id, is_due, _end_documents, customer_document.c.keep_until)
+
+
+RULES = (
+    Rule(
+        VOUCHER,
+        mark("Invoices, and offers and contracts that prove a transaction with you"),
+        mark("six years from the end of the calendar year in which our financial year ended"),
+        mark("The Accounting Act (1336/1997, chapter 2, section 10) demands it, whatever else is erased."),
+        end=_documents_of(VOUCHER),
+    ),
+    Rule(
+        BOOK,
+        mark("What our account books say about transactions with you"),
+        mark("ten years from the end of the financial year"),
+        mark("The Accounting Act (1336/1997, chapter 2, section 10) demands this, too."),
+        end=_documents_of(BOOK),
+    ),
+    Rule(
+        CONTRACT,
+        mark("A contract between you and us"),
+        mark("as long as it goes on, and ten years after it ended"),
+        mark("To make or answer claims from it, which lapse in ten years (Act 728/2003, section 7)."),
+        end=_documents_of(CONTRACT),
+    ),
+    Rule(
+        CONSENT_FORM,
+        mark("A consent you have signed on paper, and its copy"),
+        mark("until the day noted on it, or until your customer data is erased"),
+        mark("To show what you agreed to."),
+        end=End(customer_document.c.id, _is_unwanted, _end_documents, customer_document.c.destroy_by),
+    ),
+    Rule(
+        documents.RULE,
+        mark("Other documents about you as a customer: information form, work plan, offers"),
+        mark("as long as your customer data"),
+        mark("To serve you as agreed."),
+    ),
+    Rule(
+        "publication",
+        mark("What you have permitted us to publish, where and until when"),
+        mark("as long as your customer data, also after you have taken it back"),
+        mark("To publish nothing else, and to show that we were permitted to."),
+    ),
+    Rule(
+        "shredding",
+        mark("A note that a paper was shredded: its binder, page and day, without a name"),
+        mark("three years after that"),
+        mark("To show that it was done."),
+        timedelta(days=3 * 365 + 1),
+        end=End(shredding.c.id, _was_shredded, _forget_shredded),
+    ),
+)

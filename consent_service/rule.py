@@ -1,0 +1,43 @@
+"""What a rule of retention is: what is kept, how long and why, and which rows end by it.
+
+The rules themselves stand in `retention`, those of the customer register in `register/rules`. Holds no rule.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Column, Connection
+
+from consent_service.ledger.evidence import Occasion
+
+
+@dataclass(frozen=True)
+class End:
+    """Which rows of a column's table end, given now and the rule's time, and how they do.
+
+    `since` is the time they are counted from: an index of what the condition asks, with `since` behind it, has to find
+    the oldest ones among any number, or every slice of a purge would look through the whole table.
+    """
+
+    column: Column[Any]
+    is_due: Callable[[datetime, timedelta], Any]
+    do: Callable[[Connection, Occasion, str, Sequence[Any]], None]
+    since: Column[Any] | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is kept, how long and why (GDPR articles 5(1)(e) and 13(2)(a)), in English message ids for a person to read.
+
+    `after` is the time in numbers, None where something else than time decides; what has no `end` the purge leaves
+    alone.
+    """
+
+    key: str
+    what: str
+    period: str
+    why: str
+    after: timedelta | None = None
+    end: End | None = None
