@@ -22,6 +22,8 @@ KINDS = {
     "owner_held": mark("Notice to the owner"),
     "anchor": mark("The day's checkpoint to the owner"),
     "digest": mark("The week's digest to the owner"),
+    "data_request": mark("Letter about a request"),
+    "requests_due": mark("A request nearly due, to the owner"),
     "sync": mark("Update to ActiveCampaign"),
     "look": mark("A look at the status at ActiveCampaign"),
     "readdress": mark("New address to ActiveCampaign"),
