@@ -31,6 +31,7 @@ from consent_service.ledger import seal
 from consent_service.ledger.checkpoint import Verifiers
 from consent_service.personal_data import PersonalData
 from consent_service.privacy import OMBUDSMAN_PAGE
+from consent_service.request_tasks import KINDS as REQUEST_KINDS
 from consent_service.statements import CHANNELS, CLAIMS, DOORS, LEAVING_REASONS, ORIGINS, SHOWN
 
 # Where a formula may begin: at the start, and after whatever some spreadsheet takes for the end of a cell.
@@ -111,6 +112,7 @@ def _everything(held: PersonalData) -> dict[str, Any]:
         "texts": [asdict(text) for text in held.texts],
         "messages": [asdict(message) for message in held.messages],
         "contact_messages": [asdict(message) for message in held.contact_messages],
+        "data_requests": [asdict(one) for one in held.data_requests],
     }
 
 
@@ -147,6 +149,7 @@ def _tables(held: PersonalData) -> dict[str, list[dict[str, Any]]]:
         "tekstit": texts,
         "viestit": told["messages"],
         "yhteydenotot": told["contact_messages"],
+        "tietopyynnot": told["data_requests"],
     }
 
 
@@ -197,6 +200,7 @@ def _page(held: PersonalData, origin: Origin) -> str:
             channels=CHANNELS,
             reasons=LEAVING_REASONS,
             contact_reasons=REASONS,
+            request_kinds=REQUEST_KINDS,
             claims=CLAIMS,
             origins=ORIGINS,
             there=held.there.state(is_connected=origin.is_connected),

@@ -93,9 +93,7 @@ def gather(connection: Connection, keys: Vault, request: Row[Any], now: datetime
     )
     customer = register_held.gather(connection, request.customer_id) if request.customer_id else None
     messages = contact_messages.from_address(connection, key) if key else ()
-    made = request_rows.of_person(
-        connection, subscriber_id=request.subscriber_id, customer_id=request.customer_id, email_key=key
-    )
+    made = request_rows.of_person(connection, subscriber_id=request.subscriber_id, customer_id=request.customer_id)
     requests = {row.number: row for row in (*made, request)}.values()
     return Held(
         now,

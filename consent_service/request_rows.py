@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, false, func, insert, or_, select, update
 
 from consent_service import request_days
 from consent_service.delivery import outbox
@@ -165,10 +165,10 @@ def note_page(connection: Connection, now: datetime, today: date, kind: str, lan
 
 
 def of_person(
-    connection: Connection, *, subscriber_id: str | None = None, customer_id: str | None = None, email_key: str | None
+    connection: Connection, *, subscriber_id: str | None = None, customer_id: str | None = None
 ) -> Sequence[Row[Any]]:
-    """Return the requests of which it is still known that a person made them, the newest first."""
-    mine = _is_theirs(subscriber_id, customer_id, email_key)
+    """Return the requests about a person's data, the newest first; an address that was only named makes none theirs."""
+    mine = _is_theirs(subscriber_id, customer_id, None)
     listed = select(data_request, deadline().label("deadline")).where(mine)
     return connection.execute(listed.order_by(data_request.c.number.desc())).all()
 
@@ -232,4 +232,4 @@ def _is_near(today: date) -> ColumnElement[bool]:
 
 def _is_theirs(subscriber_id: str | None, customer_id: str | None, email_key: str | None) -> ColumnElement[bool]:
     known = {"subscriber_id": subscriber_id, "customer_id": customer_id, "email_key": email_key}
-    return or_(*(data_request.c[name] == value for name, value in known.items() if value is not None))
+    return or_(false(), *(data_request.c[name] == value for name, value in known.items() if value is not None))

@@ -113,6 +113,7 @@ def _own_page(token: str, trouble: str | None = None) -> str:
         channels=CHANNELS,
         reasons=LEAVING_REASONS,
         contact_reasons=REASONS,
+        request_kinds=request_tasks.KINDS,
         claims=CLAIMS,
         origins=ORIGINS,
         there=held.there.state(is_connected=service().forwards),
