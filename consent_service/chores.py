@@ -13,7 +13,7 @@ from time import perf_counter, sleep
 import structlog
 from sqlalchemy import Connection, select, update
 
-from consent_service import database, drift, erasure, imports, restoration, retention, rotation, weeks
+from consent_service import database, drift, erasure, imports, request_rows, restoration, retention, rotation, weeks
 from consent_service import service as services
 from consent_service.connection_state import NIGHT, NIGHTLY
 from consent_service.database import insert_if_absent, insert_or_replace
@@ -69,6 +69,7 @@ class Chores:
             self._stamp_daily,
             self._compare_nightly,
             self._sum_up_weekly,
+            self._warn_of_requests,
         )
         for piece in pieces:
             if self._stop.is_set():
@@ -124,6 +125,15 @@ class Chores:
             if _is_first(connection, DIGEST, monday) and known:
                 weeks.keep(connection, weeks.count(connection, monday - weeks.SPAN))
                 outbox.enqueue(connection, outbox.MAIL, DIGEST, services.now())
+
+    def _warn_of_requests(self) -> None:
+        """Tell the owner once of each request about data that has to be answered in a few days."""
+        today = services.now().astimezone(HELSINKI).date()
+        with self._service.reading() as connection:
+            is_new = request_rows.has_untold(connection, today)
+        if is_new:
+            with self._service.transaction() as connection:
+                request_rows.warn(connection, services.now(), today)
 
     def _tidy_daily(self) -> None:
         """After the day's purge, or in the night after it where that takes long; in case of trouble again."""

@@ -31,6 +31,7 @@ from consent_service.ledger import seal
 from consent_service.ledger.checkpoint import Verifiers
 from consent_service.personal_data import PersonalData
 from consent_service.privacy import OMBUDSMAN_PAGE
+from consent_service.request_tasks import KINDS as REQUEST_KINDS
 from consent_service.statements import CHANNELS, CLAIMS, DOORS, LEAVING_REASONS, ORIGINS, SHOWN
 
 # Where a formula may begin: at the start, and after whatever some spreadsheet takes for the end of a cell.
@@ -67,10 +68,15 @@ def package(held: PersonalData, origin: Origin) -> bytes:
     """Return the zip; the same data gives the same bytes."""
     files = dict(_files(held, origin))
     sums = "".join(f"{sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
+    return pack(files | {"SHA256SUMS": sums.encode()}, held.gathered_at)
+
+
+def pack(files: Mapping[str, bytes], at: datetime) -> bytes:
+    """Return files as a zip that says of each that it is of one moment."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as folder:
-        for name, content in (files | {"SHA256SUMS": sums.encode()}).items():
-            entry = zipfile.ZipInfo(name, held.gathered_at.astimezone(HELSINKI).timetuple()[:6])
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name, at.astimezone(HELSINKI).timetuple()[:6])
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
             folder.writestr(entry, content)
     return packed.getvalue()
@@ -85,8 +91,8 @@ def _files(held: PersonalData, origin: Origin) -> Iterable[tuple[str, bytes]]:
     yield "tiedot.html", _page(held, origin).encode()
     yield "tiedot.json", _json(_everything(held))
     yield "activecampaign.json", _json(_there(held, origin))
-    for table, rows in _tables(held).items():
-        yield f"{table}.csv", _csv(rows)
+    for name, rows in _tables(held).items():
+        yield f"{name}.csv", table(rows)
     yield "consent-record.jsonld", _json(consent_record.compose(held, origin.place))
     yield "receipts/log-key.txt", "".join(f"{key}\n" for key in origin.verifiers.known).encode()
     for event_id, receipt in held.receipts.items():
@@ -106,6 +112,7 @@ def _everything(held: PersonalData) -> dict[str, Any]:
         "texts": [asdict(text) for text in held.texts],
         "messages": [asdict(message) for message in held.messages],
         "contact_messages": [asdict(message) for message in held.contact_messages],
+        "data_requests": [asdict(one) for one in held.data_requests],
     }
 
 
@@ -142,10 +149,12 @@ def _tables(held: PersonalData) -> dict[str, list[dict[str, Any]]]:
         "tekstit": texts,
         "viestit": told["messages"],
         "yhteydenotot": told["contact_messages"],
+        "tietopyynnot": told["data_requests"],
     }
 
 
-def _csv(rows: list[dict[str, Any]]) -> bytes:
+def table(rows: list[dict[str, Any]]) -> bytes:
+    """Return rows as CSV that spreadsheets open as it is meant."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL)
@@ -172,9 +181,8 @@ def _plain(value: Any) -> Any:
 def _page(held: PersonalData, origin: Origin) -> str:
     """The readable file, complete in itself: no style, picture or link from elsewhere is needed to read it."""
     language, controller = languages.language(held.person.language), origin.place.controller
-    styles = "".join((design.SHEETS / name).read_text("utf-8") for name in STYLES)
     return (
-        _templates(language.code)
+        templates(language.code)
         .get_template("data/export.html.jinja")
         .render(
             held=held,
@@ -192,25 +200,33 @@ def _page(held: PersonalData, origin: Origin) -> str:
             channels=CHANNELS,
             reasons=LEAVING_REASONS,
             contact_reasons=REASONS,
+            request_kinds=REQUEST_KINDS,
             claims=CLAIMS,
             origins=ORIGINS,
             there=held.there.state(is_connected=origin.is_connected),
             parts=holdings.TITLES,
             why_missing=holdings.REASONS,
-            style=Markup(design.sheet(controller.accent) + styles),  # noqa: S704 - files of ours
+            style=style(controller.accent),
         )
     )
 
 
+def style(accent: str) -> Markup:
+    """Return the style of a readable file, with the company's colour."""
+    styles = "".join((design.SHEETS / name).read_text("utf-8") for name in STYLES)
+    return Markup(design.sheet(accent) + styles)  # noqa: S704 - files of ours
+
+
 @cache
-def _templates(code: str) -> Environment:
+def templates(code: str) -> Environment:
+    """Return the templates of readable files in a language."""
     language = languages.language(code)
-    templates = Environment(
+    found = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.globals.update(_=language.say)
-    templates.filters.update(moment=language.moment, day=lambda day: language.day(datetime.fromisoformat(day).date()))
-    return templates
+    found.globals.update(_=language.say)
+    found.filters.update(moment=language.moment, day=lambda day: language.day(datetime.fromisoformat(day).date()))
+    return found

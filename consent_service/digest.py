@@ -8,10 +8,11 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
-from consent_service import connection_state, drift, pulses, retention, weeks
+from consent_service import connection_state, drift, pulses, request_rows, retention, weeks
 from consent_service.delivery import outbox
 from consent_service.delivery.lanes import LaneState, lane_states
 from consent_service.delivery.letters import LIMIT_REACHED
+from consent_service.language import HELSINKI
 from consent_service.ledger import sealer
 from consent_service.models import outbox_message
 from consent_service.weeks import Week
@@ -81,8 +82,11 @@ def _standing(connection: Connection, lanes: list[LaneState], now: datetime, *, 
     served = [lane for lane in lanes if lane.lane == outbox.MAIL or forwards]
     there = connection_state.state(connection, lanes, forwards=forwards)
     of_comparisons = there.faults(now)
+    requests = request_rows.alarms(connection, now.astimezone(HELSINKI).date())
     purged_at, backed_up_at = retention.purged_at(connection), pulses.last(connection, pulses.BACKUP)
     return {
+        "requests-late": requests.late,
+        "requests-soon": requests.soon,
         "dead": sum(lane.dead for lane in lanes),
         "overdue": retention.overdue(connection, now),
         "late": any(lane.is_late(now) for lane in served),

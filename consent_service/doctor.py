@@ -11,7 +11,17 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent_service import chores, connection_state, database, privacy, privacy_check, pulses, rate_limit, retention
+from consent_service import (
+    chores,
+    connection_state,
+    database,
+    privacy,
+    privacy_check,
+    pulses,
+    rate_limit,
+    request_rows,
+    retention,
+)
 from consent_service import service as services
 from consent_service.delivery import account_setup, outbox, own_link, renewal
 from consent_service.delivery.account_setup import SetupRefused
@@ -60,6 +70,7 @@ def examine(service: Service) -> list[Finding]:
         _backup,
         _statement,
         _retention,
+        _requests,
     ]
     return [*findings, database_state, *(check(service) for check in checks)]
 
@@ -299,6 +310,18 @@ def _retention(service: Service) -> Finding:
         still = _many(late, "person who left is", "people who left are")
         return Finding("retention", "wrong", f"{still} still here after 360 days; run: consent-service purge")
     return Finding("retention", "good", "nobody is kept longer than promised")
+
+
+def _requests(service: Service) -> Finding:
+    with service.reading() as connection:
+        found = request_rows.alarms(connection, services.now().astimezone(HELSINKI).date())
+    place = f"look at {service.settings.public_url}/staff/data-requests"
+    if found.late:
+        return Finding("requests", "wrong", f"{_many(found.late, 'request is', 'requests are')} late; {place}")
+    if found.soon:
+        due = _many(found.soon, "request has", "requests have")
+        return Finding("requests", "note", f"{due} to be answered within a week; {place}")
+    return Finding("requests", "good", "no request about data is late")
 
 
 def _bare(trouble: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from consent_service import asks, contact_messages, import_rows
+from consent_service import asks, contact_messages, import_rows, request_rows
 from consent_service.database import insert_or_replace
 from consent_service.delivery import departures, moves, strangers, suppression
 from consent_service.ledger import evidence
@@ -124,6 +124,8 @@ def _erase(connection: Connection, occasion: Occasion, person: Row[Any], rule: s
     import_rows.forget(connection, person.email_key)
     if rule == BY_PERSON:  # what somebody wrote to us does not end because their subscription does
         contact_messages.forget(connection, occasion.now, person.email_key)
+    known_by = person.email_key if rule == BY_PERSON else None
+    request_rows.forget_person(connection, occasion.now, subscriber_id=person.id, email_key=known_by)
     connection.execute(delete(subscriber).where(subscriber.c.id == person.id))  # takes its key, asks and messages along
     record = {
         "subscriber_id": person.id,

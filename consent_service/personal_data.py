@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Row, select
 
-from consent_service import asks, contact_messages, import_rows
+from consent_service import asks, contact_messages, import_rows, request_rows
 from consent_service.asks import LinkDead
 from consent_service.delivery import held_there, outbox, suppression
 from consent_service.delivery.allowance import Window
@@ -143,6 +143,19 @@ class HeldContactMessage:
 
 
 @dataclass(frozen=True)
+class HeldRequest:
+    """What the person asked for about their data by phone, mail or paper; who asked is not sure before it is done."""
+
+    number: int
+    kind: str
+    channel: str
+    received_on: str
+    deadline: str
+    outcome: str | None
+    closed_on: str | None
+
+
+@dataclass(frozen=True)
 class PersonalData:
     """Everything that is held of one person at a time (GDPR article 15); `receipts` by event, when asked for."""
 
@@ -153,6 +166,7 @@ class PersonalData:
     texts: tuple[HeldText, ...]
     messages: tuple[HeldMessage, ...]
     contact_messages: tuple[HeldContactMessage, ...]
+    data_requests: tuple[HeldRequest, ...]
     suppressed: Suppressed | None
     there: HeldThere
     receipts: Mapping[str, bytes] = field(default_factory=dict)
@@ -249,6 +263,7 @@ def gather(
     mine = confirmation.c.subscriber_id == person.id
     asked = connection.execute(select(confirmation).where(mine).order_by(confirmation.c.asked_at)).all()
     events = tuple(_events(connection, keys, person.id))
+    asked_about = request_rows.of_person(connection, subscriber_id=person.id)
     receipts = {event.id: receipt.compose(connection, keys, event.id) for event in events if with_receipts}
     return PersonalData(
         gathered_at=now,
@@ -258,6 +273,7 @@ def gather(
         texts=_texts(connection, events),
         messages=_messages(connection, person.id),
         contact_messages=_contact_messages(connection, person.email_key),
+        data_requests=tuple(_copy(HeldRequest, row) for row in asked_about),
         suppressed=suppression.find(connection, keys, person.email_key, now),
         there=held_there.find(connection, keys, person.id),
         receipts={event_id: file for event_id, file in receipts.items() if file is not None},

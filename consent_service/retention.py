@@ -10,7 +10,15 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, delete, func, select, update
 
-from consent_service import access_log, api_answers, contact_messages, cookie_choices, import_rows, staff_accounts
+from consent_service import (
+    access_log,
+    api_answers,
+    contact_messages,
+    cookie_choices,
+    import_rows,
+    request_rows,
+    staff_accounts,
+)
 from consent_service import erasure as erasing
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger.evidence import Occasion
@@ -27,6 +35,7 @@ from consent_service.models import (
 from consent_service.models import suppression as suppressed
 from consent_service.models_api import api_answer
 from consent_service.models_inbox import contact_message
+from consent_service.models_requests import data_request
 from consent_service.models_site import cookie_choice
 from consent_service.models_staff import access, staff
 from consent_service.models_there import deleted_contact, held_there, reconcile_run, taken_off
@@ -142,6 +151,10 @@ def _has_expired(now: datetime, after: timedelta) -> Any:
 
 def _forget_staff(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
     staff_accounts.forget(connection, keys)
+
+
+def _forget_askers(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
+    request_rows.forget(connection, occasion.now, keys)
 
 
 def _delete(column: Column[Any]) -> Callable[[Connection, Occasion, str, Sequence[Any]], None]:
@@ -346,6 +359,25 @@ RULES = (
         mark("To show that it was done, and to do it again if a backup ever has to be restored."),
         timedelta(days=3 * 365 + 1),
         end=_gone_by(erasure.c.subscriber_id, erasure.c.erased_at),
+    ),
+    Rule(
+        request_rows.NAMES_RULE,
+        mark("Who made a request about their data: name, address, phone number, and what was written about it"),
+        mark(
+            "30 days after our answer; if everything was to be erased and the answer went by e-mail, "
+            "until it has left, at most a day"
+        ),
+        mark("To answer you, and to go on if you have questions about the answer."),
+        timedelta(days=30),
+        end=End(data_request.c.number, request_rows.may_be_forgotten, _forget_askers, data_request.c.closed_at),
+    ),
+    Rule(
+        request_rows.RULE,
+        mark("That a request about data was made and answered: its number, kind and days, and what was done, no name"),
+        mark("three years after our answer"),
+        mark("To show that requests are answered in time and carried out."),
+        timedelta(days=3 * 365 + 1),
+        end=_gone_by(data_request.c.number, data_request.c.closed_at),
     ),
     Rule(
         "leaf",

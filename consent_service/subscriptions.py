@@ -194,13 +194,17 @@ def leave_there(connection: Connection, occasion: Occasion, subscriber_id: str, 
     _refuse(connection, occasion, person, {"kind": kind, **{name: value for name, value in told.items() if value}})
 
 
-def object_for_good(connection: Connection, occasion: Occasion, subscriber_id: str) -> None:
-    """Take an objection to marketing (GDPR article 21(2) and (3)): passive, open asks dead, and never asked again."""
+def object_for_good(connection: Connection, occasion: Occasion, subscriber_id: str) -> bool:
+    """Take an objection to marketing (GDPR article 21(2) and (3)): passive, open asks dead, and never asked again.
+
+    False when they have objected before.
+    """
     person = asks.lock_person(connection, subscriber_id)
     if person is None or _has_objected(connection, occasion, person):
-        return
+        return False
     suppression.object_for_good(connection, occasion.vault, person.email_key, occasion.now)
     _refuse(connection, occasion, person, {"kind": "objected"}, occasion.vault.address_hash(person.email_key))
+    return True
 
 
 def repeat(connection: Connection, occasion: Occasion, subscriber_id: str, kind: str, said_at: datetime) -> bool:

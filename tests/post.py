@@ -1,15 +1,17 @@
 """Every mail the service writes, once in each language, as a mail server got it from a household of its own."""
 
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
-from consent_service import imports, weeks
+from consent_service import data_requests, imports, request_rows, weeks
 from consent_service import service as services
+from consent_service.data_requests import Closing, Told
 from consent_service.delivery import outbox, owner_letters
 from consent_service.import_claims import Claim
 from consent_service.import_file import Line
 from consent_service.language import language
+from consent_service.people import read_address
 from consent_service.weeks import Week
 from tests.actors import Staff, Visitor
 from tests.household import CONTROLLER, Household, household
@@ -18,7 +20,7 @@ from tests.servers.smtp import MailServer, Received
 
 PUBLIC_URL = "http://tilaus.keinuma.example"  # the console would take no log-in over http under an https address
 SENDER = "Keinumä Öy <uutiskirje@keinuma.example>"
-OWNERS = ("owner_held", "digest", "anchor", "contact")
+OWNERS = ("owner_held", "digest", "anchor", "contact", "requests_due")
 WEEK = date(2026, 11, 16)
 # Longer than any header line may be folded to, with whatever could break out of a header, a page or a letter.
 FIRST = "Aíno-Liisa <b>&amp; https://spam.example {{'zq'*3}} %(x)s"
@@ -42,6 +44,7 @@ class Post:
         self._by_staff()
         self._to_the_owner()
         self._by_contact_form()
+        self._about_requests()
         self._about_data()
         return self
 
@@ -90,6 +93,24 @@ class Post:
         self.letters["contact"] = self.arrived(self.owner)
         self.press(f"{PUBLIC_URL}/my-data?lang={self.code}", "Send me the link", email=writer.email)
         self.letters["contact_data"] = self.arrived(writer)
+
+    def _about_requests(self) -> None:
+        came, occasion = services.now().date() - timedelta(days=30), self.house.occasion("staff:1", "console")
+        address, asker = read_address(NEW), Visitor(self.house, NEW)
+        told = Told(
+            kind="erase", channel="phone", received_on=came, language=self.code, name=FIRST, address=address, wish=LAST
+        )
+        with self.house.service.transaction() as connection:
+            number = data_requests.take(connection, occasion, told, "Heidi")
+        self.letters["data_request"] = self.arrived(asker)
+        with self.house.service.transaction() as connection:
+            request_rows.warn(connection, services.now(), services.now().date())
+        self.letters["requests_due"] = self.arrived(self.owner)
+        with self.house.service.transaction() as connection:
+            data_requests.verify(connection, services.now(), number, "known", None, "Heidi")
+            refused = Closing("refused", "claims", f"{FIRST}\n{LAST}")
+            data_requests.close(connection, occasion, number, refused, services.now().date(), "Heidi")
+        self.letters["request_answer"] = self.arrived(asker)
 
     def _about_data(self) -> None:
         waiting, person = Visitor(self.house, WAITING), {"email": WAITING, "first_name": "Odottaja"}

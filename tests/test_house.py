@@ -12,7 +12,8 @@ import pytest
 from consent_service.models_inbox import contact_message
 from consent_service.service import Service
 from consent_service.web import create_app
-from tests.actors import Staff, Visitor
+from tests.actors import Visitor
+from tests.asker import Desk
 from tests.household import CONTROLLER, settings
 from tests.machine import Machine
 
@@ -33,6 +34,8 @@ ROOMS = {
     "people": set(),
     "ids": set(),
     "paging": set(),
+    "request_days": set(),
+    "request_tasks": {"language"},
     "import_file": set(),
     "import_claims": {"import_file", "people"},
     "tokens": set(),
@@ -60,6 +63,7 @@ ROOMS = {
     "models_customers": {"models"},
     "models_site": {"models"},
     "models_staff": {"models"},
+    "models_requests": {"models"},
     "bell": set(),
     "writers": set(),
     "prepared": set(),
@@ -70,7 +74,7 @@ ROWS = [
     {"ledger.evidence", "delivery.suppression", "delivery.allowance", "delivery.tally", "import_rows", "pulses"},
     {"api_keys", "api_answers"},
     {"delivery.outbox", "delivery.pacing", "delivery.caps", "ledger.sealer"},
-    {"delivery.relaying", "contact_messages"},
+    {"delivery.relaying", "contact_messages", "request_rows"},
     {"delivery.calls", "delivery.contacts", "delivery.batches", "delivery.lanes"},
     {"ledger.receipt", "ledger.replay", "ledger.key_changes", "delivery.tags"},
     {"ledger.findings"},
@@ -88,6 +92,7 @@ ROWS = [
     },
     {"delivery.departures", "delivery.holdings", "delivery.strangers", "delivery.bulk", "delivery.owner_letters"},
     {"delivery.account_letters"},
+    {"delivery.request_letters"},
     {"delivery.letters", "delivery.forwarding", "delivery.held_there"},
     {"import_account"},
     {"delivery.bulk_people", "delivery.renewal"},
@@ -98,6 +103,7 @@ ROWS = [
     {"register.erasure"},
     {"register.documents"},
     {"register.binders", "register.publication", "register.rules"},
+    {"register.customers", "register.erasure", "register.restriction", "register.held"},
     {"cookie_choices"},
     {"cookie_choices", "access_log"},
     {"subscriptions", "subscribers", "retention"},
@@ -108,6 +114,8 @@ ROWS = [
     {"personal_data"},
     {"consent_record"},
     {"data_package"},
+    {"request_acts"},
+    {"data_requests", "handover"},
     {"service"},
     {"chores", "reconcile", "backups"},
     {"relay", "doctor", "restore"},
@@ -146,7 +154,9 @@ ROWS = [
         "web.console.accounts",
         "web.console.my_account",
         "web.console.proof",
+        "web.console.data_requests",
     },
+    {"web.console.data_request_acts"},
     {"web.console"},
     {"web"},
     {"web.server"},
@@ -282,6 +292,10 @@ def test_use_cases_never_commit_and_never_read_a_clock():
         "register/binders",
         "register/publication",
         "register/rules",
+        "request_rows",
+        "request_acts",
+        "data_requests",
+        "handover",
     ):
         source = (PACKAGE / f"{room}.py").read_text("utf-8")
         for forbidden in (".commit(", ".begin(", "datetime.now", "time.time()", "flask", "services.now"):
@@ -322,8 +336,6 @@ def test_no_get_changes_a_row(open_house, database_url):
     Visitor(house).write()
     [written] = house.rows(contact_message)
     house.deliver()
-    heidi = Staff(house)
-    heidi.log_in()
     tokens, person = house.service.tokens, house.person(aino.email)
     ask = house.asks("eero@example.com")[0]
     places = {
@@ -340,6 +352,13 @@ def test_no_get_changes_a_row(open_house, database_url):
         "/staff/accounts/<uuid:account_id>/<change>": f"/staff/accounts/{house.account(heidi.email).id}/end",
         "/staff/invitation/<token>": f"/staff/invitation/{house.invitation('uusi@keinuma.example')}",
     }
+    desk = Desk(house)
+    desk.take("access", email=aino.email)
+    desk.verify("mailbox")
+    for rule in house.app.url_map.iter_rules():
+        if rule.rule.startswith("/staff/data-requests/<"):
+            path = re.sub(r"<int[^>]*>", str(desk.number), rule.rule)
+            places[rule.rule] = path.replace("<place>", "spreadsheet").replace("<kind>", "received")
     own_page = tokens.for_my_data(person.id, house.service.vault.address_mark(person.email_key))
     machine = Machine(house)
     places |= {
@@ -358,7 +377,7 @@ def test_no_get_changes_a_row(open_house, database_url):
         path = places.get(rule.rule, rule.rule)
         if "GET" in rule.methods and "<" not in path:
             for method in ("GET", "HEAD", "OPTIONS"):
-                answer = heidi.http.request(method, house.url + path, headers=sent, timeout=20)
+                answer = desk.heidi.http.request(method, house.url + path, headers=sent, timeout=20)
                 assert answer.status_code not in (401, 403), f"{method} {path} was not opened"
                 opened += 1
     assert opened > 30

@@ -47,6 +47,9 @@ WHY = {
     "digest": "You get this message because your address is the one by which this service reaches its owner.",
     "anchor": "You get this message because your address is the one by which this service reaches its owner.",
     "contact": "You get this message because your address is the one by which this service reaches its owner.",
+    "data_request": "You get this message because of a request about your data.",
+    "request_answer": "You get this message because of a request about your data.",
+    "requests_due": "You get this message because your address is the one by which this service reaches its owner.",
     "contact_data": (
         "You get this message because somebody, most likely you, asked on our page what we hold about this address."
     ),
@@ -119,6 +122,9 @@ def test_subjects_and_words_are_those_of_the_language(post):
         "my_data_link": say("Your link to the data we hold about you"),
         "contact": language("fi").say("Contact form: %(reason)s", reason=language("fi").say("I would like an offer")),
         "contact_data": say("What we hold about you"),
+        "data_request": say("We have received your request (number %(number)s)", number=1),
+        "request_answer": say("Our answer to your request (number %(number)s)", number=1),
+        "requests_due": language("fi").say("A request about data has to be answered"),
         "move": say("Confirm your new address for %(possessive)s newsletter", possessive=possessive),
         "moved": say("%(possessive)s newsletter now comes to this address", possessive=possessive),
         "address_asked": say("A new address was given for %(possessive)s newsletter", possessive=possessive),
@@ -209,7 +215,7 @@ def test_only_links_to_us_and_no_resources(letter):
 
 
 def test_nothing_a_visitor_typed_goes_to_an_address_that_is_not_confirmed(post):
-    for kind in ("confirmation", "staff", "move", "contact_data"):
+    for kind in ("confirmation", "staff", "move", "contact_data", "data_request"):
         whole = post.letters[kind].text + post.letters[kind].html + str(post.letters[kind].message["Subject"])
         for typed in ("spam.example", "Liisa", "Mäkelä", "Makela", "ÖÖÖ", "Eero", "Niemi"):
             assert typed not in whole

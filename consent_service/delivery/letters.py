@@ -36,6 +36,7 @@ from consent_service.delivery.mail import Letter
 from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
 from consent_service.delivery.own_link import OwnLinks
 from consent_service.delivery.owner_letters import DIGEST, OWNER_HELD, OwnerLetters
+from consent_service.delivery.request_letters import ABOUT_REQUEST, RequestLetters
 from consent_service.language import HELSINKI, Language
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import KeptConsents, Occasion
@@ -119,6 +120,11 @@ class Letters:
         """Writer of what goes to the owner."""
         return OwnerLetters(self._write, self.controller.contact_email, self.public_url, self.digest)
 
+    @cached_property
+    def requests(self) -> RequestLetters:
+        """Writer of what goes to whoever made a request about their data."""
+        return RequestLetters(self._write, self.controller, self.public_url, self.kept, self._staying)
+
     def load(self, connection: Connection, message: Message, now: datetime) -> Letter | Hold | Nothing:
         """Return the letter of a message, Nothing when its reason has passed, Hold when it must wait."""
         if message.kind in owner_letters.KINDS:
@@ -127,6 +133,8 @@ class Letters:
             return AccountLetters(self._write, self.public_url, self.tokens).load(connection, message)
         if message.kind == departures.ERASED:
             return self._to_erased(connection, message, now)
+        if message.kind == ABOUT_REQUEST:
+            return self.requests.load(connection, message, now)
         if message.kind == LIST_DATA:
             return self._to_waiting(connection, message)
         if message.kind == CONTACT_DATA:
@@ -299,6 +307,9 @@ class Letters:
             "stays": [self.kept[key] for key in staying(connection, self.vault, leaving.email_key, now)],
         }
         return self._write(message, leaving.email, languages.language(leaving.language), values)
+
+    def _staying(self, connection: Connection, email_key: str, now: datetime) -> list[str]:
+        return staying(connection, self.vault, email_key, now)
 
     def digest_text(self, digest: object, language: Language) -> str:
         """A digest as the text of its letter, its subject first."""

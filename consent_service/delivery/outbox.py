@@ -130,12 +130,16 @@ def enqueue(
     contact_id: str | None = None,
     staff_id: str | None = None,
     not_before: datetime | None = None,
-) -> None:
-    """Add a message to the outbox, and wake the person's earlier ones in this lane that wait for another try."""
+) -> str:
+    """Add a message to the outbox, and wake the person's earlier ones in this lane that wait for another try.
+
+    Returns the key under which it is known as long as it is there.
+    """
     if subscriber_id is not None:
         _wake(connection, lane, subscriber_id, now)
+    key = new_id(now)
     values = {
-        "key": new_id(now),
+        "key": key,
         "lane": lane,
         "kind": kind,
         "subscriber_id": subscriber_id,
@@ -152,6 +156,7 @@ def enqueue(
     _ENQUEUE.run(connection, values)
     if not_before is None:
         connection.info.setdefault(DUE_NOW, set()).add(lane)
+    return key
 
 
 def enqueue_once(connection: Connection, lane: str, kind: str, now: datetime, subscriber_id: str) -> None:

@@ -1,4 +1,4 @@
-"""What the mails to the owner say: a contact message, mails held back, the day's checkpoint, the week's digest.
+"""What the mails to the owner say: a contact message, mails held back, the checkpoint, the digest, requests.
 
 They go to the contact address of the controller file, in Finnish. What a visitor typed stands in the text only, and
 whom to answer in a header by an address that was read as one. Must not send anything.
@@ -6,21 +6,23 @@ whom to answer in a header by an address that was read as one. Must not send any
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
-from consent_service import contact_messages
+from consent_service import contact_messages, request_rows
 from consent_service import language as languages
 from consent_service.contact_messages import REASONS, TO_OWNER
 from consent_service.delivery.mail import Letter
 from consent_service.delivery.outbox import Message, Nothing
-from consent_service.language import Language
+from consent_service.language import HELSINKI, Language
 from consent_service.ledger import sealer
+from consent_service.request_tasks import KINDS as REQUEST_KINDS
 
 OWNER_HELD, ANCHOR, DIGEST = "owner_held", "anchor", "digest"
-KINDS = (TO_OWNER, OWNER_HELD, ANCHOR, DIGEST)
+REQUESTS_DUE = request_rows.TO_OWNER
+KINDS = (TO_OWNER, OWNER_HELD, ANCHOR, DIGEST, REQUESTS_DUE)
 ANCHOR_AGE = timedelta(hours=36)
 
 
@@ -45,6 +47,8 @@ class OwnerLetters:
             return self._anchor(connection, message, now)
         if message.kind == DIGEST:
             return self._digest(connection, message, now)
+        if message.kind == REQUESTS_DUE:
+            return self._requests_due(connection, message, now)
         return self._write(message, {"console_url": f"{self.public_url}/staff/"})
 
     def digest_values(self, digest: object) -> dict[str, Any]:
@@ -73,6 +77,19 @@ class OwnerLetters:
             "signed_at": _spoken().moment(newest.signed_at),
         }
         return self._write(message, values)
+
+    def _requests_due(self, connection: Connection, message: Message, now: datetime) -> Letter | Nothing:
+        """The requests that have to be answered in a few days, by number; nothing once they have been."""
+        spoken, near = _spoken(), request_rows.near(connection, now.astimezone(HELSINKI).date())
+        told = [
+            (
+                spoken.say("Request %(number)s", number=one.number),
+                f"{spoken.say(REQUEST_KINDS[one.kind])}, {spoken.day(date.fromisoformat(one.deadline))}",
+            )
+            for one in near
+        ]
+        values = {"requests": told, "requests_url": f"{self.public_url}/staff/data-requests"}
+        return self._write(message, values) if told else Nothing()
 
     def _digest(self, connection: Connection, message: Message, now: datetime) -> Letter | Nothing:
         found = self.digest(connection, now)

@@ -111,6 +111,12 @@ def find(connection: Connection, customer_id: str) -> Row[Any] | None:
     return connection.execute(select(customer).where(customer.c.id == customer_id)).one_or_none()
 
 
+def of_number(connection: Connection, number: int) -> Row[Any] | None:
+    """Return the customer with a number who is not erased, or None."""
+    mine = (customer.c.number == number, customer.c.erased_at.is_(None))
+    return connection.execute(select(customer).where(*mine)).one_or_none()
+
+
 def of_address(connection: Connection, email_key: str) -> Sequence[Row[Any]]:
     """Return the customers with an address, by number."""
     mine = select(customer).where(customer.c.email_key == email_key)

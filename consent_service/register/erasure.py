@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
+from consent_service import request_rows
 from consent_service.database import insert_or_replace
 from consent_service.models import erasure
 from consent_service.models_customers import customer, customer_document, publication_permission
@@ -24,6 +25,7 @@ def erase(connection: Connection, now: datetime, customer_id: str, today: date) 
     if connection.execute(select(customer.c.id).where(customer.c.id == customer_id).with_for_update()).first() is None:
         return []
     connection.execute(delete(publication_permission).where(publication_permission.c.customer_id == customer_id))
+    request_rows.forget_person(connection, now, customer_id=customer_id)
     mine = customer_document.c.customer_id == customer_id
     _end_contracts(connection, customer_id, today)
     kept = mine & (customer_document.c.keep_until >= today.isoformat())

@@ -24,6 +24,8 @@ KINDS = {
     "digest": mark("The week's digest to the owner"),
     "staff_invitation": mark("Invitation of a colleague"),
     "staff_recovery": mark("A colleague's link to set a new password"),
+    "data_request": mark("Letter about a request"),
+    "requests_due": mark("A request nearly due, to the owner"),
     "sync": mark("Update to ActiveCampaign"),
     "look": mark("A look at the status at ActiveCampaign"),
     "readdress": mark("New address to ActiveCampaign"),

@@ -12,13 +12,24 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy import Connection, Row
 
-from consent_service import asks, corrections, data_package, erasure, personal_data, retention, subscriptions, tracking
+from consent_service import (
+    asks,
+    corrections,
+    data_package,
+    erasure,
+    personal_data,
+    request_rows,
+    request_tasks,
+    retention,
+    subscriptions,
+    tracking,
+)
 from consent_service import service as services
 from consent_service.asks import LinkDead
 from consent_service.contact_messages import REASONS
 from consent_service.delivery import held_there, holdings, letters
 from consent_service.erasure import BY_PERSON
-from consent_service.language import mark
+from consent_service.language import HELSINKI, mark
 from consent_service.ledger import receipt
 from consent_service.statements import CHANNELS, CLAIMS, LEAVING_REASONS, ORIGINS
 from consent_service.tokens import MyDataLinkExpired
@@ -102,6 +113,7 @@ def _own_page(token: str, trouble: str | None = None) -> str:
         channels=CHANNELS,
         reasons=LEAVING_REASONS,
         contact_reasons=REASONS,
+        request_kinds=request_tasks.KINDS,
         claims=CLAIMS,
         origins=ORIGINS,
         there=held.there.state(is_connected=service().forwards),
@@ -287,7 +299,8 @@ def object_for_good(token: str) -> ResponseReturnValue:
     """Write to the person no more, for good."""
     with service().transaction() as connection:
         person = _person(connection, token)
-        subscriptions.object_for_good(connection, occasion("subscriber", "my-data"), person.id)
+        if subscriptions.object_for_good(connection, occasion("subscriber", "my-data"), person.id):
+            _count(connection, request_tasks.OBJECT, person)
     return render_template("my_data/object_done.html", token=token, held=person)
 
 
@@ -312,6 +325,8 @@ def erase(token: str) -> ResponseReturnValue:
                 raise
             return render_template("my_data/erased.html")
         held = erasure.erase(connection, occasion("subscriber", "my-data"), person.id, BY_PERSON, tell=True)
+        if held is None:
+            _count(connection, request_tasks.ERASE, person)
     if held is not None:
         return render_template("my_data/held.html", token=token, hold=held), 409
     return render_template("my_data/erased.html")
@@ -332,6 +347,12 @@ def _person(connection: Connection, token: str, *, even_expired: bool = False) -
             raise
         link = found.link
     return personal_data.find_person(connection, service().vault, link)
+
+
+def _count(connection: Connection, kind: str, person: Row[Any]) -> None:
+    """Count it among the requests of the year (GDPR article 5(2)), without saying whose it was."""
+    now = services.now()
+    request_rows.note_page(connection, now, now.astimezone(HELSINKI).date(), kind, person.language)
 
 
 def _request_page(form: AddressForm, trouble: str | None = None) -> str:

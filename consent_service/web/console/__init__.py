@@ -14,6 +14,8 @@ from consent_service.web.console import (
     connection,
     contact_messages,
     customer_documents,
+    data_request_acts,
+    data_requests,
     my_account,
     overview,
     proof,
@@ -39,3 +41,5 @@ console.register_blueprint(proof.proof)
 console.register_blueprint(customer_documents.customer_documents)
 console.register_blueprint(publication_permissions.publication_permissions)
 console.register_blueprint(binders.binders)
+console.register_blueprint(data_requests.data_requests)
+console.register_blueprint(data_request_acts.data_request_acts)

@@ -1,0 +1,220 @@
+"""What the letters about a data subject's request say: that it came, that it takes longer, and the answer.
+
+One wording for the mail and for paper, in the language of whoever asked. What stays and until when comes from the
+retention table and from the documents themselves. Must not send anything.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from consent_service import language as languages
+from consent_service import request_rows
+from consent_service.controller import Controller
+from consent_service.delivery.mail import Letter
+from consent_service.delivery.outbox import Message, Nothing
+from consent_service.language import HELSINKI, Language, mark
+from consent_service.people import read_address
+from consent_service.privacy import OMBUDSMAN_PAGE, Kept
+from consent_service.request_rows import NAMES_RULE, RULE
+from consent_service.request_tasks import (
+    ACCESS,
+    BACKUPS,
+    ERASE,
+    NEWSLETTER,
+    OBJECT,
+    PLACES,
+    PORTABILITY,
+    RECTIFY,
+    RESTRICT,
+)
+
+ABOUT_REQUEST = "data_request"  # of the mail; which letter it is, its row says
+ASKED = {
+    ACCESS: mark("You asked to see what we hold about you."),
+    RECTIFY: mark("You asked us to correct your data."),
+    ERASE: mark("You asked us to erase your data."),
+    RESTRICT: mark("You asked us to restrict the use of your data."),
+    PORTABILITY: mark("You asked for your data to take it along."),
+    OBJECT: mark("You objected to marketing."),
+}
+DONE = {
+    ACCESS: mark("You get everything that we hold about you from us in one file, with an explanation in plain words."),
+    RECTIFY: mark("We have corrected your data, and told those to whom we had passed it on."),
+    ERASE: mark("We have erased your data in these places: %(places)s."),
+    RESTRICT: mark(
+        "We keep your data but do not use it until the restriction is lifted, and we tell you before we lift it. "
+        "The newsletter does not come any more; to have it again, subscribe anew."
+    ),
+    PORTABILITY: mark("You get the data that you gave us in a file that other programs can read."),
+    OBJECT: mark("We will never send you a newsletter or other marketing again."),
+}
+WHY_NOT = {
+    "law": mark("The law obliges us to keep some of your data (GDPR article 17(3)(b))."),
+    "claims": mark("We need the data for a legal claim (GDPR article 17(3)(e))."),
+    "others": mark("It would have told you about other people (GDPR article 15(4))."),
+    "beyond": mark("This right does not reach that data."),
+    "excessive": mark("The request is manifestly unfounded or excessive (GDPR article 12(5))."),
+    "identity": mark("We could not make sure that it was you who asked (GDPR article 12(6))."),
+}
+DOCUMENTS = {
+    "voucher": mark("Invoice or another voucher"),
+    "book": mark("Part of the books"),
+    "contract": mark("Contract"),
+    "other": mark("Another document"),
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a letter is made from; `done` are the places where something was done, `stays` the rules of what stays."""
+
+    controller: Controller
+    public_url: str
+    kept: Mapping[str, Kept]
+    done: Sequence[str]
+    documents: Sequence[Any]
+    stays: Sequence[str]
+
+
+@dataclass(frozen=True)
+class RequestLetter:
+    """A letter in one language, without greeting and sender."""
+
+    subject: str
+    paragraphs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RequestLetters:
+    """Writes what goes to whoever made a request.
+
+    `write(message, to, language, values)` makes a letter of a template; `kept` is the retention table by key;
+    `staying(connection, email_key, now)` names the rules of what stays of somebody erased.
+    """
+
+    write: Callable[[Message, str, Language, dict[str, Any]], Letter]
+    controller: Controller
+    public_url: str
+    kept: Mapping[str, Kept]
+    staying: Callable[[Connection, str, datetime], Sequence[str]]
+
+    def load(self, connection: Connection, message: Message, now: datetime) -> Letter | Nothing:
+        """Return the letter of a message, Nothing when the request is gone or names nobody any more."""
+        about = request_rows.letter_of(connection, message.key)
+        request = request_rows.find(connection, about.request_number) if about else None
+        if about is None or request is None or request.mail_to is None:
+            return Nothing()
+        letter = self.about(connection, request, about.kind, now)
+        return self.write(message, request.mail_to, languages.language(request.language), {"letter": letter})
+
+    def about(self, connection: Connection, request: Row[Any], kind: str, now: datetime) -> RequestLetter:
+        """Return a letter about a request as it would be written now, for mail and for paper."""
+        done = [task.place for task in request_rows.tasks(connection, request.number) if task.done_at]
+        today, key = now.astimezone(HELSINKI).date(), read_address(request.mail_to).key if request.mail_to else ""
+        documents = request_rows.staying_documents(connection, request.customer_id, today)
+        stays = self.staying(connection, key, now) if NEWSLETTER in done else ("erasure",)
+        facts = Facts(self.controller, self.public_url, self.kept, done, documents, stays)
+        return compose(languages.language(request.language), kind, request, facts)
+
+
+def compose(language: Language, kind: str, request: Any, facts: Facts) -> RequestLetter:
+    """Return a letter about a request: `received`, `extended` or `answer`."""
+    subject = {
+        "received": mark("We have received your request (number %(number)s)"),
+        "extended": mark("We need more time for your request (number %(number)s)"),
+        "answer": mark("Our answer to your request (number %(number)s)"),
+    }[kind]
+    write = {"received": _received, "extended": _extended, "answer": _answer}[kind]
+    paragraphs = (language.say(ASKED[request.kind]), *write(language, request, facts))
+    return RequestLetter(language.say(subject, number=request.number), paragraphs)
+
+
+def _received(language: Language, request: Any, facts: Facts) -> Iterator[str]:
+    say, day = language.say, language.day
+    yield say(
+        "We received your request on %(received)s and answer it on %(due)s at the latest.",
+        received=day(date.fromisoformat(request.received_on)),
+        due=day(date.fromisoformat(request.due_on)),
+    )
+    yield say(
+        "Before we hand out, change or erase anything, we make sure that it is you who asks. "
+        "If we need something from you for that, we will tell you."
+    )
+    if request.subscriber_id:
+        yield say(
+            "If it is about the newsletter, you can do it yourself at once: %(url)s",
+            url=f"{facts.public_url}/my-data?lang={language.code}",
+        )
+    yield say("If you did not ask for this, write to %(contact)s.", contact=facts.controller.contact_email)
+
+
+def _extended(language: Language, request: Any, facts: Facts) -> Iterator[str]:
+    yield language.say(
+        "We answer it on %(until)s at the latest, and not on %(due)s yet. The reason: %(reason)s",
+        until=language.day(date.fromisoformat(request.extended_to)),
+        due=language.day(date.fromisoformat(request.due_on)),
+        reason=request.extension_reason,
+    )
+    yield _complaint(language)
+
+
+def _answer(language: Language, request: Any, facts: Facts) -> Iterator[str]:
+    say = language.say
+    if request.outcome == "refused":
+        yield say("We cannot do what you asked.")
+    else:
+        places = ", ".join(say(PLACES[place]) for place in facts.done if place != BACKUPS)
+        yield say(DONE[request.kind], places=places) if request.kind == ERASE else say(DONE[request.kind])
+    if request.outcome == "part":
+        yield say("But we could not do all of it.")
+    if request.ground:
+        yield say(WHY_NOT[request.ground])
+    if request.answer:
+        yield str(request.answer)
+    if request.kind == ERASE and request.outcome != "refused":
+        yield from _staying(language, facts)
+    if request.outcome != "done":
+        yield _complaint(language)
+    yield say("This is what we keep of your request:")
+    yield from _rules(language, facts, (NAMES_RULE, RULE))
+    yield say("If you have questions, write to %(contact)s.", contact=facts.controller.contact_email)
+
+
+def _staying(language: Language, facts: Facts) -> Iterator[str]:
+    say = language.say
+    yield say("Copies in backups end within %(days)s days.", days=facts.controller.backups_kept_days)
+    if facts.documents:
+        yield say(
+            "These documents stay, because the law obliges us to keep them. They are used for nothing else, and are "
+            "destroyed when their day has passed:"
+        )
+    for document in facts.documents:
+        yield say(
+            "%(what)s of %(day)s: kept until %(until)s.",
+            what=say(DOCUMENTS[document.retention_class]),
+            day=language.day(date.fromisoformat(document.dated_on)),
+            until=language.day(date.fromisoformat(document.keep_until)),
+        )
+    if facts.stays:
+        yield say("This much stays, without your name and address:")
+        yield from _rules(language, facts, facts.stays)
+
+
+def _rules(language: Language, facts: Facts, keys: Sequence[str]) -> Iterator[str]:
+    say = language.say
+    for rule in (facts.kept[key] for key in keys):
+        yield say(
+            "%(what)s. Kept: %(period)s. Why? %(why)s", what=say(rule.what), period=say(rule.period), why=say(rule.why)
+        )
+
+
+def _complaint(language: Language) -> str:
+    return language.say(
+        "If you think that this is wrong, you may complain to the Data Protection Ombudsman (%(url)s) or go to court "
+        "(GDPR articles 77 and 79).",
+        url=OMBUDSMAN_PAGE[language.code],
+    )

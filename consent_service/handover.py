@@ -1,0 +1,179 @@
+"""The file that whoever asked for their data gets (GDPR articles 15 and 20): newsletter, register and messages in one.
+
+Of a subscriber it holds the whole of `data_package` in a folder; `asiakas.html` is the register for reading, the rest
+is for other programs. Nothing is made before the identity of whoever asks is verified. Changes nothing.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from consent_service import contact_messages, data_package, personal_data, request_rows, retention
+from consent_service import language as languages
+from consent_service.contact_messages import REASONS
+from consent_service.data_package import Origin
+from consent_service.language import mark
+from consent_service.ledger import seal
+from consent_service.ledger.vault import Vault
+from consent_service.people import read_address
+from consent_service.personal_data import PersonalData
+from consent_service.privacy import OMBUDSMAN_PAGE
+from consent_service.register import held as register_held
+from consent_service.register.customers import KINDS, SOURCES, STATUSES
+from consent_service.register.held import HeldCustomer
+from consent_service.request_acts import require_verified
+from consent_service.request_tasks import ACCESS, PORTABILITY
+from consent_service.request_tasks import KINDS as REQUEST_KINDS
+
+HANDED_OVER = (ACCESS, PORTABILITY)
+NEWSLETTER_FOLDER = "uutiskirje/"
+_REQUEST = ("number", "kind", "channel", "received_on", "name", "email", "phone", "wish", "outcome", "closed_on")
+_MESSAGE = ("received_at", "first_name", "last_name", "email", "phone", "reason", "message", "language")
+_GIVEN = ("email", "first_name", "last_name", "language")
+
+
+LABELS = {
+    "number": mark("Customer number"),
+    "kind": mark("Kind of customer"),
+    "company_name": mark("Company"),
+    "business_id": mark("business id"),
+    "first_name": mark("First name"),
+    "last_name": mark("Last name"),
+    "phone": mark("Phone number"),
+    "email": mark("E-mail address"),
+    "street": mark("Street address"),
+    "postal_code": mark("Postal code"),
+    "city": mark("City"),
+    "country": mark("Country"),
+    "billing_email": mark("E-mail address for invoices"),
+    "billing_address": mark("Postal address for invoices"),
+    "billing_reference": mark("Reference on invoices"),
+    "einvoice_address": mark("Address for e-invoices"),
+    "einvoice_operator": mark("Operator of e-invoices"),
+    "language": mark("Language"),
+    "source": mark("Where we got it"),
+    "source_note": mark("More about where we got it"),
+    "notes": mark("Notes"),
+    "status": mark("Status"),
+    "passive_since": mark("Passive since"),
+    "restricted_at": mark("Use restricted since"),
+    "restriction_reason": mark("Why the use is restricted"),
+    "created_at": mark("In the register since"),
+    "created_by": mark("Entered by"),
+    "changed_at": mark("Last changed"),
+}
+LANGUAGES = {"fi": mark("Finnish"), "sv": mark("Swedish"), "en": mark("English")}
+WORDS = {"kind": KINDS, "source": SOURCES, "status": STATUSES, "language": LANGUAGES}
+
+
+@dataclass(frozen=True)
+class Held:
+    """Everything held of whoever made a request; what is None is not known of them."""
+
+    gathered_at: datetime
+    person: PersonalData | None
+    customer: HeldCustomer | None
+    messages: tuple[dict[str, Any], ...]
+    requests: tuple[dict[str, Any], ...]
+
+
+def gather(connection: Connection, keys: Vault, request: Row[Any], now: datetime) -> Held:
+    """Return everything held of whoever made a request; raises NotVerified before it is sure who that is."""
+    require_verified(request)
+    key = read_address(request.mail_to).key if request.mail_to else None
+    person = request.subscriber_id and personal_data.gather(
+        connection, keys, request.subscriber_id, now, with_receipts=True
+    )
+    customer = register_held.gather(connection, request.customer_id) if request.customer_id else None
+    messages = contact_messages.from_address(connection, key) if key else ()
+    made = request_rows.of_person(connection, subscriber_id=request.subscriber_id, customer_id=request.customer_id)
+    requests = {row.number: row for row in (*made, request)}.values()
+    return Held(
+        now,
+        person or None,
+        customer,
+        tuple({name: getattr(row, name) for name in _MESSAGE} for row in messages),
+        tuple({name: getattr(row, name) for name in _REQUEST} for row in requests),
+    )
+
+
+def package(held: Held, request: Row[Any], origin: Origin) -> bytes:
+    """Return the zip for a request to see one's data or to take it along; the same data gives the same bytes."""
+    require_verified(request)
+    made = _portable(held) if request.kind == PORTABILITY else _everything(held, request, origin)
+    files = dict(made)
+    sums = "".join(f"{sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
+    return data_package.pack(files | {"SHA256SUMS": sums.encode()}, held.gathered_at)
+
+
+def _everything(held: Held, request: Row[Any], origin: Origin) -> Iterable[tuple[str, bytes]]:
+    yield "asiakas.html", _page(held, request, origin).encode()
+    yield "asiakas.json", _json(_told(held))
+    if held.person is not None:
+        with zipfile.ZipFile(io.BytesIO(data_package.package(held.person, origin))) as inner:
+            for name in inner.namelist():
+                yield NEWSLETTER_FOLDER + name, inner.read(name)
+
+
+def _portable(held: Held) -> Iterable[tuple[str, bytes]]:
+    """What the person gave us themselves, on the ground of consent or a contract, in forms that programs read."""
+    given: dict[str, list[dict[str, Any]]] = {}
+    if held.person is not None:
+        given["uutiskirje"] = [{name: getattr(held.person.person, name) for name in _GIVEN}]
+    if held.customer is not None:
+        given["asiakas"] = [held.customer.given]
+    given["yhteydenotot"] = list(held.messages)
+    yield "tiedot.json", _json(given)
+    for table, rows in given.items():
+        if rows:
+            yield f"{table}.csv", data_package.table(rows)
+
+
+def _told(held: Held) -> dict[str, Any]:
+    customer = held.customer
+    return {
+        "gathered_at": held.gathered_at,
+        "customer": customer.details if customer else None,
+        "documents": list(customer.documents) if customer else [],
+        "publication_permissions": list(customer.permissions) if customer else [],
+        "contact_messages": list(held.messages),
+        "data_requests": list(held.requests),
+    }
+
+
+def _page(held: Held, request: Row[Any], origin: Origin) -> str:
+    """The readable page, complete in itself; in the language of the request."""
+    language, controller = languages.language(request.language), origin.place.controller
+    return (
+        data_package.templates(language.code)
+        .get_template("data/customer.html.jinja")
+        .render(
+            held=held,
+            request=request,
+            company=controller,
+            language=language,
+            ombudsman=OMBUDSMAN_PAGE[language.code],
+            labels=LABELS,
+            words=WORDS,
+            request_kinds=REQUEST_KINDS,
+            contact_reasons=REASONS,
+            rules=retention.RULES,
+            recipients=controller.recipient,
+            style=data_package.style(controller.accent),
+        )
+    )
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return f"{json.dumps(value, ensure_ascii=False, indent=2, default=_plain)}\n".encode()
+
+
+def _plain(value: Any) -> Any:
+    return seal.timestamp(value) if isinstance(value, datetime) else value
