@@ -338,6 +338,9 @@ def test_no_get_changes_a_row(open_house, database_url):
     house.deliver()
     tokens, person = house.service.tokens, house.person(aino.email)
     ask = house.asks("eero@example.com")[0]
+    desk = Desk(house)
+    desk.take("access", email=aino.email)
+    desk.verify("mailbox")
     places = {
         "/confirm/<token>": f"/confirm/{tokens.for_confirmation(ask.id)}",
         "/unsubscribe/<token>": f"/unsubscribe/{tokens.for_unsubscribing(person.id)}",
@@ -348,13 +351,10 @@ def test_no_get_changes_a_row(open_house, database_url):
         },
         "/staff/contact-messages/<uuid:message_id>": f"/staff/contact-messages/{written.id}",
         "/staff/contact-messages/<uuid:message_id>/erase": f"/staff/contact-messages/{written.id}/erase",
-        "/staff/accounts/<uuid:account_id>": f"/staff/accounts/{house.account(heidi.email).id}",
-        "/staff/accounts/<uuid:account_id>/<change>": f"/staff/accounts/{house.account(heidi.email).id}/end",
+        "/staff/accounts/<uuid:account_id>": f"/staff/accounts/{house.account(desk.heidi.email).id}",
+        "/staff/accounts/<uuid:account_id>/<change>": f"/staff/accounts/{house.account(desk.heidi.email).id}/end",
         "/staff/invitation/<token>": f"/staff/invitation/{house.invitation('uusi@keinuma.example')}",
     }
-    desk = Desk(house)
-    desk.take("access", email=aino.email)
-    desk.verify("mailbox")
     for rule in house.app.url_map.iter_rules():
         if rule.rule.startswith("/staff/data-requests/<"):
             path = re.sub(r"<int[^>]*>", str(desk.number), rule.rule)
@@ -381,7 +381,7 @@ def test_no_get_changes_a_row(open_house, database_url):
                 assert answer.status_code not in (401, 403), f"{method} {path} was not opened"
                 opened += 1
     assert opened > 30
-    after, looks = house.everything(), house.looks(heidi)
+    after, looks = house.everything(), house.looks(desk.heidi)
     assert len(looks) > 8, "who looked at whom is noted, as decision 022 says"
     for table in ("access", "consent_event"):  # the id stands first in both
         after[table] = [row for row in after[table] if row[0] not in looks]

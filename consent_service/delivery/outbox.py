@@ -6,7 +6,7 @@ Nobody is told anything from here: `relaying` delivers. Must not know SMTP, HTTP
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
@@ -115,45 +115,40 @@ _WAKE = Prepared(
 )
 
 
+class About(TypedDict, total=False):
+    """Whom or what a message is about, by the ids of their rows."""
+
+    subscriber_id: str
+    confirmation_id: str | None
+    departure_id: str
+    bulk_id: str
+    import_row_id: int
+    contact_message_id: str
+    contact_id: str | None
+    staff_id: str | None  # None of a letter that goes to nobody
+
+
+_NOBODY = dict.fromkeys(About.__annotations__)
+
+
 def enqueue(
     connection: Connection,
     lane: str,
     kind: str,
     now: datetime,
     *,
-    subscriber_id: str | None = None,
-    confirmation_id: str | None = None,
-    departure_id: str | None = None,
-    bulk_id: str | None = None,
-    import_row_id: int | None = None,
-    contact_message_id: str | None = None,
-    contact_id: str | None = None,
-    staff_id: str | None = None,
     not_before: datetime | None = None,
+    **about: Unpack[About],
 ) -> str:
     """Add a message to the outbox, and wake the person's earlier ones in this lane that wait for another try.
 
     Returns the key under which it is known as long as it is there.
     """
-    if subscriber_id is not None:
+    if subscriber_id := about.get("subscriber_id"):
         _wake(connection, lane, subscriber_id, now)
     key = new_id(now)
-    values = {
-        "key": key,
-        "lane": lane,
-        "kind": kind,
-        "subscriber_id": subscriber_id,
-        "confirmation_id": confirmation_id,
-        "departure_id": departure_id,
-        "bulk_id": bulk_id,
-        "import_row_id": import_row_id,
-        "contact_message_id": contact_message_id,
-        "contact_id": contact_id,
-        "staff_id": staff_id,
-        "created_at": now,
-        "due_at": not_before or now,
-    }
-    _ENQUEUE.run(connection, values)
+    values = {"key": key, "lane": lane, "kind": kind, "created_at": now, "due_at": not_before or now}
+    _ENQUEUE.run(connection, _NOBODY | about | values)
     if not_before is None:
         connection.info.setdefault(DUE_NOW, set()).add(lane)
     return key

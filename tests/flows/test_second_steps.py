@@ -1,4 +1,4 @@
-"""A second step at the log-in: an authenticator app, recovery codes, and what happens to wrong, old and repeated codes."""
+"""A second step at the log-in: an app, recovery codes, and what becomes of wrong, old and repeated ones."""
 
 import re
 from datetime import timedelta

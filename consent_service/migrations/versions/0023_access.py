@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0023"
-down_revision = "0021"
+down_revision = "0022"
 
 MOMENT = sa.DateTime(timezone=True)
 ROLE = "CONSTRAINT ck_staff_role_known CHECK (role IN ('owner', 'staff', 'reader'))"
