@@ -1,9 +1,9 @@
-"""What the subscription form costs while unusually many are sent: some work of a computer, or half a minute's wait.
+"""What a form costs while unusually many are sent: some work of a computer, or half a minute's wait.
 
-The work is ALTCHA's proof of work, version 2, made and checked here and asked of nobody else's server. As many forms
-cost nothing as half of what the service may send in its first window. Forms are counted, whatever becomes of them: what
-was sent would tell whether an address is known. Either proof counts once: a used one is remembered for longer than it
-holds. Must not know a form.
+The work is ALTCHA's proof of work, version 2, made and checked here and asked of nobody else's server. Of each kind as
+many forms cost nothing as half of what the service may send in its first window. Forms are counted, whatever becomes of
+them: what was sent would tell whether an address is known. Either proof counts once: a used one is remembered for
+longer than it holds. Must not know what a form asks.
 """
 
 import secrets
@@ -15,15 +15,18 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import Connection
 
-from consent_service.delivery import allowance
+from consent_service.database import insert_if_absent
 from consent_service.delivery.allowance import Window
+from consent_service.models_site import spent_proof
 from consent_service.rate_limit import RateLimit
 from consent_service.tokens import TokenRefused, Tokens, Waiting
 
+SUBSCRIBE, CONTACT = "subscribe", "contact"  # the kinds of forms, whichever door they come through
 ALGORITHM, ROUNDS = "PBKDF2/SHA-256", 3000
 FEWEST_TRIES, MOST_TRIES = 200, 600  # half a second on a desk, a few on an old phone
 WAIT = timedelta(seconds=30)
 LIFETIME = timedelta(minutes=10)
+REMEMBERED = timedelta(days=1)  # longer than it holds: nobody's clock has to be exact
 
 
 def free_forms(allowed: Sequence[Window]) -> str:
@@ -35,7 +38,7 @@ def free_forms(allowed: Sequence[Window]) -> str:
 
 def spend(connection: Connection, proof: str, now: datetime) -> bool:
     """Use a proof up, by the name that `Effort.read` gives it; False when it was used before."""
-    return allowance.spend(connection, f"proof:{proof}", [Window(1, LIFETIME)], now) <= now
+    return insert_if_absent(connection, spent_proof, {"proof": proof, "spent_at": now})
 
 
 class Effort:
@@ -46,9 +49,14 @@ class Effort:
         self._tokens = tokens
         self._free = free
 
-    def is_asked(self) -> bool:
-        """Count a form, and return whether it has to cost something."""
-        return self._free.take("form", "everybody") is not None
+    def is_asked(self, *kinds: str) -> bool:
+        """Count a form, as each of the kinds it is, and return whether it has to cost something."""
+        waits = [self._free.take(kind, "everybody") for kind in kinds]
+        return any(wait is not None for wait in waits)
+
+    def is_due(self, kind: str) -> bool:
+        """Whether the next form of a kind would have to cost something; counts nothing."""
+        return self._free.wait(kind, "everybody") is not None
 
     def task(self, now: datetime) -> dict[str, object]:
         """Return a task as ALTCHA writes it, which takes a while to solve and none to check."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, delete, func, select, update
 
-from consent_service import api_answers, contact_messages, cookie_choices, import_rows
+from consent_service import api_answers, contact_messages, cookie_choices, effort, import_rows
 from consent_service import erasure as erasing
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger.evidence import Occasion
@@ -28,7 +28,7 @@ from consent_service.models import (
 from consent_service.models import suppression as suppressed
 from consent_service.models_api import api_answer
 from consent_service.models_inbox import contact_message
-from consent_service.models_site import cookie_choice
+from consent_service.models_site import cookie_choice, spent_proof
 from consent_service.models_there import deleted_contact, held_there, reconcile_run, taken_off
 
 PURGE, NOON = "purge", time(12, tzinfo=HELSINKI)  # what the day's purge is noted as, and when it is to be done
@@ -307,6 +307,14 @@ RULES = (
         mark("So that a wish passed on twice is carried out once."),
         api_answers.LIFETIME,
         end=_gone_by(api_answer.c.key_hash, api_answer.c.created_at),
+    ),
+    Rule(
+        "spent_proof",
+        mark("That some browser solved a small task, under a random number, when unusually many forms were sent"),
+        mark("24 hours"),
+        mark("So that robots cannot send many forms with one solution. It is not joined to your name or address."),
+        effort.REMEMBERED,
+        end=_gone_by(spent_proof.c.proof, spent_proof.c.spent_at),
     ),
     Rule(
         "declined",

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from consent_service import colour, design, logo
 from consent_service.config import TEMPLATES
-from consent_service.web.pages import PICTURE_POLICY
+from consent_service.web import policy
 from tests.actors import Visitor
 from tests.household import CONTROLLER
 
@@ -153,7 +153,7 @@ def test_the_logo_is_a_picture_that_says_the_name(violet):
     answer = violet.get(address).answer
     assert answer.content == DRAWING
     assert answer.headers["Content-Type"] == "image/svg+xml; charset=utf-8"
-    assert answer.headers["Content-Security-Policy"] == PICTURE_POLICY
+    assert answer.headers["Content-Security-Policy"] == policy.PICTURE
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Cache-Control"] == "public, max-age=3600"
 
@@ -219,10 +219,10 @@ def test_what_is_no_plain_picture_is_not_taken(content, told):
         '<a href="#a"><set attributeName="href" to="javascript:alert(1)"/></a>',
         '<a href="#a"><animate attributeName="xlink:href" values="javascript:alert(1)"/></a>',
         '<rect fill="url(https://evil.example/x.svg#a)"/>',
-        '<rect fill="URL( \'//evil.example/x.svg#a\' )"/>',
+        "<rect fill=\"URL( '//evil.example/x.svg#a' )\"/>",
         '<rect style="fill: url(https://evil.example/x)"/>',
         '<rect fill="\\75rl(https://evil.example/x)"/>',
-        '<rect style="fill: image-set(\'https://evil.example/x\' 1x)"/>',
+        "<rect style=\"fill: image-set('https://evil.example/x' 1x)\"/>",
         "<style>@import 'https://evil.example/x.css';</style>",
         "<style>@\\69mport 'https://evil.example/x.css';</style>",
         "<style><![CDATA[@IMPORT 'https://evil.example/x.css';]]></style>",

@@ -101,8 +101,9 @@ ROWS = [
     {"service"},
     {"chores", "reconcile", "backups"},
     {"relay", "doctor", "restore"},
-    {"web.visitor", "web.forms", "web.messages", "web.filled", "web.problems"},
+    {"web.visitor", "web.forms", "web.messages", "web.filled", "web.problems", "web.policy"},
     {"web.accounts", "web.pages", "web.health", "web.metrics", "web.rendered", "web.origins"},
+    {"web.moment"},
     {"web.subscribing", "web.console.words"},
     {"web.api_messages"},
     {

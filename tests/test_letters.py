@@ -47,6 +47,7 @@ WHY = {
     "digest": "You get this message because your address is the one by which this service reaches its owner.",
     "anchor": "You get this message because your address is the one by which this service reaches its owner.",
     "contact": "You get this message because your address is the one by which this service reaches its owner.",
+    "contact_more": "You get this message because your address is the one by which this service reaches its owner.",
     "contact_data": (
         "You get this message because somebody, most likely you, asked on our page what we hold about this address."
     ),
@@ -118,6 +119,7 @@ def test_subjects_and_words_are_those_of_the_language(post):
         "digest": "Vaatii huomiotasi: 16.11.2026–22.11.2026",
         "my_data_link": say("Your link to the data we hold about you"),
         "contact": language("fi").say("Contact form: %(reason)s", reason=language("fi").say("I would like an offer")),
+        "contact_more": language("fi").say("More contact messages wait in the register"),
         "contact_data": say("What we hold about you"),
         "move": say("Confirm your new address for %(possessive)s newsletter", possessive=possessive),
         "moved": say("%(possessive)s newsletter now comes to this address", possessive=possessive),

@@ -24,7 +24,7 @@ from consent_service.config import PACKAGE, TEMPLATES, Settings
 from consent_service.rate_limit import RateLimit
 from consent_service.service import Service
 from consent_service.tokens import TokenRefused
-from consent_service.web import accounts, origins, pages, problems
+from consent_service.web import accounts, origins, pages, policy, problems, visitor
 from consent_service.web.api import api
 from consent_service.web.console import console
 from consent_service.web.contact import contact
@@ -43,9 +43,6 @@ LARGEST_BODY = 64 * 1024
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 PROGRAM_TYPES = ("application/json",)
 MAY_BE_KEPT = ("static", "pages.brand", "pages.icon", "pages.logo", "cookies.show_banner", "embed.script")
-POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 
 log = structlog.get_logger()
 
@@ -56,7 +53,7 @@ def create_app(service: Service) -> Flask:
     app.config.update(_configuration(service.settings))
     app.session_interface = accounts.StaffSessions()
     app.extensions["consent-service"] = service
-    app.extensions["network-limit"] = RateLimit(service.settings.redis_url, service.settings.limit_ip)
+    app.extensions["network-limits"] = visitor.limits(service.settings)
     app.extensions["api-limit"] = RateLimit(service.settings.redis_url, service.settings.limit_api)
     if service.settings.trusted_proxies:
         count = service.settings.trusted_proxies
@@ -127,7 +124,7 @@ def _check_form() -> ResponseReturnValue | None:
 
 
 def _add_headers(response: Response) -> Response:
-    response.headers.setdefault("Content-Security-Policy", POLICY)
+    response.headers.setdefault("Content-Security-Policy", policy.PAGE)
     place = urlsplit(response.location) if response.location else None
     # The router's own redirects repeat the Host header, which anybody can set.
     if place and place.netloc == request.host:

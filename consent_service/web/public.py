@@ -71,7 +71,7 @@ def subscribe() -> ResponseReturnValue:
         return subscribing.refused(form, trouble, shown)
     if wait := has_to_wait("subscribe"):
         return subscribing.too_many(wait)
-    is_proof_asked = service().effort.is_asked()
+    is_proof_asked = service().effort.is_asked(effort.SUBSCRIBE)
     proof = service().effort.read(form.proof.data or "", services.now()) if is_proof_asked else None
     if is_proof_asked and proof is None:
         return subscribing.one_moment(form)

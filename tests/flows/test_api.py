@@ -29,7 +29,7 @@ def test_whoever_ticked_the_box_elsewhere_gets_a_mail_and_confirms_it_themselves
     assert program.status(aino.email)["status"] == "active"
 
 
-def test_the_evidence_names_the_key_the_page_and_the_text_and_no_network(house):
+def test_the_evidence_names_the_key_the_site_and_the_text_and_no_network(house):
     program = Machine(house)
     texts = program.texts()
     program.subscribe()
@@ -198,7 +198,7 @@ def test_staff_read_who_passed_it_on(sqlite_house):
     heidi.log_in()
     place = f"/staff/subscribers/{sqlite_house.person(aino.email).id}"
     story = sqlite_house.get(f"{place}?lang=fi", heidi.http)
-    assert fi("Subscribed through %(name)s, on the page %(site)s", name=NAME, site=SITE) in story.words
+    assert fi("Subscribed through %(name)s, on the site %(site)s", name=NAME, site=SITE) in story.words
     assert fi("Unsubscribed through %(name)s", name=NAME) in story.words
     sheet = sqlite_house.get(f"{place}/evidence?lang=fi", heidi.http)
     assert fi("another program of the company") in sheet.words
@@ -211,7 +211,7 @@ def test_the_person_reads_on_their_own_page_where_it_came_from(sqlite_house):
     sqlite_house.deliver()
     aino.confirm()
     page = aino.my_data()
-    assert fi("You subscribed on the page %(site)s", site=SITE) in page.words
+    assert fi("You subscribed on the site %(site)s", site=SITE) in page.words
     assert fi("from you, on another page of ours") in page.words
 
 
