@@ -340,7 +340,7 @@ RULES = (
     Rule(
         "cookie_choice",
         mark("What you chose about the cookies of our web site, under a random number that is in your browser"),
-        mark("182 days, as long as the choice holds, and a year after that; or until you erase it on the page Cookies"),
+        mark("as long as the choice holds, and a year after that; or until you erase it on the page Cookies"),
         mark("To show what you were told and what you answered. It is not joined to your name, address or network."),
         timedelta(days=365),
         end=End(cookie_choice.c.event_id, _has_expired, cookie_choices.forget, cookie_choice.c.expires_at),

@@ -68,7 +68,10 @@ class ContactForm(RenderedForm):
         except MessageEmpty:
             raise ValidationError(mark("Write your message.")) from None
         except MessageTooLong:
-            raise ValidationError(mark("Shorten your message: at most 4000 characters fit in.")) from None
+            told = g.language.say(
+                "Shorten your message: at most %(longest)s characters fit in.", longest=LONGEST_MESSAGE
+            )
+            raise ValidationError(told) from None
 
 
 @contact.get("/contact")

@@ -137,7 +137,9 @@ def erase() -> ResponseReturnValue:
 
 
 def _page(form: ChoiceForm) -> str:
-    return render_template("public/cookies.html", form=form, notice=service().cookie_notice(g.language))
+    return render_template(
+        "public/cookies.html", form=form, notice=service().cookie_notice(g.language), lasts=LASTS.days
+    )
 
 
 def _take(host: str) -> tuple[int, dict[str, str]]:
