@@ -128,10 +128,10 @@ def withdraw() -> ResponseReturnValue:
 
 @api.post("/status", provide_automatic_options=False)
 def status() -> ResponseReturnValue:
-    """How one address stands; it comes in the body, since addresses of pages end up in logs."""
+    """How one address stands, noted in the log; it comes in the body, since addresses of pages end up in logs."""
     said: OneAddress = _said(OneAddress)
-    with service().reading() as connection:
-        person = subscribers.find_by_key(connection, said.address.key)
+    with service().transaction() as connection:
+        person = subscribers.read_for_program(connection, _occasion(), said.address.key)
     return _json(_standing(person))
 
 

@@ -1,12 +1,14 @@
 """Another program of the company asks, withdraws and reads: the person confirms, the evidence says who passed it on."""
 
+import json
+
 import pytest
 from sqlalchemy import insert
 
 from consent_service import import_rows
 from consent_service import service as services
 from consent_service.delivery import outbox
-from consent_service.models import import_batch, import_row
+from consent_service.models import consent_event, import_batch, import_row
 from consent_service.models_api import api_key
 from consent_service.statements import PURPOSE
 from tests.actors import Staff, Visitor, fi
@@ -221,4 +223,22 @@ def test_the_audit_agrees_with_what_came_through_the_api(house):
     program.withdraw("aino@example.com")
     program.withdraw("nobody@example.com")
     house.service.seal()
+    assert findings(house) == []
+
+
+def test_who_reads_is_noted_by_ids_and_nothing_else(house):
+    program, aino = Machine(house), Visitor(house).becomes_active()
+    before = house.count()
+    program.status(aino.email)
+    program.status("nobody@example.com")
+    noted = [json.loads(row.core_plain)["payload"] for row in house.rows(consent_event) if row.core_plain]
+    told = {"actor": f"api:{program.id}", "door": "api"}
+    assert [core | {"at": ""} for core in noted if core["actor"] == told["actor"]] == [
+        told | {"kind": "read", "subscriber": house.person(aino.email).id, "at": ""},
+        told | {"kind": "filler", "at": ""},
+    ]
+    assert house.count() == before + 2, "the log tells by its size nothing of an address"
+    assert "read" not in house.kinds(aino.email), "the person's own story is none of it"
+    assert findings(house) == []
+    house.erase(aino.email)
     assert findings(house) == []
