@@ -8,7 +8,7 @@ down_revision = "0021"
 
 
 def upgrade() -> None:
-    """Add the table; those in the former one are all older than a proof may be, by the time this has run."""
+    """Add the table. Those noted so far are forgotten: a proof holds for ten minutes, and nobody waits for an upgrade."""
     op.create_table(
         "spent_proof",
         sa.Column("proof", sa.String(length=64), nullable=False),
