@@ -9,11 +9,12 @@ longer than it holds. Must not know what a form asks.
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 import altcha
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from consent_service.database import insert_if_absent
 from consent_service.delivery.allowance import Window
@@ -36,9 +37,16 @@ def free_forms(allowed: Sequence[Window]) -> str:
     return f"{allowed[0].amount // 2 + 1}/{int(allowed[0].span.total_seconds())} seconds"
 
 
-def spend(connection: Connection, proof: str, now: datetime) -> bool:
-    """Use a proof up, by the name that `Effort.read` gives it; False when it was used before."""
-    return insert_if_absent(connection, spent_proof, {"proof": proof, "spent_at": now})
+def spend(connection: Connection, proof: str, now: datetime, form: str) -> bool:
+    """Use a proof up, by the name that `Effort.read` gives it; False when it was used before, on another form.
+
+    `form` is the same for what is pressed twice, and for nothing else.
+    """
+    spent_on = sha256(form.encode()).hexdigest()
+    if insert_if_absent(connection, spent_proof, {"proof": proof, "spent_on": spent_on, "spent_at": now}):
+        return True
+    before = select(spent_proof.c.spent_on).where(spent_proof.c.proof == proof)
+    return connection.execute(before).scalar_one_or_none() == spent_on
 
 
 class Effort:

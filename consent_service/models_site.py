@@ -25,5 +25,6 @@ spent_proof = Table(
     "spent_proof",
     metadata,
     Column("proof", String(64), primary_key=True),
+    Column("spent_on", String(64), nullable=False),  # what is sent twice is not paid twice
     Column("spent_at", UtcDateTime, nullable=False, index=True),
 )

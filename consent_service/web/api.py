@@ -167,7 +167,9 @@ def _terms(connection: Connection, said: Subscription) -> Terms:
 def _pays(connection: Connection, said: Subscription) -> bool:
     """Whether a proof came along that counts, which it does once."""
     proof = service().effort.read(said.proof or "", services.now())
-    return proof is not None and effort.spend(connection, proof, services.now())
+    return proof is not None and effort.spend(
+        connection, proof, services.now(), f"{said.consent.token}\n{said.address.key}"
+    )
 
 
 def _challenge() -> Challenge:

@@ -114,9 +114,10 @@ def _taken(form: ContactForm, shown: ShownForm, proof: str | None) -> ResponseRe
                 terms = shown_terms(connection, shown) if form.consent.data else None
                 if form.consent.data and terms is None:
                     return _mended_page(form, TOO_OLD), 400
-                if proof is not None and not effort.spend(connection, proof, by_visitor.now):
+                written = _written(form, shown)
+                if proof is not None and not effort.spend(connection, proof, by_visitor.now, written.sent_key):
                     return moment.page(form, "contact.send")
-                contact_messages.take(connection, by_visitor.now, _written(form, shown), service().global_limit)
+                contact_messages.take(connection, by_visitor.now, written, service().global_limit)
                 if terms is not None and asks:
                     subscriptions.request(connection, by_visitor, _ask(form, shown, terms), service().address_limit)
         except TooManyMessages as full:

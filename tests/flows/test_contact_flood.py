@@ -49,6 +49,7 @@ def test_without_scripts_half_a_minute_is_enough_and_a_proof_counts_once(house, 
     assert fi("That was a little too early.") in early.words
     clock.shift(30)
     assert SENT in early.press(CONTINUE).title
+    assert SENT in early.press(CONTINUE).title, "pressed twice, it is the same page"
     assert early.press(CONTINUE, message="Vielä jotain").title.startswith(MOMENT)
     assert len(house.rows(contact_message)) == 4
 

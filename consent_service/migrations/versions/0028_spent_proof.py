@@ -8,10 +8,11 @@ down_revision = "0021"
 
 
 def upgrade() -> None:
-    """Add the table. Those noted so far are forgotten: a proof holds for ten minutes, and nobody waits for an upgrade."""
+    """Add the table; those noted so far are forgotten, since a proof holds for ten minutes only."""
     op.create_table(
         "spent_proof",
         sa.Column("proof", sa.String(length=64), nullable=False),
+        sa.Column("spent_on", sa.String(length=64), nullable=False),
         sa.Column("spent_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("proof", name=op.f("pk_spent_proof")),
     )
