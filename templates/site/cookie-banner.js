@@ -97,7 +97,7 @@ function look() {
 function start(old) {
   if (!isAllowed(old.dataset.cookies)) return;
   const script = document.createElement("script");
-  for (const { name, value } of old.attributes) if (!/^(type|nonce|data-cookies)$/.test(name)) script.setAttribute(name, value);
+  for (const { name, value } of old.attributes) if (!/^(type|nonce|data-cookies)$/.test(name)) script.setAttribute(name === "data-src" ? "src" : name, value);
   script.async = old.hasAttribute("async");
   script.nonce = old.nonce;
   script.text = old.text;
