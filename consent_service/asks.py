@@ -69,7 +69,7 @@ class StaffRequest:
 
 @dataclass(frozen=True)
 class ProgramRequest:
-    """Through which other program of the company a person asked: its key's name, the page that showed them the text."""
+    """Through which other program of the company a person asked: its key's name, the host that showed the text."""
 
     key_name: str
     site: str

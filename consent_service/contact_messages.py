@@ -7,23 +7,26 @@ mail to the owner is a row in the outbox and holds the message's id. Must not se
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 
 from consent_service.database import insert_if_absent
-from consent_service.delivery import outbox
+from consent_service.delivery import allowance, caps, outbox
+from consent_service.delivery.allowance import Window
 from consent_service.language import mark
 from consent_service.models import erasure, outbox_message, subscriber
-from consent_service.models_inbox import contact_message
+from consent_service.models_inbox import LONGEST_MESSAGE, contact_message
 from consent_service.paging import Found, has_words, page_of
 from consent_service.people import Address
 
 TO_OWNER = "contact"  # the mail about a new message
+MORE_TO_OWNER = "contact_more"  # the one mail in an hour that says that more wait in the inbox
+MAILS_TO_OWNER = (Window(20, timedelta(hours=1)),)  # a flood may fill neither their mailbox nor the lane of mails
+MORE_MAILS = (Window(1, timedelta(hours=1)),)
 RULE = "contact_message"  # how long they are kept, and why one was erased before its time
-LONGEST_MESSAGE = 4000
 REASONS = {
     "coaching": mark("Coaching or training"),
     "offer": mark("I would like an offer"),
@@ -44,7 +47,15 @@ class MessageEmpty(Exception):
 
 
 class MessageTooLong(Exception):
-    """More than 4000 characters were written."""
+    """More was written than may be: `LONGEST_MESSAGE` characters."""
+
+
+class TooManyMessages(Exception):
+    """So many have come that the inbox takes no more until a time."""
+
+    def __init__(self, until: datetime):
+        super().__init__()
+        self.until = until
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +97,11 @@ def read_message(text: str) -> str:
     return message
 
 
-def take(connection: Connection, now: datetime, written: Written) -> bool:
-    """Keep a message and have the owner told of it; False, and nothing done, when it has been sent before."""
+def take(connection: Connection, now: datetime, written: Written, allowed: Sequence[Window]) -> bool:
+    """Keep a message and have the owner told of it; False, and nothing done, when it has been sent before.
+
+    Raises TooManyMessages when that would be more than `allowed` of all writers together; then nothing may be kept.
+    """
     message_id = str(uuid.uuid4())
     values = {
         "id": message_id,
@@ -104,8 +118,19 @@ def take(connection: Connection, now: datetime, written: Written) -> bool:
     }
     is_new = insert_if_absent(connection, contact_message, values)
     if is_new:
-        outbox.enqueue(connection, outbox.MAIL, TO_OWNER, now, contact_message_id=message_id)
+        until = caps.take(connection, "messages", allowed, now)
+        if until > now:
+            raise TooManyMessages(until)
+        _tell_owner(connection, now, message_id)
     return is_new
+
+
+def _tell_owner(connection: Connection, now: datetime, message_id: str) -> None:
+    """Have the owner told of a message by mail; of many in a while, that more wait in the inbox."""
+    if caps.take(connection, "mails-to-owner", MAILS_TO_OWNER, now) <= now:
+        outbox.enqueue(connection, outbox.MAIL, TO_OWNER, now, contact_message_id=message_id)
+    elif allowance.spend(connection, "more-to-owner", MORE_MAILS, now) <= now:
+        outbox.enqueue(connection, outbox.MAIL, MORE_TO_OWNER, now)
 
 
 def find(connection: Connection, message_id: str | None) -> Row[Any] | None:

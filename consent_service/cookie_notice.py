@@ -42,7 +42,7 @@ WORDS = {
     "choose": mark("Choose yourself"),
     "more": mark("More about our cookies"),
     "settings": mark("Cookie settings"),
-    "lasts": mark("Your choice holds for 182 days. We ask earlier only if what we use changes."),
+    "lasts": mark("Your choice holds for %(days)s days. We ask earlier only if what we use changes."),
     "tools": mark("What we use"),
     "save": mark("Save my choice"),
     "close": mark("Close"),
@@ -115,7 +115,7 @@ def notice(language: Language, controller: Controller) -> Notice:
     """Return what is told and asked today in a language."""
     categories = tuple(_categories(language, controller))
     purposes = ", ".join(one.name.lower() for one in categories if one.key != NECESSARY)
-    words = {name: language.say(said, purposes=purposes) for name, said in WORDS.items()}
+    words = {name: language.say(said, purposes=purposes, days=LASTS.days) for name, said in WORDS.items()}
     return Notice(language.code, tools_version(controller), words, categories)
 
 

@@ -1,29 +1,33 @@
-"""What the subscription form costs while unusually many are sent: some work of a computer, or half a minute's wait.
+"""What a form costs while unusually many are sent: some work of a computer, or half a minute's wait.
 
-The work is ALTCHA's proof of work, version 2, made and checked here and asked of nobody else's server. As many forms
-cost nothing as half of what the service may send in its first window. Forms are counted, whatever becomes of them: what
-was sent would tell whether an address is known. Either proof counts once: a used one is remembered for longer than it
-holds. Must not know a form.
+The work is ALTCHA's proof of work, version 2, made and checked here and asked of nobody else's server. Of each kind as
+many forms cost nothing as half of what the service may send in its first window. Forms are counted, whatever becomes of
+them: what was sent would tell whether an address is known. Either proof counts once: a used one is remembered for
+longer than it holds. Must not know what a form asks.
 """
 
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 import altcha
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
-from consent_service.delivery import allowance
+from consent_service.database import insert_if_absent
 from consent_service.delivery.allowance import Window
+from consent_service.models_site import spent_proof
 from consent_service.rate_limit import RateLimit
 from consent_service.tokens import TokenRefused, Tokens, Waiting
 
+SUBSCRIBE, CONTACT = "subscribe", "contact"  # the kinds of forms, whichever door they come through
 ALGORITHM, ROUNDS = "PBKDF2/SHA-256", 3000
 FEWEST_TRIES, MOST_TRIES = 200, 600  # half a second on a desk, a few on an old phone
 WAIT = timedelta(seconds=30)
 LIFETIME = timedelta(minutes=10)
+REMEMBERED = timedelta(days=1)  # longer than it holds: nobody's clock has to be exact
 
 
 def free_forms(allowed: Sequence[Window]) -> str:
@@ -33,9 +37,16 @@ def free_forms(allowed: Sequence[Window]) -> str:
     return f"{allowed[0].amount // 2 + 1}/{int(allowed[0].span.total_seconds())} seconds"
 
 
-def spend(connection: Connection, proof: str, now: datetime) -> bool:
-    """Use a proof up, by the name that `Effort.read` gives it; False when it was used before."""
-    return allowance.spend(connection, f"proof:{proof}", [Window(1, LIFETIME)], now) <= now
+def spend(connection: Connection, proof: str, now: datetime, form: str) -> bool:
+    """Use a proof up, by the name that `Effort.read` gives it; False when it was used before, on another form.
+
+    `form` is the same for what is pressed twice, and for nothing else.
+    """
+    spent_on = sha256(form.encode()).hexdigest()
+    if insert_if_absent(connection, spent_proof, {"proof": proof, "spent_on": spent_on, "spent_at": now}):
+        return True
+    before = select(spent_proof.c.spent_on).where(spent_proof.c.proof == proof)
+    return connection.execute(before).scalar_one_or_none() == spent_on
 
 
 class Effort:
@@ -46,9 +57,14 @@ class Effort:
         self._tokens = tokens
         self._free = free
 
-    def is_asked(self) -> bool:
-        """Count a form, and return whether it has to cost something."""
-        return self._free.take("form", "everybody") is not None
+    def is_asked(self, *kinds: str) -> bool:
+        """Count a form, as each of the kinds it is, and return whether it has to cost something."""
+        waits = [self._free.take(kind, "everybody") for kind in kinds]
+        return any(wait is not None for wait in waits)
+
+    def is_due(self, kind: str) -> bool:
+        """Whether the next form of a kind would have to cost something; counts nothing."""
+        return self._free.wait(kind, "everybody") is not None
 
     def task(self, now: datetime) -> dict[str, object]:
         """Return a task as ALTCHA writes it, which takes a while to solve and none to check."""

@@ -31,6 +31,7 @@ from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.models import confirmation, import_batch, subscriber
+from consent_service.people import Address
 from consent_service.statements import Terms
 
 FILE, ACCOUNT = "file", "activecampaign"
@@ -169,6 +170,12 @@ def forget(connection: Connection, occasion: Occasion, email_key: str, *, object
         strangers.note(connection, waiting.contact_id, email_key, occasion.now)
         strangers.take_off(connection, waiting.contact_id, occasion.now)
     return Forgotten(is_told)
+
+
+def withdraw(connection: Connection, occasion: Occasion, address: Address, key_name: str) -> None:
+    """Withdraw for somebody whose wish a trusted program passes on; who only waited need not be asked any more."""
+    subscriptions.withdraw(connection, occasion, address, key_name)
+    forget(connection, occasion, address.key, objects=False)
 
 
 def invite_next(

@@ -12,7 +12,19 @@ from xml.etree import ElementTree
 LARGEST = 16 * 1024  # bytes: a page with everything on it stays below 40 kB
 PNG, HEADER = b"\x89PNG\r\n\x1a\n", b"\x00\x00\x00\rIHDR"  # PNG specification, sections 5.2 and 11.2.1
 SVG = "{http://www.w3.org/2000/svg}"
-ACTIVE = (f"{SVG}script", f"{SVG}foreignObject")
+XHTML = "{http://www.w3.org/1999/xhtml}"
+ACTIVE = {"script", "foreignobject", "handler", "listener", "iframe", "object", "embed", "audio", "video"}
+LEADING = {"href", "src", "base"}  # attributes that name what to load or where to go
+NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+VIEW_BOX = re.compile(rf"\s*{NUMBER}[\s,]+{NUMBER}[\s,]+({NUMBER})[\s,]+({NUMBER})\s*")
+LENGTH = re.compile(rf"\s*({NUMBER})(?:[a-zA-Z]{{1,4}}|%)?\s*")
+LARGEST_SIDE = 100_000  # of a drawing, in its own units
+DECLARATION = re.compile(r"\s*<\?xml\s[^>]*?\?>")
+# Style sheets load by these; a backslash could write any of them unseen.
+LOADS = re.compile(r"@import|image-set\(|\bimage\(|\bsrc\(|\\")
+URL = re.compile(r"url\(([^)]*)")
+NO_PICTURE = "it is neither an SVG nor a PNG"
+NO_SIZE = "the SVG says no sensible size; give it a viewBox"
 HEIGHT_PX, WIDEST_PX = 40, 200  # as it is shown
 
 
@@ -47,28 +59,73 @@ def read(content: bytes) -> Logo:
 
 def _png(content: bytes) -> Logo:
     width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
-    if not width or not height:
-        raise ValueError("the PNG says no size")
+    if not (_is_sensible(width) and _is_sensible(height)):
+        raise ValueError("the PNG says no sensible size")
     return Logo(content, "image/png", width / height)
 
 
 def _svg(content: bytes) -> Logo:
-    if b"<!ENTITY" in content:
-        raise ValueError("an SVG with entities of its own is not taken; save it without")
-    try:
-        picture = ElementTree.fromstring(content)  # noqa: S314 - small, of the owner's own, without entities
-    except ElementTree.ParseError:
-        picture = None
-    if picture is None or picture.tag != f"{SVG}svg":
-        raise ValueError("it is neither an SVG nor a PNG")
+    picture = _plain_svg(content)
     if any(_acts(part) for part in picture.iter()):
-        raise ValueError("an SVG with scripts or links is not taken; save it without")
-    numbers = [float(number) for number in re.findall(r"\d+\.?\d*|\.\d+", picture.get("viewBox", ""))]
-    if len(numbers) != 4 or not numbers[2] or not numbers[3]:
-        raise ValueError("the SVG says no size; give it a viewBox")
-    return Logo(content, "image/svg+xml", numbers[2] / numbers[3])
+        raise ValueError("an SVG with scripts, links or references to elsewhere is not taken; save it as a plain one")
+    box = VIEW_BOX.fullmatch(picture.get("viewBox", ""))
+    lengths = [LENGTH.fullmatch(picture.get(name, "1")) for name in ("width", "height")]
+    if box is None or not all(length and _is_sensible(float(length[1])) for length in lengths):
+        raise ValueError(NO_SIZE)
+    width, height = float(box[1]), float(box[2])
+    if not (_is_sensible(width) and _is_sensible(height)):
+        raise ValueError(NO_SIZE)
+    return Logo(content, "image/svg+xml", width / height)
+
+
+def _plain_svg(content: bytes) -> ElementTree.Element:
+    """The drawing of a file that every program reads alike: UTF-8, no DOCTYPE or entities, nothing for processors."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(NO_PICTURE) from None
+    declared = DECLARATION.match(text)
+    if declared and re.search(r"encoding\s*=\s*.(?!utf-8\b)", declared[0], re.IGNORECASE):
+        raise ValueError("an SVG in another encoding than UTF-8 is not taken; save it in UTF-8")
+    if re.search(r"<\?|<!(?!--|\[CDATA\[)", text[declared.end() if declared else 0 :]):
+        raise ValueError("an SVG with a DOCTYPE, entities or instructions is not taken; save it as a plain one")
+    try:
+        picture = ElementTree.fromstring(text)  # noqa: S314 - small, of the owner's own, without entities
+    except ElementTree.ParseError:
+        raise ValueError(NO_PICTURE) from None
+    if picture.tag != f"{SVG}svg":
+        raise ValueError(NO_PICTURE)
+    return picture
+
+
+def _is_sensible(side: float) -> bool:
+    return 0 < side <= LARGEST_SIDE
 
 
 def _acts(part: ElementTree.Element) -> bool:
-    leads_away = any(name.endswith("href") and not value.startswith("#") for name, value in part.items())
-    return part.tag in ACTIVE or leads_away or any(name.lower().startswith("on") for name in part.attrib)
+    """Whether a part of a drawing does something, or names anything outside the drawing."""
+    if _local(part.tag) in ACTIVE or part.tag.startswith(XHTML):
+        return True
+    if any(_acts_by(_local(name), value) for name, value in part.items()):
+        return True
+    return _local(part.tag) == "style" and _reaches_out("".join(part.itertext()))
+
+
+def _acts_by(name: str, value: str) -> bool:
+    if name.startswith("on") or (name in LEADING and not value.startswith("#")):
+        return True
+    if name == "attributename":  # which an animation changes
+        changed = value.strip().rpartition(":")[2].lower()
+        return changed.startswith("on") or changed in LEADING
+    return _reaches_out(value)
+
+
+def _reaches_out(style: str) -> bool:
+    style = style.lower()
+    return bool(LOADS.search(style)) or any(
+        not target.strip(" \t\r\n'\"").startswith("#") for target in URL.findall(style)
+    )
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2].lower()

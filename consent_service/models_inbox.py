@@ -7,6 +7,8 @@ from sqlalchemy import CheckConstraint, Column, Index, String, Table
 
 from consent_service.models import UtcDateTime, metadata
 
+LONGEST_MESSAGE = 4000
+
 contact_message = Table(
     "contact_message",
     metadata,
@@ -19,7 +21,7 @@ contact_message = Table(
     Column("email_key", String(320), nullable=False),
     Column("phone", String(30)),
     Column("reason", String(20), nullable=False),
-    Column("message", String(4000), nullable=False),
+    Column("message", String(LONGEST_MESSAGE), nullable=False),
     Column("language", String(2), nullable=False),
     Column("closed_at", UtcDateTime),
     Column("closed_by", String(100)),

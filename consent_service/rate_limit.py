@@ -89,6 +89,14 @@ class RateLimit:
             log.info("the store of rate limits is back")
 
 
+def so_many_times(limit: str, times: int) -> str:
+    """Return a limit that allows so many times as much in the same time; `off` stays off."""
+    if limit == "off":
+        return limit
+    spans = [(item.amount * times, int(item.get_expiry())) for item in limits.parse_many(limit)]
+    return ";".join(f"{amount}/{seconds} seconds" for amount, seconds in spans)
+
+
 def answers(store_url: str) -> bool:
     """Whether Redis answers at this address."""
     return bool(_store(store_url).check())

@@ -15,6 +15,7 @@ from consent_service import (
     api_answers,
     contact_messages,
     cookie_choices,
+    effort,
     import_rows,
     request_rows,
     staff_accounts,
@@ -36,7 +37,7 @@ from consent_service.models import suppression as suppressed
 from consent_service.models_api import api_answer
 from consent_service.models_inbox import contact_message
 from consent_service.models_requests import data_request
-from consent_service.models_site import cookie_choice
+from consent_service.models_site import cookie_choice, spent_proof
 from consent_service.models_staff import access, staff
 from consent_service.models_there import deleted_contact, held_there, reconcile_run, taken_off
 from consent_service.register import rules as register
@@ -298,6 +299,14 @@ RULES = (
         end=_gone_by(api_answer.c.key_hash, api_answer.c.created_at),
     ),
     Rule(
+        "spent_proof",
+        mark("That some browser solved a small task, under a random number, when unusually many forms were sent"),
+        mark("24 hours"),
+        mark("So that robots cannot send many forms with one solution. It is not joined to your name or address."),
+        effort.REMEMBERED,
+        end=_gone_by(spent_proof.c.proof, spent_proof.c.spent_at),
+    ),
+    Rule(
         "declined",
         mark("The answer “I did not ask, do not write to me”, under a code instead of the address"),
         mark("one year"),
@@ -321,7 +330,7 @@ RULES = (
     Rule(
         "cookie_choice",
         mark("What you chose about the cookies of our web site, under a random number that is in your browser"),
-        mark("182 days, as long as the choice holds, and a year after that; or until you erase it on the page Cookies"),
+        mark("as long as the choice holds, and a year after that; or until you erase it on the page Cookies"),
         mark("To show what you were told and what you answered. It is not joined to your name, address or network."),
         timedelta(days=365),
         end=End(cookie_choice.c.event_id, _has_expired, cookie_choices.forget, cookie_choice.c.expires_at),

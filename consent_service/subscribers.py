@@ -1,4 +1,7 @@
-"""Reading for staff: counts, search, one person, and the messages that wait or died. Changes nothing."""
+"""Reading for staff: counts, search, one person, and the messages that wait or died; and for programs, which is noted.
+
+Changes nothing else.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 from consent_service import people
 from consent_service.delivery import outbox
 from consent_service.language import mark
+from consent_service.ledger import evidence
+from consent_service.ledger.evidence import Occasion
 from consent_service.models import confirmation, departure, outbox_message, subscriber
 from consent_service.paging import Found, has_words, page_of
 
@@ -71,6 +76,19 @@ def find(connection: Connection, subscriber_id: str) -> Row[Any] | None:
 def find_by_key(connection: Connection, email_key: str) -> Row[Any] | None:
     """Return the subscriber who has an address, or None."""
     return connection.execute(select(subscriber).where(subscriber.c.email_key == email_key)).one_or_none()
+
+
+def read_for_program(connection: Connection, occasion: Occasion, email_key: str) -> Row[Any] | None:
+    """Return the same to another program, and note in the log which key read about whom, by ids and nothing else.
+
+    For an address that nobody has the log grows too, so that its size tells nothing.
+    """
+    person = find_by_key(connection, email_key)
+    if person is None:
+        evidence.append_filler(connection, occasion)
+    else:
+        evidence.append_plain(connection, occasion, {"kind": "read", "subscriber": person.id})
+    return person
 
 
 def forwarding(connection: Connection, subscriber_id: str) -> str | None:

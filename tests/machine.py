@@ -9,7 +9,7 @@ from consent_service import service as services
 from tests.household import Household
 
 PROBLEM = "application/problem+json"
-SITE = "https://www.keinuma.example/varaus"
+SITE = "www.keinuma.example"
 NAME = "Varausjärjestelmä"
 
 

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
-from consent_service import data_requests, imports, request_rows, weeks
+from consent_service import contact_messages, data_requests, imports, request_rows, weeks
 from consent_service import service as services
 from consent_service.data_requests import Closing, Told
 from consent_service.delivery import outbox, owner_letters
@@ -20,7 +20,7 @@ from tests.servers.smtp import MailServer, Received
 
 PUBLIC_URL = "http://tilaus.keinuma.example"  # the console would take no log-in over http under an https address
 SENDER = "Keinumä Öy <uutiskirje@keinuma.example>"
-OWNERS = ("owner_held", "digest", "anchor", "contact", "requests_due")
+OWNERS = ("owner_held", "digest", "anchor", "contact", "contact_more", "requests_due")
 WEEK = date(2026, 11, 16)
 # Longer than any header line may be folded to, with whatever could break out of a header, a page or a letter.
 FIRST = "Aíno-Liisa <b>&amp; https://spam.example {{'zq'*3}} %(x)s"
@@ -91,6 +91,9 @@ class Post:
         writer = Visitor(self.house, "kirjoittaja@example.com", self.aino.first, self.aino.last)
         assert writer.write(self.code, message=f"{FIRST}\r\n.\r\n{'x' * 1200}").status == 200
         self.letters["contact"] = self.arrived(self.owner)
+        with self.house.service.transaction() as connection:
+            outbox.enqueue(connection, outbox.MAIL, contact_messages.MORE_TO_OWNER, services.now())
+        self.letters["contact_more"] = self.arrived(self.owner)
         self.press(f"{PUBLIC_URL}/my-data?lang={self.code}", "Send me the link", email=writer.email)
         self.letters["contact_data"] = self.arrived(writer)
 

@@ -50,6 +50,7 @@ WHY = {
     "data_request": "You get this message because of a request about your data.",
     "request_answer": "You get this message because of a request about your data.",
     "requests_due": "You get this message because your address is the one by which this service reaches its owner.",
+    "contact_more": "You get this message because your address is the one by which this service reaches its owner.",
     "contact_data": (
         "You get this message because somebody, most likely you, asked on our page what we hold about this address."
     ),
@@ -121,6 +122,7 @@ def test_subjects_and_words_are_those_of_the_language(post):
         "digest": "Vaatii huomiotasi: 16.11.2026–22.11.2026",
         "my_data_link": say("Your link to the data we hold about you"),
         "contact": language("fi").say("Contact form: %(reason)s", reason=language("fi").say("I would like an offer")),
+        "contact_more": language("fi").say("More contact messages wait in the register"),
         "contact_data": say("What we hold about you"),
         "data_request": say("We have received your request (number %(number)s)", number=1),
         "request_answer": say("Our answer to your request (number %(number)s)", number=1),

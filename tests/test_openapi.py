@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from consent_service.effort import SUBSCRIBE
 from consent_service.models import confirmation
 from consent_service.models_api import api_answer
 from consent_service.web.openapi import OPERATIONS, PREFIX, document
@@ -30,12 +31,18 @@ CHECKS = (
     "unsupported_method",
     "ignored_auth",
 )
+BUSY = re.compile(r"```json\n(\{\n  \"type\": \"/api.*?)```.*?```python\n(.*?)```", re.DOTALL)
 EXAMPLE = re.compile(r"```sh\n(curl .*?)```\n\n```json\n(.*?)```", re.DOTALL)
 
 
 @pytest.fixture
 def house(open_house, tmp_path):
     return open_house(f"sqlite:///{tmp_path}/consent.db", limit_api="off")
+
+
+@pytest.fixture
+def busy_house(open_house, tmp_path):
+    return open_house(f"sqlite:///{tmp_path}/busy.db", limit_api="off", limit_global="4/hour")
 
 
 def served(house):
@@ -77,21 +84,32 @@ def test_the_examples_fit_the_document(house):
     assert seen >= 2
 
 
-def test_no_request_made_from_the_document_finds_an_answer_it_does_not_describe(house, tmp_path):
+def ask_everything(house, folder, *more):
+    """Let Schemathesis ask what it can make from the document."""
     program = Machine(house)
     command = [
         sys.executable, "-m", "schemathesis.cli", "run", f"{house.url}{PREFIX}/openapi.json",
         "--header", f"Authorization: Bearer {program.key}",
         "--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing",
-        "--max-examples", "60", "--seed", "1", "--generation-deterministic", "--no-color",
+        "--seed", "1", "--generation-deterministic", "--no-color", *more,
     ]  # fmt: skip
     known = {"SCHEMATHESIS_HOOKS": "tests.openapi_hooks", "PYTHONPATH": str(ROOT), "TOKEN": program.texts()["token"]}
     done = subprocess.run(
-        command, env=environment(known), capture_output=True, text=True, timeout=3 * PATIENCE_S, cwd=tmp_path
+        command, env=environment(known), capture_output=True, text=True, timeout=3 * PATIENCE_S, cwd=folder
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_request_made_from_the_document_finds_an_answer_it_does_not_describe(house, tmp_path):
+    ask_everything(house, tmp_path, "--max-examples", "60")
     assert house.count(confirmation) > 5, "some were accepted"
     assert house.count(api_answer) > 5, "some with a word of their own"
+
+
+def test_nor_while_a_proof_is_asked_for(busy_house, tmp_path):
+    ask_everything(busy_house, tmp_path, "--max-examples", "20", "--include-path", "/subscriptions")
+    assert busy_house.service.effort.is_due(SUBSCRIBE)
+    assert busy_house.count(confirmation) <= 3
 
 
 def test_the_examples_in_the_documentation_run_as_they_stand(house):
@@ -103,6 +121,21 @@ def test_the_examples_in_the_documentation_run_as_they_stand(house):
         done = subprocess.run(["sh", "-c", command], env=known, capture_output=True, text=True, check=True)
         assert_is_as_shown(json.loads(done.stdout), json.loads(shown), house)
     assert house.status("aino@example.com") == "pending"
+
+
+def test_the_few_lines_of_python_in_the_documentation_solve_a_challenge(busy_house):
+    program = Machine(busy_house)
+    while (answer := program.subscribe()).status_code == 202:
+        pass
+    refusal, code = BUSY.search((ROOT / "docs/api.md").read_text("utf-8")).groups()
+    assert json.loads(refusal).keys() == answer.json().keys()
+    assert json.loads(refusal)["type"] == answer.json()["type"]
+    challenge = json.dumps(answer.json()["challenge"])
+    program_text = f"{code}\nprint(solve(json.loads(input())))"
+    done = subprocess.run(
+        [sys.executable, "-c", program_text], input=challenge, capture_output=True, text=True, check=True
+    )
+    assert program.subscribe("eero@example.com", proof=done.stdout.strip()).status_code == 202
 
 
 def assert_is_as_shown(said, shown, house):

@@ -11,7 +11,7 @@ import time_machine
 
 from consent_service import doctor
 from consent_service import service as services
-from consent_service.rate_limit import RateLimit
+from consent_service.rate_limit import RateLimit, so_many_times
 from tests.actors import Visitor
 from tests.household import NO_ACTIVECAMPAIGN
 from tests.servers.redis import Redis, is_installed
@@ -141,3 +141,11 @@ def test_the_wait_is_until_the_first_of_those_that_count_is_over():
 def test_off_counts_nothing():
     limit = RateLimit("", "off")
     assert [limit.take("act", "who") for _ in range(3)] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("limit", "more"),
+    [("5/10 minutes", "60/600 seconds"), ("1/hour;3 per day", "12/3600 seconds;36/86400 seconds"), ("off", "off")],
+)
+def test_a_limit_of_so_many_times_as_much(limit, more):
+    assert so_many_times(limit, 12) == more

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from consent_service import contact_messages, request_rows
 from consent_service import language as languages
-from consent_service.contact_messages import REASONS, TO_OWNER
+from consent_service.contact_messages import MORE_TO_OWNER, REASONS, TO_OWNER
 from consent_service.delivery.mail import Letter
 from consent_service.delivery.outbox import Message, Nothing
 from consent_service.language import HELSINKI, Language
@@ -22,7 +22,7 @@ from consent_service.request_tasks import KINDS as REQUEST_KINDS
 
 OWNER_HELD, ANCHOR, DIGEST = "owner_held", "anchor", "digest"
 REQUESTS_DUE = request_rows.TO_OWNER
-KINDS = (TO_OWNER, OWNER_HELD, ANCHOR, DIGEST, REQUESTS_DUE)
+KINDS = (TO_OWNER, MORE_TO_OWNER, OWNER_HELD, ANCHOR, DIGEST, REQUESTS_DUE)
 ANCHOR_AGE = timedelta(hours=36)
 
 
@@ -43,6 +43,8 @@ class OwnerLetters:
         """Return the letter of a message of `KINDS`, Nothing when its reason has passed."""
         if message.kind == TO_OWNER:
             return self._contact(connection, message)
+        if message.kind == MORE_TO_OWNER:
+            return self._more(connection, message)
         if message.kind == ANCHOR:
             return self._anchor(connection, message, now)
         if message.kind == DIGEST:
@@ -67,6 +69,14 @@ class OwnerLetters:
             "message_url": f"{self.public_url}/staff/contact-messages/{written.id}",
         }
         return replace(self._write(message, values), reply_to=written.email)
+
+    def _more(self, connection: Connection, message: Message) -> Letter | Nothing:
+        """That more messages have come than mails about them; nothing once all of them have been closed."""
+        values = {
+            "count": contact_messages.open_count(connection),
+            "inbox_url": f"{self.public_url}/staff/contact-messages",
+        }
+        return self._write(message, values) if values["count"] else Nothing()
 
     def _anchor(self, connection: Connection, message: Message, now: datetime) -> Letter | Nothing:
         newest = sealer.newest(connection)

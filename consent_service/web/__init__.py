@@ -24,7 +24,7 @@ from consent_service.config import PACKAGE, TEMPLATES, Settings
 from consent_service.rate_limit import RateLimit
 from consent_service.service import Service
 from consent_service.tokens import TokenRefused
-from consent_service.web import access, accounts, files, origins, pages, problems
+from consent_service.web import access, accounts, files, origins, pages, policy, problems, visitor
 from consent_service.web.api import api
 from consent_service.web.console import console
 from consent_service.web.contact import contact
@@ -44,9 +44,6 @@ LARGEST_BODY = 64 * 1024
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 PROGRAM_TYPES = ("application/json",)
 MAY_BE_KEPT = ("static", "pages.brand", "pages.icon", "pages.logo", "cookies.show_banner", "embed.script")
-POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 
 log = structlog.get_logger()
 
@@ -58,7 +55,7 @@ def create_app(service: Service) -> Flask:
     app.config.update(_configuration(service.settings))
     app.session_interface = accounts.StaffSessions()
     app.extensions["consent-service"] = service
-    app.extensions["network-limit"] = RateLimit(service.settings.redis_url, service.settings.limit_ip)
+    app.extensions["network-limits"] = visitor.limits(service.settings)
     app.extensions["api-limit"] = RateLimit(service.settings.redis_url, service.settings.limit_api)
     if service.settings.trusted_proxies:
         count = service.settings.trusted_proxies
@@ -134,8 +131,7 @@ def _check_form() -> ResponseReturnValue | None:
 
 
 def _add_headers(response: Response) -> Response:
-    script = "; script-src 'self'" if g.get("runs_script") else ""  # pages of staff that ask for a passkey
-    response.headers.setdefault("Content-Security-Policy", f"{POLICY}{script}")
+    response.headers.setdefault("Content-Security-Policy", policy.WITH_SCRIPT if g.get("runs_script") else policy.PAGE)
     place = urlsplit(response.location) if response.location else None
     # The router's own redirects repeat the Host header, which anybody can set.
     if place and place.netloc == request.host:

@@ -14,7 +14,7 @@ from flask import Blueprint, Response, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection, Row
 
-from consent_service import api_answers, api_keys, imports, subscribers, subscriptions
+from consent_service import api_answers, api_keys, effort, imports, subscribers, subscriptions
 from consent_service import service as services
 from consent_service.api_answers import Answer, OtherRequest, Sent, UnderWay
 from consent_service.api_keys import ApiKey
@@ -37,7 +37,7 @@ from consent_service.web.api_messages import (
     read,
 )
 from consent_service.web.openapi import LONGEST_KEY, OPERATIONS, PREFIX, document
-from consent_service.web.problems import FieldError, Refused, refuse
+from consent_service.web.problems import Challenge, FieldError, Refused, refuse
 from consent_service.web.rendered import read_shown, shown_terms
 from consent_service.web.visitor import occasion, service
 
@@ -94,6 +94,7 @@ def consent_texts() -> ResponseReturnValue:
             tracking=_text(tracking),
             privacy_url=f"{service().settings.public_url}/privacy?lang={spoken.code}",
             token=service().tokens.for_form(consent.shown.sha256, spoken.code, tracking.shown.sha256),
+            challenge=_challenge() if service().effort.is_due(effort.SUBSCRIBE) else None,
         )
     )
 
@@ -102,9 +103,12 @@ def consent_texts() -> ResponseReturnValue:
 def subscribe() -> ResponseReturnValue:
     """Ask somebody who ticked the box elsewhere: pending and a mail, never more; the same answer for every address."""
     said: Subscription = _said(Subscription)
+    is_proof_asked = service().effort.is_asked(effort.SUBSCRIBE)
 
     def carry_out(connection: Connection) -> None:
         ask = _ask(said, _terms(connection, said))
+        if is_proof_asked and not _pays(connection, said):
+            raise Refused(403, challenge=_challenge())
         subscriptions.request(connection, _occasion(), ask, service().address_limit)
 
     return _once(carry_out, Accepted())
@@ -117,18 +121,17 @@ def withdraw() -> ResponseReturnValue:
     by_program = _occasion()
 
     def carry_out(connection: Connection) -> None:
-        subscriptions.withdraw(connection, by_program, said.address, _key().name)
-        imports.forget(connection, by_program, said.address.key, objects=False)  # whom nobody needs to ask any more
+        imports.withdraw(connection, by_program, said.address, _key().name)
 
     return _once(carry_out, Withdrawn())
 
 
 @api.post("/status", provide_automatic_options=False)
 def status() -> ResponseReturnValue:
-    """How one address stands; it comes in the body, since addresses of pages end up in logs."""
+    """How one address stands, noted in the log; it comes in the body, since addresses of pages end up in logs."""
     said: OneAddress = _said(OneAddress)
-    with service().reading() as connection:
-        person = subscribers.find_by_key(connection, said.address.key)
+    with service().transaction() as connection:
+        person = subscribers.read_for_program(connection, _occasion(), said.address.key)
     return _json(_standing(person))
 
 
@@ -159,6 +162,18 @@ def _terms(connection: Connection, said: Subscription) -> Terms:
     if said.language != shown.language:
         raise Refused(422, [FieldError(field="language", message=OTHER_LANGUAGE)])
     return terms
+
+
+def _pays(connection: Connection, said: Subscription) -> bool:
+    """Whether a proof came along that counts, which it does once."""
+    proof = service().effort.read(said.proof or "", services.now())
+    return proof is not None and effort.spend(
+        connection, proof, services.now(), f"{said.consent.token}\n{said.address.key}"
+    )
+
+
+def _challenge() -> Challenge:
+    return Challenge.model_validate(service().effort.task(services.now()))
 
 
 def _once(carry_out: Callable[[Connection], None], message: Message) -> Response:

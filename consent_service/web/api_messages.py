@@ -22,9 +22,10 @@ from consent_service.people import (
     read_address,
     read_name,
 )
-from consent_service.web.problems import FieldError, Refused, field_error
+from consent_service.web.problems import Challenge, FieldError, Refused, field_error
 
-PAGE_PATTERN = r"^https?://[A-Za-z0-9._~:/!$&'()*+,;=%-]{1,190}$"
+HOST_PATTERN = r"^[a-z0-9]([a-z0-9.-]{0,190}[a-z0-9])?(:[0-9]{1,5})?$"
+LONGEST_PROOF = 2000
 SUBSCRIPTION: JsonDict = {
     "first_name": "Aino",
     "last_name": "Mäkelä",
@@ -33,7 +34,7 @@ SUBSCRIPTION: JsonDict = {
     "consent": {
         "token": "WyIyYzI2YjQ2YiIsImZpIiwxNzY0NDM1NjAwMDAwXQ.example",
         "tracking": False,
-        "site": "https://www.example.com/booking",
+        "site": "www.example.com",
         "occasion": "first appointment",
     },
 }
@@ -95,7 +96,7 @@ class Consent(Message):
 
     token: str = Field(min_length=1, max_length=1000, description="the token of the texts they were shown, as it came")
     tracking: bool = Field(default=False, description="whether they ticked the box beside the text about tracking too")
-    site: str = Field(pattern=PAGE_PATTERN, description="the page that showed the texts, without a query")
+    site: str = Field(pattern=HOST_PATTERN, description="the host of the web site that showed the texts")
     occasion: Line | None = Field(default=None, description="what it was about, as `first appointment`")
 
 
@@ -117,6 +118,11 @@ class Subscription(_OfOne):
     last_name: Line
     language: Code = Field(description="the language of the texts they were shown; they are written to in it")
     consent: Consent
+    proof: str | None = Field(
+        default=None,
+        max_length=LONGEST_PROOF,
+        description="the solution of a challenge, when one is asked for; each counts once",
+    )
 
 
 class OneAddress(_OfOne):
@@ -141,6 +147,9 @@ class Texts(Message):
     tracking: Text = Field(description="beside a second box, which may stay empty; show it or leave it out")
     privacy_url: str = Field(description="the privacy statement, to be linked to")
     token: str = Field(description="sent back with the subscription, within 24 hours")
+    challenge: Challenge | None = Field(
+        description="what has to be solved for the next subscription, for ten minutes; null while nothing has to be"
+    )
 
 
 class Accepted(Message):

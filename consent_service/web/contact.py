@@ -4,18 +4,28 @@ The answer is the same whoever wrote, and nobody gets a copy: an address typed h
 on the subscription form. Contains no rule.
 """
 
+import math
+
 from flask import Blueprint, g, render_template
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Connection
 from wtforms import BooleanField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, ValidationError
 
-from consent_service import contact_messages, retention, subscriptions
+from consent_service import contact_messages, effort, retention, subscriptions
+from consent_service import service as services
 from consent_service.asks import Ask
-from consent_service.contact_messages import LONGEST_MESSAGE, REASONS, MessageEmpty, MessageTooLong, Written
+from consent_service.contact_messages import (
+    REASONS,
+    MessageEmpty,
+    MessageTooLong,
+    TooManyMessages,
+    Written,
+)
 from consent_service.language import mark
+from consent_service.models_inbox import LONGEST_MESSAGE
 from consent_service.statements import Terms
 from consent_service.tokens import ShownForm
+from consent_service.web import moment, pages
 from consent_service.web.forms import AddressField, NameField, PhoneField
 from consent_service.web.rendered import (
     TOO_OLD,
@@ -26,17 +36,18 @@ from consent_service.web.rendered import (
     shown_form,
     shown_terms,
 )
-from consent_service.web.visitor import occasion, service, too_often
+from consent_service.web.visitor import has_to_wait, occasion, service, too_often
 
 contact = Blueprint("contact", __name__)
 
 DOOR = "contact"
 NO_REASON = mark("Choose what it is about.")
 TOO_OFTEN = mark("Too many messages have come from your network. Wait a few minutes and send this one again.")
+TOO_MANY = mark("So many messages are coming in that we can take no more just now. Send this one again later.")
 
 
 class ContactForm(RenderedForm):
-    """The fields of the contact form; `website` is there for robots only."""
+    """The fields of the contact form: `website` for robots only, `proof` while unusually many are sent."""
 
     first_name = NameField(mark("Write your first name."))
     last_name = NameField(mark("Write your last name."))
@@ -48,6 +59,7 @@ class ContactForm(RenderedForm):
     message = TextAreaField()
     consent = BooleanField()
     website = StringField()
+    proof = StringField()
 
     def validate_message(self, field: TextAreaField) -> None:
         """Keep the lines as they were written."""
@@ -56,7 +68,10 @@ class ContactForm(RenderedForm):
         except MessageEmpty:
             raise ValidationError(mark("Write your message.")) from None
         except MessageTooLong:
-            raise ValidationError(mark("Shorten your message: at most 4000 characters fit in.")) from None
+            told = g.language.say(
+                "Shorten your message: at most %(longest)s characters fit in.", longest=LONGEST_MESSAGE
+            )
+            raise ValidationError(told) from None
 
 
 @contact.get("/contact")
@@ -72,29 +87,48 @@ def send() -> ResponseReturnValue:
     shown, trouble = shown_form(form)
     if not form.validate() or shown is None:
         return _mended_page(form, trouble, shown), 400
-    if wait := too_often(DOOR):  # the page keeps what was written, which may be long
-        return _mended_page(form, TOO_OFTEN, shown), 429, {"Retry-After": str(wait)}
-    asks = bool(form.consent.data) and not (service().effort.is_asked() or too_often("subscribe"))
+    if wait := has_to_wait(DOOR):
+        return _too_many(form, TOO_OFTEN, shown, wait)
+    is_proof_asked = _is_proof_asked(form)
+    proof = service().effort.read(form.proof.data or "", services.now()) if is_proof_asked else None
+    if is_proof_asked and proof is None:
+        return moment.page(form, "contact.send")
+    if wait := too_often(DOOR):
+        return _too_many(form, TOO_OFTEN, shown, wait)
+    return _taken(form, shown, proof)
+
+
+def _is_proof_asked(form: ContactForm) -> bool:
+    """Count the form, as a message and, with its box ticked, as a subscription; whether it has to cost something."""
+    kinds = [effort.CONTACT, *([effort.SUBSCRIBE] if form.consent.data else [])]
+    return service().effort.is_asked(*kinds)
+
+
+def _taken(form: ContactForm, shown: ShownForm, proof: str | None) -> ResponseReturnValue:
+    """Take what the form says; who is taken for a robot sees the same page."""
+    asks = bool(form.consent.data) and not too_often("subscribe")
     if not (form.website.data or is_robot(shown)):
-        with service().transaction() as connection:
-            if not _take(connection, form, shown, asks=asks):
-                return _mended_page(form, TOO_OLD), 400
+        by_visitor = occasion("visitor", DOOR)
+        try:
+            with service().transaction() as connection:
+                terms = shown_terms(connection, shown) if form.consent.data else None
+                if form.consent.data and terms is None:
+                    return _mended_page(form, TOO_OLD), 400
+                written = _written(form, shown)
+                if proof is not None and not effort.spend(connection, proof, by_visitor.now, written.sent_key):
+                    return moment.page(form, "contact.send")
+                contact_messages.take(connection, by_visitor.now, written, service().global_limit)
+                if terms is not None and asks:
+                    subscriptions.request(connection, by_visitor, _ask(form, shown, terms), service().address_limit)
+        except TooManyMessages as full:
+            wait_s = math.ceil((full.until - by_visitor.now).total_seconds())
+            return _too_many(form, TOO_MANY, shown, wait_s)
     return render_template("public/contact_sent.html", email=form.email.data, ticked=form.consent.data, asks=asks)
 
 
-def _take(connection: Connection, form: ContactForm, shown: ShownForm, *, asks: bool) -> bool:
-    """Take the message, and the ask for the newsletter that may come with it; False when nobody knows beside what.
-
-    What the subscription form costs is not asked here: whoever would have to pay it is led there.
-    """
-    terms = shown_terms(connection, shown) if form.consent.data else None
-    if form.consent.data and terms is None:
-        return False
-    by_visitor = occasion("visitor", DOOR)
-    contact_messages.take(connection, by_visitor.now, _written(form, shown))
-    if terms is not None and asks:
-        subscriptions.request(connection, by_visitor, _ask(form, shown, terms), service().address_limit)
-    return True
+def _too_many(form: ContactForm, trouble: str, shown: ShownForm, wait_s: int) -> ResponseReturnValue:
+    """The page keeps what was written, which may be long."""
+    return pages.too_many(wait_s, _mended_page(form, trouble, shown))
 
 
 def _written(form: ContactForm, shown: ShownForm) -> Written:

@@ -5,9 +5,8 @@ visitor's browser made. That id is never in an address: to see or erase what is 
 """
 
 import re
-from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, g, render_template, request, url_for
+from flask import Blueprint, Response, abort, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy import Connection
@@ -19,8 +18,8 @@ from consent_service.cookie_notice import CATEGORIES, CHOICE, KIND, LASTS, OPTIO
 from consent_service.language import CODES, language, mark
 from consent_service.ledger import evidence
 from consent_service.statements import ShownText
-from consent_service.web.origins import readable_there, site
-from consent_service.web.pages import error, too_many
+from consent_service.web import origins
+from consent_service.web.pages import too_many
 from consent_service.web.visitor import occasion, service, too_often
 
 LARGEST_CHOICE = 8 * 1024
@@ -95,11 +94,9 @@ def show_banner() -> ResponseReturnValue:
 @cookies.post("/cookie-choices")
 def take_choice() -> ResponseReturnValue:
     """Record what a visitor of one of the company's sites chose; twice is as good as once."""
-    origin = site()
-    if origin is None:
-        return error(403)
-    status, headers = _take(str(urlsplit(origin).hostname))
-    return readable_there(Response(status=status, headers=headers, mimetype="text/plain"))
+    host = origins.host() or abort(403)
+    status, headers = _take(host)
+    return origins.readable_there(Response(status=status, headers=headers, mimetype="text/plain"))
 
 
 @cookies.get("/cookies")
@@ -140,7 +137,9 @@ def erase() -> ResponseReturnValue:
 
 
 def _page(form: ChoiceForm) -> str:
-    return render_template("public/cookies.html", form=form, notice=service().cookie_notice(g.language))
+    return render_template(
+        "public/cookies.html", form=form, notice=service().cookie_notice(g.language), lasts=LASTS.days
+    )
 
 
 def _take(host: str) -> tuple[int, dict[str, str]]:

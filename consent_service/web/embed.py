@@ -42,6 +42,5 @@ def _solve() -> str:
 @embed.get("/embed/form")
 def form() -> ResponseReturnValue:
     """The form's words and a render token that names the site, for a site of the company's and no other."""
-    if origins.site() is None:
-        abort(403)
-    return origins.readable_there(jsonify(subscribing.embedded(origins.host())))
+    host = origins.host() or abort(403)
+    return origins.readable_there(jsonify(subscribing.embedded(host)))

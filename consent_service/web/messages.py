@@ -18,6 +18,7 @@ KINDS = {
     "address_changed": mark("Notice to the former address"),
     "erased": mark("Answer about an erasure"),
     "contact": mark("A contact message to the owner"),
+    "contact_more": mark("Notice to the owner that more contact messages wait"),
     "contact_data": mark("What is held of somebody who used the contact form"),
     "owner_held": mark("Notice to the owner"),
     "anchor": mark("The day's checkpoint to the owner"),

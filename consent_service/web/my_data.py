@@ -160,7 +160,7 @@ def correct_name(token: str) -> ResponseReturnValue:
     if free_at is not None:
         form.first_name.errors = [NAMES_SPENT]
         wait_s = math.ceil((free_at - by_person.now).total_seconds())
-        return render_template("my_data/name.html", token=token, form=form), 429, {"Retry-After": str(wait_s)}
+        return too_many(wait_s, render_template("my_data/name.html", token=token, form=form))
     return render_template("my_data/name_done.html", token=token, form=form, is_active=person.status == "active")
 
 

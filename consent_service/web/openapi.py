@@ -20,7 +20,7 @@ from consent_service.web.api_messages import (
     TextsAsked,
     Withdrawn,
 )
-from consent_service.web.problems import DETAILS, TYPE, Problem
+from consent_service.web.problems import DETAILS, SOLVE_FIRST, TYPE, Problem, ProofNeeded
 
 PREFIX = "/api/v1"
 VERSION = "1.0.0"
@@ -62,6 +62,7 @@ class Operation:
     answer: type[Message]
     status: int = 200
     is_repeatable: bool = False
+    may_cost: bool = False
 
     @property
     def has_body(self) -> bool:
@@ -82,6 +83,7 @@ OPERATIONS = {
         Accepted,
         202,
         is_repeatable=True,
+        may_cost=True,
     ),
     "withdraw": Operation(
         "post",
@@ -138,6 +140,11 @@ def _answers(operation: Operation) -> dict[str, Any]:
         told[str(status)] = {"description": DETAILS[status], "content": _content(TYPE, Problem)}
         if status in HEADERS:
             told[str(status)]["headers"] = HEADERS[status]
+    if operation.may_cost:
+        told["403"] = {
+            "description": f"{DETAILS[403]} Or, with a `challenge`: {SOLVE_FIRST}",
+            "content": {TYPE: {"schema": {"oneOf": [_reference(Problem), _reference(ProofNeeded)]}}},
+        }
     return told
 
 
@@ -151,12 +158,16 @@ def _parameters(model: type[Message]) -> list[dict[str, Any]]:
 
 
 def _content(kind: str, model: type[BaseModel]) -> dict[str, Any]:
-    return {kind: {"schema": {"$ref": REFERENCE.format(model=model.__name__)}}}
+    return {kind: {"schema": _reference(model)}}
+
+
+def _reference(model: type[BaseModel]) -> dict[str, Any]:
+    return {"$ref": REFERENCE.format(model=model.__name__)}
 
 
 def _schemas() -> dict[str, Any]:
     sent: set[type[BaseModel]] = {operation.sends for operation in OPERATIONS.values() if operation.has_body}
-    answered: set[type[BaseModel]] = {Problem, *(operation.answer for operation in OPERATIONS.values())}
+    answered: set[type[BaseModel]] = {Problem, ProofNeeded, *(operation.answer for operation in OPERATIONS.values())}
     modes: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in _ordered(sent)]
     modes += [(model, "serialization") for model in _ordered(answered)]
     _, found = models_json_schema(modes, ref_template=REFERENCE)

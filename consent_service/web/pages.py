@@ -15,11 +15,10 @@ from consent_service import service as services
 from consent_service.controller import ACCENT
 from consent_service.language import Language, mark
 from consent_service.privacy import OMBUDSMAN_PAGE
-from consent_service.web import messages, problems
+from consent_service.web import messages, policy, problems
 from consent_service.web.visitor import service
 
 ICON = design.SHEETS / "icon.svg"
-PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
 LARGEST_ID = 2**63 - 1  # of a row; a larger number in an address is no page
 
 assets = Blueprint("pages", __name__)
@@ -111,10 +110,10 @@ def error(status: int) -> tuple[str | Response, int]:
     return render_template("public/error.html", title=title, advice=advice, reference=g.get("request_id")), status
 
 
-def too_many(wait_s: int) -> ResponseReturnValue:
-    """What somebody sees whose network has asked too often, and how long they have to wait."""
-    minutes = -(-wait_s // 60)
-    return render_template("public/too_many.html", minutes=minutes), 429, {"Retry-After": str(wait_s)}
+def too_many(wait_s: int, page: str | Response | None = None) -> ResponseReturnValue:
+    """What somebody gets who has to wait: a page that says so, or the one they wrote on; and for how long."""
+    told = page or render_template("public/too_many.html", minutes=-(-wait_s // 60))
+    return told, 429, {"Retry-After": str(wait_s)}
 
 
 def sender() -> tuple[str, str]:
@@ -130,7 +129,7 @@ def dead_link() -> tuple[str, int]:
 
 def _picture(content: str | bytes, mimetype: str) -> Response:
     response = Response(content, mimetype=mimetype)
-    response.headers["Content-Security-Policy"] = PICTURE_POLICY  # whoever opens it by itself runs nothing either
+    response.headers["Content-Security-Policy"] = policy.PICTURE  # whoever opens it by itself runs nothing either
     return response
 
 

@@ -71,7 +71,7 @@ def subscribe() -> ResponseReturnValue:
         return subscribing.refused(form, trouble, shown)
     if wait := has_to_wait("subscribe"):
         return subscribing.too_many(wait)
-    is_proof_asked = service().effort.is_asked()
+    is_proof_asked = service().effort.is_asked(effort.SUBSCRIBE)
     proof = service().effort.read(form.proof.data or "", services.now()) if is_proof_asked else None
     if is_proof_asked and proof is None:
         return subscribing.one_moment(form)
@@ -83,7 +83,8 @@ def subscribe() -> ResponseReturnValue:
             if terms is None:
                 return subscribing.refused(form, TOO_OLD)
             by_form = occasion("visitor", "form")
-            if proof is not None and not effort.spend(connection, proof, by_form.now):
+            pressed = f"{form.csrf_token.data}\n{form.email.address.key}"
+            if proof is not None and not effort.spend(connection, proof, by_form.now, pressed):
                 return subscribing.one_moment(form)
             subscriptions.request(connection, by_form, _ask(form, shown, terms), service().address_limit)
     return subscribing.sent(form)

@@ -16,7 +16,7 @@ from consent_service import service as services
 from consent_service.language import mark
 from consent_service.statements import ConsentText
 from consent_service.tokens import ShownForm
-from consent_service.web import origins, pages
+from consent_service.web import moment, origins, pages
 from consent_service.web.filled import filled_page
 from consent_service.web.forms import AddressField, NameField
 from consent_service.web.pages import breakable
@@ -24,10 +24,6 @@ from consent_service.web.rendered import RenderedForm, handed_back_at
 from consent_service.web.visitor import service
 
 JSON = "application/json"
-WITH_SCRIPT = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'"
-)
 
 
 class SubscribeForm(RenderedForm):
@@ -115,19 +111,11 @@ def mended(
 
 
 def one_moment(form: SubscribeForm) -> ResponseReturnValue:
-    """What somebody gets whose form needs a proof: a task for their browser, and half a minute's wait for any other.
-
-    Nothing has gone wrong here either.
-    """
-    effort, now, proof = service().effort, services.now(), form.proof.data or ""
-    if _is_for_script():
-        words = g.language.say("Your browser is solving a small task, which takes a few seconds …")
-        return _for_script({"moment": {"task": effort.task(now), "words": words}})
-    is_early = effort.is_early(proof, now)
-    how = {"is_early": is_early, "proof": proof if is_early else service().tokens.for_waiting()}
-    page = Response(render_template("public/moment.html", form=form, task=effort.task(now), **how))
-    page.headers["Content-Security-Policy"] = WITH_SCRIPT
-    return page
+    """What somebody gets whose form needs a proof, which nothing is wrong with either."""
+    if not _is_for_script():
+        return moment.page(form, "public.subscribe")
+    words = g.language.say("Your browser is solving a small task, which takes a few seconds …")
+    return _for_script({"moment": {"task": service().effort.task(services.now()), "words": words}})
 
 
 def too_many(wait_s: int) -> ResponseReturnValue:
@@ -137,7 +125,7 @@ def too_many(wait_s: int) -> ResponseReturnValue:
     minutes = -(-wait_s // 60)
     wait = g.language.count("Wait a minute and try again.", "Wait %(number)s minutes and try again.", minutes)
     why = g.language.say("There have been many tries from your network in a short time, so we paused for a moment.")
-    return _for_script({"errors": {"form": f"{why} {wait}"}}), 429, {"Retry-After": str(wait_s)}
+    return pages.too_many(wait_s, _for_script({"errors": {"form": f"{why} {wait}"}}))
 
 
 def sent(form: SubscribeForm) -> ResponseReturnValue:

@@ -12,10 +12,17 @@ from consent_service import service as services
 from consent_service.config import Settings
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
-from consent_service.rate_limit import RateLimit
+from consent_service.rate_limit import RateLimit, so_many_times
 from consent_service.service import Service
 
 LONGEST_USER_AGENT = 200
+OWN_LIMITS = {"cookie-choices": 12}  # acts a network may do so many times more: an office shares one address
+
+
+def limits(settings: Settings) -> dict[str, RateLimit]:
+    """How often one network may do an act of `OWN_LIMITS`, and under "" any other."""
+    times = OWN_LIMITS | {"": 1}
+    return {act: RateLimit(settings.redis_url, so_many_times(settings.limit_ip, more)) for act, more in times.items()}
 
 
 def service() -> Service:
@@ -26,20 +33,17 @@ def service() -> Service:
 
 def too_often(act: str) -> int | None:
     """Count an act of this request's network; the seconds to wait instead, when there were too many."""
-    limit: RateLimit = current_app.extensions["network-limit"]
-    return limit.take(act, _network_code())
+    return _limit(act).take(act, _network_code())
 
 
 def has_to_wait(act: str) -> int | None:
     """The seconds this request's network has to wait before an act, None when it need not; counts nothing."""
-    limit: RateLimit = current_app.extensions["network-limit"]
-    return limit.wait(act, _network_code())
+    return _limit(act).wait(act, _network_code())
 
 
 def is_counting_alone() -> bool:
     """Whether this process counts networks for itself, because Redis did not answer it."""
-    limit: RateLimit = current_app.extensions["network-limit"]
-    return limit.is_away
+    return _limit().is_away
 
 
 def occasion(actor: str, door: str) -> Occasion:
@@ -64,6 +68,11 @@ def evidence_ip(address: str | None, mode: str) -> str | None:
     if mode == "full":
         return str(found)
     return str(ipaddress.ip_network((found, 24 if found.version == 4 else 48), strict=False))
+
+
+def _limit(act: str = "") -> RateLimit:
+    limits: dict[str, RateLimit] = current_app.extensions["network-limits"]
+    return limits.get(act, limits[""])
 
 
 def _network_code() -> str:

@@ -10,9 +10,9 @@
   // What is not said here comes from the site: its font, its letters' colour, its background. Whatever is read has the
   // site's own contrast; on the accent it is black or white, by the accent's luminance (y), whichever is read better.
   const STYLE = `
-    :host { display: block; text-align: start; overflow-wrap: anywhere; color: var(--newsletter-text, inherit);
-      background: var(--newsletter-background, transparent); font-family: var(--newsletter-font, inherit);
-      --accent: var(--newsletter-accent, ${own.accent}); --radius: var(--newsletter-radius, 0.5rem); }
+    :host { display: block; text-align: start; overflow-wrap: anywhere; color: var(--consent-text, inherit);
+      background: var(--consent-background, transparent); font-family: var(--consent-font, inherit);
+      --accent: var(--consent-accent, ${own.accent}); --radius: var(--consent-radius, 0.5rem); }
     * { box-sizing: border-box; }
     form, section { max-width: 32rem; }
     p, ol { margin: 0 0 1em; }

@@ -97,7 +97,7 @@ function look() {
 function start(old) {
   if (!isAllowed(old.dataset.cookies)) return;
   const script = document.createElement("script");
-  for (const { name, value } of old.attributes) if (!/^(type|nonce|data-cookies)$/.test(name)) script.setAttribute(name, value);
+  for (const { name, value } of old.attributes) if (!/^(type|nonce|data-cookies)$/.test(name)) script.setAttribute(name === "data-src" ? "src" : name, value);
   script.async = old.hasAttribute("async");
   script.nonce = old.nonce;
   script.text = old.text;
@@ -156,9 +156,27 @@ function make(tag, values, ...inside) {
 function shade(...inside) {
   const host = make("cookie-banner", { lang: given.lang });
   const shadow = host.attachShadow({ mode: "open" });
-  shadow.adoptedStyleSheets = [sheet];
+  shadow.adoptedStyleSheets = [sheet, colours];
   shadow.append(...inside);
+  if (end) paint();
   return host;
+}
+
+// The site's own letters on its own ground; the browser's where those could not be read, as with a picture between them.
+function paint() {
+  const seen = (one, what) => getComputedStyle(one)[what], { body } = document;
+  const places = [body, page, end.shadowRoot.querySelector("[role=status]")]; // the last one has the browser's ground
+  let ground = places.map((one) => seen(one, "backgroundColor")).find((one) => luminance(one) >= 0), letters = seen(body, "color");
+  const [darker, lighter] = [luminance(ground), luminance(letters)].sort((one, other) => one - other);
+  if (!((lighter + 0.05) / (darker + 0.05) >= 4.5)) [ground, letters] = ["Canvas", "CanvasText"];
+  colours.replaceSync(`:host { --ground: var(--consent-background, ${ground}); --letters: var(--consent-text, ${letters}); }`);
+}
+
+// By WCAG; not a number for what is no plain colour.
+function luminance(colour) {
+  const found = /^rgb\((\d+), (\d+), (\d+)\)$/.exec(colour) || [];
+  const [red, green, blue] = [1, 2, 3].map((at) => found[at] / 255).map((one) => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }
 
 function answers(layer) {
@@ -225,17 +243,16 @@ function number() {
   return [make("label", { className: "number" }, words.id, shown)];
 }
 
-const sheet = new CSSStyleSheet();
+const sheet = new CSSStyleSheet(), colours = new CSSStyleSheet();
+// On the accent words are black or white, by the accent's luminance (y), whichever is read better.
 sheet.replaceSync(`
-:host { all: initial; display: block; color-scheme: light dark; --strong: var(--cookie-accent, ${given.accent}); --on-strong: #fff;
-  --ink: var(--cookie-ink, #1f2625); --paper: var(--cookie-paper, #fff); --line: #7d857f; --focus: #1a5fb4;
-  color: var(--ink); font: max(1rem, 16px)/1.5 var(--cookie-font, system-ui, sans-serif); }
+:host { all: initial; display: block; color-scheme: inherit; --accent: var(--consent-accent, ${given.accent});
+  --line: color-mix(in srgb, var(--letters) 60%, var(--ground)); --radius: var(--consent-radius, 0.5rem);
+  color: var(--letters); font-family: var(--consent-font, inherit); font-size: max(1rem, 16px); line-height: 1.5; }
 :host([hidden]) { display: none; }
-@media (prefers-color-scheme: dark) { :host { --strong: var(--cookie-accent-dark, color-mix(in srgb, ${given.accent} 38%, white));
-  --on-strong: #0c1413; --ink: var(--cookie-ink-dark, #ebedea); --paper: var(--cookie-paper-dark, #1e2221); --line: #8a928d; --focus: #99c1f1; } }
 *, ::before { box-sizing: border-box; overflow-wrap: anywhere; }
 .banner, dialog, .stand, .end { letter-spacing: normal; word-spacing: normal; text-transform: none; }
-.banner { position: fixed; inset: auto 0 0; z-index: 2147483000; max-height: 75vh; overflow: auto; background: var(--paper);
+.banner { position: fixed; inset: auto 0 0; z-index: 2147483000; max-height: 75vh; overflow: auto; background: var(--ground);
   border-top: 1px solid var(--line); box-shadow: 0 -0.25rem 1.5rem rgb(0 0 0 / 12%); }
 .inside { max-width: 44em; margin: auto; padding: min(1em, 5vw); }
 h2, h3, h4, p, ul { margin: 0 0 .5em; } h2 { font-size: 1.2em; line-height: 1.3; } h3, h4 { font-size: 1em; }
@@ -244,20 +261,24 @@ p, ul { max-width: 65ch; } ul { padding-left: 1.2em; }
 .pair button { font-size: clamp(.85em, 4.2vw, 1em); }
 .ways { display: flex; flex-wrap: wrap; gap: 0 1.5em; align-items: center; margin: 0; }
 button { font: inherit; font-weight: 600; line-height: 1.25; min-height: 48px; min-width: 0; padding: .5em .2em; cursor: pointer;
-  color: var(--on-strong); background: var(--strong); border: 2px solid var(--strong); border-radius: var(--cookie-radius, .5em); }
-.plain { color: var(--strong); background: none; border-color: transparent; padding: 0; text-decoration: underline; }
-.end { text-align: center; padding: .25em; } .end .plain { color: inherit; outline-color: currentColor; } a { color: var(--strong); padding: .6em 0; }
-:focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
-dialog { color: inherit; background: var(--paper); border: 1px solid var(--line); border-radius: var(--cookie-radius, .5em);
+  color: #fff; background: var(--accent); border: 2px solid color-mix(in srgb, var(--accent) 60%, var(--letters)); border-radius: var(--radius); }
+@supports (color: color(from red xyz-d65 x y z)) {
+  button { color: color(from var(--accent) xyz-d65 clamp(0, (0.179 - y) * 1e6, 0.9505)
+    clamp(0, (0.179 - y) * 1e6, 1) clamp(0, (0.179 - y) * 1e6, 1.089)); }
+}
+.plain { color: inherit; background: none; border-color: transparent; padding: 0; text-decoration: underline; }
+.end { text-align: center; padding: .25em; } a { color: inherit; padding: .6em 0; }
+:focus-visible { outline: 3px solid var(--letters); outline-offset: 2px; } .end .plain { outline-color: currentColor; }
+dialog { color: inherit; background: var(--ground); border: 1px solid var(--line); border-radius: var(--radius);
   width: min(44em, calc(100vw - 1em)); max-width: none; max-height: calc(100vh - 1em); padding: 1em; overflow: auto; }
 dialog::backdrop { background: rgb(0 0 0 / 45%); }
 .category { border-top: 1px solid var(--line); padding: .75em 0; }
 label { display: flex; gap: .75em; align-items: center; min-height: 44px; } .number { display: block; }
-input[type=checkbox] { width: 1.5em; height: 1.5em; flex: none; margin: 0; accent-color: var(--strong); }
+input[type=checkbox] { width: 1.5em; height: 1.5em; flex: none; margin: 0; accent-color: var(--accent); }
 input:read-only:not([type=checkbox]) { font: inherit; color: inherit; background: none; width: 100%; min-height: 44px; border: 1px solid var(--line); padding: .25em .5em; }
 summary { cursor: pointer; min-height: 44px; align-content: center; } h4 { margin-top: .75em; }
-.stand { display: grid; place-content: center; gap: .5em; height: 100%; min-height: inherit; padding: 1em; border: 1px solid var(--line); background: var(--paper); }
-[role=status] { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.stand { display: grid; place-content: center; gap: .5em; height: 100%; min-height: inherit; padding: 1em; border: 1px solid var(--line); background: var(--ground); }
+[role=status] { background: Canvas; position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media print { :host { display: none; } }`);
 
 // It begins.
@@ -274,6 +295,8 @@ function begin() {
   }
   Object.assign(end.style, { color: "inherit", font: "inherit" }); // a line of the site's own page
   document.body.append(end);
+  paint();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-cookie-settings]")) { event.preventDefault(); settings(); }
   });

@@ -50,6 +50,7 @@ def api_key_made(guest: Guest) -> None:
 @place(API_KEYS, "empty")
 def api_key_made_already(guest: Guest) -> None:
     api_key_made(guest)
+    guest.tab.get_by_role("heading", level=1, name=guest.say("The key is made")).wait_for()  # not a page on its way
     guest.tab.reload()
 
 

@@ -110,6 +110,13 @@ def _with_a_full_allowance(house: Household) -> None:
         heidi.log_in("a wrong password")
 
 
+def _with_two_forms(house: Household) -> None:
+    """The next one has to cost something."""
+    for number in range(2):
+        Visitor(house, f"aino.{number}@example.com").subscribe()
+    house.deliver()
+
+
 def _with_one_update_waiting(house: Household) -> None:
     _with_staff(house)
     Visitor(house).becomes_active()
@@ -159,6 +166,7 @@ CONDITIONS: dict[str, tuple[Callable[[Household], None], dict[str, object]]] = {
     "town": (_with_staff, {}),
     "busy": (_with_many_people, {}),
     "strict": (_with_a_full_allowance, {"limit_ip": "2/hour", "limit_global": "2/hour"}),
+    "crowded": (_with_two_forms, {"limit_global": "2/hour"}),
     "drifted": (_with_drift, {}),
     "unconnected": (_with_one_update_waiting, NO_ACTIVECAMPAIGN),
 }

@@ -79,6 +79,13 @@ def too_many(guest: Guest) -> None:
     guest.tab.get_by_role("heading", level=1, name=guest.say("Too many tries")).wait_for()
 
 
+@place(PUBLIC, "crowded")
+def moment(guest: Guest) -> None:
+    guest.tab.route("**/moment.js", lambda asked: asked.abort())  # it would go on by itself
+    guest.subscribe("aino@example.com").press("Continue")
+    guest.tab.locator("[role=alert]").wait_for()
+
+
 # The confirmation link
 
 

@@ -12,7 +12,7 @@ from consent_service.language import language
 from consent_service.models_site import cookie_choice
 from tests.household import Household, household
 from tests.servers.activecampaign import ActiveCampaign
-from tests.servers.site_with_cookies import ABOVE, SiteWithCookies
+from tests.servers.site_with_cookies import ABOVE, STYLE, SiteWithCookies
 from tests.servers.smtp import MailServer
 from tests.servers.trackers import Trackers
 
@@ -71,6 +71,11 @@ class Passing:
         """Open a page of the site and let everything come to rest on it."""
         self.tab.goto(f"{self.street.site.url}{path}?lang={self.code}")
         return self.rest()
+
+    def dress(self, style: str) -> None:
+        """Let the site have these rules in its style sheet besides its own."""
+        sheet = STYLE + style
+        self.context.route("**/style.css", lambda asked: asked.fulfill(body=sheet, content_type="text/css"))
 
     def later(self) -> "Passing":
         """Come back after the minutes for which the browser keeps the script."""

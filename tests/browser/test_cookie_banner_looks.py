@@ -133,7 +133,56 @@ def test_what_lies_under_the_banner_can_be_reached_and_seen(pass_by):
 def test_the_sites_own_styles_do_not_reach_into_it_but_its_colours_may(pass_by):
     passing = pass_by().open()
     button = passing.button("Accept all")
-    assert button.evaluate("one => getComputedStyle(one).color") == "rgb(255, 255, 255)"
+    assert white(button.evaluate("one => getComputedStyle(one).color"))
     assert button.evaluate("one => getComputedStyle(one).letterSpacing") == "normal"
-    passing.tab.evaluate("document.documentElement.style.setProperty('--cookie-accent', 'rgb(90, 30, 60)')")
+    passing.tab.evaluate("document.documentElement.style.setProperty('--consent-accent', 'rgb(90, 30, 60)')")
     assert button.evaluate("one => getComputedStyle(one).backgroundColor") == "rgb(90, 30, 60)"
+    passing.tab.evaluate("document.documentElement.style.setProperty('--consent-accent', 'rgb(250, 220, 60)')")
+    assert not white(button.evaluate("one => getComputedStyle(one).color")), "black on what is bright"
+    for name, value in (("text", "rgb(30, 20, 10)"), ("background", "rgb(255, 250, 240)"), ("font", "Georgia")):
+        passing.tab.evaluate(f"document.documentElement.style.setProperty('--consent-{name}', '{value}')")
+    assert look_of(passing) == ["rgb(255, 250, 240)", "rgb(30, 20, 10)", "Georgia"]
+
+
+def white(colour):
+    """Whether a computed colour is white, in either way of writing it."""
+    return colour in ("rgb(255, 255, 255)", "color(xyz-d65 0.9505 1 1.089)")
+
+
+def look_of(passing):
+    """The banner's background, letters and font."""
+    banner = passing.tab.locator("section.banner")
+    values = "(one) => ['backgroundColor', 'color', 'fontFamily'].map((name) => getComputedStyle(one)[name])"
+    return banner.evaluate(values)
+
+
+SITES = {
+    "plain": ("", ["rgb(255, 255, 255)", "rgb(0, 0, 0)"]),
+    "dark": ("body { background: #10141a; color: #e8e6e3; }", ["rgb(16, 20, 26)", "rgb(232, 230, 227)"]),
+    "of the page": ("html { background: #fff7e6 } body { color: #402000; }", ["rgb(255, 247, 230)", "rgb(64, 32, 0)"]),
+    "over a picture": ("body { background: linear-gradient(#000, #222); color: #fff; }", None),
+    "glassy": ("body { background: rgb(0 0 0 / 80%); color: #fff; }", None),
+    "pale": ("body { background: #fff; color: #aaa; }", None),
+}
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_it_follows_the_sites_own_colours_where_they_can_be_read(pass_by, site):
+    style, seen = SITES[site]
+    passing = pass_by()
+    passing.dress(f"a {{ color: inherit; }} {style}")
+    passing.open()
+    assert look_of(passing)[:2] == (seen or ["rgb(255, 255, 255)", "rgb(0, 0, 0)"])
+    assert look_of(passing)[2] == "sans-serif", "the site's font"
+    assert seen is None or ours(axe(passing.tab)) == [], "where the site itself can be read"
+
+
+def test_it_follows_the_theme_of_a_site_that_has_a_dark_one(pass_by):
+    passing = pass_by(color_scheme="dark")
+    passing.dress("a { color: inherit; } :root { color-scheme: light dark; }")
+    passing.open()
+    dark = look_of(passing)[:2]
+    assert dark[1] == "rgb(255, 255, 255)" and dark[0] != "rgb(255, 255, 255)"
+    assert ours(axe(passing.tab)) == []
+    passing.tab.emulate_media(color_scheme="light")
+    assert look_of(passing)[:2] == ["rgb(255, 255, 255)", "rgb(0, 0, 0)"], "at once"

@@ -8,6 +8,7 @@ import time_machine
 
 from consent_service import service as services
 from consent_service.language import CODES
+from consent_service.models_inbox import contact_message
 from tests.actors import Visitor
 from tests.browser.test_by_keyboard import Hands
 from tests.browser.test_embed import PAGE, SCRIPT, it_fits, write
@@ -75,6 +76,22 @@ def test_without_scripts_half_a_minute_and_one_more_press(visit, tab_without_scr
     with time_machine.travel(services.now() + timedelta(seconds=30), tick=True):
         hands.press("Continue", "Check your e-mail")
     assert crowded.status(person.email) == "pending"
+
+
+def test_a_message_with_the_box_ticked_pays_the_same_and_loses_no_line(visit, tab, crowded):
+    guest = visit(tab, crowded, "fi")
+    person, sent = guest.somebody(), proofs_sent(tab)
+    guest.open("/contact").write(
+        first_name="Aino", last_name="Mäkelä", email=person.email, message="Hei!\n\n<b>Moi</b>"
+    )
+    tab.locator("#reason").select_option("offer")
+    tab.locator("#consent").check()
+    guest.press("Send the message")
+    tab.get_by_role("heading", level=1, name=guest.say("Your message has been sent")).wait_for()
+    assert any(sent), "a task was set and solved"
+    [written] = [row for row in crowded.rows(contact_message) if row.email == person.email]
+    assert (written.message, crowded.status(person.email)) == ("Hei!\n\n<b>Moi</b>", "pending")
+    assert (guest.complaints, guest.strays, guest.cookies) == ([], [], [])
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -36,9 +36,9 @@ LOOKS = {
     "plain": "",
     "follows": ":root { color-scheme: light dark; }",
     "dark": "body { background: #10141a; color: #e8e6e3; }",
-    "own": "body { --newsletter-accent: #ffd400; --newsletter-text: #402000; --newsletter-background: #fff7e6;"
-    " --newsletter-radius: 0; --newsletter-font: serif; }",
-    "pale": "body { --newsletter-accent: #8a8a8a; }",
+    "own": "body { --consent-accent: #ffd400; --consent-text: #402000; --consent-background: #fff7e6;"
+    " --consent-radius: 0; --consent-font: serif; }",
+    "pale": "body { --consent-accent: #8a8a8a; }",
 }
 LIMITS = (
     "One address gets a message every five minutes at most, and a few a day. Only the link in the newest one works."

@@ -1,12 +1,14 @@
 """Another program of the company asks, withdraws and reads: the person confirms, the evidence says who passed it on."""
 
+import json
+
 import pytest
 from sqlalchemy import insert
 
 from consent_service import import_rows
 from consent_service import service as services
 from consent_service.delivery import outbox
-from consent_service.models import import_batch, import_row
+from consent_service.models import consent_event, import_batch, import_row
 from consent_service.models_api import api_key
 from consent_service.statements import PURPOSE
 from tests.actors import Staff, Visitor, fi
@@ -29,7 +31,7 @@ def test_whoever_ticked_the_box_elsewhere_gets_a_mail_and_confirms_it_themselves
     assert program.status(aino.email)["status"] == "active"
 
 
-def test_the_evidence_names_the_key_the_page_and_the_text_and_no_network(house):
+def test_the_evidence_names_the_key_the_site_and_the_text_and_no_network(house):
     program = Machine(house)
     texts = program.texts()
     program.subscribe()
@@ -198,7 +200,7 @@ def test_staff_read_who_passed_it_on(sqlite_house):
     heidi.log_in()
     place = f"/staff/subscribers/{sqlite_house.person(aino.email).id}"
     story = sqlite_house.get(f"{place}?lang=fi", heidi.http)
-    assert fi("Subscribed through %(name)s, on the page %(site)s", name=NAME, site=SITE) in story.words
+    assert fi("Subscribed through %(name)s, on the site %(site)s", name=NAME, site=SITE) in story.words
     assert fi("Unsubscribed through %(name)s", name=NAME) in story.words
     sheet = sqlite_house.get(f"{place}/evidence?lang=fi", heidi.http)
     assert fi("another program of the company") in sheet.words
@@ -211,7 +213,7 @@ def test_the_person_reads_on_their_own_page_where_it_came_from(sqlite_house):
     sqlite_house.deliver()
     aino.confirm()
     page = aino.my_data()
-    assert fi("You subscribed on the page %(site)s", site=SITE) in page.words
+    assert fi("You subscribed on the site %(site)s", site=SITE) in page.words
     assert fi("from you, on another page of ours") in page.words
 
 
@@ -221,4 +223,22 @@ def test_the_audit_agrees_with_what_came_through_the_api(house):
     program.withdraw("aino@example.com")
     program.withdraw("nobody@example.com")
     house.service.seal()
+    assert findings(house) == []
+
+
+def test_who_reads_is_noted_by_ids_and_nothing_else(house):
+    program, aino = Machine(house), Visitor(house).becomes_active()
+    before = house.count()
+    program.status(aino.email)
+    program.status("nobody@example.com")
+    noted = [json.loads(row.core_plain)["payload"] for row in house.rows(consent_event) if row.core_plain]
+    told = {"actor": f"api:{program.id}", "door": "api"}
+    assert [core | {"at": ""} for core in noted if core["actor"] == told["actor"]] == [
+        told | {"kind": "read", "subscriber": house.person(aino.email).id, "at": ""},
+        told | {"kind": "filler", "at": ""},
+    ]
+    assert house.count() == before + 2, "the log tells by its size nothing of an address"
+    assert "read" not in house.kinds(aino.email), "the person's own story is none of it"
+    assert findings(house) == []
+    house.erase(aino.email)
     assert findings(house) == []

@@ -25,7 +25,7 @@ SEND, SENT = fi("Send the message"), fi("Your message has been sent")
 OWNER = CONTROLLER.contact_email
 ONE_ADDRESS = "Write one e-mail address in the form name@example.com."
 BAD_PHONE = "Write the phone number with digits, spaces and the marks + - ( ), or leave it out."
-TOO_LONG = "Shorten your message: at most 4000 characters fit in."
+TOO_LONG = fi("Shorten your message: at most %(longest)s characters fit in.", longest=4000)
 
 
 def kept(house):
