@@ -15,6 +15,7 @@ from consent_service.web import create_app
 from tests.actors import Staff, Visitor
 from tests.household import CONTROLLER, settings
 from tests.machine import Machine
+from tests.register import add_customer
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "consent_service"
@@ -31,6 +32,7 @@ ROOMS = {
     "design": {"colour", "config"},
     "language": set(),
     "people": set(),
+    "register.entries": {"language", "people"},
     "ids": set(),
     "paging": set(),
     "import_file": set(),
@@ -49,7 +51,8 @@ ROOMS = {
     "ledger.proof": {"ledger.checkpoint", "ledger.merkle", "ledger.seal"},
     "log": {"config"},
     "statements": {"controller", "language"},
-    "privacy": {"controller", "language", "statements"},
+    "privacy_customers": set(),
+    "privacy": {"controller", "language", "privacy_customers", "statements"},
     "cookie_notice": {"controller", "language", "statements"},
     "privacy_check": {"controller", "language", "privacy"},
     # tables
@@ -91,6 +94,7 @@ ROWS = [
     {"asks", "effort"},
     {"erasure", "corrections", "tracking"},
     {"register.customers", "register.erasure"},
+    {"register.duplicates", "register.merging"},
     {"cookie_choices"},
     {"subscriptions", "subscribers", "retention"},
     {"caution", "weeks"},
@@ -106,6 +110,7 @@ ROWS = [
     {"web.visitor", "web.forms", "web.messages", "web.filled", "web.problems"},
     {"web.accounts", "web.pages", "web.health", "web.metrics", "web.rendered", "web.origins"},
     {"web.subscribing", "web.console.words"},
+    {"web.console.customer_form"},
     {"web.api_messages"},
     {
         "web.public",
@@ -127,9 +132,11 @@ ROWS = [
         "web.console.rights",
         "web.console.connection",
         "web.console.contact_messages",
+        "web.console.customers",
         "web.api",
         "web.console.api_keys",
     },
+    {"web.console.customer_rights", "web.console.customer_merging"},
     {"web.console"},
     {"web"},
     {"web.server"},
@@ -253,6 +260,10 @@ def test_use_cases_never_commit_and_never_read_a_clock():
         "digest",
         "delivery/held_there",
         "cookie_choices",
+        "register/customers",
+        "register/duplicates",
+        "register/erasure",
+        "register/merging",
     ):
         source = (PACKAGE / f"{room}.py").read_text("utf-8")
         for forbidden in (".commit(", ".begin(", "datetime.now", "time.time()", "flask", "services.now"):
@@ -308,6 +319,13 @@ def test_no_get_changes_a_row(open_house, database_url):
         "/staff/contact-messages/<uuid:message_id>": f"/staff/contact-messages/{written.id}",
         "/staff/contact-messages/<uuid:message_id>/erase": f"/staff/contact-messages/{written.id}/erase",
     }
+    first, second = add_customer(house), add_customer(house, "eero@example.com", last_name="Niemi")
+    customer = "/staff/customers/<uuid:customer_id>"
+    places |= {
+        f"{customer}{act}": f"/staff/customers/{first}{act}"
+        for act in ("", "/change", "/restrict", "/lift", "/erase", "/merge")
+    }
+    places[f"{customer}/merge/<uuid:other_id>"] = f"/staff/customers/{first}/merge/{second}"
     own_page = tokens.for_my_data(person.id, house.service.vault.address_mark(person.email_key))
     machine = Machine(house)
     places |= {
