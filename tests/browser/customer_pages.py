@@ -8,7 +8,6 @@ from sqlalchemy import insert
 from consent_service import service as services
 from consent_service.models_customers import customer, customer_document
 from consent_service.register import erasure as erasing
-from tests.browser.contact_page import LONG_MESSAGE
 from tests.browser.guest import LONG_EMAIL, LONG_FIRST, LONG_LAST, NUMBERS, Guest
 from tests.browser.houses import STAFF
 from tests.browser.places import Place, place
@@ -18,7 +17,8 @@ CUSTOMERS: list[Place] = []
 
 LONG = {
     "kind": "company", "company_name": f"{LONG_LAST} {LONG_FIRST} Oy"[:200], "first_name": LONG_FIRST,
-    "last_name": LONG_LAST[:100], "street": f"{LONG_LAST} 1 A 2"[:200], "city": LONG_LAST[:100], "notes": LONG_MESSAGE,
+    "last_name": LONG_LAST[:100], "street": f"{LONG_LAST} 1 A 2"[:200], "city": LONG_LAST[:100],
+    "notes": f"{LONG_LAST}\n\n{LONG_LAST}",
     "einvoice_address": "003732994716" + "A" * 5, "billing_address": LONG_LAST * 2, "billing_reference": "9" * 100,
     "source": "other", "source_note": LONG_LAST[:150],
 }  # fmt: skip
@@ -99,7 +99,7 @@ def customer_show_consumer(guest: Guest) -> None:
 @place(CUSTOMERS, "busy")
 def customer_show_restricted(guest: Guest) -> None:
     path = _one(guest)
-    _open(guest, f"{path}/restrict").write(reason=LONG_MESSAGE[:5] + LONG_LAST).press("Only keep the data")
+    _open(guest, f"{path}/restrict").write(reason=LONG_LAST).press("Only keep the data")
 
 
 @place(CUSTOMERS, "busy", is_wrong=True)
