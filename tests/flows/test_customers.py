@@ -167,12 +167,14 @@ def test_details_are_changed_and_found_anew(house, heidi):
 def test_of_two_who_change_one_customer_the_second_is_told_and_nothing_is_lost(house, heidi):
     add(house, heidi)
     hers, his = (house.get(place(house, "/change"), heidi.http) for _ in range(2))
-    assert his.press(CHANGE, **(TYPED | {"city": "Laukaa", "notes": "Vain perjantaisin."})).status == 200
+    his.press(CHANGE, **(TYPED | {"city": "Laukaa", "notes": "Vain perjantaisin.", "source": "contract", "phone": ""}))
     refused = hers.press(CHANGE, **(TYPED | {"street": "Yliopistonkatu 9", "city": "Muurame"}))
     assert (refused.status, refused.title.startswith(fi("Error:"))) == (409, True)
     assert customer_of(house).city == "Laukaa"
-    for other in ("Laukaa", "Vain perjantaisin."):
-        assert fi("Somebody else wrote: %(value)s", value=other) in refused.words
+    others = ("Kauppakatu 1 A 2", "Laukaa", "Vain perjantaisin.", fi("Contract"), fi("nothing"))
+    for other in others:
+        assert fi("Saved now: %(value)s", value=other) in refused.words
+    assert refused.html.count('class="theirs"') == len(others)
     kept = refused.form(CHANGE).fields
     assert (kept["street"], kept["city"]) == ("Yliopistonkatu 9", "Muurame")
     assert refused.press(CHANGE, **TYPED).status == 200, "seen and decided"

@@ -172,7 +172,8 @@ def _form_page(form: CustomerForm, **shown_with: Any) -> str:
 def _changed_meanwhile(form: CustomerForm, now: Row[Any]) -> ResponseReturnValue:
     """The form with everything as it was typed, and beside each field what somebody else has written there."""
     stands = shown(now)
-    theirs = {name: stands[name] for name in stands if name != "changed_at" and stands[name] != form[name].data}
+    known = [name for name in stands if name != "changed_at"]
+    theirs = {name: stands[name] for name in known if (stands[name] or None) != (form[name].data or None)}
     form.changed_at.data = stands["changed_at"]
     return _form_page(form, customer=now, theirs=theirs, is_conflict=True), 409
 
