@@ -280,7 +280,7 @@ def rewrap(service: Service) -> Iterator[int]:
             rows = rotation.read_slice(connection, after, SLICE)
         if not rows:
             break
-        after = rows[-1].subscriber_id
+        after = rows[-1].owner
         if old := [row for row in rows if not row.wrapped.startswith(keys.newest)]:
             with service.transaction() as connection:
                 rotation.rewrap(connection, keys, old)

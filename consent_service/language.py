@@ -24,6 +24,8 @@ CODES = ("fi", "sv", "en")
 DEFAULT = "fi"
 HELSINKI = ZoneInfo("Europe/Helsinki")
 LOCALES = Path(__file__).with_name("locales")
+_NO_COUNTRIES = {"AC", "CP", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"}
+_LAST_LETTERS = str.maketrans({"å": "{", "ä": "|", "ö": "}"})  # as they stand after z in Finnish and Swedish
 _CLOCK = {"fi": "klo %H.%M", "sv": "kl. %H.%M", "en": "at %H:%M"}
 
 
@@ -102,6 +104,14 @@ def choose(asked: str | None, accepted: Sequence[str]) -> Language:
     if asked in CODES:
         return language(asked)
     return language(_negotiate(tuple(tag.partition("-")[0].lower() for tag in accepted)))
+
+
+@cache
+def countries(code: str) -> dict[str, str]:
+    """Return the countries of the world by their codes (ISO 3166), named in a language: Finland first, then by name."""
+    names = {one: name for one, name in Locale(code).territories.items() if one.isalpha() and one not in _NO_COUNTRIES}
+    order = sorted(names, key=lambda one: (one != "FI", names[one].lower().translate(_LAST_LETTERS)))
+    return {one: str(names[one]) for one in order}
 
 
 @lru_cache(maxsize=1024)

@@ -57,6 +57,7 @@ customer = Table(
     ),
     Index(None, "email_key"),
     Index(None, "business_id"),
+    Index(None, "phone"),
     Index(None, "status", "passive_since"),
 )
 
@@ -67,6 +68,17 @@ customer_number = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("next", Integer, nullable=False),
     CheckConstraint("id = 1", name="one_row"),
+)
+
+# The number of a customer who was merged into another: it leads to that one, as long as they are here.
+former_number = Table(
+    "former_number",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("former_id", String(36), nullable=False, unique=True),
+    Column("customer_id", ForeignKey("customer.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("merged_at", UtcDateTime, nullable=False),
+    Column("merged_by", String(100), nullable=False),
 )
 
 # The key under which a customer's files are encrypted, wrapped as people's keys are.

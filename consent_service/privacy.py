@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from consent_service import privacy_customers as customers
 from consent_service.controller import Controller, Recipient
 from consent_service.language import Language, mark
 from consent_service.statements import ShownText
@@ -96,7 +97,7 @@ def statement(language: Language, sources: Sources) -> ShownText:
 
 def _title(language: Language, controller: Controller) -> list[str]:
     possessive = controller.possessive[language.code]  # type: ignore[index]
-    title = language.say("Privacy statement of %(possessive)s newsletter", possessive=possessive)
+    title = language.say("%(possessive)s privacy statement", possessive=possessive)
     return [TITLE + title, *_dates(language, controller)]
 
 
@@ -121,6 +122,7 @@ def _in_short(language: Language, controller: Controller) -> list[str]:
             "you are our customer, or we ask you first."
         ),
         say("For that we keep your name, your e-mail address and the proof of your consent."),
+        say("If you are our customer, we also keep what we need to work with you and to send you invoices."),
         say(
             "You can stop at any time with the link at the end of every newsletter. We then erase your data within a "
             "year at the latest."
@@ -128,7 +130,7 @@ def _in_short(language: Language, controller: Controller) -> list[str]:
         say("You may see, correct, take with you and have erased what we know about you: [My data](/my-data)."),
     ]
     if others:
-        points.insert(3, say("Your data is also handled by: %(others)s.", others=others))
+        points.insert(4, say("Your data is also handled by: %(others)s.", others=others))
     return [SECTION + say("In short"), _list(points)]
 
 
@@ -164,6 +166,7 @@ def _what(language: Language, evidence_ip: str) -> list[str]:
             "If you wrote to us with the contact form: your name, your e-mail address, your phone number if you gave "
             "it, what it is about, and your message."
         ),
+        *customers.kept(say),
         say(TECHNICAL[evidence_ip]),
         say(
             "What you chose about the cookies of our web site and what you were told before, under a random number "
@@ -174,9 +177,11 @@ def _what(language: Language, evidence_ip: str) -> list[str]:
         SECTION + say("What we keep about you"),
         _list(points),
         say(
-            "All of it comes from you, or is noted when you use the service. You need not give us anything, but "
-            "without a name and an e-mail address we cannot send you the newsletter or answer your message."
+            "What concerns the newsletter and the contact form comes from you, or is noted when you use the service. "
+            "You need not give us anything, but without a name and an e-mail address we cannot send you the newsletter "
+            "or answer your message."
         ),
+        customers.sources(say),
     ]
 
 
@@ -184,7 +189,7 @@ def _what_for(language: Language) -> list[str]:
     say = language.say
     return [
         SECTION + say("What we use it for, and on what ground"),
-        _list([*_newsletter_purposes(language), *_other_purposes(language)]),
+        _list([*_newsletter_purposes(language), *customers.purposes(say), *_other_purposes(language)]),
         say("In Finland the Data Protection Act (1050/2018) completes the Regulation."),
         say(
             "Your consent to the newsletter gives no permission to follow whether you open a newsletter or which links "
@@ -247,15 +252,16 @@ def _cookies(language: Language) -> str:
 
 def _recipients(language: Language, controller: Controller) -> list[str]:
     say = language.say
-    others = [say("Outside our company it is handled only by these:")] if controller.recipient else []
     return [
         SECTION + say("Who else handles it"),
         say(
             "In our company only those people handle your data who need it for their work, each with a login of their "
             "own. We give it to nobody else without your permission, unless the law obliges us to."
         ),
-        *others,
+        say("Outside our company it is handled only by these:"),
         *(block for one in controller.recipient for block in _recipient(language, one)),
+        ITEM + say("Accounting"),
+        _list(customers.accounting(say)),
     ]
 
 
@@ -371,11 +377,7 @@ def _further(language: Language, controller: Controller) -> list[str]:
             "When we change this statement, we change its date, and the earlier versions stay readable. If we ever "
             "want to use your data for something new, we ask for your consent anew."
         ),
-        say(
-            "This statement is about the newsletter and the contact form. What we know about you as a customer, and "
-            "our letters and e-mails with you, are not kept in this service; ask us about them: %(contact)s.",
-            contact=controller.contact_email,
-        ),
+        customers.rights(say, controller.contact_email),
     ]
 
 

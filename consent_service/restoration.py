@@ -14,9 +14,11 @@ from consent_service import asks, contact_messages, cookie_choices, retention, s
 from consent_service import erasure as erasing
 from consent_service.database import insert_if_absent
 from consent_service.delivery import suppression
+from consent_service.language import HELSINKI
 from consent_service.ledger.evidence import Occasion
 from consent_service.models import erasure, refusal
 from consent_service.register import documents
+from consent_service.register import erasure as customer_erasure
 from consent_service.statements import TRACKING
 
 ERASED = "erased"
@@ -27,8 +29,8 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 class Note:
     """What is kept of an erasure and its rule, or of a refusal, which has none.
 
-    What was erased may be a contact message, a cookie choice or a customer's document too; then its id stands where a
-    subscriber's would.
+    What was erased may be a contact message, a cookie choice, a customer or a customer's document too; then its id
+    stands where a subscriber's would.
 
     A refusal is `withdrawn`, `bounced`, `removed` or `objected`, or `tracking` when only that permission was taken
     back. When nobody is named any more, an objection is left of it.
@@ -107,7 +109,9 @@ def _erase_again(connection: Connection, occasion: Occasion, subscriber_id: str,
     was_there = erasing.erase_whatever_holds(connection, occasion, subscriber_id, str(note.rule))
     was_there = contact_messages.erase_again(connection, subscriber_id) or was_there
     was_there = cookie_choices.erase(connection, occasion, subscriber_id, note.at) or was_there
-    was_there = documents.erase_again(connection, subscriber_id, occasion.now.date()) or was_there
+    today = occasion.now.astimezone(HELSINKI).date()
+    was_there = documents.erase_again(connection, subscriber_id, today) or was_there
+    was_there = customer_erasure.erase_again(connection, occasion.now, subscriber_id, today) or was_there
     record = {"rule": note.rule, "erased_at": note.at, "address_hash": note.address_hash}
     insert_if_absent(connection, erasure, record | {"subscriber_id": subscriber_id})
     known = update(erasure).where(erasure.c.subscriber_id == subscriber_id)

@@ -229,6 +229,16 @@ RULES = (
         end=End(contact_message.c.id, _is_old_message, _forget_messages, contact_message.c.received_at),
     ),
     Rule(
+        "customer",
+        mark("What we know about you as our customer: name, number, contact and billing details, and our notes"),
+        mark("as long as you are our customer, and at most ten years after; we look through it once a year"),
+        mark(
+            "To keep our agreements with you. Claims that arise from them can be made for ten years. "
+            "What the law makes us keep longer, we keep by itself."
+        ),
+        timedelta(days=3652),
+    ),
+    Rule(
         "tech",
         mark("The network address, browser and mail server's answers noted with the proof"),
         mark("90 days"),

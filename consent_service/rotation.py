@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, Select, Table, bindparam, func, select, union_all, update
 
 from consent_service import retention
 from consent_service.database import insert_if_absent
 from consent_service.ledger.vault import Vault
 from consent_service.models import allowance, subject_key, suppression
+from consent_service.models_customers import customer_key
 from consent_service.models_there import deleted_contact, pulse, taken_off
 
 PROCESSES = ("web", "relay")
@@ -22,11 +23,13 @@ HASHED = (
     (deleted_contact.c.erased_at, retention.BY_KEY["deleted_contact"]),
     (taken_off.c.undone_at, retention.BY_KEY["taken_off"]),
 )
-_REWRAP = (
-    update(subject_key)
-    .where(subject_key.c.subscriber_id == bindparam("person"), subject_key.c.wrapped == bindparam("old"))
+OWNERS = (subject_key.c.subscriber_id, customer_key.c.customer_id)  # the one whose key it is, in each table of keys
+_REWRAP = [
+    update(owner.table)
+    .where(owner == bindparam("owner"), owner.table.c.wrapped == bindparam("old"))
     .values(wrapped=bindparam("new"))
-)
+    for owner in OWNERS
+]
 
 
 @dataclass(frozen=True)
@@ -50,29 +53,29 @@ def in_use_since(connection: Connection, keys: Vault) -> datetime | None:
 
 
 def people(connection: Connection) -> int:
-    """Return how many people have a key."""
-    return connection.execute(select(func.count()).select_from(subject_key)).scalar_one()
+    """Return how many people have a key, subscribers and customers."""
+    return sum(connection.execute(select(func.count()).select_from(owner.table)).scalar_one() for owner in OWNERS)
 
 
 def waiting(connection: Connection, keys: Vault) -> int:
     """Return how many people's keys are wrapped under an old data key."""
-    is_old = func.substr(subject_key.c.wrapped, 1, len(keys.newest)) != keys.newest
-    return connection.execute(select(func.count()).select_from(subject_key).where(is_old)).scalar_one()
+    return sum(connection.execute(_old(owner.table, keys)).scalar_one() for owner in OWNERS)
 
 
 def read_slice(connection: Connection, after: str, limit: int) -> Sequence[Row[str, bytes]]:
-    """Return the next people behind an id, with their wrapped keys."""
-    later = select(subject_key.c.subscriber_id, subject_key.c.wrapped).where(subject_key.c.subscriber_id > after)
-    return connection.execute(later.order_by(subject_key.c.subscriber_id).limit(limit)).all()
+    """Return the next people behind an id, `owner` and `wrapped` of each."""
+    later = [select(owner.label("owner"), owner.table.c.wrapped).where(owner > after) for owner in OWNERS]
+    return connection.execute(union_all(*later).order_by("owner").limit(limit)).all()
 
 
 def rewrap(connection: Connection, keys: Vault, rows: Sequence[Row[str, bytes]]) -> None:
     """Wrap keys under the newest data key; whoever was erased meanwhile stays erased. Raises VaultRefused."""
     anew = [
-        {"person": row.subscriber_id, "old": row.wrapped, "new": keys.rewrap(row.wrapped, row.subscriber_id)}
-        for row in sorted(rows, key=lambda row: row.subscriber_id)
+        {"owner": row.owner, "old": row.wrapped, "new": keys.rewrap(row.wrapped, row.owner)}
+        for row in sorted(rows, key=lambda row: row.owner)
     ]
-    connection.execute(_REWRAP, anew)
+    for statement in _REWRAP:
+        connection.execute(statement, anew)
 
 
 def hashed_before(connection: Connection, since: datetime) -> Hashes:
@@ -89,3 +92,8 @@ def hashed_before(connection: Connection, since: datetime) -> Hashes:
 
 def _name(keys: Vault, process: str) -> str:
     return f"{process} {keys.newest.hex()[:12]}"
+
+
+def _old(table: Table, keys: Vault) -> Select[int]:
+    is_old = func.substr(table.c.wrapped, 1, len(keys.newest)) != keys.newest
+    return select(func.count()).select_from(table).where(is_old)

@@ -50,6 +50,14 @@ def test_a_customer_is_found_by_every_word_in_any_case(house, occasion, words):
     assert found(house, f"{words} puuttuu") == []
 
 
+def test_letters_that_are_three_without_case_fill_no_column(house, occasion):
+    longest = {"company_name": 200, "first_name": 100, "last_name": 100, "street": 200, "city": 100}
+    names = {name: "\u0390" * length for name, length in longest.items()}
+    with house.service.transaction() as connection:
+        customers.add(connection, occasion, details(kind="company", **names), "Heidi")
+    assert found(house, "1001") == [1001]
+
+
 def test_a_changed_customer_is_found_by_what_they_are_called_now(house, occasion):
     with house.service.transaction() as connection:
         aino = customers.add(connection, occasion, details(), "Heidi")

@@ -16,6 +16,7 @@ from tests.actors import Visitor
 from tests.asker import Desk
 from tests.household import CONTROLLER, settings
 from tests.machine import Machine
+from tests.register import add_customer
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "consent_service"
@@ -32,6 +33,7 @@ ROOMS = {
     "design": {"colour", "config"},
     "language": set(),
     "people": set(),
+    "register.entries": {"language", "people"},
     "ids": set(),
     "paging": set(),
     "request_days": set(),
@@ -52,7 +54,8 @@ ROOMS = {
     "ledger.proof": {"ledger.checkpoint", "ledger.merkle", "ledger.seal"},
     "log": {"config"},
     "statements": {"controller", "language"},
-    "privacy": {"controller", "language", "statements"},
+    "privacy_customers": set(),
+    "privacy": {"controller", "language", "privacy_customers", "statements"},
     "cookie_notice": {"controller", "language", "statements"},
     "privacy_check": {"controller", "language", "privacy"},
     # tables
@@ -98,11 +101,11 @@ ROWS = [
     {"delivery.bulk_people", "delivery.renewal"},
     {"asks", "effort"},
     {"erasure", "corrections", "tracking"},
-    {"register.customers", "register.keeping", "register.document_files", "register.restriction", "rule"},
+    {"register.customers", "register.keeping", "register.document_files", "rule"},
     {"register.shredding"},
     {"register.erasure"},
-    {"register.documents"},
-    {"register.binders", "register.publication", "register.rules"},
+    {"register.documents", "register.duplicates"},
+    {"register.merging", "register.binders", "register.publication", "register.rules"},
     {"register.held"},
     {"cookie_choices", "access_log"},
     {"subscriptions", "subscribers", "retention"},
@@ -122,7 +125,7 @@ ROWS = [
     {"web.tries", "web.passkeys", "web.files"},
     {"web.accounts", "web.pages", "web.health", "web.metrics", "web.rendered", "web.origins"},
     {"web.moment"},
-    {"web.subscribing", "web.console.words", "web.console.document_forms", "web.access"},
+    {"web.subscribing", "web.console.words", "web.console.document_forms", "web.console.customer_form", "web.access"},
     {"web.api_messages"},
     {
         "web.public",
@@ -148,6 +151,7 @@ ROWS = [
         "web.console.customer_documents",
         "web.console.publication_permissions",
         "web.console.binders",
+        "web.console.customers",
         "web.api",
         "web.console.api_keys",
         "web.console.accounts",
@@ -155,7 +159,7 @@ ROWS = [
         "web.console.proof",
         "web.console.data_requests",
     },
-    {"web.console.data_request_acts"},
+    {"web.console.data_request_acts", "web.console.customer_rights", "web.console.customer_merging"},
     {"web.console"},
     {"web"},
     {"web.server"},
@@ -284,6 +288,9 @@ def test_use_cases_never_commit_and_never_read_a_clock():
         "staff_accounts",
         "second_steps",
         "delivery/account_letters",
+        "register/customers",
+        "register/duplicates",
+        "register/merging",
         "register/keeping",
         "register/shredding",
         "register/erasure",
@@ -358,6 +365,13 @@ def test_no_get_changes_a_row(open_house, database_url):
         if rule.rule.startswith("/staff/data-requests/<"):
             path = re.sub(r"<int[^>]*>", str(desk.number), rule.rule)
             places[rule.rule] = path.replace("<place>", "spreadsheet").replace("<kind>", "received")
+    first, second = add_customer(house), add_customer(house, "eero@example.com", last_name="Niemi")
+    customer = "/staff/customers/<uuid:customer_id>"
+    places |= {
+        f"{customer}{act}": f"/staff/customers/{first}{act}"
+        for act in ("", "/change", "/restrict", "/lift", "/erase", "/merge")
+    }
+    places[f"{customer}/merge/<uuid:other_id>"] = f"/staff/customers/{first}/merge/{second}"
     own_page = tokens.for_my_data(person.id, house.service.vault.address_mark(person.email_key))
     machine = Machine(house)
     places |= {

@@ -20,7 +20,8 @@ MOMENT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 SAID = {  # what a rule of the database asks for; any other text is the name of its column
     "subscriber.status": "pending", "suppression.reason": "declined", "confirmation.source": "form",
     "import_batch.source": "file", "reconcile_run.phase": "list",
-    "reconcile_run.is_open": True,
+    "reconcile_run.is_open": True, "customer.kind": "consumer", "customer.status": "active",
+    "customer.last_name": "Mäkelä", "customer_document.retention_class": "other", "customer_document.binder": "A",
 }  # fmt: skip
 BECOMES_ACTIVE = (
     "UPDATE confirmation SET used_at = asked_at, used_event_id = (SELECT id FROM consent_event)",

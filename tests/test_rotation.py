@@ -144,7 +144,7 @@ def test_wrapping_anew_goes_on_where_it_was_stopped_and_brings_nobody_back(house
         first, *others = rotation.read_slice(connection, "", 10)
     with new.service.transaction() as connection:
         rotation.rewrap(connection, keys, [first])
-    erased = next(person for person in people if house.person(person.email).id == others[0].subscriber_id)
+    erased = next(person for person in people if house.person(person.email).id == others[0].owner)
     house.erase(erased.email, tell=False)
     with new.service.transaction() as connection:
         rotation.rewrap(connection, keys, others)

@@ -9,16 +9,17 @@ import unicodedata
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
 
 from consent_service.database import insert_if_absent
 from consent_service.language import mark
 from consent_service.ledger import vault
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.vault import Vault, VaultRefused
-from consent_service.models_customers import customer, customer_key, customer_number
+from consent_service.models_customers import customer, customer_key, customer_number, former_number
 from consent_service.paging import Found, page_of
 from consent_service.people import Address
 
@@ -35,7 +36,8 @@ SOURCES = {
     "other": mark("Other"),
 }
 STATUSES = {"active": mark("Active"), "passive": mark("Passive")}
-FIRST_NUMBER = 1001
+FIRST_NUMBER, LONGEST_NUMBER = 1001, 9
+LONGEST_SEARCHED = 2000
 _SEARCHED = ("company_name", "business_id", "first_name", "last_name", "email", "phone", "city", "street")
 
 
@@ -98,12 +100,21 @@ def next_number(connection: Connection) -> int:
     return following - 1
 
 
-def change(connection: Connection, occasion: Occasion, customer_id: str, details: Details) -> None:
-    """Write anew what is known of a customer who is not erased."""
-    number = select(customer.c.number).where(_is(customer_id)).scalar_subquery()
-    known = connection.execute(select(number)).scalar_one()
+def change(
+    connection: Connection, occasion: Occasion, customer_id: str, details: Details, seen: datetime | None = None
+) -> bool:
+    """Write anew what is known of a customer; False, and nothing done, when they are restricted or erased.
+
+    With `seen`, the `changed_at` of what was looked at, also when somebody else has changed them since.
+    """
+    number = select(customer.c.number).where(customer.c.id == customer_id)
+    known = connection.execute(number).scalar_one_or_none()
+    if known is None:
+        return False
     values = _values(details, known) | {"changed_at": occasion.now}
-    connection.execute(update(customer).where(_is(customer_id)).values(values))
+    wanted = [_is(customer_id), customer.c.restricted_at.is_(None)]
+    wanted += [customer.c.changed_at == seen] if seen else []
+    return connection.execute(update(customer).where(*wanted).values(values)).rowcount == 1
 
 
 def find(connection: Connection, customer_id: str) -> Row[Any] | None:
@@ -111,10 +122,13 @@ def find(connection: Connection, customer_id: str) -> Row[Any] | None:
     return connection.execute(select(customer).where(customer.c.id == customer_id)).one_or_none()
 
 
-def of_number(connection: Connection, number: int) -> Row[Any] | None:
-    """Return the customer with a number who is not erased, or None."""
-    mine = (customer.c.number == number, customer.c.erased_at.is_(None))
-    return connection.execute(select(customer).where(*mine)).one_or_none()
+def of_number(connection: Connection, number: str) -> Row[Any] | None:
+    """Return the customer with a number as it was typed, or the one whom its owner was merged into; None for nobody."""
+    if not (number.isascii() and number.isdigit() and len(number) <= LONGEST_NUMBER):
+        return None
+    led = select(former_number.c.customer_id).where(former_number.c.number == int(number))
+    mine = or_(customer.c.number == int(number), customer.c.id.in_(led)) & customer.c.erased_at.is_(None)
+    return connection.execute(select(customer).where(mine)).one_or_none()
 
 
 def of_address(connection: Connection, email_key: str) -> Sequence[Row[Any]]:
@@ -126,23 +140,40 @@ def of_address(connection: Connection, email_key: str) -> Sequence[Row[Any]]:
 def search(connection: Connection, asked: Search) -> Found:
     """Return a page of the customers that have all the words, by name."""
     wanted: list[ColumnElement[bool]] = [customer.c.erased_at.is_(None)]
-    wanted += [customer.c.search_text.contains(word, autoescape=True) for word in comparable(asked.words).split()]
+    wanted += [_has(word) for word in comparable(asked.words).split()]
     wanted += [customer.c[name] == value for name in ("kind", "status") if (value := getattr(asked, name))]
     counted = select(func.count()).select_from(customer).where(*wanted)
     name = func.coalesce(customer.c.company_name, customer.c.last_name)
-    listed = select(customer).where(*wanted).order_by(func.lower(name), customer.c.first_name, customer.c.number)
-    return page_of(connection, counted, listed, asked.page)
+    listed = select(customer.c.id).where(*wanted).order_by(func.lower(name), customer.c.first_name, customer.c.number)
+    found = page_of(connection, counted, listed, asked.page)  # of ids: with their notes, thousands are slow to sort
+    shown = customer.c.id.in_([row.id for row in found.rows])
+    rows = {row.id: row for row in connection.execute(select(customer).where(shown))}
+    return Found([rows[row.id] for row in found.rows], found.total, found.page)
 
 
 def make_passive(connection: Connection, occasion: Occasion, customer_id: str) -> None:
     """Note that there is nothing more between the customer and the company; the ten years begin."""
     values = {"status": "passive", "passive_since": occasion.now, "changed_at": occasion.now}
-    connection.execute(update(customer).where(_is(customer_id), customer.c.status == "active").values(values))
+    usable = (_is(customer_id), customer.c.status == "active", customer.c.restricted_at.is_(None))
+    connection.execute(update(customer).where(*usable).values(values))
 
 
 def make_active(connection: Connection, occasion: Occasion, customer_id: str) -> None:
     """Note that there is something again."""
     values = {"status": "active", "passive_since": None, "changed_at": occasion.now}
+    connection.execute(update(customer).where(_is(customer_id), customer.c.restricted_at.is_(None)).values(values))
+
+
+def restrict(connection: Connection, occasion: Occasion, customer_id: str, reason: str) -> None:
+    """Keep a customer's data and do nothing else with it until that is lifted (GDPR article 18)."""
+    values = {"restricted_at": occasion.now, "restriction_reason": reason, "changed_at": occasion.now}
+    open_ = (_is(customer_id), customer.c.restricted_at.is_(None))
+    connection.execute(update(customer).where(*open_).values(values))
+
+
+def lift(connection: Connection, occasion: Occasion, customer_id: str) -> None:
+    """Let the data be used again."""
+    values = {"restricted_at": None, "restriction_reason": None, "changed_at": occasion.now}
     connection.execute(update(customer).where(_is(customer_id)).values(values))
 
 
@@ -162,6 +193,11 @@ def known_key(connection: Connection, keys: Vault, customer_id: str) -> bytes:
     return keys.unwrap(wrapped, customer_id)
 
 
+def name_of(row: Any) -> str:
+    """Return what a customer is called: a company by its name, a person by both of theirs."""
+    return str(row.company_name or " ".join(filter(None, (row.first_name, row.last_name))))
+
+
 def comparable(text: str) -> str:
     """Return text as it is compared in a search: without case, blanks made single."""
     return " ".join(unicodedata.normalize("NFC", text).casefold().split())
@@ -172,7 +208,16 @@ def search_text(values: Mapping[str, Any], number: int) -> str:
     parts = [str(number), *(str(values[name]) for name in _SEARCHED if values.get(name))]
     if phone := values.get("phone"):
         parts.append(re.sub(r"^\+358", "0", phone))
-    return comparable("\n".join(parts))
+    return comparable("\n".join(parts))[:LONGEST_SEARCHED]  # some letters are more than one without case
+
+
+def _has(word: str) -> ColumnElement[bool]:
+    """Whether a customer has a word, or was merged with the one who had this number."""
+    has_word = customer.c.search_text.contains(word, autoescape=True)
+    if not (word.isascii() and word.isdigit() and len(word) <= LONGEST_NUMBER):
+        return has_word
+    led = select(former_number.c.customer_id).where(former_number.c.number == int(word))
+    return or_(has_word, customer.c.id.in_(led))
 
 
 def _is(customer_id: str) -> Any:

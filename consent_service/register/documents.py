@@ -90,7 +90,7 @@ def add(
         values |= {"file_name": file.name, "media_type": file.media_type, "size": len(file.content)}
     if insert_if_absent(connection, customer_document, values) and file:
         key = customers.key_of(connection, occasion.vault, filing.customer_id)
-        sealed = vault.encrypt(key, file.content, _context(filing.document_id))
+        sealed = vault.encrypt(key, file.content, context_of(filing.document_id))
         connection.execute(insert(document_file).values(document_id=filing.document_id, sealed=sealed))
 
 
@@ -118,7 +118,7 @@ def content(connection: Connection, keys: Vault, row: Row[Any]) -> bytes:
     """Return the bytes of a document's file; raises VaultRefused."""
     sealed = select(document_file.c.sealed).where(document_file.c.document_id == row.id)
     key = customers.known_key(connection, keys, row.customer_id)
-    return vault.decrypt(key, connection.execute(sealed).scalar_one(), _context(row.id))
+    return vault.decrypt(key, connection.execute(sealed).scalar_one(), context_of(row.id))
 
 
 def kept(row: Row[Any], today: date) -> Kept | None:
@@ -179,6 +179,11 @@ def lock(connection: Connection, customer_id: str) -> None:
         raise CustomerClosed
 
 
+def context_of(document_id: str) -> bytes:
+    """Return what the file of a document is sealed with, so that it opens nowhere else."""
+    return b"document/" + document_id.encode()
+
+
 def _lock_unrestricted(connection: Connection, customer_id: str) -> Row[Any]:
     mine = select(customer).where(customer.c.id == customer_id).with_for_update()
     row: Row[Any] | None = connection.execute(mine).one_or_none()
@@ -220,7 +225,3 @@ def _values(described: Described) -> dict[str, Any]:
 
 def _day(day: date | None) -> str | None:
     return day.isoformat() if day else None
-
-
-def _context(document_id: str) -> bytes:
-    return b"document/" + document_id.encode()

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 from consent_service import request_rows
 from consent_service.database import insert_or_replace
 from consent_service.models import erasure
-from consent_service.models_customers import customer, customer_document, publication_permission
+from consent_service.models_customers import customer, customer_document, former_number, publication_permission
 from consent_service.register import keeping, shredding
 
 RULE = "customer"
@@ -26,17 +26,33 @@ def erase(connection: Connection, now: datetime, customer_id: str, today: date) 
         return []
     connection.execute(delete(publication_permission).where(publication_permission.c.customer_id == customer_id))
     request_rows.forget_person(connection, now, customer_id=customer_id)
-    mine = customer_document.c.customer_id == customer_id
     _end_contracts(connection, customer_id, today)
-    kept = mine & (customer_document.c.keep_until >= today.isoformat())
-    stays = connection.execute(select(customer_document).where(kept).order_by(customer_document.c.keep_until)).all()
+    mine, stays = customer_document.c.customer_id == customer_id, staying(connection, customer_id, today)
+    merged = select(former_number.c.former_id).where(former_number.c.customer_id == customer_id)
+    gone = [customer_id, *connection.execute(merged).scalars()]  # an older backup has them as customers of their own
     goes = mine & customer_document.c.id.not_in([row.id for row in stays])
     shredding.leave(connection, connection.execute(select(customer_document).where(goes)).all(), today)
     connection.execute(delete(customer_document).where(goes))
     _empty(connection, now, customer_id) if stays else _end(connection, customer_id)
-    note = {"subscriber_id": customer_id, "rule": RULE, "erased_at": now}
-    insert_or_replace(connection, erasure, ["subscriber_id"], note)
+    for one in gone:
+        note = {"subscriber_id": one, "rule": RULE, "erased_at": now, "copied_at": None}
+        insert_or_replace(connection, erasure, ["subscriber_id"], note)
     return stays
+
+
+def erase_again(connection: Connection, now: datetime, customer_id: str, today: date) -> bool:
+    """Erase one who came back with an older database; False when there is none."""
+    known = select(customer.c.id).where(customer.c.id == customer_id, customer.c.erased_at.is_(None))
+    is_back = connection.execute(known).first() is not None
+    if is_back:
+        erase(connection, now, customer_id, today)
+    return is_back
+
+
+def staying(connection: Connection, customer_id: str, today: date) -> Sequence[Row[Any]]:
+    """Return the documents of a customer that the law keeps, whose time is up first."""
+    kept = (customer_document.c.customer_id == customer_id, customer_document.c.keep_until >= today.isoformat())
+    return connection.execute(select(customer_document).where(*kept).order_by(customer_document.c.keep_until)).all()
 
 
 def end_without_documents(connection: Connection, customer_ids: Sequence[str]) -> None:

@@ -15,6 +15,8 @@ from consent_service import service as services
 from consent_service.controller import ACCENT
 from consent_service.language import Language, mark
 from consent_service.privacy import OMBUDSMAN_PAGE
+from consent_service.register.customers import name_of
+from consent_service.register.entries import shown_phone
 from consent_service.web import messages, policy, problems
 from consent_service.web.visitor import service
 
@@ -52,6 +54,8 @@ def install(app: Flask) -> None:
         day=lambda day: _language().day(date.fromisoformat(day)),
         called=lambda person: f"{person.first_name} {person.last_name}".strip() or person.email,
         breakable=breakable,
+        named=name_of,
+        phone=shown_phone,
     )
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True

@@ -18,15 +18,18 @@ TOLD = {
     "fi": ["6 artiklan 1 kohdan a alakohta", "6 artiklan 1 kohdan f alakohta", "917/2014, 200 §", "(1050/2018)",
            "vakiosopimuslausekkeet", "15 artikla", "16 artikla", "17 artikla", "18 artikla", "20 artikla",
            "21 artikla", "7 artiklan 3 kohta", "tietosuojavaltuutetulle", "automaattisia päätöksiä", "salattuina",
-           "200 §:n 3 momentti", "asiakassuhteesi perusteella"],
+           "200 §:n 3 momentti", "asiakassuhteesi perusteella", "kirjanpitolaki 1336/1997", "Asiakastietosi",
+           "kirjanpitäjämme"],
     "sv": ["artikel 6.1 a", "artiklarna 6.1 f", "917/2014, 200 §", "(1050/2018)", "standardavtalsklausuler",
            "artikel 15", "artikel 16", "artikel 17", "artikel 18", "artikel 20", "artikel 21", "artikel 7.3",
            "dataombudsmannen", "automatiska beslut", "krypterat",
-           "200 § 3 mom.", "för att du är vår kund"],
+           "200 § 3 mom.", "för att du är vår kund", "bokföringslagen 1336/1997", "Dina kunduppgifter",
+           "vår bokförare"],
     "en": ["article 6(1)(a)", "articles 6(1)(f)", "917/2014, section 200", "(1050/2018)",
            "standard contractual clauses", "article 15", "article 16", "article 17", "article 18", "article 20",
            "article 21", "article 7(3)", "Data Protection Ombudsman", "by a machine alone", "encrypted",
-           "section 200(3)", "because you are our customer"],
+           "section 200(3)", "because you are our customer", "Accounting Act 1336/1997", "as our customer",
+           "does our accounting"],
 }  # fmt: skip
 
 

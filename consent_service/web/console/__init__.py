@@ -14,6 +14,9 @@ from consent_service.web.console import (
     connection,
     contact_messages,
     customer_documents,
+    customer_merging,
+    customer_rights,
+    customers,
     data_request_acts,
     data_requests,
     my_account,
@@ -43,3 +46,6 @@ console.register_blueprint(publication_permissions.publication_permissions)
 console.register_blueprint(binders.binders)
 console.register_blueprint(data_requests.data_requests)
 console.register_blueprint(data_request_acts.data_request_acts)
+console.register_blueprint(customers.customers)
+console.register_blueprint(customer_rights.customer_rights)
+console.register_blueprint(customer_merging.customer_merging)

@@ -15,6 +15,7 @@ from consent_service import contact_messages as inbox
 from consent_service import retention, subscribers
 from consent_service import service as services
 from consent_service.contact_messages import REASONS, STATES, Search
+from consent_service.register import customers
 from consent_service.web.forms import LastNameField
 from consent_service.web.pages import link_to, searched
 from consent_service.web.visitor import service
@@ -51,11 +52,14 @@ def show(message_id: Any) -> ResponseReturnValue:
     message = _message(message_id)
     with service().reading() as connection:
         person = subscribers.find_by_key(connection, message.email_key)
+        belongs_to = customers.of_address(connection, message.email_key)
     kept_for: Any = retention.BY_KEY[inbox.RULE].after
     return render_template(
         "console/contact_message.html",
         message=message,
         person=person,
+        belongs_to=belongs_to,
+        did=request.args.get("did"),
         reasons=REASONS,
         erased_on=message.received_at + kept_for,
     )

@@ -1,0 +1,34 @@
+"""Customers of the stories: added as the pages do it, without opening one."""
+
+from consent_service import service as services
+from consent_service.ledger.evidence import Occasion
+from consent_service.models_customers import customer
+from consent_service.people import read_address
+from consent_service.register import customers
+from consent_service.register.customers import Details
+from tests.household import Household
+
+AINO = {
+    "kind": "consumer", "first_name": "Aino", "last_name": "Järvinen", "phone": "+358401234567",
+    "street": "Kauppakatu 1 A 2", "postal_code": "40100", "city": "Jyväskylä", "country": "FI",
+}  # fmt: skip
+VALO = {
+    "kind": "company", "company_name": "Valo & Varjo Oy", "business_id": "3299471-6", "first_name": "Eero",
+    "last_name": "Niemi", "phone": "+358142345678", "street": "Satamakatu 4", "postal_code": "40100",
+    "city": "Jyväskylä", "country": "FI", "einvoice_address": "003732994716", "einvoice_operator": "003721291126",
+    "billing_email": "laskut@valo.example", "billing_reference": "PO 7",
+}  # fmt: skip
+
+
+def add_customer(house: Household, email: str | None = "aino@example.com", **changed: object) -> str:
+    """Take Aino into the register, or whom `changed` makes of her, and return the id."""
+    values = AINO | {"source": "phone", "language": "fi"} | changed
+    address = read_address(email) if email else None
+    with house.service.transaction() as connection:
+        occasion = Occasion(services.now(), "staff:1", "console", house.service.vault)
+        return customers.add(connection, occasion, Details(**values, address=address), "Heidi")
+
+
+def customer_of(house: Household, number: int = 1001):
+    """The row of the customer with a number."""
+    return next(row for row in house.rows(customer) if row.number == number)
