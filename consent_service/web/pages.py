@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, abort, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
+from sqlalchemy import Row
 
 from consent_service import design
 from consent_service import language as languages
@@ -54,7 +55,7 @@ def install(app: Flask) -> None:
         day=lambda day: _language().day(date.fromisoformat(day)),
         called=lambda person: f"{person.first_name} {person.last_name}".strip() or person.email,
         breakable=breakable,
-        named=name_of,
+        named=_named,
         phone=shown_phone,
     )
     app.jinja_env.trim_blocks = True
@@ -180,3 +181,9 @@ def _common() -> dict[str, Any]:
         "sender_name": sender_name,
         "sender_address": sender_address,
     }
+
+
+def _named(customer: Row[Any]) -> str:
+    """What a customer is called, and the number alone once they are erased."""
+    numbered: str = g.language.say("Customer %(number)s", number=customer.number)
+    return name_of(customer) or numbered

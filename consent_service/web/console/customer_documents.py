@@ -6,7 +6,7 @@ A file is handed out as a download and never shown. Contains no rule.
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Blueprint, abort, g, redirect, render_template, request
+from flask import Blueprint, abort, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from sqlalchemy import Row
@@ -43,14 +43,6 @@ def permissions_of(customer: Row[Any]) -> Sequence[tuple[Row[Any], str]]:
 def kept_of(document: Row[Any]) -> documents.Kept | None:
     """Why a document must stay today, and until when; None when nothing keeps it."""
     return documents.kept(document, today())
-
-
-@customer_documents.app_template_filter("customer_name")
-def customer_name(customer: Row[Any]) -> str:
-    """What a customer is called: the company or the person, and the number alone once they are erased."""
-    person = f"{customer.first_name or ''} {customer.last_name or ''}".strip()
-    numbered: str = g.language.say("Customer %(number)s", number=customer.number)
-    return customer.company_name or person or numbered
 
 
 @customer_documents.app_template_filter("document_kind")

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from sqlalchemy import Connection, Row
 
-from consent_service import contact_messages, subscribers
+from consent_service import contact_messages, request_rows, request_tasks, subscribers
 from consent_service import language as languages
 from consent_service import service as services
 from consent_service.delivery import suppression
@@ -99,6 +99,8 @@ def show(customer_id: Any) -> ResponseReturnValue:
             newsletter=_newsletter(connection, customer),
             written=contact_messages.from_address(connection, customer.email_key) if customer.email else [],
             contact_reasons=contact_messages.REASONS,
+            requests=request_rows.of_person(connection, customer_id=customer.id),
+            request_kinds=request_tasks.KINDS,
             kinds=KINDS,
             statuses=STATUSES,
             sources=SOURCES,
