@@ -1,7 +1,7 @@
 """What a week brought: how many asked for the newsletter, how many of them confirmed, how many stopped.
 
 A finished week is kept as three numbers, since who did not confirm is erased after two weeks and could not be counted
-again. By them a later week is told to be unusual. Must not know anybody.
+again, and so is how many subscribers there are when the next one begins. By them a later week is told to be unusual. Must not know anybody.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from sqlalchemy import Connection, func, select
 from consent_service.database import insert_if_absent
 from consent_service.language import HELSINKI
 from consent_service.models import confirmation, subscriber, week
+from consent_service.models_reviews import headcount
 
 SPAN, MIDNIGHT = timedelta(days=7), time(0, tzinfo=HELSINKI)
 COMPARED = 8  # weeks
@@ -59,9 +60,12 @@ def count(connection: Connection, since: date) -> Week:
 
 
 def keep(connection: Connection, finished: Week) -> None:
-    """Keep a finished week; kept once, it stays as it is."""
+    """Keep a finished week, and how many subscribers there are after it; kept once, it stays as it is."""
     values = {"asked": finished.asked, "confirmed": finished.confirmed, "stopped": finished.stopped}
     insert_if_absent(connection, week, {"monday": finished.first.isoformat(), **values})
+    active = select(func.count()).select_from(subscriber).where(subscriber.c.status == "active")
+    counted = {"monday": (finished.first + SPAN).isoformat(), "active": connection.execute(active).scalar_one()}
+    insert_if_absent(connection, headcount, counted)
 
 
 def newest(connection: Connection, before: date) -> list[Week]:
@@ -69,6 +73,20 @@ def newest(connection: Connection, before: date) -> list[Week]:
     kept = select(week).where(week.c.monday < before.isoformat()).order_by(week.c.monday.desc()).limit(COMPARED)
     rows = connection.execute(kept).all()
     return [Week(date.fromisoformat(row.monday), row.asked, row.confirmed, row.stopped) for row in rows]
+
+
+def history(connection: Connection, number: int) -> list[tuple[Week, int | None]]:
+    """Return the last finished weeks, the oldest first, each with how many subscribers there were when it was over.
+
+    Of a week that was kept without counting them it is None.
+    """
+    kept = select(week).order_by(week.c.monday.desc()).limit(number)
+    rows = connection.execute(kept).all()[::-1]
+    found = [Week(date.fromisoformat(row.monday), row.asked, row.confirmed, row.stopped) for row in rows]
+    after = [(one.first + SPAN).isoformat() for one in found]
+    counted = select(headcount).where(headcount.c.monday.in_(after))
+    active = {row.monday: row.active for row in connection.execute(counted)}
+    return [(one, active.get(monday)) for one, monday in zip(found, after, strict=True)]
 
 
 def usual(earlier: Sequence[Week]) -> float:

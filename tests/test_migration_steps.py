@@ -21,6 +21,9 @@ SAID = {  # what a rule of the database asks for; any other text is the name of 
     "subscriber.status": "pending", "suppression.reason": "declined", "confirmation.source": "form",
     "import_batch.source": "file", "reconcile_run.phase": "list",
     "reconcile_run.is_open": True,
+    "customer.kind": "consumer", "customer.last_name": "Niemi", "customer.status": "active",
+    "customer_document.retention_class": "other", "customer_document.binder": "1",
+    "breach.risk": "unknown", "breach_notice.whom": "other",
 }  # fmt: skip
 BECOMES_ACTIVE = (
     "UPDATE confirmation SET used_at = asked_at, used_event_id = (SELECT id FROM consent_event)",
