@@ -32,6 +32,7 @@ from consent_service.models_site import cookie_choice
 from consent_service.models_there import deleted_contact, held_there, reconcile_run, taken_off
 
 PURGE, NOON = "purge", time(12, tzinfo=HELSINKI)  # what the day's purge is noted as, and when it is to be done
+CUSTOMER = "customer"  # ended by a person once a year, with the list before their eyes: `register/reviews.py`
 ALARM = timedelta(days=360)  # nobody may stay passive for a year: then something has kept the purge from its work
 
 
@@ -71,6 +72,11 @@ def due(connection: Connection, rule: Rule, now: datetime) -> int:
         return 0
     counted = select(func.count()).select_from(rule.end.column.table).where(_is_due(rule, rule.end, now))
     return connection.execute(counted).scalar_one()
+
+
+def coming(connection: Connection, rule: Rule, now: datetime, ahead: timedelta) -> int:
+    """Return how many rows the purge would end within a time from now, besides those it would end now."""
+    return due(connection, rule, now + ahead) - due(connection, rule, now)
 
 
 def purge_due(connection: Connection, occasion: Occasion, rule: Rule, limit: int) -> int:
@@ -237,6 +243,15 @@ RULES = (
         mark("To answer you, and to look up what was said if the matter goes on or comes up again."),
         timedelta(days=365),
         end=End(contact_message.c.id, _is_old_message, _forget_messages, contact_message.c.received_at),
+    ),
+    Rule(
+        CUSTOMER,
+        mark("What we know about you as a customer"),
+        mark(
+            "ten years after there was last something between us; "
+            "documents that the law obliges us to keep for as long as it does"
+        ),
+        mark("To serve you, to know what was agreed if it comes up again, and to keep our books."),
     ),
     Rule(
         "tech",

@@ -25,7 +25,7 @@ AHEAD = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Listed:
-    """A customer ten years passive, with `until_on` and `reason` if kept; and the documents that the law still keeps."""
+    """A customer ten years passive, with `until_on` and `reason` if kept; and the documents the law still keeps."""
 
     customer: Row[Any]
     documents: Sequence[Row[Any]]
@@ -58,7 +58,7 @@ class Standing:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether somebody has to go through the list: somebody is to go, or this year nobody has looked at the rest."""
+        """Whether the list has to be read: somebody is to go, or this year nobody has looked at the rest."""
         return self.due > 0 or (self.left_alone > 0 and not self.is_reviewed)
 
 
@@ -140,7 +140,7 @@ def _is_listed(now: datetime) -> ColumnElement[bool]:
 
 def _is_kept(today: date) -> ColumnElement[bool]:
     mine = (kept_customer.c.customer_id == customer.c.id, kept_customer.c.until_on >= today.isoformat())
-    return select(kept_customer.c.customer_id).where(*mine).exists()
+    return select(kept_customer.c.customer_id).where(*mine).correlate(customer).exists()
 
 
 def _is_going(now: datetime, today: date) -> ColumnElement[bool]:
@@ -151,9 +151,7 @@ def _count(connection: Connection, which: ColumnElement[bool]) -> int:
     return connection.execute(select(func.count()).select_from(customer).where(which)).scalar_one()
 
 
-def _some(
-    connection: Connection, which: ColumnElement[bool], limit: int, *, locks: bool = False
-) -> Sequence[Row[Any]]:
+def _some(connection: Connection, which: ColumnElement[bool], limit: int, *, locks: bool = False) -> Sequence[Row[Any]]:
     joined = select(customer, kept_customer.c.until_on, kept_customer.c.reason).join_from(
         customer, kept_customer, isouter=True
     )
