@@ -92,7 +92,7 @@ def _only_some(found: dict[str, int]) -> dict[str, int]:
 def _owner(connection: Connection, now: datetime) -> dict[str, int]:
     """What only the owner can do. The alarms of data requests join here."""
     review = reviews.standing(connection, now, now.astimezone(HELSINKI).date())
-    return {"review": max(review.due, review.left_alone) if review.is_wanted else 0}
+    return {"review": (review.due or review.left_alone) if review.is_wanted else 0}
 
 
 def _service(connection: Connection, lanes: list[LaneState], now: datetime, *, forwards: bool) -> dict[str, int]:
