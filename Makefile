@@ -40,7 +40,7 @@ sure: .venv/dev ## Check format, lint, types and house rules, then run every tes
 soak: .venv/dev ## Kill and restart processes under load, for minutes instead of seconds
 	@$(BIN)/python -m pytest -m soak -x
 
-bench: .venv/dev ## Measure double opt-ins beside other programs, latencies, and what the evidence costs (ten minutes)
+bench: .venv/dev ## Measure double opt-ins beside other programs, latencies, and what the evidence costs (a quarter of an hour)
 	@$(BIN)/python -m bench
 
 screenshots: .venv/dev ## Make the pictures of the README anew

@@ -12,12 +12,12 @@ from typing import Any
 
 import click
 
-from bench import dopt, latency, ledger, relays, report
+from bench import dopt, latency, ledger, relays, report, staff_pages
 from bench.ground import KINDS
 from bench.table import table
 from tests import postgres
 
-MINUTES = 10
+MINUTES = 15
 
 
 @click.command()
@@ -46,6 +46,7 @@ def _parts(kinds: list[str], rounds: int, number: int) -> Iterator[tuple[str, An
     if "postgresql" in kinds:
         yield "relays", relays.measure(rounds, 4 * number)
     yield "ledger", ledger.measure()
+    yield "staff_pages", {kind: asyncio.run(staff_pages.look(kind)) for kind in kinds}
 
 
 def _machine() -> dict[str, Any]:

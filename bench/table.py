@@ -1,5 +1,6 @@
 """What was measured as one table in Markdown: the terminal and `docs/performance.md` show the same."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from bench.rounds import AT_ONCE, REQUESTS, Figures
 HEAD = ("", "SQLite", "PostgreSQL", "wanted")
 AFTER = {"post": ", and its mail", "confirm": ", and what follows"}
 PATHS = {"mail": "POST → mail", "forward": "confirm → on the list"}
+SLOWEST = 8  # pages of staff that are named
 Row = tuple[str, str, str, str]
 
 
@@ -40,6 +42,8 @@ def _rows(results: Figures) -> Iterator[Row]:
         yield from _relays(results["relays"])
     if "ledger" in results:
         yield from _ledger(results["ledger"])
+    if "staff_pages" in results:
+        yield from _staff_pages(results["staff_pages"])
 
 
 def _double_opt_ins(found: Figures) -> Iterator[Row]:
@@ -129,6 +133,31 @@ def _ledger(found: dict[str, float]) -> Iterator[Row]:
         yield what, _hundredths(found[f"{key}_ms"]), "", ""
         yield "times as long as in a log of 1,000", _hundredths(found[f"{key}_growth"]), "", ""
     yield "events audited a second", _whole(found["audited_per_s"]), "", ""
+
+
+def _staff_pages(found: Figures) -> Iterator[Row]:
+    one = next(iter(found.values()))
+    yield f"**Pages of staff with {one['people']:,} people and {one['customers']:,} customers, ms**", "", "", ""
+    for share, what in (("p95", "slowest page, p95"), ("cpu_p95", "the most CPU of a page, p95")):
+        slowest = {kind: max(page[share] for page in of["pages_ms"].values()) for kind, of in found.items()}
+        yield what, *_both(slowest), "≤ 150"
+    pages = sorted(one["pages_ms"], key=lambda rule: one["pages_ms"][rule]["p95"], reverse=True)
+    for rule in pages[:SLOWEST]:
+        took = {kind: of["pages_ms"].get(rule, {}).get("p95") for kind, of in found.items()}
+        yield f"`{_plain(rule)}`, p95", *_both(took), ""
+
+
+def _both(figures: dict[str, float | None]) -> tuple[str, str]:
+    sqlite, postgresql = (figures.get(kind) for kind in KINDS)
+    return _some(sqlite), _some(postgresql)
+
+
+def _some(figure: float | None) -> str:
+    return "–" if figure is None else _whole(figure)
+
+
+def _plain(rule: str) -> str:
+    return re.sub(r"<(?:[^:>]+:)?(\w+)>", r"<\1>", rule)
 
 
 def _row(found: Figures, what: str, path: tuple[str, ...], shape: Callable[[Any], str], wanted: str = "") -> Row:

@@ -8,13 +8,14 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
-from consent_service import connection_state, drift, pulses, request_rows, retention, weeks
+from consent_service import breaches, connection_state, drift, pulses, request_rows, retention, weeks
 from consent_service.delivery import outbox
 from consent_service.delivery.lanes import LaneState, lane_states
 from consent_service.delivery.letters import LIMIT_REACHED
 from consent_service.language import HELSINKI
 from consent_service.ledger import sealer
 from consent_service.models import outbox_message
+from consent_service.register import reviews
 from consent_service.weeks import Week
 
 LONGEST_PURGE_GAP = timedelta(days=2)  # it is done every day
@@ -48,12 +49,11 @@ def look(connection: Connection, week: Week, now: datetime, *, forwards: bool) -
     run = drift.newest_finished(connection)
     summary = drift.summary(connection, run.id) if run else drift.Summary({}, {})
     usually = weeks.usual(weeks.newest(connection, week.first))
-    standing = _standing(connection, lanes, now, forwards=forwards)
-    found = {UNCONFIRMED: week.unconfirmed if weeks.is_unusual(week, usually) else 0} | standing
+    unusual = {UNCONFIRMED: week.unconfirmed if weeks.is_unusual(week, usually) else 0}
     return Digest(
         week=week,
         usually=usually,
-        faults={name: int(number) for name, number in found.items() if number},
+        faults=_only_some(unusual) | faults(connection, lanes, now, forwards=forwards),
         waiting=sum(lane.undone for lane in lanes),
         forwards=forwards,
         compared_at=run.ended_at if run else None,
@@ -78,15 +78,31 @@ def running(connection: Connection, today: date, now: datetime, *, forwards: boo
     return look(connection, week, now, forwards=forwards)
 
 
-def _standing(connection: Connection, lanes: list[LaneState], now: datetime, *, forwards: bool) -> dict[str, int]:
+def faults(connection: Connection, lanes: list[LaneState], now: datetime, *, forwards: bool) -> dict[str, int]:
+    """Return what needs somebody now, by its name, and how many times: for the letter and for the first page."""
+    standing = _service(connection, lanes, now, forwards=forwards) | _owner(connection, now)
+    first = {"breach": breaches.open_count(connection)}
+    return _only_some(first | standing)
+
+
+def _only_some(found: dict[str, int]) -> dict[str, int]:
+    return {name: int(number) for name, number in found.items() if number}
+
+
+def _owner(connection: Connection, now: datetime) -> dict[str, int]:
+    """What only the owner can do."""
+    today = now.astimezone(HELSINKI).date()
+    requests, review = request_rows.alarms(connection, today), reviews.standing(connection, now, today)
+    waiting = (review.due or review.left_alone) if review.is_wanted else 0
+    return {"requests-late": requests.late, "requests-soon": requests.soon, "review": waiting}
+
+
+def _service(connection: Connection, lanes: list[LaneState], now: datetime, *, forwards: bool) -> dict[str, int]:
     served = [lane for lane in lanes if lane.lane == outbox.MAIL or forwards]
     there = connection_state.state(connection, lanes, forwards=forwards)
     of_comparisons = there.faults(now)
-    requests = request_rows.alarms(connection, now.astimezone(HELSINKI).date())
     purged_at, backed_up_at = retention.purged_at(connection), pulses.last(connection, pulses.BACKUP)
     return {
-        "requests-late": requests.late,
-        "requests-soon": requests.soon,
         "dead": sum(lane.dead for lane in lanes),
         "overdue": retention.overdue(connection, now),
         "late": any(lane.is_late(now) for lane in served),

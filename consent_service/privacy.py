@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from consent_service import privacy_customers as customers
+from consent_service import purposes
 from consent_service.controller import Controller, Recipient
 from consent_service.language import Language, mark
 from consent_service.statements import ShownText
@@ -189,7 +190,7 @@ def _what_for(language: Language) -> list[str]:
     say = language.say
     return [
         SECTION + say("What we use it for, and on what ground"),
-        _list([*_newsletter_purposes(language), *customers.purposes(say), *_other_purposes(language)]),
+        _list(purposes.purposes(language).values()),
         say("In Finland the Data Protection Act (1050/2018) completes the Regulation."),
         say(
             "Your consent to the newsletter gives no permission to follow whether you open a newsletter or which links "
@@ -197,57 +198,6 @@ def _what_for(language: Language) -> list[str]:
             "the permission back on the page [My data](/my-data). When you stop the newsletter, it ends too."
         ),
     ]
-
-
-def _newsletter_purposes(language: Language) -> list[str]:
-    say = language.say
-    return [
-        say(
-            "Asking you to confirm and sending you the newsletter. Ground: your consent (General Data Protection "
-            "Regulation, article 6(1)(a); Act on Electronic Communications Services 917/2014, section 200)."
-        ),
-        say(
-            "Sending you the newsletter if you are our customer and were on an earlier newsletter list of ours. It "
-            "tells of services like those you bought from us. Ground: our legitimate interest in telling our customers "
-            "of them (article 6(1)(f); Act on Electronic Communications Services 917/2014, section 200(3)). You may "
-            "object at any time."
-        ),
-        say(
-            "Following which newsletters you open, which links in them you press and which of our web pages you visit, "
-            "only if you have permitted it separately. Ground: your consent to just that (article 6(1)(a); Act on "
-            "Electronic Communications Services 917/2014, section 205)."
-        ),
-    ]
-
-
-def _other_purposes(language: Language) -> list[str]:
-    say = language.say
-    return [
-        say(
-            "Being able to show that you consented, and that we stopped when you asked. Ground: our legitimate "
-            "interest, because by law we must be able to show it (articles 6(1)(f) and 7(1))."
-        ),
-        say(
-            "Answering what you wrote with the contact form. Ground: our legitimate interest in answering whoever "
-            "turns to us (article 6(1)(f)), or if it is about a service you have from us or would like, our contract "
-            "with you (article 6(1)(b))."
-        ),
-        say(
-            "Keeping robots and misuse away from the form, and messages you did not ask for away from you. Ground: our "
-            "legitimate interest in a service that works and is safe (article 6(1)(f))."
-        ),
-        _cookies(language),
-        say("Knowing whom we may not write to any more. Ground: our legal obligation (articles 6(1)(c) and 21(3))."),
-        say("Answering you when you use your rights. Ground: our legal obligation (articles 6(1)(c) and 12 to 22)."),
-    ]
-
-
-def _cookies(language: Language) -> str:
-    return language.say(
-        "Using on our web site what is not necessary there, only if you have accepted it. Ground: your consent "
-        "(article 6(1)(a); Act on Electronic Communications Services 917/2014, section 205). What that is, and who "
-        "gets data through it: [Cookies](/cookies)."
-    )
 
 
 def _recipients(language: Language, controller: Controller) -> list[str]:
@@ -288,14 +238,19 @@ def _how_long(language: Language, sources: Sources) -> list[str]:
         ),
         *(block for rule in sources.rules for block in _rule(language, rule)),
         ITEM + say("Backups"),
-        language.count(
-            "What has been erased may remain in a backup for one more day. Then the backup is deleted too. If a "
-            "backup ever has to be restored, the erasures are done again before the service goes on.",
-            "What has been erased may remain in a backup for %(number)s more days. Then the backup is deleted too. If "
-            "a backup ever has to be restored, the erasures are done again before the service goes on.",
-            days,
-        ),
+        backups(language, days),
     ]
+
+
+def backups(language: Language, days: int) -> str:
+    """Return how long what was erased may remain in a backup."""
+    return language.count(
+        "What has been erased may remain in a backup for one more day. Then the backup is deleted too. If a "
+        "backup ever has to be restored, the erasures are done again before the service goes on.",
+        "What has been erased may remain in a backup for %(number)s more days. Then the backup is deleted too. If "
+        "a backup ever has to be restored, the erasures are done again before the service goes on.",
+        days,
+    )
 
 
 def _rule(language: Language, rule: Kept) -> list[str]:
@@ -368,10 +323,7 @@ def _further(language: Language, controller: Controller) -> list[str]:
             "No decision about you is made by a machine alone, and nobody draws a profile of you without your "
             "permission."
         ),
-        say(
-            "Between your browser and us your data travels encrypted, the proof of your consent is stored encrypted "
-            "under a key of your own, and only our own people get in, with a password."
-        ),
+        security(language),
         say("The pages of this service set no cookies for you and load nothing from elsewhere."),
         say(
             "When we change this statement, we change its date, and the earlier versions stay readable. If we ever "
@@ -379,6 +331,14 @@ def _further(language: Language, controller: Controller) -> list[str]:
         ),
         customers.rights(say, controller.contact_email),
     ]
+
+
+def security(language: Language) -> str:
+    """Return how data is kept safe."""
+    return language.say(
+        "Between your browser and us your data travels encrypted, the proof of your consent is stored encrypted "
+        "under a key of your own, and only our own people get in, with a password."
+    )
 
 
 def _list(points: Iterable[str]) -> str:

@@ -31,24 +31,24 @@ def sources(say: Say) -> str:
     )
 
 
-def purposes(say: Say) -> list[str]:
-    """What it is used for, each with its ground."""
-    return [
-        say(
+def purposes(say: Say) -> dict[str, str]:
+    """What it is used for, each with its ground, under a name."""
+    return {
+        "customer": say(
             "If you are our customer: keeping in touch, telling you of what concerns our work together, and doing what "
             "we have agreed on. Ground: our contract with you, or what you asked for before one (article 6(1)(b)); for "
             "the contact person of a company, our legitimate interest in working with the company (article 6(1)(f))."
         ),
-        say(
+        "accounting": say(
             "Invoicing, and keeping contracts and invoices as the law wants. Ground: our contract with you "
             "(article 6(1)(b)) and our legal obligation (article 6(1)(c); Accounting Act 1336/1997)."
         ),
-        say(
+        "relationship": say(
             "Looking after the customer relationship and developing it. Ground: our legitimate interest in serving our "
             "customers well (article 6(1)(f)). You may object. The newsletter is not part of it: you get that only "
             "with the permission told of above."
         ),
-    ]
+    }
 
 
 def accounting(say: Say) -> list[str]:

@@ -44,6 +44,7 @@ from consent_service.register import rules as register
 from consent_service.rule import End, Rule
 
 PURGE, NOON = "purge", time(12, tzinfo=HELSINKI)  # what the day's purge is noted as, and when it is to be done
+CUSTOMER = "customer"  # ended by a person once a year, with the list before their eyes: `register/reviews.py`
 ALARM = timedelta(days=360)  # nobody may stay passive for a year: then something has kept the purge from its work
 
 
@@ -53,6 +54,11 @@ def due(connection: Connection, rule: Rule, now: datetime) -> int:
         return 0
     counted = select(func.count()).select_from(rule.end.column.table).where(_is_due(rule, rule.end, now))
     return connection.execute(counted).scalar_one()
+
+
+def coming(connection: Connection, rule: Rule, now: datetime, ahead: timedelta) -> int:
+    """Return how many rows the purge would end within a time from now, besides those it would end now."""
+    return due(connection, rule, now + ahead) - due(connection, rule, now)
 
 
 def purge_due(connection: Connection, occasion: Occasion, rule: Rule, limit: int) -> int:
@@ -229,7 +235,7 @@ RULES = (
         end=End(contact_message.c.id, _is_old_message, _forget_messages, contact_message.c.received_at),
     ),
     Rule(
-        "customer",
+        CUSTOMER,
         mark("What we know about you as our customer: name, number, contact and billing details, and our notes"),
         mark("as long as you are our customer, and at most ten years after; we look through it once a year"),
         mark(

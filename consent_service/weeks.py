@@ -1,7 +1,8 @@
 """What a week brought: how many asked for the newsletter, how many of them confirmed, how many stopped.
 
 A finished week is kept as three numbers, since who did not confirm is erased after two weeks and could not be counted
-again. By them a later week is told to be unusual. Must not know anybody.
+again, and so is how many subscribers there are when the next one begins. By them a later week is told to be unusual.
+Must not know anybody.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, func, select
 from consent_service.database import insert_if_absent
 from consent_service.language import HELSINKI
 from consent_service.models import confirmation, subscriber, week
+from consent_service.models_reviews import headcount
 
 SPAN, MIDNIGHT = timedelta(days=7), time(0, tzinfo=HELSINKI)
 COMPARED = 8  # weeks
@@ -44,6 +46,18 @@ class Week:
         return self.asked - self.confirmed
 
 
+@dataclass(frozen=True)
+class Point:
+    """A week, and how many subscribers there were when it was over: counted then, or reckoned from the week after it.
+
+    Who came over from an earlier list, and who was erased, is not in what is reckoned.
+    """
+
+    week: Week
+    active: int
+    is_counted: bool
+
+
 def count(connection: Connection, since: date) -> Week:
     """Return what the seven days from a day on have brought so far."""
     begins, ends = (datetime.combine(day, MIDNIGHT) for day in (since, since + SPAN))
@@ -59,9 +73,11 @@ def count(connection: Connection, since: date) -> Week:
 
 
 def keep(connection: Connection, finished: Week) -> None:
-    """Keep a finished week; kept once, it stays as it is."""
+    """Keep a finished week, and how many subscribers there are after it; kept once, it stays as it is."""
     values = {"asked": finished.asked, "confirmed": finished.confirmed, "stopped": finished.stopped}
     insert_if_absent(connection, week, {"monday": finished.first.isoformat(), **values})
+    counted = {"monday": (finished.first + SPAN).isoformat(), "active": _active(connection)}
+    insert_if_absent(connection, headcount, counted)
 
 
 def newest(connection: Connection, before: date) -> list[Week]:
@@ -69,6 +85,19 @@ def newest(connection: Connection, before: date) -> list[Week]:
     kept = select(week).where(week.c.monday < before.isoformat()).order_by(week.c.monday.desc()).limit(COMPARED)
     rows = connection.execute(kept).all()
     return [Week(date.fromisoformat(row.monday), row.asked, row.confirmed, row.stopped) for row in rows]
+
+
+def course(connection: Connection, monday: date, number: int) -> list[Point]:
+    """Return so many finished weeks, the oldest first, and the one that began on `monday` as far as it has come."""
+    kept = select(week).where(week.c.monday < monday.isoformat()).order_by(week.c.monday.desc()).limit(number)
+    counted = {row.monday: row.active for row in connection.execute(select(headcount))}
+    points = [Point(count(connection, monday), _active(connection), is_counted=True)]
+    for row in connection.execute(kept):
+        earlier = Week(date.fromisoformat(row.monday), row.asked, row.confirmed, row.stopped)
+        known = counted.get((earlier.first + SPAN).isoformat())
+        reckoned = max(0, points[-1].active - points[-1].week.confirmed + points[-1].week.stopped)
+        points.append(Point(earlier, reckoned if known is None else known, is_counted=known is not None))
+    return points[::-1]
 
 
 def usual(earlier: Sequence[Week]) -> float:
@@ -81,3 +110,8 @@ def usual(earlier: Sequence[Week]) -> float:
 def is_unusual(one: Week, usually: float) -> bool:
     """Whether so many did not confirm that a robot may sign people up, or the mails do not arrive."""
     return one.unconfirmed >= FEWEST and one.unconfirmed / one.asked >= usually + MORE
+
+
+def _active(connection: Connection) -> int:
+    active = select(func.count()).select_from(subscriber).where(subscriber.c.status == "active")
+    return connection.execute(active).scalar_one()

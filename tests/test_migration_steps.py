@@ -22,6 +22,7 @@ SAID = {  # what a rule of the database asks for; any other text is the name of 
     "import_batch.source": "file", "reconcile_run.phase": "list",
     "reconcile_run.is_open": True, "customer.kind": "consumer", "customer.status": "active",
     "customer.last_name": "Mäkelä", "customer_document.retention_class": "other", "customer_document.binder": "A",
+    "breach.risk": "unknown", "breach_notice.whom": "other",
 }  # fmt: skip
 BECOMES_ACTIVE = (
     "UPDATE confirmation SET used_at = asked_at, used_event_id = (SELECT id FROM consent_event)",

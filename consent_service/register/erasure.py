@@ -14,6 +14,7 @@ from consent_service import request_rows
 from consent_service.database import insert_or_replace
 from consent_service.models import erasure
 from consent_service.models_customers import customer, customer_document, former_number, publication_permission
+from consent_service.models_reviews import kept_customer
 from consent_service.register import keeping, shredding
 
 RULE = "customer"
@@ -25,6 +26,7 @@ def erase(connection: Connection, now: datetime, customer_id: str, today: date) 
     if connection.execute(select(customer.c.id).where(customer.c.id == customer_id).with_for_update()).first() is None:
         return []
     connection.execute(delete(publication_permission).where(publication_permission.c.customer_id == customer_id))
+    connection.execute(delete(kept_customer).where(kept_customer.c.customer_id == customer_id))
     request_rows.forget_person(connection, now, customer_id=customer_id)
     _end_contracts(connection, customer_id, today)
     mine, stays = customer_document.c.customer_id == customer_id, staying(connection, customer_id, today)

@@ -74,14 +74,14 @@ def brand() -> Response:
 def icon() -> Response:
     """The icon of the pages, in the company's colour."""
     drawn = _icon().replace(ACCENT, service().controller.accent)
-    return _kept(_picture(drawn, "image/svg+xml"))
+    return _kept(picture(drawn, "image/svg+xml"))
 
 
 @assets.get("/logo")
 def logo() -> Response:
     """The company's logo, if the controller file names one."""
     found = service().controller.logo
-    return _kept(_picture(found.content, found.mimetype)) if found else abort(404)
+    return _kept(picture(found.content, found.mimetype)) if found else abort(404)
 
 
 def link_to(endpoint: str, **values: Any) -> str:
@@ -127,15 +127,16 @@ def sender() -> tuple[str, str]:
     return name or service().controller.name, address
 
 
-def dead_link() -> tuple[str, int]:
-    """The one page for every link that does not work, whatever the cause."""
-    return render_template("public/dead_link.html"), 404
-
-
-def _picture(content: str | bytes, mimetype: str) -> Response:
+def picture(content: str | bytes, mimetype: str) -> Response:
+    """A picture of ours as an answer."""
     response = Response(content, mimetype=mimetype)
     response.headers["Content-Security-Policy"] = policy.PICTURE  # whoever opens it by itself runs nothing either
     return response
+
+
+def dead_link() -> tuple[str, int]:
+    """The one page for every link that does not work, whatever the cause."""
+    return render_template("public/dead_link.html"), 404
 
 
 def _kept(response: Response) -> Response:

@@ -13,7 +13,7 @@ from consent_service import service as services
 from consent_service.delivery import forwarding, outbox
 from consent_service.models import subscriber
 from consent_service.models_there import reconcile_run
-from tests import crowd
+from tests import crowd, registered
 from tests.actors import Staff, Visitor, fi
 from tests.browser.guest import LONG_EMAIL, LONG_FIRST, LONG_LAST
 from tests.household import NO_ACTIVECAMPAIGN, Household, household
@@ -153,6 +153,12 @@ def _with_an_update_refused(house: Household, email: str) -> None:
     crowd.forward(house)
 
 
+def _with_much_to_do(house: Household) -> None:
+    """Weeks behind it, customers ten years passive, and a breach that has to be reported."""
+    _with_staff(house)
+    registered.furnish(house, LONG_FIRST, LONG_LAST)
+
+
 def change_run(house: Household, *, is_claimed: bool, trouble: str | None) -> None:
     """Let the comparison that is open be under way, or left by whoever was at it."""
     until = services.now() + timedelta(days=1) if is_claimed else None
@@ -168,5 +174,6 @@ CONDITIONS: dict[str, tuple[Callable[[Household], None], dict[str, object]]] = {
     "strict": (_with_a_full_allowance, {"limit_ip": "2/hour", "limit_global": "2/hour"}),
     "crowded": (_with_two_forms, {"limit_global": "2/hour"}),
     "drifted": (_with_drift, {}),
+    "old": (_with_much_to_do, {}),
     "unconnected": (_with_one_update_waiting, NO_ACTIVECAMPAIGN),
 }

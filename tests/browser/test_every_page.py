@@ -13,6 +13,7 @@ from tests.browser.contact_page import CONTACT
 from tests.browser.cookie_pages import COOKIES
 from tests.browser.customer_pages import CUSTOMERS
 from tests.browser.data_request_pages import DATA_REQUESTS
+from tests.browser.day_pages import DAY
 from tests.browser.demo_page import DEMO
 from tests.browser.document_pages import DOCUMENTS
 from tests.browser.guest import NARROW, WIDE, Guest
@@ -22,7 +23,7 @@ from tests.browser.places import CONSOLE, PUBLIC, Place
 pytestmark = pytest.mark.browser
 
 OPEN = PUBLIC + OWN + CONTACT + COOKIES
-STAFF = CONSOLE + CONNECTION + API_KEYS + CUSTOMERS + DOCUMENTS + DATA_REQUESTS
+STAFF = CONSOLE + CONNECTION + API_KEYS + CUSTOMERS + DOCUMENTS + DATA_REQUESTS + DAY
 LOOKS = [(NARROW, "light"), (WIDE, "dark"), (NARROW, "dark"), (WIDE, "light")]
 MAIL_WIDTHS = {NARROW: NARROW, WIDE: 600}
 LARGE_TEXT_PX = {True: 320, False: 640}  # public pages bear 200 % text on a phone, the console on half a screen

@@ -11,6 +11,8 @@ from consent_service.web.console import (
     accounts,
     api_keys,
     binders,
+    breaches,
+    charts,
     connection,
     contact_messages,
     customer_documents,
@@ -21,9 +23,12 @@ from consent_service.web.console import (
     data_requests,
     my_account,
     overview,
+    people,
     proof,
     publication_permissions,
     queue,
+    records,
+    retention,
     rights,
     subscribers,
 )
@@ -49,3 +54,8 @@ console.register_blueprint(data_request_acts.data_request_acts)
 console.register_blueprint(customers.customers)
 console.register_blueprint(customer_rights.customer_rights)
 console.register_blueprint(customer_merging.customer_merging)
+console.register_blueprint(charts.charts)
+console.register_blueprint(people.people)
+console.register_blueprint(retention.pages)
+console.register_blueprint(records.records)
+console.register_blueprint(breaches.breaches)

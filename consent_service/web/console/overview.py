@@ -1,16 +1,19 @@
-"""The first page of staff: is everything all right?
+"""The first page of staff: is everything all right? One sentence, what needs somebody, and how the weeks went.
 
-Contains no rule.
+What needs somebody is what the owner's letter on Monday names too. Contains no rule.
 """
 
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
+from sqlalchemy import Connection
 
-from consent_service import connection_state, contact_messages, request_rows, retention, subscribers
+from consent_service import connection_state, contact_messages, digest, pulses, retention, subscribers
 from consent_service import service as services
 from consent_service.delivery.lanes import lane_states
 from consent_service.language import HELSINKI
 from consent_service.ledger import sealer
+from consent_service.register import reviews
+from consent_service.web.console import charts
 from consent_service.web.console.words import GROUPS
 from consent_service.web.visitor import service
 
@@ -20,27 +23,39 @@ overview = Blueprint("overview", __name__)
 @overview.get("/")
 def show() -> ResponseReturnValue:
     """Is everything all right?"""
+    now = services.now()
     with service().reading() as connection:
-        lanes = {lane.lane: lane for lane in lane_states(connection)}
-        counts = subscribers.counts(connection)
-        stale = subscribers.stale(connection, service().controller.purpose_version)
-        overdue = retention.overdue(connection, services.now())
-        contact_open = contact_messages.open_count(connection)
-        unsealed = sealer.is_late(connection, services.now())
-        requests = request_rows.alarms(connection, services.now().astimezone(HELSINKI).date())
-        there = connection_state.state(connection, list(lanes.values()), forwards=service().forwards)
+        lanes = lane_states(connection)
+        there = connection_state.state(connection, lanes, forwards=service().forwards)
+        found = {
+            "lanes": {lane.lane: lane for lane in lanes},
+            "there": there,
+            "needs": digest.faults(connection, lanes, now, forwards=service().forwards),
+            "counts": subscribers.counts(connection),
+            "stale": subscribers.stale(connection, service().controller.purpose_version),
+            "contact_open": contact_messages.open_count(connection),
+            "points": charts.course(connection, now.astimezone(HELSINKI).date()),
+            **_past_and_coming(connection),
+        }
     return render_template(
         "console/overview.html",
-        lanes=lanes,
-        counts=counts,
-        stale=stale,
         most_stale=subscribers.MOST_STALE,
-        overdue=overdue,
-        unsealed=unsealed,
-        contact_open=contact_open,
-        requests=requests,
-        there=there,
-        faults=there.faults(services.now()),
-        now=services.now(),
+        faults=there.faults(now),
+        now=now,
         groups=GROUPS,
+        charts=charts.CHARTS,
+        written=charts.written,
+        **found,
     )
+
+
+def _past_and_coming(connection: Connection) -> dict[str, object]:
+    now = services.now()
+    newest = sealer.newest(connection)
+    return {
+        "purged_at": retention.purged_at(connection),
+        "backed_up_at": pulses.last(connection, pulses.BACKUP),
+        "sealed_at": newest.signed_at if newest else None,
+        "coming": retention.coming(connection, retention.BY_KEY["passive"], now, reviews.AHEAD),
+        "review": reviews.standing(connection, now, now.astimezone(HELSINKI).date()),
+    }

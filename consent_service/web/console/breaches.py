@@ -1,0 +1,222 @@
+"""Staff pages for breaches of personal data: the log, noting one, the 72-hour clock, and who was told.
+
+Contains no rule.
+"""
+
+from datetime import date, datetime, time
+from typing import Any
+
+from flask import Blueprint, abort, g, redirect, render_template
+from flask.typing import ResponseReturnValue
+from flask_security import current_user
+from flask_wtf import FlaskForm
+from wtforms import DateField, IntegerField, SelectField, StringField, TextAreaField, TimeField
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
+
+from consent_service import breaches as log
+from consent_service import people
+from consent_service import service as services
+from consent_service.breaches import RISKS, WHOM, Breach, Facts, Notice
+from consent_service.contact_messages import MessageEmpty, MessageTooLong, read_message
+from consent_service.language import HELSINKI, mark
+from consent_service.web.pages import link_to
+from consent_service.web.visitor import service
+
+breaches = Blueprint("breaches", __name__, url_prefix="/breaches")
+
+NO_DAY, NO_TIME = mark("Give the day."), mark("Give the time, like 14:30.")
+NO_RISK, NO_WHOM = mark("Choose how large the risk is."), mark("Choose who was told.")
+TOO_LONG = mark("Write less.")
+LONGEST, LONGEST_SHORT = 4000, 1000
+
+
+def _lines(text: str | None) -> str:
+    """Browsers send two marks for each line break, which nobody typed."""
+    return (text or "").replace("\r\n", "\n")
+
+
+class WhenForm(FlaskForm):
+    """A day and a time in Helsinki that have been."""
+
+    day = DateField(validators=[InputRequired(NO_DAY)], invalid_value_message=NO_DAY)
+    at = TimeField(validators=[InputRequired(NO_TIME)], invalid_value_message=NO_TIME)
+
+    def validate_at(self, field: TimeField) -> None:
+        """Nobody has noticed or told anything tomorrow."""
+        if self.day.data and field.data and self.moment > services.now():
+            raise ValidationError(mark("Give a time that has been."))
+
+    @property
+    def moment(self) -> datetime:
+        """The two as a moment."""
+        day: date = self.day.data
+        at: time = self.at.data
+        return datetime.combine(day, at, HELSINKI)
+
+
+class FactsForm(WhenForm):
+    """What is known of a breach."""
+
+    what = StringField()
+    happened = TextAreaField(filters=[_lines])
+    kinds_of_data = TextAreaField(filters=[_lines])
+    people = IntegerField(
+        validators=[Optional(), NumberRange(0, 2**31 - 1, mark("Write a number, or leave it out."))],
+        invalid_value_message=mark("Write a number, or leave it out."),
+    )
+    consequences = TextAreaField(filters=[_lines], validators=[Length(max=LONGEST, message=TOO_LONG)])
+    measures = TextAreaField(filters=[_lines], validators=[Length(max=LONGEST, message=TOO_LONG)])
+    risk = SelectField(choices=["", *RISKS], validators=[InputRequired(NO_RISK)], invalid_choice_message=NO_RISK)
+    risk_reason = TextAreaField(filters=[_lines], validators=[Length(max=LONGEST_SHORT, message=TOO_LONG)])
+
+    def validate_what(self, field: StringField) -> None:
+        """One plain line."""
+        try:
+            field.data = people.read_name(field.data or "")
+        except people.NameRefused:
+            raise ValidationError(mark("Say it in one line of at most 100 characters.")) from None
+
+    def validate_happened(self, field: TextAreaField) -> None:
+        """Something happened."""
+        field.data = _read(field.data, LONGEST, mark("Write what happened."))
+
+    def validate_kinds_of_data(self, field: TextAreaField) -> None:
+        """Some data is concerned."""
+        field.data = _read(field.data, LONGEST_SHORT, mark("Write which data it is about."))
+
+    def validate_risk_reason(self, field: TextAreaField) -> None:
+        """That nobody is at risk has to be shown (article 33(1), (5))."""
+        if self.risk.data == log.NONE and not (field.data or "").strip():
+            raise ValidationError(mark("Say why nobody is at risk."))
+
+    @property
+    def facts(self) -> Facts:
+        """What was written, once the form is valid."""
+        return Facts(
+            noticed_at=self.moment,
+            what=self.what.data,
+            happened=self.happened.data,
+            kinds_of_data=self.kinds_of_data.data,
+            people=self.people.data,
+            consequences=_optional(self.consequences.data),
+            measures=_optional(self.measures.data),
+            risk=self.risk.data,
+            risk_reason=_optional(self.risk_reason.data),
+        )
+
+
+class TellForm(WhenForm):
+    """Who was told, when and how."""
+
+    whom = SelectField(choices=["", *WHOM], validators=[InputRequired(NO_WHOM)], invalid_choice_message=NO_WHOM)
+    how = TextAreaField(filters=[_lines])
+
+    def validate_how(self, field: TextAreaField) -> None:
+        """How they were told, and why late, if it was."""
+        field.data = _read(field.data, LONGEST_SHORT, mark("Write how they were told."))
+
+
+@breaches.get("")
+def show_all() -> ResponseReturnValue:
+    """The log of every breach, for reading and for paper."""
+    with service().reading() as connection:
+        found = log.everything(connection)
+    return render_template("console/breaches.html", found=found, risks=RISKS, whom=WHOM, now=services.now())
+
+
+@breaches.get("/add")
+def show_add() -> ResponseReturnValue:
+    """The form for noting a breach."""
+    local = services.now().astimezone(HELSINKI)
+    return _form_page(FactsForm(day=local.date(), at=local.time(), risk=log.UNKNOWN))
+
+
+@breaches.post("/add")
+def add() -> ResponseReturnValue:
+    """Note a breach; its clock runs from when it was noticed."""
+    form = FactsForm()
+    if not form.validate():
+        return _form_page(form), 400
+    with service().transaction() as connection:
+        breach_id = log.add(connection, services.now(), form.facts, current_user.name)
+    return redirect(link_to("console.breaches.show", breach_id=breach_id))
+
+
+@breaches.get("/<uuid:breach_id>")
+def show(breach_id: Any) -> ResponseReturnValue:
+    """One breach, its clock, and what has still to be done."""
+    found = _breach(breach_id)
+    text = log.report(g.language, found, service().controller)
+    return render_template("console/breach.html", found=found, risks=RISKS, whom=WHOM, now=services.now(), report=text)
+
+
+@breaches.get("/<uuid:breach_id>/change")
+def show_change(breach_id: Any) -> ResponseReturnValue:
+    """The form with what is known."""
+    found = _breach(breach_id)
+    local = found.row.noticed_at.astimezone(HELSINKI)
+    known = {**found.row._mapping, "day": local.date(), "at": local.time()}
+    return _form_page(FactsForm(data=known), found)
+
+
+@breaches.post("/<uuid:breach_id>/change")
+def change(breach_id: Any) -> ResponseReturnValue:
+    """Write anew what is known."""
+    found, form = _breach(breach_id), FactsForm()
+    if not form.validate():
+        return _form_page(form, found), 400
+    with service().transaction() as connection:
+        log.change(connection, services.now(), found.row.id, form.facts, current_user.name)
+    return redirect(link_to("console.breaches.show", breach_id=found.row.id))
+
+
+@breaches.get("/<uuid:breach_id>/tell")
+def show_tell(breach_id: Any) -> ResponseReturnValue:
+    """The form for noting who was told."""
+    local = services.now().astimezone(HELSINKI)
+    return _tell_page(_breach(breach_id), TellForm(day=local.date(), at=local.time()))
+
+
+@breaches.post("/<uuid:breach_id>/tell")
+def tell(breach_id: Any) -> ResponseReturnValue:
+    """Note who was told."""
+    found, form = _breach(breach_id), TellForm()
+    if not form.validate():
+        return _tell_page(found, form), 400
+    notice = Notice(form.whom.data, form.moment, form.how.data)
+    with service().transaction() as connection:
+        log.tell(connection, services.now(), found.row.id, notice, current_user.name)
+    return redirect(link_to("console.breaches.show", breach_id=found.row.id))
+
+
+def _breach(breach_id: Any) -> Breach:
+    with service().reading() as connection:
+        found: Breach = log.find(connection, str(breach_id)) or abort(404)
+    return found
+
+
+def _form_page(form: FactsForm, found: Breach | None = None) -> str:
+    return render_template("console/breach_form.html", form=form, found=found, risks=RISKS)
+
+
+def _tell_page(found: Breach, form: TellForm) -> str:
+    return render_template("console/breach_tell.html", form=form, found=found, whom=WHOM)
+
+
+def _read(text: str | None, longest: int, missing: str) -> str:
+    try:
+        words = read_message(text or "")
+    except MessageEmpty:
+        raise ValidationError(missing) from None
+    except MessageTooLong:
+        raise ValidationError(TOO_LONG) from None
+    if len(words) > longest:
+        raise ValidationError(TOO_LONG)
+    return words
+
+
+def _optional(text: str | None) -> str | None:
+    try:
+        return read_message(text or "")
+    except MessageEmpty:
+        return None

@@ -1,0 +1,86 @@
+"""What the tests of the staff's day need: customers, put there by the register itself, weeks gone by, and a breach."""
+
+import uuid
+from datetime import timedelta
+
+from sqlalchemy import insert, update
+
+from consent_service import breaches
+from consent_service import service as services
+from consent_service.breaches import Facts, Notice
+from consent_service.models import week
+from consent_service.models_customers import customer, customer_document
+from consent_service.models_reviews import headcount
+from consent_service.people import read_address
+from consent_service.register import customers, reviews
+from consent_service.register.customers import Details
+from consent_service.weeks import SPAN
+
+TEN_YEARS = timedelta(days=3653)
+
+
+def add(house, last_name, *, email=None, passive_for=None, **columns):
+    """Somebody in the register, for how long passive if at all, with some columns set; returns the id."""
+    address = read_address(email) if email else None
+    details = Details(kind="consumer", source="phone", language="fi", first_name="Aino", last_name=last_name)
+    with house.service.transaction() as connection:
+        made = customers.add(connection, house.occasion("staff:1", "console"), details, "Heidi")
+        values = dict(columns)
+        if address:
+            values |= {"email": address.email, "email_key": address.key}
+        if passive_for:
+            values |= {"status": "passive", "passive_since": services.now() - passive_for}
+        if values:
+            connection.execute(update(customer).where(customer.c.id == made).values(values))
+    return made
+
+
+def add_document(house, customer_id, keep_until, title="Lasku 17", retention_class="voucher"):
+    """A document on paper that has to be kept until a day."""
+    row = {
+        "id": str(uuid.uuid4()),
+        "customer_id": customer_id,
+        "kind": "invoice",
+        "title": title,
+        "dated_on": "2024-01-10",
+        "retention_class": retention_class,
+        "keep_until": keep_until,
+        "binder": "Kansio 1",
+        "added_at": services.now(),
+        "added_by": "Heidi",
+    }
+    with house.service.transaction() as connection:
+        connection.execute(insert(customer_document).values(row))
+
+
+def furnish(house, first_name, last_name):
+    """A house that has run for half a year: somebody to erase, to keep and to leave alone, and an open breach."""
+    now = services.now()
+    gone, kept = (add(house, name, passive_for=TEN_YEARS) for name in (last_name, "Riitala"))
+    add_document(house, gone, f"{now.year + 4}-12-31")
+    add_document(house, gone, f"{now.year + 2}-05-05", title=None, retention_class="contract")
+    limited = {"restricted_at": now, "restriction_reason": "tiedot kiistetty, selvitys kesken"}
+    add(house, "Rajanen", passive_for=TEN_YEARS, first_name=first_name, **limited)
+    monday = (now - timedelta(days=now.weekday())).date()
+    facts = {
+        "noticed_at": now - timedelta(hours=20),
+        "what": "Puhelin katosi junaan " + "pitkällämatkalla" * 4,
+        "happened": "Puhelin jäi junaan.\n" + "Sähköposti oli auki. " * 20,
+        "kinds_of_data": "Nimiä, sähköpostiosoitteita ja valmennusten muistiinpanoja",
+        "people": 12,
+        "consequences": None,
+        "measures": "Etätyhjennys",
+        "risk": "high",
+        "risk_reason": None,
+    }
+    with house.service.transaction() as connection:
+        reviews.keep(connection, now, now.date(), kept, "avoin vaade maksamattomasta laskusta", "Heidi")
+        for number in range(1, 26):
+            first = monday - number * SPAN
+            row = {"monday": first.isoformat(), "asked": 10 + 7 * number % 23, "confirmed": 8, "stopped": number % 4}
+            connection.execute(insert(week).values(row))
+            counted = {"monday": (first + SPAN).isoformat(), "active": 1200 - 20 * number}
+            connection.execute(insert(headcount).values(counted))
+        breach_id = breaches.add(connection, now, Facts(**facts), "Heidi")
+        told = Notice("other", now - timedelta(hours=19), "Löytötavaratoimistolle lomakkeella")
+        breaches.tell(connection, now, breach_id, told, "Heidi")
