@@ -27,7 +27,7 @@ from bench.grown import grown
 from bench.loading import loading
 from bench.people import FIRST_NAMES, LAST_NAMES
 from bench.rounds import Figures
-from consent_service import breaches, database
+from consent_service import breaches, database, staff_accounts
 from consent_service import service as services
 from consent_service.models import consent_event, subscriber, week
 from consent_service.models_customers import customer, customer_document
@@ -35,6 +35,7 @@ from consent_service.models_inbox import contact_message
 from consent_service.people import read_address
 from consent_service.register.customers import search_text
 from consent_service.service import Service
+from consent_service.staff_accounts import OWNER, Colleague
 from consent_service.web import accounts, create_app
 from consent_service.weeks import SPAN
 
@@ -118,7 +119,8 @@ def _p95(times: Sequence[float]) -> float:
 def _logged_in(app: Flask, service: Service) -> FlaskClient:
     with app.app_context(), service.transaction() as connection:
         hashed = accounts.password_hash(PASSWORD)
-        accounts.add(connection, read_address(ADDRESS), "Heidi", hashed, services.now())
+        heidi = Colleague(read_address(ADDRESS), "Heidi", OWNER, "fi")
+        staff_accounts.add(connection, heidi, hashed, services.now())
     client = app.test_client()
     at = {"base_url": "https://bench.example", "headers": {"Referer": "https://bench.example/staff/login"}}
     page = client.get("/staff/login", **at).text

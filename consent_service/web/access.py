@@ -23,7 +23,7 @@ from consent_service.web.visitor import occasion, service
 FRESH_FOR = timedelta(minutes=10)
 RANKS = {READER: 0, STAFF: 1, OWNER: 2}
 PROOF = "proof_"  # how the fields of the page that asks once more begin
-NOT_NOTED = ("console.proof.prove", "console.proof.show")
+NOT_NOTED = ("console.proof.prove", "console.proof.show", "console.people.search")  # which change nothing
 KINDS: dict[str, access_log.Kind] = {"GET": "looked", "POST": "changed"}
 THINGS = {"message_id": "contact_message"}  # others are called as their id in the address
 
@@ -112,6 +112,25 @@ NEEDS = {
     "console.data_request_acts.tick": Needs(STAFF),
     "console.data_request_acts.show_close": Needs(STAFF),
     "console.data_request_acts.close": Needs(STAFF),
+    "console.charts.show": Needs(READER),
+    "console.people.show_all": Needs(READER),
+    "console.people.search": Needs(READER),
+    "console.people.show": Needs(READER),
+    "console.records.show": Needs(READER),
+    "console.retention.show": Needs(READER),
+    "console.retention.show_review": Needs(OWNER),
+    "console.retention.show_erase": Needs(OWNER, fresh=True),
+    "console.retention.erase": Needs(OWNER, fresh=True),
+    "console.retention.show_keep": Needs(OWNER),
+    "console.retention.keep": Needs(OWNER),
+    "console.breaches.show_all": Needs(READER),
+    "console.breaches.show_add": Needs(STAFF),
+    "console.breaches.add": Needs(STAFF),
+    "console.breaches.show": Needs(READER),
+    "console.breaches.show_change": Needs(STAFF),
+    "console.breaches.change": Needs(STAFF),
+    "console.breaches.show_tell": Needs(STAFF),
+    "console.breaches.tell": Needs(STAFF),
     "console.queue.show": Needs(READER),
     "console.queue.retry": Needs(STAFF),
     "console.queue.set_aside": Needs(STAFF),

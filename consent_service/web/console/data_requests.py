@@ -6,7 +6,7 @@ What is done with a request has pages of its own in `data_request_acts`. Contain
 from datetime import date, timedelta
 from typing import Any
 
-from flask import Blueprint, Response, abort, redirect, render_template, request
+from flask import Blueprint, Response, abort, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from flask_wtf import FlaskForm
@@ -201,6 +201,7 @@ def show_file(number: int) -> ResponseReturnValue:
 def find(connection: Connection, number: int) -> Row[Any]:
     """The request with a number, or the page that there is none."""
     found: Row[Any] = request_rows.find(connection, number) or abort(404)
+    g.about = f"data_request:{number}"
     return found
 
 

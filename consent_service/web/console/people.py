@@ -4,7 +4,7 @@ What is looked for is sent, not put into the address of the page, so that no nam
 browser's history. Changes nothing. Contains no rule.
 """
 
-from flask import Blueprint, abort, render_template
+from flask import Blueprint, abort, g, render_template
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import StringField
@@ -64,6 +64,7 @@ def show(register: str, key: str) -> ResponseReturnValue:
     """Everything held of one human."""
     with service().reading() as connection:
         held = registers.find(connection, service().vault, services.now(), register, key) or abort(404)
+    g.about = f"{register}:{key}"
     return render_template(
         "console/person.html",
         held=held,
