@@ -54,7 +54,7 @@ def latest(connection: Connection, actor: str, limit: int) -> Sequence[Noted]:
 def forget(connection: Connection, occasion: Occasion, rule: str, event_ids: Collection[str]) -> None:
     """Empty these events by a rule, and forget where they are."""
     if event_ids:
-        erasing.empty_leaves(connection, occasion, event_ids, rule)
+        erasing.empty_leaves(connection, occasion, consent_event.c.id.in_(event_ids), rule)
         connection.execute(delete(access).where(access.c.event_id.in_(event_ids)))
 
 

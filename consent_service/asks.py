@@ -193,6 +193,14 @@ def lock_person(connection: Connection, subscriber_id: str) -> Row[Any] | None:
     return _LOCK_PERSON.row(connection, {"person": subscriber_id})
 
 
+def lock_people(connection: Connection, subscriber_ids: Sequence[str]) -> list[Row[Any]]:
+    """Return those of some people who are there, in the same order, whom nobody else changes meanwhile."""
+    # By their ids, so that of two who lock some of the same people none waits for the other.
+    theirs = select(subscriber).where(subscriber.c.id.in_(subscriber_ids)).order_by(subscriber.c.id)
+    there = {person.id: person for person in connection.execute(theirs.with_for_update())}
+    return [there[subscriber_id] for subscriber_id in subscriber_ids if subscriber_id in there]
+
+
 def change_person(connection: Connection, subscriber_id: str, **values: object) -> None:
     """Give columns of a locked person new values."""
     _CHANGE_PERSON.run(connection, {"person": subscriber_id, **values})

@@ -5,7 +5,7 @@ mail to the owner is a row in the outbox and holds the message's id. Must not se
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -198,9 +198,9 @@ def erase_again(connection: Connection, message_id: str) -> bool:
     return bool(_end(connection, contact_message.c.id == message_id))
 
 
-def forget(connection: Connection, now: datetime, email_key: str) -> None:
-    """Erase every message that came under an address, because whoever has it wants everything erased, and note each."""
-    _erase(connection, now, contact_message.c.email_key == email_key)
+def forget(connection: Connection, now: datetime, email_keys: Collection[str]) -> None:
+    """Erase every message that came under these addresses, since who has one wants everything erased; note each."""
+    _erase(connection, now, contact_message.c.email_key.in_(email_keys))
 
 
 def forget_overdue(connection: Connection, ids: Sequence[str]) -> None:

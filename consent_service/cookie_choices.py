@@ -111,7 +111,7 @@ def erase(connection: Connection, occasion: Occasion, choice_id: str, until: dat
 def forget(connection: Connection, occasion: Occasion, rule: str, event_ids: Collection[str]) -> None:
     """Empty the events of these choices by a rule, and forget where they are."""
     if event_ids:
-        erasing.empty_leaves(connection, occasion, event_ids, rule)
+        erasing.empty_leaves(connection, occasion, consent_event.c.id.in_(event_ids), rule)
         connection.execute(delete(cookie_choice).where(cookie_choice.c.event_id.in_(event_ids)))
 
 

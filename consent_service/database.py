@@ -151,11 +151,11 @@ def insert_if_new(connection: Connection, table: Table, values: Mapping[str, Any
     return _insert_if_absent(connection.dialect.name, table, table).row(connection, values)
 
 
-def insert_or_replace(connection: Connection, table: Table, keys: Collection[str], values: Mapping[str, Any]) -> None:
-    """Insert one row, or give the row with the same key columns these values."""
-    others = {name: value for name, value in values.items() if name not in keys}
-    statement = _dialect_insert(connection.dialect.name, table).values(**values)
-    connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=others))
+def insert_or_replace(connection: Connection, table: Table, keys: Collection[str], *rows: Mapping[str, Any]) -> None:
+    """Insert rows of the same columns, or give each that is there with the same key columns these values."""
+    statement = _dialect_insert(connection.dialect.name, table)
+    others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=others), rows)
 
 
 def hold_log(connection: Connection) -> None:

@@ -4,12 +4,12 @@ Destroys the openings of the person's events, their key, their messages and thei
 stay, empty, and are listed by a sealed event that names no person. Must not commit, read a clock or talk to anybody.
 """
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 
 from consent_service import asks, contact_messages, import_rows, request_rows
 from consent_service.database import insert_or_replace
@@ -39,12 +39,18 @@ def erase(connection: Connection, occasion: Occasion, subscriber_id: str, rule: 
 
     Whoever is gone already is as good as erased.
     """
-    person = asks.lock_person(connection, subscriber_id)
-    if person is not None and person.hold_reason is not None:
-        return Held(person.hold_reason, person.held_since)
-    if person is not None:
-        _erase(connection, occasion, person, rule, tell=tell)
-    return None
+    return erase_all(connection, occasion, [subscriber_id], rule, tell=tell).get(subscriber_id)
+
+
+def erase_all(
+    connection: Connection, occasion: Occasion, subscriber_ids: Sequence[str], rule: str, *, tell: bool
+) -> dict[str, Held]:
+    """Erase people as `erase` does, each step once for all of them; returns who is held, and stays."""
+    people = asks.lock_people(connection, subscriber_ids)
+    _erase(connection, occasion, [person for person in people if person.hold_reason is None], rule, tell=tell)
+    return {
+        person.id: Held(person.hold_reason, person.held_since) for person in people if person.hold_reason is not None
+    }
 
 
 def is_done(connection: Connection, subscriber_id: str) -> bool:
@@ -75,19 +81,19 @@ def erase_whatever_holds(connection: Connection, occasion: Occasion, subscriber_
 
     A legal hold that came back with them does not count: it was lifted, or they could not have been erased.
     """
-    person = asks.lock_person(connection, subscriber_id)
-    if person is None:
-        return False
-    _erase(connection, occasion, person, rule, tell=False)
-    return True
+    people = asks.lock_people(connection, [subscriber_id])
+    _erase(connection, occasion, people, rule, tell=False)
+    return bool(people)
 
 
-def empty_leaves(connection: Connection, occasion: Occasion, event_ids: Collection[str], rule: str) -> None:
+def empty_leaves(connection: Connection, occasion: Occasion, which: ColumnElement[bool], rule: str) -> None:
     """Destroy what events say, whoever they are about; a sealed event will list their leaves, and why."""
     emptied = {"core_sealed": None, "tech_sealed": None, "core_plain": None, "subscriber_id": None}
-    connection.execute(update(consent_event).where(consent_event.c.id.in_(event_ids)).values(emptied))
-    rows = [{"event_id": event_id, "rule": rule, "erased_at": occasion.now} for event_id in event_ids]
-    connection.execute(insert(erased_leaf), rows)
+    emptying = update(consent_event).where(which).values(emptied).returning(consent_event.c.id)
+    event_ids = connection.execute(emptying).scalars().all()
+    if event_ids:
+        rows = [{"event_id": event_id, "rule": rule, "erased_at": occasion.now} for event_id in event_ids]
+        connection.execute(insert(erased_leaf), rows)
 
 
 def record_leaves(connection: Connection, occasion: Occasion) -> int:
@@ -105,57 +111,81 @@ def record_leaves(connection: Connection, occasion: Occasion) -> int:
     return len(rows)
 
 
-def _erase(connection: Connection, occasion: Occasion, person: Row[Any], rule: str, *, tell: bool) -> None:
-    surely_there = person.forwarded_at is not None or person.contact_id is not None
-    told_there = rule != IMPORT_UNDONE and (surely_there or (person.active_since is not None and occasion.forwards))
-    if told_there or tell:
-        departures.start(connection, person, occasion.now, told_there=told_there, waits=occasion.forwards, told=tell)
-    if rule == IMPORT_UNDONE and person.contact_id is not None and _was_brought_there(connection, person):
-        _take_off(connection, occasion, person)
-    if rule != IMPORT_UNDONE:
-        strangers.forget_known(connection, occasion.vault.address_hashes(person.email_key), person.contact_id)
-    for former in moves.former_addresses(connection, occasion.vault, person.id) if told_there else ():
-        departures.delete_by_address(connection, person.id, former, occasion.now)
-    if told_there:
-        _know_again(connection, occasion, person)
-    refused = suppression.find(connection, occasion.vault, person.email_key, occasion.now)
-    is_objection = refused is not None and refused.reason == "objected"
-    _empty_leaves(connection, occasion, person.id, rule)
-    import_rows.forget(connection, person.email_key)
+def _erase(connection: Connection, occasion: Occasion, people: Sequence[Row[Any]], rule: str, *, tell: bool) -> None:
+    if not people:
+        return
+    ids, email_keys = [person.id for person in people], [person.email_key for person in people]
+    if rule == IMPORT_UNDONE:
+        _take_off(connection, occasion, people)
+    else:
+        hashes = [one for email_key in email_keys for one in occasion.vault.address_hashes(email_key)]
+        strangers.forget_known(connection, hashes, [person.contact_id for person in people if person.contact_id])
+    _tell(connection, occasion, people, rule, tell=tell)
+    notes = _notes(connection, occasion, people, rule)
+    empty_leaves(connection, occasion, consent_event.c.subscriber_id.in_(ids), rule)
+    import_rows.forget_all(connection, email_keys)
     if rule == BY_PERSON:  # what somebody wrote to us does not end because their subscription does
-        contact_messages.forget(connection, occasion.now, person.email_key)
-    known_by = person.email_key if rule == BY_PERSON else None
-    request_rows.forget_person(connection, occasion.now, subscriber_id=person.id, email_key=known_by)
-    connection.execute(delete(subscriber).where(subscriber.c.id == person.id))  # takes its key, asks and messages along
-    record = {
-        "subscriber_id": person.id,
-        "rule": rule,
-        "erased_at": occasion.now,
-        "address_hash": occasion.vault.address_hash(person.email_key) if is_objection else None,
-    }
-    connection.execute(insert(erasure).values(**record))
+        contact_messages.forget(connection, occasion.now, email_keys)
+    known_by = email_keys if rule == BY_PERSON else []
+    request_rows.forget_people(connection, occasion.now, subscriber_ids=ids, email_keys=known_by)
+    connection.execute(delete(subscriber).where(subscriber.c.id.in_(ids)))  # takes their keys, asks and messages along
+    connection.execute(insert(erasure), notes)
 
 
-def _know_again(connection: Connection, occasion: Occasion, person: Row[Any]) -> None:
-    """Keep how the contact is known again for as long as an administrator there can restore it."""
-    address_hash = occasion.vault.address_hash(person.email_key)
-    values = {"address_hash": address_hash, "contact_id": person.contact_id, "erased_at": occasion.now}
-    insert_or_replace(connection, deleted_contact, ["subscriber_id"], values | {"subscriber_id": person.id})
+def _tell(connection: Connection, occasion: Occasion, people: Sequence[Row[Any]], rule: str, *, tell: bool) -> None:
+    """Have the contacts of people deleted at ActiveCampaign who are there or may be; with `tell`, tell everybody."""
+    there = [] if rule == IMPORT_UNDONE else [person for person in people if _may_be_there(occasion, person)]
+    ids, whom = [person.id for person in there], people if tell else there
+    departures.start(connection, whom, occasion.now, told_there=ids, waits=occasion.forwards, told=tell)
+    if there:
+        for subscriber_id in moves.who_moved(connection, ids):
+            for former in moves.former_addresses(connection, occasion.vault, subscriber_id):
+                departures.delete_by_address(connection, subscriber_id, former, occasion.now, going=ids)
+        _know_again(connection, occasion, there)
 
 
-def _take_off(connection: Connection, occasion: Occasion, person: Row[Any]) -> None:
-    strangers.note(connection, person.contact_id, person.email_key, occasion.now)
-    strangers.take_off_unasked(connection, occasion.vault, person.contact_id, occasion.now)
+def _may_be_there(occasion: Occasion, person: Row[Any]) -> bool:
+    is_known = person.forwarded_at is not None or person.contact_id is not None
+    return is_known or (person.active_since is not None and occasion.forwards)
 
 
-def _was_brought_there(connection: Connection, person: Row[Any]) -> bool:
-    """Whether this service put somebody on the list at ActiveCampaign, having them from a file."""
-    theirs = select(import_batch.c.source).join(confirmation).where(confirmation.c.subscriber_id == person.id)
-    return "file" in connection.execute(theirs).scalars().all()
+def _know_again(connection: Connection, occasion: Occasion, people: Sequence[Row[Any]]) -> None:
+    """Keep how contacts are known again for as long as an administrator there can restore them."""
+    rows = [
+        {
+            "subscriber_id": person.id,
+            "address_hash": occasion.vault.address_hash(person.email_key),
+            "contact_id": person.contact_id,
+            "erased_at": occasion.now,
+        }
+        for person in people
+    ]
+    insert_or_replace(connection, deleted_contact, ["subscriber_id"], *rows)
 
 
-def _empty_leaves(connection: Connection, occasion: Occasion, subscriber_id: str, rule: str) -> None:
-    mine = consent_event.c.subscriber_id == subscriber_id
-    ids = connection.execute(select(consent_event.c.id).where(mine)).scalars().all()
-    if ids:
-        empty_leaves(connection, occasion, ids, rule)
+def _notes(
+    connection: Connection, occasion: Occasion, people: Sequence[Row[Any]], rule: str
+) -> list[dict[str, object]]:
+    """What is noted of each erasure; the hash of an address only of those who objected."""
+    hashes = {person.id: occasion.vault.address_hashes(person.email_key) for person in people}
+    objected = suppression.objected(connection, [one for theirs in hashes.values() for one in theirs])
+    return [
+        {
+            "subscriber_id": subscriber_id,
+            "rule": rule,
+            "erased_at": occasion.now,
+            "address_hash": None if objected.isdisjoint(theirs) else theirs[0],
+        }
+        for subscriber_id, theirs in hashes.items()
+    ]
+
+
+def _take_off(connection: Connection, occasion: Occasion, people: Sequence[Row[Any]]) -> None:
+    """Have those taken off the list at ActiveCampaign whom this service put there, having them from a file."""
+    theirs = select(confirmation.c.subscriber_id).join(import_batch).where(import_batch.c.source == "file")
+    from_file = theirs.where(confirmation.c.subscriber_id.in_([person.id for person in people]))
+    brought = set(connection.execute(from_file).scalars())
+    for person in people:
+        if person.id in brought and person.contact_id is not None:
+            strangers.note(connection, person.contact_id, person.email_key, occasion.now)
+            strangers.take_off_unasked(connection, occasion.vault, person.contact_id, occasion.now)

@@ -4,7 +4,7 @@ Their row is all there is of them. It goes when they are asked, when they come b
 and when its time is up. Must not ask anybody.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +35,11 @@ def find(connection: Connection, email_key: str) -> Row[Any] | None:
 def forget(connection: Connection, email_key: str) -> bool:
     """Forget somebody who waits: they came by themselves, or want to be erased; False when nobody waited."""
     return waits(connection, email_key) and _end(connection, import_row.c.email_key == email_key) > 0
+
+
+def forget_all(connection: Connection, email_keys: Collection[str]) -> None:
+    """Forget all with these addresses who wait."""
+    _end(connection, import_row.c.email_key.in_(email_keys))
 
 
 def forget_overdue(connection: Connection, ids: Sequence[int]) -> None:

@@ -329,7 +329,7 @@ def _had_left_there(connection: Connection, occasion: Occasion, person: Candidat
 
 def _is_on_the_way(connection: Connection, occasion: Occasion, person: Row[Any]) -> bool:
     """Whether an update of somebody may be taking effect at ActiveCampaign without its answer being known here."""
-    if outbox.busy_until(connection, outbox.ACTIVECAMPAIGN, person.id, occasion.now) > occasion.now:
+    if outbox.busy_until(connection, outbox.ACTIVECAMPAIGN, [person.id], occasion.now)[person.id] > occasion.now:
         return True
     has_begun = person.forwarded_at is not None and person.contact_id is None
     return has_begun and outbox.waits(connection, outbox.ACTIVECAMPAIGN, person.id)

@@ -93,7 +93,7 @@ def _erase_customer(connection: Connection, occasion: Occasion, request: Row[Any
 
 
 def _erase_messages(connection: Connection, occasion: Occasion, request: Row[Any], today: date) -> None:
-    contact_messages.forget(connection, occasion.now, read_address(request.mail_to).key)
+    contact_messages.forget(connection, occasion.now, [read_address(request.mail_to).key])
 
 
 def _restrict_subscriber(connection: Connection, occasion: Occasion, request: Row[Any], today: date) -> None:

@@ -168,7 +168,8 @@ def of_person(
     connection: Connection, *, subscriber_id: str | None = None, customer_id: str | None = None
 ) -> Sequence[Row[Any]]:
     """Return the requests about a person's data, the newest first; an address that was only named makes none theirs."""
-    mine = _is_theirs(subscriber_id, customer_id, None)
+    known = {"subscriber_id": subscriber_id, "customer_id": customer_id}
+    mine = _is_one_of(**{name: [value] for name, value in known.items() if value is not None})
     listed = select(data_request, deadline().label("deadline")).where(mine)
     return connection.execute(listed.order_by(data_request.c.number.desc())).all()
 
@@ -179,23 +180,25 @@ def staying_documents(connection: Connection, customer_id: str | None, today: da
     return connection.execute(select(customer_document).where(*mine).order_by(customer_document.c.keep_until)).all()
 
 
-def forget_person(
+def forget_people(
     connection: Connection,
     now: datetime,
     *,
-    subscriber_id: str | None = None,
-    customer_id: str | None = None,
-    email_key: str | None = None,
+    subscriber_ids: Sequence[str] = (),
+    customer_ids: Sequence[str] = (),
+    email_keys: Sequence[str] = (),
 ) -> None:
-    """Forget who made closed requests, because that person is being erased; open ones are still to be answered."""
-    mine = _is_theirs(subscriber_id, customer_id, email_key) & data_request.c.closed_at.is_not(None)
+    """Forget who made closed requests, because those people are being erased; open ones are still to be answered."""
+    closed, by_row = (
+        data_request.c.closed_at.is_not(None),
+        {"subscriber_id": subscriber_ids, "customer_id": customer_ids},
+    )
+    mine = _is_one_of(**by_row, email_key=email_keys) & closed
     numbers = select(data_request.c.number).where(mine, data_request.c.forgotten_at.is_(None))
     forget(connection, now, connection.execute(numbers).scalars().all())
-    given = {"subscriber_id": subscriber_id, "customer_id": customer_id}
-    for name, value in given.items():
-        if value is not None:
-            theirs = (data_request.c[name] == value, data_request.c.closed_at.is_not(None))
-            connection.execute(update(data_request).where(*theirs).values({name: None}))
+    for name, ids in by_row.items():
+        if ids:
+            connection.execute(update(data_request).where(data_request.c[name].in_(ids), closed).values({name: None}))
 
 
 def forget(connection: Connection, now: datetime, numbers: Sequence[int]) -> None:
@@ -230,6 +233,5 @@ def _is_near(today: date) -> ColumnElement[bool]:
     return data_request.c.closed_at.is_(None) & (deadline() <= (today + LAST_CALL).isoformat())
 
 
-def _is_theirs(subscriber_id: str | None, customer_id: str | None, email_key: str | None) -> ColumnElement[bool]:
-    known = {"subscriber_id": subscriber_id, "customer_id": customer_id, "email_key": email_key}
-    return or_(false(), *(data_request.c[name] == value for name, value in known.items() if value is not None))
+def _is_one_of(**known: Sequence[str]) -> ColumnElement[bool]:
+    return or_(false(), *(data_request.c[name].in_(values) for name, values in known.items() if values))

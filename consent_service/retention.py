@@ -131,8 +131,7 @@ def _has_old_tech(now: datetime, after: timedelta) -> Any:
 
 
 def _erase(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
-    for key in keys:
-        erasing.erase(connection, occasion, key, rule, tell=False)
+    erasing.erase_all(connection, occasion, keys, rule, tell=False)
 
 
 def _forget_address(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:

@@ -1,10 +1,12 @@
 """Fixtures: a household on SQLite and, where its binaries are installed, on PostgreSQL."""
 
 import contextlib
+import gc
 import os
 import secrets
 import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -35,6 +37,12 @@ def pytest_configure():
     made_once.compile_addresses_once()
 
 
+def pytest_collection_finish():
+    """Take what thousands of tests are made of out of the collector's sight: it would go through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def postgres_url():
     """The cluster of this test process, with a migrated `template_house` to copy databases from."""
@@ -46,6 +54,7 @@ def postgres_url():
         database.upgrade(engine)
         engine.dispose()
         yield url
+        _keeper(url).close()
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -124,14 +133,19 @@ def standing_house(tmp_path_factory):
 
 
 def _create(url: str, name: str, template: str = "template0") -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        copies = "STRATEGY file_copy" if connection.info.server_version >= 15_00_00 else ""  # before 15 the only one
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {copies}')
+    keeper = _keeper(url)
+    copies = "STRATEGY file_copy" if keeper.info.server_version >= 15_00_00 else ""  # before 15 the only one
+    keeper.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {copies}')
 
 
 def _drop(url: str, name: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    _keeper(url).execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@cache
+def _keeper(url: str) -> psycopg.Connection:
+    """The connection that databases are made and dropped by: to open one takes as long as that."""
+    return psycopg.connect(url, autocommit=True)
 
 
 def _named(url: str, name: str) -> str:

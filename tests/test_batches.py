@@ -135,7 +135,7 @@ def test_whose_address_has_still_to_be_deleted_there_or_taken_off_does_not_go_al
         for email in PEOPLE[:2]:
             person = {"id": "erased", "email": email, "email_key": email, "language": "fi", "contact_id": None}
             gone = SimpleNamespace(**person)
-            departures.start(connection, gone, services.now(), told_there=True, waits=False, told=False)
+            departures.start(connection, [gone], services.now(), told_there=[gone.id], waits=False, told=False)
         strangers.note(connection, "77", PEOPLE[2], services.now())
         strangers.take_off(connection, "77", services.now())
     relay_batch(relay(house), forward)

@@ -43,7 +43,6 @@ def restart(house, given):
     house.start()
 
 
-@pytest.mark.parametrize("database_url", ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL, indirect=True)
 @contextlib.contextmanager
 def people_coming(house):
     """One visitor after the other subscribes for as long as the block lasts; those who have come."""
@@ -63,6 +62,7 @@ def people_coming(house):
     crowd.join()
 
 
+@pytest.mark.parametrize("database_url", ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL, indirect=True)
 def test_while_people_come_and_go_all_keys_are_changed_and_old_links_live_until_theirs_is_dropped(
     tmp_path, mail, contacts, database_url
 ):

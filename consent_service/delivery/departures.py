@@ -4,7 +4,7 @@ Holds the one copy of the address that is left, and lets go of it as soon as bot
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,30 +22,44 @@ PACE = timedelta(seconds=1)
 
 
 def start(
-    connection: Connection, person: Row[Any], now: datetime, *, told_there: bool, waits: bool, told: bool
+    connection: Connection,
+    people: Sequence[Row[Any]],
+    now: datetime,
+    *,
+    told_there: Collection[str],
+    waits: bool,
+    told: bool,
 ) -> None:
-    """Have ActiveCampaign delete a person's contact (`told_there`), and tell the person (`told`) what was erased.
+    """Have ActiveCampaign delete the contacts of these people (of the ids in `told_there`), and tell them if `told`.
 
-    The person is told after the deletion when `waits`, else at once. Where nobody is told, nobody waits: deletions
+    They are told after the deletion when `waits`, else at once. Where nobody is told, nobody waits: deletions
     follow each other slowly then, so that a purge of many holds nobody up who leaves meanwhile.
     """
-    values = {name: getattr(person, name) for name in ("email", "email_key", "language", "contact_id")}
-    busy = outbox.busy_until(connection, outbox.ACTIVECAMPAIGN, person.id, now)
-    leaving = _insert(connection, now, values | {"subscriber_id": person.id, "is_told": told})
+    if not people:
+        return
+    leaving = {person.id: secrets.token_hex(16) for person in people}
+    rows = [_row(leaving[person.id], now, _address(person) | {"is_told": told}) for person in people]
+    connection.execute(insert(departure), rows)
     if told_there:
-        at = busy if told else max(busy, _behind_others(connection, now))
-        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, DELETE, now, departure_id=leaving, not_before=at)
-    if not (told_there and waits):
-        _tell(connection, now, departure.c.id == leaving)
+        busy = outbox.busy_until(connection, outbox.ACTIVECAMPAIGN, [*leaving], now)
+        due_at = {leaving[one]: busy[one] for one in leaving if one in told_there}
+        due = due_at if told else _behind_others(connection, now, due_at)
+        outbox.enqueue_departures(connection, outbox.ACTIVECAMPAIGN, DELETE, now, due)
+    if told:
+        at_once = [leaving[one] for one in leaving if not (waits and one in told_there)]
+        _tell(connection, now, departure.c.id.in_(at_once))
 
 
-def delete_by_address(connection: Connection, subscriber_id: str, email: str, now: datetime) -> None:
+def delete_by_address(
+    connection: Connection, subscriber_id: str, email: str, now: datetime, going: Collection[str] = ()
+) -> None:
     """Have a contact deleted that was left behind under an address, unless somebody else is known there by it by now.
 
-    Who only was asked at the address is not: that anybody can bring about with the form.
+    Who only was asked at the address is not: that anybody can bring about with the form; nor are those who are `going`.
     """
     known_there = (subscriber.c.email_key == email.lower(), subscriber.c.active_since.is_not(None))
-    if connection.execute(select(subscriber.c.id).where(*known_there)).first():
+    known = connection.execute(select(subscriber.c.id).where(*known_there)).scalar_one_or_none()
+    if known is not None and (known == subscriber_id or known not in going):
         return
     values = {"subscriber_id": subscriber_id, "email": email, "email_key": email.lower()}
     leaving = _insert(connection, now, values | {"language": "fi", "is_told": False})
@@ -122,12 +136,15 @@ def deletion(connection: Connection, leaving: Row[Any]) -> str | None:
     return None if not states else "pending" if None in states else "set aside"
 
 
-def _behind_others(connection: Connection, now: datetime) -> datetime:
-    """When the next deletion that nobody waits for may leave."""
+def _behind_others(connection: Connection, now: datetime, due_at: Mapping[str, datetime]) -> dict[str, datetime]:
+    """When deletions that nobody waits for may leave, each of them due no earlier than this."""
     mine = (outbox_message.c.lane == outbox.ACTIVECAMPAIGN, outbox_message.c.kind == DELETE, outbox.undone())
     last = select(outbox_message.c.due_at).where(*mine).order_by(outbox_message.c.due_at.desc()).limit(1)
-    due_at: datetime | None = connection.execute(last).scalar_one_or_none()
-    return due_at + PACE if due_at else now
+    latest: datetime = connection.execute(last).scalar_one_or_none() or now - PACE
+    behind = {}
+    for departure_id, at in due_at.items():
+        behind[departure_id] = latest = max(at, latest + PACE)
+    return behind
 
 
 def _is_settled(now: datetime) -> Any:
@@ -154,8 +171,17 @@ def _tell(connection: Connection, now: datetime, which: Any) -> None:
 
 def _insert(connection: Connection, now: datetime, values: dict[str, Any]) -> str:
     departure_id = secrets.token_hex(16)
-    connection.execute(insert(departure).values(id=departure_id, created_at=now, **values))
+    connection.execute(insert(departure), _row(departure_id, now, values))
     return departure_id
+
+
+def _row(departure_id: str, now: datetime, values: dict[str, Any]) -> dict[str, Any]:
+    return {"id": departure_id, "created_at": now, **values}
+
+
+def _address(person: Row[Any]) -> dict[str, Any]:
+    values = {name: getattr(person, name) for name in ("email", "email_key", "language", "contact_id")}
+    return values | {"subscriber_id": person.id}
 
 
 def _has_open_deletion() -> Any:

@@ -140,7 +140,7 @@ def record(
     elif state.basis and state.is_active and not isinstance(sent, Look):
         learnt["forwarded_event_id"] = state.basis.event_id
         if state.basis.taken_off_at:  # from now on, whoever is off the list there has left it
-            strangers.forget_known(connection, (), answer.contact_id)
+            strangers.forget_known(connection, (), [answer.contact_id] if answer.contact_id else ())
     if state.own_link and answer.link_field:
         learnt["forwarded_link"] = state.own_link.mark(answer.link_field)
     if not isinstance(sent, Look):

@@ -4,6 +4,7 @@ The old address stands in the person's encrypted evidence and nowhere else, so i
 anything.
 """
 
+from collections.abc import Collection, Set
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
@@ -47,10 +48,16 @@ def is_unheard_of(subscriber_id: Any) -> Any:
     return select(moved.c.id).where(*waiting).exists()
 
 
+def who_moved(connection: Connection, subscriber_ids: Collection[str]) -> Set[str]:
+    """Return those of some people's ids who have changed their address."""
+    moved = (confirmation.c.source == MOVE, confirmation.c.used_at.is_not(None))
+    theirs = select(confirmation.c.subscriber_id).where(confirmation.c.subscriber_id.in_(subscriber_ids), *moved)
+    return set(connection.execute(theirs).scalars())
+
+
 def former_addresses(connection: Connection, keys: Vault, subscriber_id: str) -> list[str]:
     """Return the addresses a person had before, under which a contact may have been left behind; none if unreadable."""
-    moved = (confirmation.c.subscriber_id == subscriber_id, confirmation.c.source == MOVE)
-    if connection.execute(select(confirmation.c.id).where(*moved, confirmation.c.used_at.is_not(None))).first() is None:
+    if not who_moved(connection, [subscriber_id]):
         return []
     try:
         told = list(evidence.story(connection, keys, subscriber_id))

@@ -4,6 +4,8 @@ A message holds ids only and is level-triggered: what it needs is read when it r
 Nobody is told anything from here: `relaying` delivers. Must not know SMTP, HTTP, or a use case.
 """
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
@@ -154,6 +156,15 @@ def enqueue(
     return key
 
 
+def enqueue_departures(
+    connection: Connection, lane: str, kind: str, now: datetime, due_at: Mapping[str, datetime]
+) -> None:
+    """Add a message about each of these departures, due at a time of its own, in this order."""
+    alike = {"lane": lane, "kind": kind, "created_at": now}
+    rows = [alike | {"key": new_id(now), "departure_id": one, "due_at": at} for one, at in due_at.items()]
+    connection.execute(insert(outbox_message), rows)
+
+
 def enqueue_once(connection: Connection, lane: str, kind: str, now: datetime, subscriber_id: str) -> None:
     """Add a message about a locked person, unless one of its kind waits that no relay has begun: it will tell the rest.
 
@@ -190,15 +201,17 @@ def hasten(connection: Connection, lane: str, now: datetime) -> None:
     )
 
 
-def busy_until(connection: Connection, lane: str, subscriber_id: str, now: datetime) -> datetime:
-    """Return until when a delivery about a person may be under way in a lane, or may arrive that was handed over."""
-    of_person = (outbox_message.c.lane == lane, outbox_message.c.subscriber_id == subscriber_id)
-    until: datetime | None = connection.execute(
-        select(func.max(outbox_message.c.claimed_until)).where(*of_person, undone())
-    ).scalar_one()
-    carried = select(outbox_message.c.id).where(*of_person, undone(), is_carried()).limit(1)
-    latest = now + CARRIED_FOR if connection.execute(carried).first() else now
-    return max(until or now, latest)
+def busy_until(
+    connection: Connection, lane: str, subscriber_ids: Sequence[str], now: datetime
+) -> defaultdict[str, datetime]:
+    """Return until when a delivery about each person may be under way in a lane, or may arrive that was handed over."""
+    whose, carried = outbox_message.c.subscriber_id, func.count().filter(is_carried())
+    asked = select(whose, func.max(outbox_message.c.claimed_until), carried).group_by(whose)
+    waiting = asked.where(outbox_message.c.lane == lane, whose.in_(subscriber_ids), undone())
+    until = defaultdict(lambda: now)
+    for subscriber_id, claimed_until, is_under_way in connection.execute(waiting):
+        until[subscriber_id] = max(claimed_until or now, now + CARRIED_FOR if is_under_way else now)
+    return until
 
 
 def waits(connection: Connection, lane: str, subscriber_id: str) -> bool:

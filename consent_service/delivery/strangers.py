@@ -91,9 +91,9 @@ def known_again(connection: Connection, hashes: Collection[str]) -> Row[Any] | N
     return connection.execute(select(taken_off).where(taken_off.c.address_hash.in_(hashes))).first()
 
 
-def forget_known(connection: Connection, hashes: Collection[str], contact_id: str | None) -> None:
-    """Forget that an address or a contact was taken off: its person is erased, or on the list again."""
-    theirs = taken_off.c.address_hash.in_(hashes) | (taken_off.c.contact_id == contact_id)
+def forget_known(connection: Connection, hashes: Collection[str], contact_ids: Collection[str]) -> None:
+    """Forget that addresses or contacts were taken off: their people are erased, or on the list again."""
+    theirs = taken_off.c.address_hash.in_(hashes) | taken_off.c.contact_id.in_(contact_ids)
     connection.execute(delete(taken_off).where(theirs))
 
 

@@ -27,7 +27,7 @@ def erase(connection: Connection, now: datetime, customer_id: str, today: date) 
         return []
     connection.execute(delete(publication_permission).where(publication_permission.c.customer_id == customer_id))
     connection.execute(delete(kept_customer).where(kept_customer.c.customer_id == customer_id))
-    request_rows.forget_person(connection, now, customer_id=customer_id)
+    request_rows.forget_people(connection, now, customer_ids=[customer_id])
     _end_contracts(connection, customer_id, today)
     mine, stays = customer_document.c.customer_id == customer_id, staying(connection, customer_id, today)
     merged = select(former_number.c.former_id).where(former_number.c.customer_id == customer_id)

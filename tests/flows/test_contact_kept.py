@@ -171,7 +171,7 @@ def test_what_was_to_be_told_of_an_erased_message_is_not_told(house):
     house.get("/my-data?lang=fi").press(SEND_LINK, email=aino.email)
     assert {row.kind for row in house.rows(outbox_message)} == {"contact", "contact_data"}
     with house.service.transaction() as connection:
-        contact_messages.forget(connection, services.now(), aino.key)
+        contact_messages.forget(connection, services.now(), [aino.key])
     assert house.messages() == []
     house.deliver()
     assert house.mail.mails == []

@@ -256,11 +256,11 @@ def test_slices_are_transactions_and_what_was_cut_short_goes_on(sqlite_house, cl
     on(clock, 20)
     rule = retention.BY_KEY["unconfirmed"]
     first = chores.purge(house.service)
-    assert next(first) == (rule, chores.FIRST_SLICE)
+    assert next(first) == (rule, chores.LEAST_SLICE)
     first.close()  # killed after the first slice
-    left = 60 - chores.FIRST_SLICE
+    left = 60 - chores.LEAST_SLICE
     assert house.count(subscriber) == left
-    assert house.count(erased_leaf) == chores.FIRST_SLICE, "what was emptied is known to the audit meanwhile"
+    assert house.count(erased_leaf) == chores.LEAST_SLICE, "what was emptied is known to the audit meanwhile"
     slices = [rows for done, rows in chores.purge(house.service) if done is rule]
     assert sum(slices) == left
     assert max(slices) <= chores.SLICE, "however fast it goes"
@@ -273,11 +273,11 @@ def test_slices_are_transactions_and_what_was_cut_short_goes_on(sqlite_house, cl
 
 def test_the_log_is_sealed_while_a_large_purge_goes_on(open_house, tmp_path, clock):
     house = open_house(f"sqlite:///{tmp_path}/c.db", seal_every_s=0.001)
-    crowd.ask(house, [f"p{number}@example.com" for number in range(3 * chores.FIRST_SLICE)])
+    crowd.ask(house, [f"p{number}@example.com" for number in range(3 * chores.LEAST_SLICE)])
     on(clock, 20)
     house.do_chores()
     first, *others = (anchor.checkpoint.size for anchor in house.service.anchors.all())
-    assert first == 3 * chores.FIRST_SLICE, "what waited is sealed before the purge is over and lists what it emptied"
+    assert first == 3 * chores.LEAST_SLICE, "what waited is sealed before the purge is over and lists what it emptied"
     assert others
 
 
