@@ -227,7 +227,13 @@ NO_ACTIVECAMPAIGN = {"activecampaign_url": "", "activecampaign_token": "", "acti
 
 @contextmanager
 def household(
-    folder: Path, database_url: str, mail: MailServer, contacts: ActiveCampaign, controller=CONTROLLER, **given: object
+    folder: Path,
+    database_url: str,
+    mail: MailServer,
+    contacts: ActiveCampaign,
+    controller=CONTROLLER,
+    called="127.0.0.1",
+    **given: object,
 ):
     """Start a service on a port of its own; everything is stopped again at the end."""
     neighbours = {
@@ -238,7 +244,7 @@ def household(
     }
     wanted = settings(database_url, **(neighbours | given))
     server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True, request_handler=_Silent)
-    url = f"http://127.0.0.1:{server.server_port}"
+    url = f"http://{called}:{server.server_port}"
     wanted = wanted.model_copy(update={"public_url": given.get("public_url", url)})
     service = Service(wanted, controller, folder / "var")
     made_once.migrate(service)

@@ -43,6 +43,7 @@ class Post:
         self._about_a_new_address()
         self._by_staff()
         self._to_the_owner()
+        self._to_a_colleague()
         self._by_contact_form()
         self._about_requests()
         self._about_data()
@@ -86,6 +87,15 @@ class Post:
         with self.house.service.transaction() as connection:
             outbox.enqueue(connection, outbox.MAIL, owner_letters.ANCHOR, services.now())
         self.letters["anchor"] = self.arrived(self.owner)
+
+    def _to_a_colleague(self) -> None:
+        colleague = Visitor(self.house, "elina@keinuma.example")
+        self.house.invited(colleague.email, FIRST[:100], code=self.code)
+        self.letters["staff_invitation"] = self.arrived(colleague)
+        fields = {"password": "four words that do not belong together"}
+        self.press(colleague.link("invitation"), "Save the password", **fields)
+        self.press(f"{PUBLIC_URL}/staff/recovery?lang={self.code}", "Send me the link", email=colleague.email)
+        self.letters["staff_recovery"] = self.arrived(colleague)
 
     def _by_contact_form(self) -> None:
         writer = Visitor(self.house, "kirjoittaja@example.com", self.aino.first, self.aino.last)

@@ -54,6 +54,8 @@ WHY = {
     "contact_data": (
         "You get this message because somebody, most likely you, asked on our page what we hold about this address."
     ),
+    "staff_invitation": "You get this message because somebody of the company made an account for this address.",
+    "staff_recovery": "You get this message because a new password was asked for on our log-in page for this address.",
     "moved": "You get this message because you confirmed this address.",
     "address_asked": "You get this message because you get %(possessive)s newsletter at this address.",
     "address_changed": "You get this message because %(possessive)s newsletter came to this address until now.",
@@ -133,6 +135,8 @@ def test_subjects_and_words_are_those_of_the_language(post):
         "address_changed": say("%(possessive)s newsletter now goes to another address", possessive=possessive),
         "anchor": language("fi").say("Today's checkpoint of the evidence log"),
         "erased": say("Your data has been erased"),
+        "staff_invitation": say("Your account in the register of %(name)s", name=CONTROLLER.name),
+        "staff_recovery": say("Set a new password"),
         "list_data": say("What we hold about you"),
     }
 

@@ -24,6 +24,7 @@ SAID = {  # what a rule of the database asks for; any other text is the name of 
     "customer.last_name": "Mäkelä", "customer_document.retention_class": "other", "customer_document.binder": "A",
     "breach.risk": "unknown", "breach_notice.whom": "other",
 }  # fmt: skip
+DROPPED = {"role", "staff_role"}  # since 0023 a role is a column of the account
 BECOMES_ACTIVE = (
     "UPDATE confirmation SET used_at = asked_at, used_event_id = (SELECT id FROM consent_event)",
     "UPDATE subscriber SET status = 'active', active_since = asked_at, contact_id = '7',"
@@ -45,7 +46,7 @@ def tables(engine):
     found = MetaData()
     found.reflect(engine)
     ordered = sort_tables(found.tables.values(), skip_fn=lambda key: key.parent.table.name == "subscriber")
-    return [table for table in ordered if table.name != "alembic_version"]
+    return [table for table in ordered if table.name not in {"alembic_version", *DROPPED}]
 
 
 def contents(engine, found):
@@ -106,6 +107,24 @@ def test_every_step_keeps_every_row_and_the_program_goes_on_with_them(grown, ope
     house = open_house(empty_url)
     assert house.person("email_key").status == "active"
     Visitor(house).becomes_active()
+
+
+def test_whoever_had_an_account_is_an_owner_and_who_was_disabled_stays_so(empty_url):
+    engine = database.make_engine(empty_url)
+    step_to(engine, "0021")
+    account = "INSERT INTO staff (id, email, name, password, active, fs_uniquifier, created_at) VALUES"
+    with database.transaction(engine) as connection:
+        for name, active in (("heidi", "true"), ("gone", "false")):
+            said = (
+                f"('{name}', '{name}@keinuma.example', '{name}', 'x', {active}, '{name}', '2026-01-01 00:00:00+00:00')"
+            )
+            connection.execute(text(f"{account} {said}"))
+    database.upgrade(engine)
+    with database.reading(engine) as connection:
+        found = connection.execute(text("SELECT id, role, ended_at IS NULL, link_state FROM staff ORDER BY id")).all()
+    assert [(row[0], row[1], bool(row[2])) for row in found] == [("gone", "owner", False), ("heidi", "owner", True)]
+    assert len({row.link_state for row in found} - {""}) == 2
+    engine.dispose()
 
 
 def migrate(url, dies_at=None):

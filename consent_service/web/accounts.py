@@ -25,6 +25,7 @@ from flask_security import (
     hash_password,
     login_user,
     user_authenticated,
+    verify_password,
 )
 from flask_security.forms import LoginForm
 from flask_security.tf_plugin import TfPlugin
@@ -128,8 +129,8 @@ def install(app: Flask, service: Service) -> None:
     app.before_request(_remember_language)
     app.before_request(_limit_tries)
     app.after_request(_count_failure)
+    app.after_request(_note_login)
     user_authenticated.connect(_begin_session, app)
-    user_authenticated.connect(_note_login, app)
     user_logged_out.connect(_end_sessions, app)
 
 
@@ -166,9 +167,8 @@ def password_hash(password: str) -> str:
 def is_password(account: Staff, password: str) -> bool:
     """Whether this is the account's password."""
     security: Security = current_app.extensions["security"]
-    return len(password) <= LONGEST_PASSWORD and bool(
-        account.verify_and_update_password(security.password_util.normalize(password))
-    )
+    typed = security.password_util.normalize(password[: LONGEST_PASSWORD + 1])
+    return len(password) <= LONGEST_PASSWORD and bool(verify_password(typed, account.password or ""))
 
 
 def halfway() -> Any:
@@ -199,12 +199,16 @@ def _begin_session(_app: Flask, user: Staff, **_: object) -> None:
     session.pop("csrf_token", None)  # whoever planted the cookie from before the login knows that one
     session.permanent = True
     session["began_at"] = session["proved_at"] = int(datetime.now(UTC).timestamp())
+    g.entered = user.id
 
 
-def _note_login(_app: Flask, user: Staff, **_: object) -> None:
-    service: Service = current_app.extensions["consent-service"]
-    with service.transaction() as connection:
-        access_log.note(connection, occasion(f"staff:{user.id}", "console"), "entered", "login")
+def _note_login(response: Response) -> Response:
+    """Note who came in, once Flask-Security has written what it had to: SQLite lets nobody write in between."""
+    if account_id := g.pop("entered", None):
+        service: Service = current_app.extensions["consent-service"]
+        with service.transaction() as connection:
+            access_log.note(connection, occasion(f"staff:{account_id}", "console"), "entered", "login")
+    return response
 
 
 def _end_sessions(_app: Flask, user: Staff, **_: object) -> None:

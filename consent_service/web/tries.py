@@ -15,7 +15,10 @@ LIMIT = "5/5 minutes;30/hour"  # failures only, of a network and of an account
 
 
 def too_many(typed: str, act: str = "login") -> ResponseReturnValue | None:
-    """Return the page for whoever has to wait before trying to open an account, None when they need not."""
+    """Return the page for whoever has to wait before trying to open an account, None when they need not.
+
+    `typed` is the address of the account, empty where none is named: then the network alone counts.
+    """
     waits = [wait for who in _triers(typed) if (wait := _limit().wait(act, who))]
     if not waits:
         return None
@@ -30,7 +33,7 @@ def count(typed: str, act: str = "login") -> None:
 
 
 def _triers(typed: str) -> list[str]:
-    sources = (network(request.remote_addr), _account(typed))
+    sources = (network(request.remote_addr), *([_account(typed)] if typed.strip() else []))
     return [service().vault.address_hash(f"login:{source}") for source in sources]
 
 

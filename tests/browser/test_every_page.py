@@ -7,6 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from consent_service.language import CODES
+from tests.browser.account_pages import ACCOUNTS
 from tests.browser.api_key_pages import API_KEYS
 from tests.browser.connection_page import CONNECTION
 from tests.browser.contact_page import CONTACT
@@ -23,7 +24,7 @@ from tests.browser.places import CONSOLE, PUBLIC, Place
 pytestmark = pytest.mark.browser
 
 OPEN = PUBLIC + OWN + CONTACT + COOKIES
-STAFF = CONSOLE + CONNECTION + API_KEYS + CUSTOMERS + DOCUMENTS + DATA_REQUESTS + DAY
+STAFF = CONSOLE + CONNECTION + API_KEYS + CUSTOMERS + DOCUMENTS + DATA_REQUESTS + DAY + ACCOUNTS
 LOOKS = [(NARROW, "light"), (WIDE, "dark"), (NARROW, "dark"), (WIDE, "light")]
 MAIL_WIDTHS = {NARROW: NARROW, WIDE: 600}
 LARGE_TEXT_PX = {True: 320, False: 640}  # public pages bear 200 % text on a phone, the console on half a screen

@@ -1,4 +1,4 @@
-"""A second step at the log-in: an app, recovery codes, and what becomes of wrong, old and repeated ones."""
+"""A second step at the log-in: an app, recovery codes, and what happens to wrong, old and repeated codes."""
 
 import re
 from datetime import timedelta
@@ -189,3 +189,26 @@ def test_without_its_key_an_app_opens_nothing_and_a_recovery_code_does(open_hous
     heidi.house = open_house(url, secret_keys="a wholly other secret that is long")
     assert to_second_step(heidi).press(fi("Go on"), code=app.code()).status == 400
     assert is_in(to_second_step(heidi).press(fi("Go on"), code=codes[0]))
+
+
+def test_what_a_stranger_sends_instead_of_a_passkey_is_refused(open_house, tmp_path):
+    house = open_house(f"sqlite:///{tmp_path}/c.db", public_url="http://localhost:1", trusted_proxies=1)
+    answers = ("", "{}", "[]", '{"rawId": "AA"}', "x" * 20_000, '{"rawId": 5}', "null", '{"rawId": "AA"')
+    for number, answer in enumerate(answers):
+        http = house.http
+        http.headers["X-Forwarded-For"] = f"198.51.100.{number}"
+        form = house.get("/staff/login?lang=fi", http).form(fi("Log in with a passkey"))
+        page = house.post("/staff/login/passkey", form.fields | {"passkey": answer}, http)
+        assert page.status == 302, answer[:20]
+        assert page.answer.headers["Location"].startswith("/staff/login?did=wrong-passkey"), answer[:20]
+
+
+def test_wrong_passkeys_are_throttled_by_network_and_lock_nobody_else_out(open_house, tmp_path):
+    house = open_house(f"sqlite:///{tmp_path}/c.db", public_url="http://localhost:1", trusted_proxies=1)
+    found = []
+    for number in (1, 1, 1, 1, 1, 1, 2):
+        http = house.http
+        http.headers["X-Forwarded-For"] = f"198.51.100.{number}"
+        form = house.get("/staff/login?lang=fi", http).form(fi("Log in with a passkey"))
+        found.append(house.post("/staff/login/passkey", form.fields, http).status)
+    assert found == [302] * 5 + [429, 302]

@@ -121,19 +121,24 @@ def test_an_account_is_added_listed_and_disabled(house, terminal):
     password = re.search(r"Password, shown only now: (\S{16})\n", done.stdout)[1]
     assert is_let_in(house, "heidi@keinuma.example", password)
 
-    assert terminal("staff", "list").stdout == "heidi@keinuma.example  Heidi Äijälä  active\n"
+    assert terminal("staff", "list").stdout == "heidi@keinuma.example  Heidi Äijälä  owner  active\n"
     [listed] = json.loads(terminal("staff", "list", "--json").stdout)
     assert datetime.fromisoformat(listed.pop("created_at")).tzinfo is not None
-    assert listed == {"email": "heidi@keinuma.example", "name": "Heidi Äijälä", "active": True}
+    assert listed == {"email": "heidi@keinuma.example", "name": "Heidi Äijälä", "role": "owner", "active": True}
 
+    assert refused(terminal("staff", "disable", "HEIDI@keinuma.example"), "the last owner")
+    assert "Added, as staff." in terminal("staff", "add", "elina@keinuma.example", "--name", "Elina").stdout
+    again = ["staff", "add", "elina@keinuma.example", "--name", "Elina", "--role"]
+    assert terminal(*again, "owner").returncode == 0
     assert terminal("staff", "disable", "HEIDI@keinuma.example").returncode == 0
+    assert refused(terminal(*again, "reader"), "the last owner")
     assert not is_let_in(house, "heidi@keinuma.example", password)
-    assert terminal("staff", "list").stdout == "heidi@keinuma.example  Heidi Äijälä  disabled\n"
+    assert "heidi@keinuma.example  Heidi Äijälä  owner  disabled\n" in terminal("staff", "list").stdout
     assert refused(terminal("staff", "disable", "nobody@keinuma.example"), "no account with this address")
 
 
 def test_adding_an_account_again_gives_it_a_new_password_and_ends_its_sessions(house, terminal):
-    heidi = Staff(house)
+    heidi, _ = Staff(house), Staff(house, "elina@keinuma.example", "Elina")
     heidi.log_in()
     assert house.get("/staff/", heidi.http, allow_redirects=False).status == 200
     terminal("staff", "disable", heidi.email)
@@ -144,7 +149,8 @@ def test_adding_an_account_again_gives_it_a_new_password_and_ends_its_sessions(h
     assert house.get("/staff/", heidi.http, allow_redirects=False).status == 302
     assert not is_let_in(house, heidi.email, Staff.PASSWORD)
     assert is_let_in(house, heidi.email, password)
-    assert terminal("staff", "list").stdout == "heidi@keinuma.example  Heidi Äijälä  active\n", "still one account"
+    listed = terminal("staff", "list").stdout.splitlines()
+    assert "heidi@keinuma.example  Heidi Äijälä  owner  active" in listed and len(listed) == 2, "still one account"
 
 
 def test_without_accounts_the_list_says_how_to_add_one(terminal):
