@@ -1,14 +1,17 @@
 """Documents of customers: filed as a file or on paper, opened byte for byte, changed, removed, and refused calmly."""
 
+from io import BytesIO
 from urllib.parse import unquote
 
 import pytest
 from sqlalchemy import delete
+from werkzeug.test import EnvironBuilder
 
 from consent_service.models import erasure
 from consent_service.models_customers import customer_document, customer_key, document_file, shredding
 from consent_service.register import document_files
 from consent_service.register.document_files import LARGEST_FILE
+from consent_service.web.files import FileRequest
 from tests import filing
 from tests.actors import fi
 from tests.filing import PDF, REMOVE, Clerk
@@ -124,6 +127,11 @@ def test_too_large_empty_none_and_both_are_told_beside_the_field(heidi):
     largest = PDF + bytes(LARGEST_FILE - len(PDF))
     assert heidi.file(aino, "invoice", ("raja.pdf", largest)).status == 200
     assert heidi.download(heidi.document()).content == largest
+
+
+def test_a_file_that_comes_in_never_lies_on_the_disk():
+    sent = EnvironBuilder(method="POST", data={"file": (BytesIO(PDF + bytes(LARGEST_FILE // 2)), "sopimus.pdf")})
+    assert isinstance(FileRequest(sent.get_environ()).files["file"].stream, BytesIO)
 
 
 def test_what_is_far_too_large_is_not_even_read(keeper):
