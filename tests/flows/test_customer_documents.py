@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 import pytest
 from sqlalchemy import delete
-from werkzeug.test import EnvironBuilder
+from werkzeug.test import create_environ, encode_multipart
 
 from consent_service.models import erasure
 from consent_service.models_customers import customer_document, customer_key, document_file, shredding
@@ -130,8 +130,11 @@ def test_too_large_empty_none_and_both_are_told_beside_the_field(heidi):
 
 
 def test_a_file_that_comes_in_never_lies_on_the_disk():
-    sent = EnvironBuilder(method="POST", data={"file": (BytesIO(PDF + bytes(LARGEST_FILE // 2)), "sopimus.pdf")})
-    assert isinstance(FileRequest(sent.get_environ()).files["file"].stream, BytesIO)
+    boundary, body = encode_multipart({"file": (BytesIO(PDF + bytes(LARGEST_FILE // 2)), "sopimus.pdf")})
+    kind = f"multipart/form-data; boundary={boundary}"
+    told = {"content_type": kind, "content_length": len(body)}
+    sent = FileRequest(create_environ(method="POST", input_stream=BytesIO(body), **told))
+    assert isinstance(sent.files["file"].stream, BytesIO)
 
 
 def test_what_is_far_too_large_is_not_even_read(keeper):
@@ -248,6 +251,19 @@ def test_a_contract_ends_and_a_paper_moves_to_another_binder(heidi):
     page.press(fi("Save the changes"), kind="work_plan", kept_as="contract", ended_on="2024-02-29")
     row = heidi.document()
     assert (row.kind, row.retention_class, row.keep_until, row.ended_on) == ("work_plan", "other", None, None)
+
+
+def test_the_financial_year_follows_a_corrected_day_unless_it_was_corrected_itself(keeper):
+    aino = keeper.take_in()
+    keeper.file(aino, "invoice", ("lasku.pdf", PDF), dated_on="2024-01-05")
+    page = keeper.read(aino, f"/{keeper.document().id}/change")
+    page.press(fi("Save the changes"), kind="invoice", dated_on="2023-12-05")
+    assert (keeper.document().financial_year_end, keeper.document().keep_until) == ("2023-12-31", "2029-12-31")
+    page.press(fi("Save the changes"), kind="invoice", financial_year_end="2024-03-31")
+    page = keeper.read(aino, f"/{keeper.document().id}/change")
+    page.press(fi("Save the changes"), kind="invoice", dated_on="2024-01-07")
+    row = keeper.document()
+    assert (row.dated_on, row.financial_year_end, row.keep_until) == ("2024-01-07", "2024-03-31", "2030-12-31")
 
 
 def test_what_the_law_keeps_stays_and_the_page_says_why_and_until_when(heidi):
