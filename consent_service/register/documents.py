@@ -153,7 +153,7 @@ def has_run_out(retention_class: str, today: date) -> ColumnElement[bool]:
     return (
         (customer_document.c.retention_class == retention_class)
         & (customer_document.c.keep_until < today.isoformat())
-        & ~_is_restricted()
+        & _is_free()
     )
 
 
@@ -163,7 +163,7 @@ def is_unwanted(today: date) -> ColumnElement[bool]:
         (customer_document.c.destroy_by <= today.isoformat())
         & (customer_document.c.retention_class == OTHER)
         & customer_document.c.file_name.is_not(None)
-        & ~_is_restricted()
+        & _is_free()
     )
 
 
@@ -201,9 +201,10 @@ def _end(connection: Connection, ids: Sequence[str], today: date) -> Sequence[Ro
     return rows
 
 
-def _is_restricted() -> ColumnElement[bool]:
-    whose = (customer.c.id == customer_document.c.customer_id, customer.c.restricted_at.is_not(None))
-    return select(customer.c.id).where(*whose).exists()
+def _is_free() -> ColumnElement[bool]:
+    # Asked of each document's own customer: as an anti-join, PostgreSQL may read all customers through.
+    whose = select(customer.c.restricted_at).where(customer.c.id == customer_document.c.customer_id)
+    return whose.scalar_subquery().is_(None)
 
 
 def _values(described: Described) -> dict[str, Any]:

@@ -1,14 +1,18 @@
 """Documents of customers: filed as a file or on paper, opened byte for byte, changed, removed, and refused calmly."""
 
+from io import BytesIO
 from urllib.parse import unquote
 
 import pytest
+import requests
 from sqlalchemy import delete
+from werkzeug.test import create_environ
 
 from consent_service.models import erasure
 from consent_service.models_customers import customer_document, customer_key, document_file, shredding
 from consent_service.register import document_files
 from consent_service.register.document_files import LARGEST_FILE
+from consent_service.web.files import FileRequest
 from tests import filing
 from tests.actors import fi
 from tests.filing import PDF, REMOVE, Clerk
@@ -126,6 +130,14 @@ def test_too_large_empty_none_and_both_are_told_beside_the_field(heidi):
     assert heidi.download(heidi.document()).content == largest
 
 
+def test_a_file_that_comes_in_never_lies_on_the_disk():
+    large = {"file": ("sopimus.pdf", PDF + bytes(LARGEST_FILE // 2))}
+    sent = requests.Request("POST", "http://127.0.0.1/", files=large).prepare()
+    told = {"content_type": sent.headers["Content-Type"], "content_length": len(sent.body)}
+    read = FileRequest(create_environ(method="POST", input_stream=BytesIO(sent.body), **told))
+    assert isinstance(read.files["file"].stream, BytesIO)
+
+
 def test_what_is_far_too_large_is_not_even_read(keeper):
     aino = keeper.take_in()
     page = keeper.file(aino, "invoice", ("suuri.pdf", bytes(2 * LARGEST_FILE + 1)))
@@ -240,6 +252,19 @@ def test_a_contract_ends_and_a_paper_moves_to_another_binder(heidi):
     page.press(fi("Save the changes"), kind="work_plan", kept_as="contract", ended_on="2024-02-29")
     row = heidi.document()
     assert (row.kind, row.retention_class, row.keep_until, row.ended_on) == ("work_plan", "other", None, None)
+
+
+def test_the_financial_year_follows_a_corrected_day_unless_it_was_corrected_itself(keeper):
+    aino = keeper.take_in()
+    keeper.file(aino, "invoice", ("lasku.pdf", PDF), dated_on="2024-01-05")
+    page = keeper.read(aino, f"/{keeper.document().id}/change")
+    page.press(fi("Save the changes"), kind="invoice", dated_on="2023-12-05")
+    assert (keeper.document().financial_year_end, keeper.document().keep_until) == ("2023-12-31", "2029-12-31")
+    page.press(fi("Save the changes"), kind="invoice", financial_year_end="2024-03-31")
+    page = keeper.read(aino, f"/{keeper.document().id}/change")
+    page.press(fi("Save the changes"), kind="invoice", dated_on="2024-01-07")
+    row = keeper.document()
+    assert (row.dated_on, row.financial_year_end, row.keep_until) == ("2024-01-07", "2024-03-31", "2030-12-31")
 
 
 def test_what_the_law_keeps_stays_and_the_page_says_why_and_until_when(heidi):

@@ -85,7 +85,7 @@ def add(customer_id: Any) -> ResponseReturnValue:
     if not form.validate():
         return _add_page(customer, form), 400
     filing = Filing(customer.id, form.filed_id.data, current_user.name)
-    described = form.describe(service().controller.financial_year_end)
+    described = form.describe(_year_ends())
     try:
         with service().transaction() as connection:
             documents.add(connection, _occasion(), filing, described, form.handed_in)
@@ -125,19 +125,19 @@ def show_change(customer_id: Any, document_id: Any) -> ResponseReturnValue:
     customer, document = _customer(customer_id), _document(customer_id, document_id)
     if customer.restricted_at or customer.erased_at:
         return _closed(customer)
-    return _change_page(customer, document, ChangeForm(document))
+    return _change_page(customer, document, ChangeForm(document, _year_ends()))
 
 
 @customer_documents.post("/<uuid:document_id>/change")
 def change(customer_id: Any, document_id: Any) -> ResponseReturnValue:
     """Note something else of a document."""
     customer, document = _customer(customer_id), _document(customer_id, document_id)
-    form = ChangeForm(document)
+    form = ChangeForm(document, _year_ends())
     if not form.validate():
         return _change_page(customer, document, form), 400
     try:
         with service().transaction() as connection:
-            documents.change(connection, document, form.describe(service().controller.financial_year_end))
+            documents.change(connection, document, form.describe(_year_ends()))
     except CustomerClosed:
         return _closed(customer)
     return redirect(_place("show", customer.id, document.id))
@@ -179,6 +179,10 @@ def _document(customer_id: Any, document_id: Any) -> Row[Any]:
 
 def _occasion() -> Occasion:
     return occasion(f"staff:{current_user.id}", "console")
+
+
+def _year_ends() -> str:
+    return service().controller.financial_year_end
 
 
 def _place(view: str, customer_id: str, document_id: str) -> str:

@@ -149,11 +149,13 @@ class AddForm(DocumentForm, FiledForm):
 
 
 class ChangeForm(DocumentForm):
-    """What is noted of a document, begun with what is noted now."""
+    """What is noted of a document, begun with what is noted now; a financial year only if it was corrected by hand."""
 
-    def __init__(self, row: Row[Any]):
+    def __init__(self, row: Row[Any], year_ends: str):
         days = ("dated_on", "financial_year_end", "ended_on", "destroy_by")
         known = {name: date.fromisoformat(day) if (day := getattr(row, name)) else None for name in days}
+        if known["financial_year_end"] == keeping.year_end(date.fromisoformat(row.dated_on), year_ends):
+            known["financial_year_end"] = None  # so that it follows when the day is corrected
         texts = {"kind": row.kind, "title": row.title, "kept_as": row.retention_class}
         super().__init__(data=known | texts | {"binder": row.binder, "page": row.page})
         self.is_paper = row.binder is not None
