@@ -90,7 +90,12 @@ class Lives(RuleBasedStateMachine):
             number = customers.find(connection, customer_id).number
             received = self.today - timedelta(days=ago)
             told = Told(
-                kind=kind, channel="phone", received_on=received, language="fi", name="Aino", customer_number=number
+                kind=kind,
+                channel="phone",
+                received_on=received,
+                language="fi",
+                name=f"Aino {number}",
+                customer_number=number,
             )
             taken = requests.take(connection, self.occasion, told, "Heidi")
         self.requests[taken] = Seen(kind, customer_id)

@@ -211,6 +211,31 @@ def test_more_time_is_taken_once_and_told_in_the_first_month(house, desk):
     assert desk.request.extended_to is None
 
 
+def test_what_is_pressed_twice_is_done_once(house, desk):
+    Visitor(house).becomes_active()
+    form = desk.open("/add")
+    told = {"kind": "access", "channel": "phone", "received_on": today().isoformat(), "name": "Aino", "language": "fi"}
+    for _ in range(2):
+        assert form.press(fi("Add the request"), **told, email=AINO).status == 200
+    [desk.number] = [row.number for row in house.rows(data_request)]
+    desk.verify("mailbox")
+    for _ in range(2):
+        assert desk.carry_out().status == 200
+        house.deliver()
+    desk.tick_all()
+    form = desk.page("close")
+    for _ in range(2):
+        done = form.press(fi("Close and answer"), outcome="done", ground="")
+        assert done.status == 200 and "Suljettu" in done.words
+    assert desk.tick("binder", "jotain muuta").status == 200
+    assert desk.tasks()["binder"].note == "ei löytynyt mitään"
+    house.deliver()
+    assert [mail.message["Subject"] for mail in house.mail.to(AINO)[-2:]] == [
+        "Olemme saaneet pyyntösi (numero 1)",
+        "Vastauksemme pyyntöösi (numero 1)",
+    ]
+
+
 def test_bad_input_is_told_beside_the_field_and_kept(sqlite_house):
     desk = Desk(sqlite_house)
     later = (today() + timedelta(days=1)).isoformat()
