@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from consent_service.models import erasure, suppression
+from consent_service.models import erasure, import_row, suppression
 from consent_service.models_customers import customer, customer_document
 from consent_service.models_inbox import contact_message
 from consent_service.models_requests import data_request, data_request_task
 from tests.actors import Visitor, fi
-from tests.asker import Desk, add_customer, add_document, today
+from tests.asker import Desk, add_customer, add_document, add_waiting, today
 
 AINO = "aino@example.com"
 
@@ -157,6 +157,19 @@ def test_an_objection_holds_for_good_also_for_a_stranger(house, desk):
     desk.verify("mailbox")
     assert desk.carry_out().status == 200
     assert [row.reason for row in house.rows(suppression)] == ["objected", "objected"]
+
+
+def test_somebody_on_an_earlier_list_sees_it_and_is_taken_off(house, desk):
+    add_waiting(house, "odottaja@example.com")
+    for kind in ("access", "erase"):
+        desk.take(kind, email="odottaja@example.com", name="Outi Odottaja")
+        desk.verify("mailbox")
+        if kind == "access":
+            with zipfile.ZipFile(io.BytesIO(desk.open(f"/{desk.number}/file").answer.content)) as folder:
+                assert json.loads(folder.read("asiakas.json"))["earlier_list"]["email"] == "odottaja@example.com"
+                assert "odottaja@example.com" in folder.read("asiakas.html").decode()
+        assert desk.carry_out(name="outi odottaja").status == 200
+    assert house.rows(import_row) == []
 
 
 def test_a_customer_does_not_reach_a_mailbox_they_only_name(house, desk):
