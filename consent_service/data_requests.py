@@ -6,7 +6,7 @@ Must not commit, read a clock or send anything.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
@@ -52,6 +52,9 @@ GROUNDS = {
 }
 
 
+AT_ONCE = timedelta(minutes=1)  # what is written down twice in so short a time was pressed twice
+
+
 class RequestRefused(Exception):
     """What was asked of a request cannot be done in the state it is in; `advice` says why, to a person."""
 
@@ -63,9 +66,7 @@ class RequestUnknown(RequestRefused):
 
 
 class AlreadyClosed(RequestRefused):
-    """The request has been answered."""
-
-    advice = mark("This request has been closed already.")
+    """The request has been answered, and nothing about it changes any more."""
 
 
 class AlreadyVerified(RequestRefused):
@@ -129,7 +130,12 @@ class Closing:
 
 
 def take(connection: Connection, occasion: Occasion, told: Told, staff_name: str) -> int:
-    """Take a request, note what has to be done for it, and have it acknowledged; returns its number."""
+    """Take a request, note what has to be done for it, and have it acknowledged; returns its number.
+
+    Written down twice within a minute, it is the same request.
+    """
+    if (again := _same(connection, occasion.now, told)) is not None:
+        return again
     key = told.address.key if told.address else None
     known = _customer(connection, told.customer_number, key)
     person = _subscriber(connection, known, key)
@@ -156,6 +162,15 @@ def take(connection: Connection, occasion: Occasion, told: Told, staff_name: str
     _want(connection, number, told.kind, person, known, has_address=mail_to is not None)
     _write(connection, occasion.now, number, RECEIVED, mail_to)
     return number
+
+
+def _same(connection: Connection, now: datetime, told: Told) -> int | None:
+    mine = {name: getattr(told, name) for name in ("kind", "channel", "name", "phone", "wish")}
+    mine |= {"received_on": told.received_on.isoformat(), "email_key": told.address.key if told.address else None}
+    wanted = [data_request.c[name] == value for name, value in mine.items()]
+    wanted += [data_request.c.closed_at.is_(None), data_request.c.recorded_at > now - AT_ONCE]
+    newest = select(data_request.c.number).where(*wanted).order_by(data_request.c.number.desc()).limit(1)
+    return connection.execute(newest).scalar_one_or_none()
 
 
 def link(connection: Connection, number: int, customer_number: int) -> bool:

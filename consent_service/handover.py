@@ -8,17 +8,19 @@ import io
 import json
 import zipfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from consent_service import contact_messages, data_package, personal_data, request_rows, retention
+from consent_service import contact_messages, data_package, import_rows, personal_data, request_rows, retention
 from consent_service import language as languages
 from consent_service.contact_messages import REASONS
 from consent_service.data_package import Origin
+from consent_service.delivery import suppression
+from consent_service.delivery.suppression import Suppressed
 from consent_service.language import mark
 from consent_service.ledger import seal
 from consent_service.ledger.vault import Vault
@@ -36,6 +38,7 @@ HANDED_OVER = (ACCESS, PORTABILITY)
 NEWSLETTER_FOLDER = "uutiskirje/"
 _REQUEST = ("number", "kind", "channel", "received_on", "name", "email", "phone", "wish", "outcome", "closed_on")
 _MESSAGE = ("received_at", "first_name", "last_name", "email", "phone", "reason", "message", "language")
+_WAITING = ("email", "first_name", "last_name", "language", "created_at")
 _GIVEN = ("email", "first_name", "last_name", "language")
 
 
@@ -81,6 +84,8 @@ class Held:
     person: PersonalData | None
     customer: HeldCustomer | None
     messages: tuple[dict[str, Any], ...]
+    waiting: dict[str, Any] | None
+    suppressed: Suppressed | None
     requests: tuple[dict[str, Any], ...]
 
 
@@ -93,6 +98,7 @@ def gather(connection: Connection, keys: Vault, request: Row[Any], now: datetime
     )
     customer = register_held.gather(connection, request.customer_id) if request.customer_id else None
     messages = contact_messages.from_address(connection, key) if key else ()
+    waiting = import_rows.find(connection, key) if key else None
     made = request_rows.of_person(connection, subscriber_id=request.subscriber_id, customer_id=request.customer_id)
     requests = {row.number: row for row in (*made, request)}.values()
     return Held(
@@ -100,6 +106,8 @@ def gather(connection: Connection, keys: Vault, request: Row[Any], now: datetime
         person or None,
         customer,
         tuple({name: getattr(row, name) for name in _MESSAGE} for row in messages),
+        {name: getattr(waiting, name) for name in _WAITING} if waiting else None,
+        suppression.find(connection, keys, key, now) if key else None,
         tuple({name: getattr(row, name) for name in _REQUEST} for row in requests),
     )
 
@@ -144,6 +152,8 @@ def _told(held: Held) -> dict[str, Any]:
         "documents": list(customer.documents) if customer else [],
         "publication_permissions": list(customer.permissions) if customer else [],
         "contact_messages": list(held.messages),
+        "earlier_list": held.waiting,
+        "suppression": asdict(held.suppressed) if held.suppressed else None,
         "data_requests": list(held.requests),
     }
 

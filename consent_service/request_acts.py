@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from consent_service import contact_messages, erasure, personal_data, subscriptions
+from consent_service import contact_messages, erasure, imports, personal_data, subscriptions
 from consent_service import language as languages
 from consent_service.delivery import held_there, suppression
 from consent_service.erasure import BY_PERSON
@@ -93,7 +93,10 @@ def _erase_customer(connection: Connection, occasion: Occasion, request: Row[Any
 
 
 def _erase_messages(connection: Connection, occasion: Occasion, request: Row[Any], today: date) -> None:
-    contact_messages.forget(connection, occasion.now, [read_address(request.mail_to).key])
+    """What came from the address, and its place on an earlier list that nobody has been asked from yet."""
+    key = read_address(request.mail_to).key
+    contact_messages.forget(connection, occasion.now, [key])
+    imports.forget(connection, occasion, key, objects=False)
 
 
 def _restrict_subscriber(connection: Connection, occasion: Occasion, request: Row[Any], today: date) -> None:
@@ -109,8 +112,10 @@ def _restrict_customer(connection: Connection, occasion: Occasion, request: Row[
 def _object(connection: Connection, occasion: Occasion, request: Row[Any], today: date) -> None:
     if request.subscriber_id and _is_here(connection, request.subscriber_id):
         subscriptions.object_for_good(connection, occasion, request.subscriber_id)
-    else:
-        suppression.object_for_good(connection, occasion.vault, read_address(request.mail_to).key, occasion.now)
+        return
+    key = read_address(request.mail_to).key
+    if imports.forget(connection, occasion, key, objects=True) is None:
+        suppression.object_for_good(connection, occasion.vault, key, occasion.now)
 
 
 def _why_restricted(request: Row[Any]) -> str:

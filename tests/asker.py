@@ -5,7 +5,10 @@ from typing import Any
 
 from sqlalchemy import select
 
+from consent_service import imports
 from consent_service import service as services
+from consent_service.import_claims import Claim
+from consent_service.import_file import Line
 from consent_service.language import HELSINKI
 from consent_service.models_customers import customer, customer_document
 from consent_service.models_requests import data_request, data_request_letter, data_request_task
@@ -56,6 +59,14 @@ def add_document(house: Household, customer_id: str, **more: Any) -> None:
     }
     with house.service.transaction() as connection:
         connection.execute(customer_document.insert().values(**invoice | more))
+
+
+def add_waiting(house: Household, email: str) -> None:
+    """Somebody on an earlier list whose permission nobody can prove."""
+    batch = imports.Batch(imports.FILE, "Heidi", Claim("unknown"), "fi", house.service.controller, today())
+    with house.service.transaction() as connection:
+        imports.begin(connection, house.occasion(), batch)
+        imports.add(connection, house.occasion(), batch, [Line("1", {"email": email, "first_name": "Outi"})])
 
 
 class Desk:

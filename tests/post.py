@@ -121,7 +121,7 @@ class Post:
         self.letters["requests_due"] = self.arrived(self.owner)
         with self.house.service.transaction() as connection:
             data_requests.verify(connection, services.now(), number, "known", None, "Heidi")
-            refused = Closing("refused", "claims", f"{FIRST}\n{LAST}")
+            refused = Closing("refused", "claims", f"{FIRST}\n\nTerveisin Heidi")
             data_requests.close(connection, occasion, number, refused, services.now().date(), "Heidi")
         self.letters["request_answer"] = self.arrived(asker)
 

@@ -31,6 +31,7 @@ from consent_service.register import customers
 from consent_service.register.customers import Details
 from consent_service.request_acts import KeptByHold, NotVerified
 from consent_service.request_tasks import KINDS, PLACES
+from tests.conftest import ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL
 
 REFUSALS = (RequestRefused, NotVerified, KeptByHold)
 BEGAN = datetime(2026, 1, 30, 10, tzinfo=UTC)
@@ -89,7 +90,12 @@ class Lives(RuleBasedStateMachine):
             number = customers.find(connection, customer_id).number
             received = self.today - timedelta(days=ago)
             told = Told(
-                kind=kind, channel="phone", received_on=received, language="fi", name="Aino", customer_number=number
+                kind=kind,
+                channel="phone",
+                received_on=received,
+                language="fi",
+                name=f"Aino {number}",
+                customer_number=number,
             )
             taken = requests.take(connection, self.occasion, told, "Heidi")
         self.requests[taken] = Seen(kind, customer_id)
@@ -228,12 +234,12 @@ def _invoice(customer_id: str, now: datetime) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("steps", [30])
-def test_lives_of_requests(house, steps):
+@pytest.mark.parametrize("database_url", ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL, indirect=True)
+def test_lives_of_requests(house):
     lives = type("LivesHere", (Lives,), {"house": house})
     limits = settings(
-        max_examples=12,
-        stateful_step_count=steps,
+        max_examples=10,
+        stateful_step_count=30,
         deadline=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),

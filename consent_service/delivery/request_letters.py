@@ -23,6 +23,7 @@ from consent_service.request_rows import NAMES_RULE, RULE
 from consent_service.request_tasks import (
     ACCESS,
     BACKUPS,
+    DOCUMENTS,
     ERASE,
     NEWSLETTER,
     OBJECT,
@@ -60,7 +61,7 @@ WHY_NOT = {
     "excessive": mark("The request is manifestly unfounded or excessive (GDPR article 12(5))."),
     "identity": mark("We could not make sure that it was you who asked (GDPR article 12(6))."),
 }
-DOCUMENTS = {
+CLASSES = {
     "voucher": mark("Invoice or another voucher"),
     "book": mark("Part of the books"),
     "contract": mark("Contract"),
@@ -82,10 +83,11 @@ class Facts:
 
 @dataclass(frozen=True)
 class RequestLetter:
-    """A letter in one language, without greeting and sender."""
+    """A letter in one language, without greeting and sender; `own_page` is where the person may do it themselves."""
 
     subject: str
     paragraphs: tuple[str, ...]
+    own_page: str | None
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,9 @@ def compose(language: Language, kind: str, request: Any, facts: Facts) -> Reques
     }[kind]
     write = {"received": _received, "extended": _extended, "answer": _answer}[kind]
     paragraphs = (language.say(ASKED[request.kind]), *write(language, request, facts))
-    return RequestLetter(language.say(subject, number=request.number), paragraphs)
+    by_themselves = kind == "received" and request.subscriber_id is not None
+    own_page = f"{facts.public_url}/my-data?lang={language.code}" if by_themselves else None
+    return RequestLetter(language.say(subject, number=request.number), paragraphs, own_page)
 
 
 def _received(language: Language, request: Any, facts: Facts) -> Iterator[str]:
@@ -145,10 +149,7 @@ def _received(language: Language, request: Any, facts: Facts) -> Iterator[str]:
         "If we need something from you for that, we will tell you."
     )
     if request.subscriber_id:
-        yield say(
-            "If it is about the newsletter, you can do it yourself at once: %(url)s",
-            url=f"{facts.public_url}/my-data?lang={language.code}",
-        )
+        yield say("If it is about the newsletter, you can do it yourself at once on your own page.")
     yield say("If you did not ask for this, write to %(contact)s.", contact=facts.controller.contact_email)
 
 
@@ -167,14 +168,15 @@ def _answer(language: Language, request: Any, facts: Facts) -> Iterator[str]:
     if request.outcome == "refused":
         yield say("We cannot do what you asked.")
     else:
-        places = ", ".join(say(PLACES[place]) for place in facts.done if place != BACKUPS)
+        unsaid = (BACKUPS, DOCUMENTS) if facts.documents else (BACKUPS,)  # what stays is said further down
+        places = ", ".join(say(PLACES[place]) for place in facts.done if place not in unsaid)
         yield say(DONE[request.kind], places=places) if request.kind == ERASE else say(DONE[request.kind])
     if request.outcome == "part":
         yield say("But we could not do all of it.")
     if request.ground:
         yield say(WHY_NOT[request.ground])
     if request.answer:
-        yield str(request.answer)
+        yield from filter(None, map(str.strip, request.answer.split("\n")))
     if request.kind == ERASE and request.outcome != "refused":
         yield from _staying(language, facts)
     if request.outcome != "done":
@@ -195,7 +197,7 @@ def _staying(language: Language, facts: Facts) -> Iterator[str]:
     for document in facts.documents:
         yield say(
             "%(what)s of %(day)s: kept until %(until)s.",
-            what=say(DOCUMENTS[document.retention_class]),
+            what=say(CLASSES[document.retention_class]),
             day=language.day(date.fromisoformat(document.dated_on)),
             until=language.day(date.fromisoformat(document.keep_until)),
         )
@@ -216,5 +218,5 @@ def _complaint(language: Language) -> str:
     return language.say(
         "If you think that this is wrong, you may complain to the Data Protection Ombudsman (%(url)s) or go to court "
         "(GDPR articles 77 and 79).",
-        url=OMBUDSMAN_PAGE[language.code],
+        url=OMBUDSMAN_PAGE[language.code].removeprefix("https://"),
     )

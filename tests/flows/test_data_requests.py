@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from consent_service.models import erasure, suppression
+from consent_service.models import erasure, import_row, suppression
 from consent_service.models_customers import customer, customer_document
 from consent_service.models_inbox import contact_message
 from consent_service.models_requests import data_request, data_request_task
 from tests.actors import Visitor, fi
-from tests.asker import Desk, add_customer, add_document, today
+from tests.asker import Desk, add_customer, add_document, add_waiting, today
 
 AINO = "aino@example.com"
 
@@ -159,6 +159,19 @@ def test_an_objection_holds_for_good_also_for_a_stranger(house, desk):
     assert [row.reason for row in house.rows(suppression)] == ["objected", "objected"]
 
 
+def test_somebody_on_an_earlier_list_sees_it_and_is_taken_off(house, desk):
+    add_waiting(house, "odottaja@example.com")
+    for kind in ("access", "erase"):
+        desk.take(kind, email="odottaja@example.com", name="Outi Odottaja")
+        desk.verify("mailbox")
+        if kind == "access":
+            with zipfile.ZipFile(io.BytesIO(desk.open(f"/{desk.number}/file").answer.content)) as folder:
+                assert json.loads(folder.read("asiakas.json"))["earlier_list"]["email"] == "odottaja@example.com"
+                assert "odottaja@example.com" in folder.read("asiakas.html").decode()
+        assert desk.carry_out(name="outi odottaja").status == 200
+    assert house.rows(import_row) == []
+
+
 def test_a_customer_does_not_reach_a_mailbox_they_only_name(house, desk):
     Visitor(house, "eero@example.com", "Eero", "Niemi").becomes_active()
     aino = add_customer(house)
@@ -209,6 +222,31 @@ def test_more_time_is_taken_once_and_told_in_the_first_month(house, desk):
     desk.take("access", email=AINO, received_on=today() - timedelta(days=40))
     assert desk.page("extension").press(fi("Extend and tell the person"), note="Kiire.").status == 409
     assert desk.request.extended_to is None
+
+
+def test_what_is_pressed_twice_is_done_once(house, desk):
+    Visitor(house).becomes_active()
+    form = desk.open("/add")
+    told = {"kind": "access", "channel": "phone", "received_on": today().isoformat(), "name": "Aino", "language": "fi"}
+    for _ in range(2):
+        assert form.press(fi("Add the request"), **told, email=AINO).status == 200
+    [desk.number] = [row.number for row in house.rows(data_request)]
+    desk.verify("mailbox")
+    for _ in range(2):
+        assert desk.carry_out().status == 200
+        house.deliver()
+    desk.tick_all()
+    form = desk.page("close")
+    for _ in range(2):
+        done = form.press(fi("Close and answer"), outcome="done", ground="")
+        assert done.status == 200 and "Suljettu" in done.words
+    assert desk.tick("binder", "jotain muuta").status == 200
+    assert desk.tasks()["binder"].note == "ei löytynyt mitään"
+    house.deliver()
+    assert [mail.message["Subject"] for mail in house.mail.to(AINO)[-2:]] == [
+        "Olemme saaneet pyyntösi (numero 1)",
+        "Vastauksemme pyyntöösi (numero 1)",
+    ]
 
 
 def test_bad_input_is_told_beside_the_field_and_kept(sqlite_house):

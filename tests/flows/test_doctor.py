@@ -20,8 +20,8 @@ from tests.processes import run, variables
 from tests.servers.smtp import MailServer
 
 PARTS = [
-    "ActiveCampaign", "backup", "clock", "comparison", "database", "keys", "log", "mail", "outbox", "retention",
-    "settings", "statement",
+    "ActiveCampaign", "backup", "clock", "comparison", "database", "keys", "log", "mail", "outbox", "requests",
+    "retention", "settings", "statement",
 ]  # fmt: skip
 HOOK = "webhook-secret-0123456789-abcdefghij"
 

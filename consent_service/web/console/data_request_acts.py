@@ -17,7 +17,7 @@ from wtforms.validators import InputRequired, ValidationError
 from consent_service import asks, personal_data, request_rows
 from consent_service import data_requests as requests
 from consent_service import service as services
-from consent_service.data_requests import GROUNDS, METHODS, MORE, OUTCOMES, Closing, RequestRefused
+from consent_service.data_requests import GROUNDS, METHODS, MORE, OUTCOMES, AlreadyClosed, Closing, RequestRefused
 from consent_service.language import mark
 from consent_service.request_acts import KeptByHold, NotVerified
 from consent_service.request_tasks import ERASE, KINDS, PLACES, TASKS
@@ -257,7 +257,10 @@ def close(number: int) -> ResponseReturnValue:
 
 
 def _try(number: int, act: Callable[[Connection], None]) -> str | None:
-    """Do something in one transaction; what is in its way, in words, when nothing was done."""
+    """Do something in one transaction; what is in its way, in words, when nothing was done.
+
+    A closed request is as whoever closed it left it: its page says so.
+    """
     _asked(number)
     try:
         with service().transaction() as connection:
@@ -266,6 +269,8 @@ def _try(number: int, act: Callable[[Connection], None]) -> str | None:
         return mark("Make sure first who asks.")
     except KeptByHold:
         return KEPT
+    except AlreadyClosed:
+        return None
     except RequestRefused as refused:
         return refused.advice
     return None
