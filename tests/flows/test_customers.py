@@ -52,7 +52,7 @@ def place(house, tail="", number=1001):
 
 
 def numbers(page):
-    return [int(found) for found in re.findall(r'<td class="number">(\d+)</td>', page.html)]
+    return [int(found) for found in re.findall(r'<td class="number"[^>]*>(\d+)</td>', page.html)]
 
 
 def test_a_consumer_is_added_with_the_next_number_and_shown_as_finns_write(house, heidi):
