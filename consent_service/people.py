@@ -67,12 +67,12 @@ def stored_address(email: str, key: str) -> Address:
     return Address(email, key, f"{local.partition('+')[0].replace('.', '')}@{domain}")
 
 
-def read_name(text: str) -> str:
-    """Return a name trimmed and in NFC; raises NameRefused."""
-    if len(text) > 4 * LONGEST_NAME:
+def read_name(text: str, longest: int = LONGEST_NAME) -> str:
+    """Return a name of at most so many characters, trimmed and in NFC; raises NameRefused."""
+    if len(text) > 4 * longest:
         raise NameRefused
     name = unicodedata.normalize("NFC", text).strip()
-    if not 0 < len(name) <= LONGEST_NAME or any(map(_is_refused, name)):
+    if not 0 < len(name) <= longest or any(map(_is_refused, name)):
         raise NameRefused
     if not any(map(_is_seen, name)):
         raise NameRefused
