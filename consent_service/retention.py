@@ -27,9 +27,11 @@ from consent_service.models import (
 )
 from consent_service.models import suppression as suppressed
 from consent_service.models_api import api_answer
+from consent_service.models_imports import customer_import
 from consent_service.models_inbox import contact_message
 from consent_service.models_site import cookie_choice
 from consent_service.models_there import deleted_contact, held_there, reconcile_run, taken_off
+from consent_service.register import customer_imports
 
 PURGE, NOON = "purge", time(12, tzinfo=HELSINKI)  # what the day's purge is noted as, and when it is to be done
 ALARM = timedelta(days=360)  # nobody may stay passive for a year: then something has kept the purge from its work
@@ -164,6 +166,14 @@ def _close_tech(connection: Connection, occasion: Occasion, rule: str, keys: Seq
     connection.execute(update(consent_event).where(consent_event.c.id.in_(keys)).values(tech_sealed=None))
 
 
+def _is_old_import(now: datetime, after: timedelta) -> Any:
+    return (customer_import.c.created_at <= now - after) & customer_import.c.emptied_at.is_(None)
+
+
+def _forget_imports(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
+    customer_imports.forget_overdue(connection, occasion.now, keys)
+
+
 def _has_expired(now: datetime, after: timedelta) -> Any:
     return cookie_choice.c.expires_at <= now - after
 
@@ -237,6 +247,22 @@ RULES = (
         mark("To answer you, and to look up what was said if the matter goes on or comes up again."),
         timedelta(days=365),
         end=End(contact_message.c.id, _is_old_message, _forget_messages, contact_message.c.received_at),
+    ),
+    Rule(
+        "customer_import",
+        mark("A row of a customer list that we are taking into our register, or that could not be taken"),
+        mark("7 days"),
+        mark("To check the list and to correct what is wrong in it."),
+        customer_imports.FORGOTTEN_AFTER,
+        end=End(customer_import.c.id, _is_old_import, _forget_imports, customer_import.c.created_at),
+    ),
+    Rule(
+        "customer_import_batch",
+        mark("That you came into our customer register with a list, without what stood in the list"),
+        mark("30 days"),
+        mark("So that a list taken in by mistake can be taken out again."),
+        customer_imports.UNDOABLE_FOR,
+        end=_gone_by(customer_import.c.id, customer_import.c.created_at),
     ),
     Rule(
         "tech",

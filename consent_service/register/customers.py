@@ -78,7 +78,7 @@ class Search:
 def add(connection: Connection, occasion: Occasion, details: Details, staff_name: str) -> str:
     """Take a customer into the register under the next number, and return the id."""
     customer_id, number = str(uuid.uuid4()), next_number(connection)
-    values = _values(details, number) | {
+    values = values_of(details, number) | {
         "id": customer_id,
         "number": number,
         "status": "active",
@@ -102,7 +102,7 @@ def change(connection: Connection, occasion: Occasion, customer_id: str, details
     """Write anew what is known of a customer who is not erased."""
     number = select(customer.c.number).where(_is(customer_id)).scalar_subquery()
     known = connection.execute(select(number)).scalar_one()
-    values = _values(details, known) | {"changed_at": occasion.now}
+    values = values_of(details, known) | {"changed_at": occasion.now}
     connection.execute(update(customer).where(_is(customer_id)).values(values))
 
 
@@ -173,7 +173,8 @@ def _is(customer_id: str) -> Any:
     return (customer.c.id == customer_id) & customer.c.erased_at.is_(None)
 
 
-def _values(details: Details, number: int) -> dict[str, Any]:
+def values_of(details: Details, number: int) -> dict[str, Any]:
+    """Return the columns of a customer that hold what is known of them."""
     values = asdict(details)
     address = values.pop("address")
     values |= {"email": address["email"] if address else None, "email_key": address["key"] if address else None}

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 from consent_service.database import insert_or_replace
 from consent_service.models import erasure
 from consent_service.models_customers import customer, customer_document, publication_permission
+from consent_service.register import customer_imports
 
 RULE = "customer"
 KEPT = ("id", "number", "kind", "source", "language", "status", "passive_since", "created_at", "created_by")
@@ -22,6 +23,7 @@ def erase(connection: Connection, now: datetime, customer_id: str, today: date) 
     """Erase a customer and return the documents that have to stay, each with `keep_until`; again does no harm."""
     if connection.execute(select(customer.c.id).where(customer.c.id == customer_id).with_for_update()).first() is None:
         return []
+    customer_imports.forget_customer(connection, customer_id)
     connection.execute(delete(publication_permission).where(publication_permission.c.customer_id == customer_id))
     mine = customer_document.c.customer_id == customer_id
     kept = mine & (customer_document.c.keep_until >= today.isoformat())

@@ -104,6 +104,8 @@ def _start() -> None:
     g.started_at = time.monotonic()
     g.request_id = secrets.token_hex(6)
     g.language = languages.choose(request.args.get("lang"), _accepted(request.headers.get("Accept-Language", "")))
+    if request.endpoint in pages.LARGEST_FILES and accounts.has_session():
+        request.max_content_length = pages.LARGEST_FILES[request.endpoint]
 
 
 @lru_cache(256)

@@ -171,6 +171,11 @@ def require_login() -> ResponseReturnValue | None:
     return redirect("/staff/login")
 
 
+def has_session() -> bool:
+    """Whether the request comes with a session that a login began; whether it is still good is `require_login`'s."""
+    return "_user_id" in session
+
+
 def add(connection: Connection, address: Address, name: str, password_hash: str, now: datetime) -> bool:
     """Add a staff account and return True; give one that was there this name and password and return False.
 

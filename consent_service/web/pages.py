@@ -15,12 +15,16 @@ from consent_service import service as services
 from consent_service.controller import ACCENT
 from consent_service.language import Language, mark
 from consent_service.privacy import OMBUDSMAN_PAGE
+from consent_service.register import customer_file
 from consent_service.web import messages, problems
 from consent_service.web.visitor import service
 
 ICON = design.SHEETS / "icon.svg"
 PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
 LARGEST_ID = 2**63 - 1  # of a row; a larger number in an address is no page
+
+# How much may be sent to the few doors of staff that take a file; a little goes on what is around it.
+LARGEST_FILES = {"console.customer_imports.add": customer_file.LARGEST_FILE + 64 * 1024}
 
 assets = Blueprint("pages", __name__)
 
@@ -108,6 +112,8 @@ def error(status: int) -> tuple[str | Response, int]:
     if problems.is_told_to_a_program():
         return problems.problem(status), status
     title, advice = ERRORS.get(status, ERRORS[400 if status < 500 else 500])
+    if status == 413 and request.endpoint in LARGEST_FILES:
+        advice = customer_file.TOO_LARGE
     return render_template("public/error.html", title=title, advice=advice, reference=g.get("request_id")), status
 
 
