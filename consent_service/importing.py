@@ -7,16 +7,17 @@ meanwhile waits for more than one of them; only what has to be seen at once is o
 import secrets
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
 import structlog
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from consent_service import service as services
 from consent_service.register import customer_file, import_batches, import_steps
 from consent_service.register.customer_file import FileRefused, Line
-from consent_service.register.customer_imports import APPLYING, CHECKING, READING, UNDOING
+from consent_service.register.customer_imports import ADD, APPLIED, APPLYING, CHECKING, READING, UNDOING
 from consent_service.register.customer_matching import Known
 from consent_service.register.import_steps import ClaimLost, Tally
 from consent_service.service import Service
@@ -37,6 +38,7 @@ class Importing:
             READING: self._read,
             CHECKING: self._check,
             APPLYING: self._apply,
+            APPLIED: self._settle,
             UNDOING: self._undo,
         }
 
@@ -107,12 +109,41 @@ class Importing:
             return import_steps.unchecked(connection, found, after, SLICE)
 
     def _apply(self, found: Row[Any]) -> None:
+        """Written down in pieces, then taken over at once: the longest others wait is for the last step."""
+        with self._service.transaction() as connection:
+            numbers = import_batches.prepare(connection, found, self._relay, services.now())
+        after = -1
+        while rows := self._chosen(found, after):
+            with self._service.transaction() as connection:
+                import_batches.arrive(connection, services.now(), self._relay, rows, numbers)
+            after = rows[-1].position
         with self._service.transaction() as connection:
             import_batches.apply(connection, services.now(), found, self._relay)
 
-    def _undo(self, found: Row[Any]) -> None:
+    def _chosen(self, found: Row[Any], after: int) -> Any:
+        if self._stop.is_set():
+            raise _Stopped
+        with self._service.reading() as connection:
+            return import_batches.chosen(connection, found.id, ADD, after)
+
+    def _settle(self, found: Row[Any]) -> None:
+        self._repeat(found, import_batches.settle)
         with self._service.transaction() as connection:
-            import_batches.undo(connection, services.now(), found, self._relay)
+            import_batches.end_settling(connection, services.now(), found, self._relay)
+
+    def _undo(self, found: Row[Any]) -> None:
+        self._repeat(found, import_batches.undo)
+        with self._service.transaction() as connection:
+            import_batches.end_undoing(connection, services.now(), found, self._relay)
+
+    def _repeat(self, found: Row[Any], act: Callable[[Connection, datetime, Row[Any], str], int]) -> None:
+        """Do something for one piece after another, each a transaction of its own, until nothing is left."""
+        rows = 1
+        while rows:
+            if self._stop.is_set():
+                raise _Stopped
+            with self._service.transaction() as connection:
+                rows = act(connection, services.now(), found, self._relay)
 
     def _pieces(self, lines: Iterator[Line]) -> Iterator[list[Line]]:
         while piece := list(islice(lines, SLICE)):

@@ -7,6 +7,14 @@ of a row stands as JSON text, since nothing is looked for in it.
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
 from consent_service.models import UtcDateTime, metadata
+from consent_service.models_customers import customer
+
+# What of a customer comes out of a row.
+ARRIVING = (
+    "number", "kind", "company_name", "business_id", "first_name", "last_name", "phone", "email", "email_key", "street",
+    "postal_code", "city", "country", "billing_email", "billing_address", "billing_reference", "einvoice_address",
+    "einvoice_operator", "source", "source_note", "notes", "language", "search_text",
+)  # fmt: skip
 
 customer_import = Table(
     "customer_import",
@@ -27,6 +35,7 @@ customer_import = Table(
     Column("reason", String(200)),  # why the file cannot be used
     Column("checked_at", UtcDateTime),
     Column("applied_at", UtcDateTime),
+    Column("settled_at", UtcDateTime),  # when nothing of whom it added stood in its rows any more
     Column("undone_at", UtcDateTime),
     Column("emptied_at", UtcDateTime),  # when the last of what its rows said was erased
     Column("claimed_by", String(32)),
@@ -69,6 +78,15 @@ customer_import_row = Table(
     CheckConstraint("choice IN ('add', 'complete', 'leave')", name="choice_known"),
     CheckConstraint("outcome IN ('added', 'completed', 'left', 'stayed')", name="outcome_known"),
     Index(None, "import_id", "state", "position"),
+)
+
+# Whoever comes into the register in a moment: written here little by little, taken over at once.
+customer_arrival = Table(
+    "customer_arrival",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("import_id", ForeignKey("customer_import.id", ondelete="CASCADE"), nullable=False, index=True),
+    *(Column(name, customer.c[name].type) for name in ARRIVING),
 )
 
 customer_mapping = Table(

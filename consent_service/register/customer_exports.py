@@ -5,6 +5,7 @@ commit or read a clock.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
@@ -16,16 +17,15 @@ from consent_service.models_customers import customer
 from consent_service.models_imports import customer_import_row
 from consent_service.register import customer_imports
 from consent_service.register.customer_columns import COLUMNS, KIND
-from consent_service.register.customer_file import Book, letter
+from consent_service.register.customer_file import letter
 from consent_service.register.customer_imports import KNOWN, PARTLY, UNUSABLE
 from consent_service.register.customer_matching import ALIKE
 from consent_service.register.customers import KINDS, SOURCES, STATUSES, Search, comparable
-from consent_service.register.entries import shown_phone
+from consent_service.register.sheet_writer import Book, writing
 
 AT_ONCE = 1000
 KEPT_IN_MEMORY = 1024 * 1024
 LANGUAGES = {"fi": mark("Finnish"), "sv": mark("Swedish"), "en": mark("English")}
-LONGEST_SHEET_NAME = 31
 
 
 def counted(connection: Connection, asked: Search) -> tuple[int, int]:
@@ -38,29 +38,33 @@ def counted(connection: Connection, asked: Search) -> tuple[int, int]:
 def write(connection: Connection, asked: Search, language: Language, made: str) -> IO[bytes]:
     """Return a spreadsheet of a search, open at its beginning; `made` says when, for the sheet about the file."""
     taken, left_out = counted(connection, asked)
-    book = Book()
     headers = [*COLUMNS.values(), mark("Status")]
-    rows = (_row(row, language) for row in _customers(connection, asked))
-    book.add_sheet(language.say("Customers")[:LONGEST_SHEET_NAME], [language.say(one) for one in headers], rows)
     about: list[tuple[str, str | int]] = [
         (language.say("Made"), made),
         (language.say("Searched for"), asked.words or language.say("All customers")),
         (language.say("Customers in this file"), taken),
         (language.say("Left out, because their data may not be used now"), left_out),
     ]
-    book.add_sheet(language.say("About this file"), [language.say("About this file"), ""], about)
-    return _open(book)
+
+    def fill(book: Book) -> None:
+        rows = (_row(row, language) for row in _customers(connection, asked))
+        book.add_sheet(language.say("Customers"), [language.say(one) for one in headers], rows)
+        book.add_sheet(language.say("About this file"), [language.say("About this file")], about)
+
+    return _written(fill)
 
 
 def write_problems(connection: Connection, found: Row[Any], language: Language) -> IO[bytes]:
     """Return a spreadsheet of the rows of an import that have a problem or look like somebody, at its beginning."""
     names = [sheet.name for sheet in customer_imports.sheets(found)]
     meanings = customer_imports.meanings(found)
-    book = Book()
     headers = [mark("Sheet"), mark("Row"), mark("Column"), mark("Reason"), mark("What stands there")]
-    rows = (told for row in _with_problems(connection, found.id) for told in _told(row, names, meanings, language))
-    book.add_sheet(language.say("Rows to look at"), [language.say(one) for one in headers], rows)
-    return _open(book)
+
+    def fill(book: Book) -> None:
+        rows = (told for row in _with_problems(connection, found.id) for told in _told(row, names, meanings, language))
+        book.add_sheet(language.say("Rows to look at"), [language.say(one) for one in headers], rows)
+
+    return _written(fill)
 
 
 def reasons(row: Row[Any], meanings: Mapping[int, str], language: Language) -> list[tuple[str, str, str]]:
@@ -116,17 +120,17 @@ def _row(row: Row[Any], language: Language) -> list[str | int | None]:
 
 def _phone(phone: str | None, _: Language) -> str | None:
     """As it is dialled here, without a plus: a spreadsheet would take that for a sum."""
-    shown = shown_phone(phone) if phone else None
-    return "00" + shown.removeprefix("+") if shown and shown.startswith("+") else shown
+    return re.sub(r"^\+", "00", re.sub(r"^\+358", "0", phone)) if phone else None
 
 
 def _said(labels: dict[str, str]) -> Callable[[str | None, Language], str | None]:
     return lambda key, language: language.say(labels[key]) if key in labels else key
 
 
-def _open(book: Book) -> IO[bytes]:
+def _written(fill: Callable[[Book], None]) -> IO[bytes]:
     target = SpooledTemporaryFile(KEPT_IN_MEMORY)  # noqa: SIM115 it is closed by whoever sends it
-    book.save(target)
+    with writing(target) as book:
+        fill(book)
     target.seek(0)
     return target
 

@@ -1,7 +1,7 @@
-"""Spreadsheets as files: the rows of an .xlsx or a CSV that somebody sent, and an .xlsx to send.
+"""Spreadsheets that somebody sends: the rows of an .xlsx or a CSV, and what of a cell could harm whoever opens it.
 
 What comes in is held small before it is opened: so many bytes inside, rows and columns, no links to other files.
-Formulas are read as the value they had when the file was saved; no cell that goes out is ever one. Asks no database.
+Formulas are read as the value they had when the file was saved. Asks no database.
 """
 
 import csv
@@ -9,15 +9,14 @@ import io
 import re
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import IO, Any
+from functools import cache
+from typing import Any
 from xml.etree.ElementTree import ParseError
 
 import openpyxl
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
 
@@ -95,6 +94,7 @@ def lines(content: bytes) -> Iterator[Line]:
         raise FileRefused(EMPTY)
 
 
+@cache
 def letter(column: int) -> str:
     """Return what a spreadsheet calls a column, counted from 0."""
     name: str = get_column_letter(column + 1)
@@ -109,32 +109,6 @@ def harmless(text: str) -> str:
 def as_it_was(text: str) -> str:
     """Return the text that `harmless` was given."""
     return text[1:] if text.startswith("'") and _RISKY.match(text) else text
-
-
-class Book:
-    """An .xlsx that is written row by row, and kept in a file meanwhile."""
-
-    def __init__(self) -> None:
-        self._book = openpyxl.Workbook(write_only=True)
-
-    def add_sheet(self, name: str, headers: Sequence[str], rows: Iterable[Sequence[str | int | None]]) -> None:
-        """Add a sheet; text is made harmless, numbers stay numbers."""
-        sheet = self._book.create_sheet(name)
-        sheet.freeze_panes = "A2"
-        for column in range(len(headers)):
-            sheet.column_dimensions[letter(column)].width = 22
-        sheet.append([self._heading(sheet, header) for header in headers])
-        for row in rows:
-            sheet.append([harmless(cell) if isinstance(cell, str) else cell for cell in row])
-
-    def save(self, target: IO[bytes]) -> None:
-        """Write the whole into an open file."""
-        self._book.save(target)
-
-    def _heading(self, sheet: Any, header: str) -> Any:
-        cell = WriteOnlyCell(sheet, harmless(header))
-        cell.font = Font(bold=True)
-        return cell
 
 
 def _check_inside(content: bytes) -> None:

@@ -18,6 +18,7 @@ from consent_service.database import insert_or_replace
 from consent_service.language import mark
 from consent_service.models_customers import customer
 from consent_service.models_imports import (
+    customer_arrival,
     customer_import,
     customer_import_file,
     customer_import_row,
@@ -251,6 +252,7 @@ def forget_overdue(connection: Connection, now: datetime, import_ids: Sequence[s
     connection.execute(delete(customer_import).where(mine, customer_import.c.state.in_(UNFINISHED)))
     empty = {"cells": None, "details": None, "problems": None}
     connection.execute(update(customer_import_row).where(customer_import_row.c.import_id.in_(import_ids)).values(empty))
+    connection.execute(delete(customer_arrival).where(customer_arrival.c.import_id.in_(import_ids)))
     connection.execute(update(customer_import).where(mine).values(emptied_at=now))
 
 
@@ -258,6 +260,7 @@ def forget_customer(connection: Connection, customer_id: str) -> None:
     """Erase the rows a customer came out of, and those that look like them."""
     mine = (customer_import_row.c.customer_id == customer_id, customer_import_row.c.match_id == customer_id)
     connection.execute(delete(customer_import_row).where(or_(*mine)))
+    connection.execute(delete(customer_arrival).where(customer_arrival.c.id == customer_id))
 
 
 def _columns(connection: Connection, found: Row[Any], chosen: tuple[int, int], headers: Sequence[str]) -> list[str]:

@@ -1,21 +1,21 @@
-"""An import taken into the register all at once, and taken out of it again: whoever looks sees all of it or nothing.
+"""An import taken into the register, all of it at once, and taken out of it again, little by little.
 
 What it adds and completes bears the same moment as `changed_at`; a customer who bears another one by the time it is
 undone has been changed since, and stays. Must not commit or read a clock.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, case, delete, func, insert, literal, select, update
 
 from consent_service.database import insert_if_absent
 from consent_service.models import metadata
 from consent_service.models_customers import customer, customer_number
-from consent_service.models_imports import customer_import_row
+from consent_service.models_imports import ARRIVING, customer_arrival, customer_import_row
 from consent_service.register.customer_imports import (
     ADD,
     ADDED,
@@ -23,13 +23,12 @@ from consent_service.register.customer_imports import (
     CHECKING,
     COMPLETE,
     COMPLETED,
-    LEAVE,
     LEFT,
     STAYED,
     UNDONE,
 )
 from consent_service.register.customers import FIRST_NUMBER, search_text
-from consent_service.register.import_steps import end
+from consent_service.register.import_steps import end, renew
 
 AT_ONCE = 500
 EMPTY = {"cells": None, "details": None, "problems": None}
@@ -44,18 +43,44 @@ OF_ITS_OWN = ("customer_key",)  # what may go with a customer whom nobody has to
 
 @dataclass
 class Numbers:
-    """Which customer number each new one gets: the one its row gives, if nobody has had it, or else the next."""
+    """The customer numbers of whoever is added without one of their own."""
 
-    taken: set[int]
     following: int
 
-    def of(self, wanted: int | None) -> int:
-        """Return the number of the next new customer."""
-        if wanted is not None and wanted not in self.taken:
-            self.taken.add(wanted)
-            return wanted
-        self.following += 1
-        return self.following - 1
+    def of(self, given: int | None) -> int:
+        """Return the number of the next new customer: the one that is given, or else the next."""
+        self.following += given is None
+        return self.following - 1 if given is None else given
+
+
+def prepare(connection: Connection, found: Row[Any], relay: str, now: datetime) -> Numbers:
+    """Reserve numbers for all that will be added, behind every number that is given; raises ClaimLost."""
+    renew(connection, now, found.id, relay, 0)
+    connection.execute(delete(customer_arrival).where(customer_arrival.c.import_id == found.id))
+    adding = (customer_import_row.c.import_id == found.id, customer_import_row.c.choice == ADD)
+    given = customer_import_row.c.given_number
+    rows, numbered, largest = connection.execute(
+        select(func.count(), func.count(given), func.max(given)).where(*adding)
+    ).one()
+    insert_if_absent(connection, customer_number, {"id": 1, "next": FIRST_NUMBER})
+    following = connection.execute(select(customer_number.c.next).with_for_update()).scalar_one()
+    following = max(following, (largest or 0) + 1)
+    connection.execute(update(customer_number).values(next=following + rows - numbered))
+    return Numbers(following)
+
+
+def chosen(connection: Connection, import_id: str, choice: str, after: int) -> Sequence[Row[Any]]:
+    """Return the next rows for which staff chose this."""
+    mine = (customer_import_row.c.import_id == import_id, customer_import_row.c.choice == choice)
+    usable = (customer_import_row.c.details.is_not(None), customer_import_row.c.position > after)
+    listed = select(customer_import_row).where(*mine, *usable).order_by(customer_import_row.c.position)
+    return connection.execute(listed.limit(AT_ONCE)).all()
+
+
+def arrive(connection: Connection, now: datetime, relay: str, rows: Sequence[Row[Any]], numbers: Numbers) -> None:
+    """Write down whom rows become, where nobody looks yet; raises ClaimLost."""
+    renew(connection, now, rows[0].import_id, relay, rows[-1].position)
+    connection.execute(insert(customer_arrival), [_arrival(row, numbers) for row in rows])
 
 
 def apply(connection: Connection, now: datetime, found: Row[Any], relay: str) -> bool:
@@ -67,34 +92,76 @@ def apply(connection: Connection, now: datetime, found: Row[Any], relay: str) ->
         end(connection, found.id, relay, CHECKING, done=0)
         return False
     end(connection, found.id, relay, APPLIED, applied_at=now)
-    numbers = _numbers(connection, found.id)
-    added = {"status": "active", "created_at": now, "created_by": found.created_by, "changed_at": now}
-    for rows in _chosen(connection, found.id, ADD):
-        connection.execute(insert(customer), [_customer(row, numbers) | added for row in rows])
-    for rows in _chosen(connection, found.id, COMPLETE):
+    mine = customer_arrival.c.import_id == found.id
+    whole = {"status": "active", "created_at": now, "created_by": found.created_by, "changed_at": now}
+    said = [literal(value, customer.c[name].type).label(name) for name, value in whole.items()]
+    arrived = select(customer_arrival.c.id, *(customer_arrival.c[name] for name in ARRIVING), *said).where(mine)
+    connection.execute(insert(customer).from_select(["id", *ARRIVING, *whole], arrived))
+    after = -1
+    while rows := chosen(connection, found.id, COMPLETE, after):
         _complete(connection, now, rows)
-    connection.execute(update(customer_number).values(next=numbers.following))
+        after = rows[-1].position
     _note_outcomes(connection, found.id)
     return True
 
 
-def undo(connection: Connection, now: datetime, found: Row[Any], relay: str) -> None:
-    """Take out what an import added and empty what it filled in, but for customers changed since; raises ClaimLost."""
+def settle(connection: Connection, now: datetime, found: Row[Any], relay: str) -> int:
+    """Erase what the rows of some customers say who are in the register now; returns how many; raises ClaimLost."""
+    renew(connection, now, found.id, relay, 0)
+    there = (customer_import_row.c.outcome.in_([ADDED, COMPLETED]), customer_import_row.c.details.is_not(None))
+    mine = select(customer_import_row.c.position).where(customer_import_row.c.import_id == found.id, *there)
+    positions = connection.execute(mine.limit(AT_ONCE)).scalars().all()
+    these = (customer_import_row.c.import_id == found.id, customer_import_row.c.position.in_(positions))
+    connection.execute(update(customer_import_row).where(*these).values(**EMPTY))
+    arrived = select(customer_arrival.c.id).where(customer_arrival.c.import_id == found.id).limit(AT_ONCE)
+    ids = connection.execute(arrived).scalars().all()
+    connection.execute(delete(customer_arrival).where(customer_arrival.c.id.in_(ids)))
+    return max(len(positions), len(ids))
+
+
+def end_settling(connection: Connection, now: datetime, found: Row[Any], relay: str) -> None:
+    """Note that nothing is left to be erased; raises ClaimLost."""
+    unused = (customer_import_row.c.import_id == found.id, customer_import_row.c.state.is_(None))
+    connection.execute(delete(customer_import_row).where(*unused))
+    end(connection, found.id, relay, APPLIED, settled_at=now)
+
+
+def undo(connection: Connection, now: datetime, found: Row[Any], relay: str) -> int:
+    """Take out some of what an import added, then empty some of what it filled in, and return how many rows it was.
+
+    Customers changed since stay as they are. Raises ClaimLost.
+    """
+    renew(connection, now, found.id, relay, 0)
+    mine = customer_import_row.c.import_id == found.id
+    added = select(customer_import_row.c.position, customer_import_row.c.customer_id).where(mine, _has_become(ADDED))
+    if rows := connection.execute(added.limit(AT_ONCE)).all():
+        ids = [row.customer_id for row in rows]
+        connection.execute(delete(customer).where(customer.c.id.in_(ids), *_is_as_left(found.applied_at)))
+        these = mine & customer_import_row.c.position.in_([row.position for row in rows])
+        _note_stayed(connection, these, customer_import_row.c.customer_id)
+    else:
+        completed = select(customer_import_row.c.match_id).where(mine, _has_become(COMPLETED)).distinct().limit(AT_ONCE)
+        theirs = connection.execute(completed).scalars().all()
+        these = mine & customer_import_row.c.match_id.in_(theirs) & _has_become(COMPLETED)
+        rows = connection.execute(select(customer_import_row).where(these)).all()
+        _empty_again(connection, now, found.applied_at, rows)
+    connection.execute(delete(customer_import_row).where(these, _has_become(ADDED, COMPLETED)))
+    return len(rows)
+
+
+def end_undoing(connection: Connection, now: datetime, found: Row[Any], relay: str) -> None:
+    """Note that all is taken out that is to be, and keep only whose data stays; raises ClaimLost."""
     end(connection, found.id, relay, UNDONE, undone_at=now)
-    mine = select(customer_import_row.c.customer_id).where(_is(found.id, ADDED))
-    connection.execute(delete(customer).where(customer.c.id.in_(mine), *_is_as_left(found.applied_at)))
-    _note_stayed(connection, _is(found.id, ADDED), customer_import_row.c.customer_id)
-    for rows in _slices(connection, _is(found.id, COMPLETED)):
-        _empty_again(connection, now, found, rows)
     gone = (customer_import_row.c.import_id == found.id, customer_import_row.c.outcome.is_distinct_from(STAYED))
     connection.execute(delete(customer_import_row).where(*gone))
+    connection.execute(delete(customer_arrival).where(customer_arrival.c.import_id == found.id))
 
 
 def stayed(connection: Connection, import_id: str, limit: int) -> Sequence[Row[Any]]:
     """Return customers whom undoing an import left as they were, because they had been changed since."""
     became = customer_import_row.c.filled.is_(None)  # else it completed somebody
     theirs = case((became, customer_import_row.c.customer_id), else_=customer_import_row.c.match_id)
-    mine = select(theirs).where(_is(import_id, STAYED))
+    mine = select(theirs).where(customer_import_row.c.import_id == import_id, _has_become(STAYED))
     return connection.execute(select(customer).where(customer.c.id.in_(mine)).order_by("number").limit(limit)).all()
 
 
@@ -103,33 +170,11 @@ def _has_grown(connection: Connection, since: datetime) -> bool:
     return connection.execute(newer).first() is not None
 
 
-def _numbers(connection: Connection, import_id: str) -> Numbers:
-    """The counter is locked first, so that nobody gets a number meanwhile; it goes on behind every number given."""
-    insert_if_absent(connection, customer_number, {"id": 1, "next": FIRST_NUMBER})
-    following = connection.execute(select(customer_number.c.next).with_for_update()).scalar_one()
-    adding = (customer_import_row.c.import_id == import_id, customer_import_row.c.choice == ADD)
-    given = connection.execute(select(func.max(customer_import_row.c.given_number)).where(*adding)).scalar_one()
-    taken = set(connection.execute(select(customer.c.number)).scalars())
-    return Numbers(taken, max(following, (given or 0) + 1))
-
-
-def _chosen(connection: Connection, import_id: str, choice: str) -> Iterator[Sequence[Row[Any]]]:
-    mine = (customer_import_row.c.import_id == import_id, customer_import_row.c.choice == choice)
-    yield from _slices(connection, and_(*mine, customer_import_row.c.details.is_not(None)))
-
-
-def _slices(connection: Connection, which: Any) -> Iterator[Sequence[Row[Any]]]:
-    after = -1
-    listed = select(customer_import_row).where(which).order_by(customer_import_row.c.position).limit(AT_ONCE)
-    while rows := connection.execute(listed.where(customer_import_row.c.position > after)).all():
-        yield rows
-        after = rows[-1].position
-
-
-def _customer(row: Row[Any], numbers: Numbers) -> dict[str, Any]:
+def _arrival(row: Row[Any], numbers: Numbers) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(row.details)
     number = numbers.of(row.given_number)
-    return values | {"id": row.customer_id, "number": number, "search_text": search_text(values, number)}
+    told = values | {"number": number, "search_text": search_text(values, number)}
+    return {name: told[name] for name in ARRIVING} | {"id": row.customer_id, "import_id": row.import_id}
 
 
 def _complete(connection: Connection, now: datetime, rows: Sequence[Row[Any]]) -> None:
@@ -147,15 +192,16 @@ def _complete(connection: Connection, now: datetime, rows: Sequence[Row[Any]]) -
     _note_filled(connection, rows[0].import_id, filled)
 
 
-def _empty_again(connection: Connection, now: datetime, found: Row[Any], rows: Sequence[Row[Any]]) -> None:
-    known = _usable(connection, [row.match_id for row in rows], found.applied_at)
+def _empty_again(connection: Connection, now: datetime, as_left: datetime, rows: Sequence[Row[Any]]) -> None:
+    known = _usable(connection, [row.match_id for row in rows], as_left)
     for row in rows:
         if row.match_id in known:
             known[row.match_id].update(dict.fromkeys(json.loads(row.filled)))
-    _write(connection, now, [known[customer_id] for customer_id in sorted(known)])
-    others = [row.position for row in rows if row.match_id not in known and json.loads(row.filled)]
-    mine = _is(found.id, COMPLETED) & customer_import_row.c.position.in_(others)
-    _note_stayed(connection, mine, customer_import_row.c.match_id)
+    filled = {row.match_id for row in rows if json.loads(row.filled)}
+    _write(connection, now, [known[customer_id] for customer_id in sorted(filled & known.keys())])
+    if others := [row.position for row in rows if row.match_id in filled - known.keys()]:
+        mine = customer_import_row.c.import_id == rows[0].import_id
+        _note_stayed(connection, mine & customer_import_row.c.position.in_(others), customer_import_row.c.match_id)
 
 
 def _usable(connection: Connection, ids: Sequence[str], as_left: datetime | None = None) -> dict[str, dict[str, Any]]:
@@ -180,30 +226,29 @@ def _write(connection: Connection, now: datetime, customers: Sequence[Mapping[st
 
 def _note_filled(connection: Connection, import_id: str, filled: Mapping[int, Sequence[str]]) -> None:
     mine = (customer_import_row.c.import_id == import_id, customer_import_row.c.position == bindparam("its_position"))
-    noted = update(customer_import_row).where(*mine).values(outcome=COMPLETED, filled=bindparam("filled"), **EMPTY)
+    noted = update(customer_import_row).where(*mine).values(outcome=COMPLETED, filled=bindparam("filled"))
     rows = [{"its_position": position, "filled": json.dumps(names)} for position, names in filled.items()]
     if rows:
         connection.execute(noted, rows)
 
 
 def _note_outcomes(connection: Connection, import_id: str) -> None:
-    """What became of each row; of those in the register nothing is kept here but whom they became."""
+    """What became of each row of which nothing has been noted."""
     mine = (customer_import_row.c.import_id == import_id, customer_import_row.c.outcome.is_(None))
     became = (customer_import_row.c.choice == ADD, customer_import_row.c.details.is_not(None))
-    connection.execute(update(customer_import_row).where(*mine, *became).values(outcome=ADDED, **EMPTY))
-    left = (customer_import_row.c.state.is_not(None), customer_import_row.c.outcome.is_(None))
-    connection.execute(update(customer_import_row).where(mine[0], *left).values(outcome=LEFT, choice=LEAVE))
-    connection.execute(delete(customer_import_row).where(mine[0], customer_import_row.c.state.is_(None)))
+    connection.execute(update(customer_import_row).where(*mine, *became).values(outcome=ADDED))
+    others = (*mine, customer_import_row.c.state.is_not(None))
+    connection.execute(update(customer_import_row).where(*others).values(outcome=LEFT))
 
 
 def _note_stayed(connection: Connection, which: Any, theirs: Any) -> None:
     """Note rows whose customer is still there; nobody need be told of one who is erased meanwhile."""
     here = theirs.in_(select(customer.c.id).where(customer.c.erased_at.is_(None)))
-    connection.execute(update(customer_import_row).where(which, here).values(outcome=STAYED))
+    connection.execute(update(customer_import_row).where(which, here).values(outcome=STAYED, **EMPTY))
 
 
-def _is(import_id: str, outcome: str) -> Any:
-    return (customer_import_row.c.import_id == import_id) & (customer_import_row.c.outcome == outcome)
+def _has_become(*outcomes: str) -> Any:
+    return customer_import_row.c.outcome.in_(outcomes)
 
 
 def _is_as_left(at: datetime) -> list[Any]:

@@ -38,9 +38,11 @@ from consent_service.register.customer_matching import NUMBER, Known
 from consent_service.register.customer_rows import Meaning, Problem, read
 from consent_service.register.customers import values_of
 
+_FREE = {"claimed_by": None, "claimed_until": None}
 LEASE = timedelta(minutes=1)
 TRIES = 3
-_BEFORE = {APPLYING: CHECKED, UNDOING: APPLIED}
+# What an import is given up as, when it is not the file that is of no use; what is not erased now goes with its time.
+_BEFORE = {APPLYING: CHECKED, UNDOING: APPLIED, APPLIED: APPLIED}
 STUMBLED = mark("Something went wrong while the file was read. Save it in Excel once more, or as CSV, and try again.")
 TAKEN_NUMBER = mark("This number is another customer's already; a new one is given.")
 _CHECKED_ROW = (
@@ -105,8 +107,9 @@ def claim(connection: Connection, now: datetime, relay: str) -> Row[Any] | None:
         return None
     mine = update(customer_import).where(customer_import.c.id == found.id)
     if found.tries >= TRIES:
-        given_up = {"state": _BEFORE.get(found.state, REFUSED), "claimed_by": None, "claimed_until": None}
-        given_up |= {} if found.state in _BEFORE else {"reason": STUMBLED}
+        given_up: dict[str, Any] = {"state": _BEFORE.get(found.state, REFUSED)} | _FREE
+        given_up |= {"reason": STUMBLED} if found.state not in _BEFORE else {}
+        given_up |= {"settled_at": now} if found.state == APPLIED else {}
         connection.execute(mine.values(given_up))
         return None
     connection.execute(mine.values(claimed_by=relay, claimed_until=now + LEASE, tries=found.tries + 1))
@@ -120,8 +123,7 @@ def renew(connection: Connection, now: datetime, import_id: str, relay: str, don
 
 def end(connection: Connection, import_id: str, relay: str, state: str, **values: Any) -> None:
     """Note that an import has come a stage farther, and hold it no longer; raises ClaimLost."""
-    free = {"claimed_by": None, "claimed_until": None, "tries": 0}
-    _note(connection, import_id, relay, {"state": state} | free | values)
+    _note(connection, import_id, relay, {"state": state, "tries": 0} | _FREE | values)
 
 
 def content(connection: Connection, import_id: str) -> bytes:
@@ -240,7 +242,8 @@ def _told(problems: Sequence[Problem]) -> str | None:
 
 def _is_free(now: datetime) -> Any:
     is_unclaimed = or_(customer_import.c.claimed_until.is_(None), customer_import.c.claimed_until <= now)
-    return customer_import.c.state.in_(WORKING) & is_unclaimed
+    is_unsettled = (customer_import.c.state == APPLIED) & customer_import.c.settled_at.is_(None)
+    return or_(customer_import.c.state.in_(WORKING), is_unsettled) & is_unclaimed
 
 
 def _forget_rows(connection: Connection, import_id: str) -> None:

@@ -40,6 +40,7 @@ from consent_service.web.statement import statement
 from consent_service.web.webhooks import webhooks
 
 LARGEST_BODY = 64 * 1024
+LARGEST_PIECE = 512 * 1024  # of a file that is read in pieces
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 PROGRAM_TYPES = ("application/json",)
 MAY_BE_KEPT = ("static", "pages.brand", "pages.icon", "pages.logo", "cookies.show_banner", "embed.script")
@@ -106,6 +107,7 @@ def _start() -> None:
     g.language = languages.choose(request.args.get("lang"), _accepted(request.headers.get("Accept-Language", "")))
     if request.endpoint in pages.LARGEST_FILES and accounts.has_session():
         request.max_content_length = pages.LARGEST_FILES[request.endpoint]
+        request.max_form_memory_size = LARGEST_PIECE
 
 
 @lru_cache(256)

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=200)),
         sa.Column("checked_at", MOMENT),
         sa.Column("applied_at", MOMENT),
+        sa.Column("settled_at", MOMENT),
         sa.Column("undone_at", MOMENT),
         sa.Column("emptied_at", MOMENT),
         sa.Column("claimed_by", sa.String(length=32)),
@@ -102,3 +103,36 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index(op.f("ix_customer_import_row_match_id"), "customer_import_row", ["match_id"], unique=False)
+    op.create_table(
+        "customer_arrival",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("import_id", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.Integer()),
+        sa.Column("kind", sa.String(length=8)),
+        sa.Column("company_name", sa.String(length=200)),
+        sa.Column("business_id", sa.String(length=9)),
+        sa.Column("first_name", sa.String(length=100)),
+        sa.Column("last_name", sa.String(length=100)),
+        sa.Column("phone", sa.String(length=20)),
+        sa.Column("email", sa.String(length=320)),
+        sa.Column("email_key", sa.String(length=320)),
+        sa.Column("street", sa.String(length=200)),
+        sa.Column("postal_code", sa.String(length=20)),
+        sa.Column("city", sa.String(length=100)),
+        sa.Column("country", sa.String(length=2)),
+        sa.Column("billing_email", sa.String(length=320)),
+        sa.Column("billing_address", sa.String(length=300)),
+        sa.Column("billing_reference", sa.String(length=100)),
+        sa.Column("einvoice_address", sa.String(length=35)),
+        sa.Column("einvoice_operator", sa.String(length=35)),
+        sa.Column("source", sa.String(length=20)),
+        sa.Column("source_note", sa.String(length=200)),
+        sa.Column("notes", sa.String(length=4000)),
+        sa.Column("language", sa.String(length=2)),
+        sa.Column("search_text", sa.String(length=2000)),
+        sa.ForeignKeyConstraint(
+            ["import_id"], ["customer_import.id"], name=op.f("fk_customer_arrival_import_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_customer_arrival")),
+    )
+    op.create_index(op.f("ix_customer_arrival_import_id"), "customer_arrival", ["import_id"], unique=False)
