@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from bench import dopt, latency, ledger, relays, report
+from bench import dopt, excel, latency, ledger, relays, report
 from bench.ground import KINDS
 from bench.table import table
 from tests import postgres
@@ -46,6 +46,7 @@ def _parts(kinds: list[str], rounds: int, number: int) -> Iterator[tuple[str, An
     if "postgresql" in kinds:
         yield "relays", relays.measure(rounds, 4 * number)
     yield "ledger", ledger.measure()
+    yield "excel", {kind: excel.measure(kind) for kind in kinds}
 
 
 def _machine() -> dict[str, Any]:

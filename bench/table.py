@@ -40,6 +40,8 @@ def _rows(results: Figures) -> Iterator[Row]:
         yield from _relays(results["relays"])
     if "ledger" in results:
         yield from _ledger(results["ledger"])
+    if "excel" in results:
+        yield from _excel(results["excel"])
 
 
 def _double_opt_ins(found: Figures) -> Iterator[Row]:
@@ -129,6 +131,17 @@ def _ledger(found: dict[str, float]) -> Iterator[Row]:
         yield what, _hundredths(found[f"{key}_ms"]), "", ""
         yield "times as long as in a log of 1,000", _hundredths(found[f"{key}_growth"]), "", ""
     yield "events audited a second", _whole(found["audited_per_s"]), "", ""
+
+
+def _excel(found: Figures) -> Iterator[Row]:
+    rows = next(iter(found.values()))["rows"]
+    yield f"**{rows:,} customers out of a spreadsheet and into one**", "", "", ""
+    for step in ("reading", "checking", "adding", "export", "undoing"):
+        yield _row(found, f"{step}, CPU s", ("cpu_s", step), _tenths)
+        yield _row(found, "the longest another writer waited meanwhile, ms", ("wait_ms", step), _whole)
+    yield _row(found, "memory before, MB", ("before_mb",), _whole)
+    yield _row(found, "at its peak during the import, MB", ("import_mb",), _whole)
+    yield _row(found, "… and the export, MB", ("export_mb",), _whole)
 
 
 def _row(found: Figures, what: str, path: tuple[str, ...], shape: Callable[[Any], str], wanted: str = "") -> Row:

@@ -11,6 +11,7 @@ from tests.browser.api_key_pages import API_KEYS
 from tests.browser.connection_page import CONNECTION
 from tests.browser.contact_page import CONTACT
 from tests.browser.cookie_pages import COOKIES
+from tests.browser.customer_import_pages import CUSTOMER_IMPORTS
 from tests.browser.demo_page import DEMO
 from tests.browser.guest import NARROW, WIDE, Guest
 from tests.browser.own_page import OWN
@@ -19,7 +20,7 @@ from tests.browser.places import CONSOLE, PUBLIC, Place
 pytestmark = pytest.mark.browser
 
 OPEN = PUBLIC + OWN + CONTACT + COOKIES
-STAFF = CONSOLE + CONNECTION + API_KEYS
+STAFF = CONSOLE + CONNECTION + API_KEYS + CUSTOMER_IMPORTS
 LOOKS = [(NARROW, "light"), (WIDE, "dark"), (NARROW, "dark"), (WIDE, "light")]
 MAIL_WIDTHS = {NARROW: NARROW, WIDE: 600}
 LARGE_TEXT_PX = {True: 320, False: 640}  # public pages bear 200 % text on a phone, the console on half a screen
