@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from bench import dopt, latency, ledger, relays, report, staff_pages
+from bench import dopt, excel, latency, ledger, relays, report, staff_pages
 from bench.ground import KINDS
 from bench.table import table
 from tests import postgres
@@ -47,6 +47,7 @@ def _parts(kinds: list[str], rounds: int, number: int) -> Iterator[tuple[str, An
         yield "relays", relays.measure(rounds, 4 * number)
     yield "ledger", ledger.measure()
     yield "staff_pages", {kind: asyncio.run(staff_pages.look(kind)) for kind in kinds}
+    yield "excel", {kind: excel.measure(kind) for kind in kinds}
 
 
 def _machine() -> dict[str, Any]:

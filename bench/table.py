@@ -44,6 +44,8 @@ def _rows(results: Figures) -> Iterator[Row]:
         yield from _ledger(results["ledger"])
     if "staff_pages" in results:
         yield from _staff_pages(results["staff_pages"])
+    if "excel" in results:
+        yield from _excel(results["excel"])
 
 
 def _double_opt_ins(found: Figures) -> Iterator[Row]:
@@ -158,6 +160,17 @@ def _some(figure: float | None) -> str:
 
 def _plain(rule: str) -> str:
     return re.sub(r"<(?:[^:>]+:)?(\w+)>", r"<\1>", rule)
+
+
+def _excel(found: Figures) -> Iterator[Row]:
+    rows = next(iter(found.values()))["rows"]
+    yield f"**{rows:,} customers out of a spreadsheet and into one**", "", "", ""
+    for step in ("reading", "checking", "adding", "export", "undoing"):
+        yield _row(found, f"{step}, CPU s", ("cpu_s", step), _tenths)
+        yield _row(found, "the longest another writer waited meanwhile, ms", ("wait_ms", step), _whole)
+    yield _row(found, "memory before, MB", ("before_mb",), _whole)
+    yield _row(found, "at its peak during the import, MB", ("import_mb",), _whole)
+    yield _row(found, "… and the export, MB", ("export_mb",), _whole)
 
 
 def _row(found: Figures, what: str, path: tuple[str, ...], shape: Callable[[Any], str], wanted: str = "") -> Row:

@@ -1,4 +1,4 @@
-"""The relay: a thread a lane that empties the outbox, and one each for the leases, the chores and the comparison.
+"""The relay: a thread a lane that empties the outbox, and one each for leases, chores, imports and the comparison.
 
 A lane whose other side is down rests and tries again by itself, longer each time up to a minute; the other lane does
 not notice. Stops after the delivery under way, or in the middle of one that does not end. Must not know what is
@@ -25,6 +25,7 @@ from consent_service.delivery.batches import BatchChannel
 from consent_service.delivery.outbox import Delivered, Outcome, Retry
 from consent_service.delivery.pacing import CallBudget
 from consent_service.delivery.relaying import Channel, Relay
+from consent_service.importing import Importing
 from consent_service.service import Service
 
 LONGEST_REST_S = 60
@@ -47,6 +48,7 @@ def run(service: Service, stop: threading.Event) -> None:
     woken = {name: lane.woken for name, lane in lanes.items()}
     work.append(threading.Thread(target=_listen, args=(service, woken, stop), name="bell", daemon=True))
     work.append(threading.Thread(target=_chores, args=(service, stop), name="chores", daemon=True))
+    work.append(threading.Thread(target=Importing(service, stop).run, name="imports", daemon=True))
     work.append(threading.Thread(target=_move_log, args=(service, stop), name="log", daemon=True))
     if service.forwards:
         carry = partial(reconcile.carry_out, service, budget, stop)

@@ -35,11 +35,13 @@ from consent_service.models import (
 )
 from consent_service.models import suppression as suppressed
 from consent_service.models_api import api_answer
+from consent_service.models_imports import customer_import
 from consent_service.models_inbox import contact_message
 from consent_service.models_requests import data_request
 from consent_service.models_site import cookie_choice, spent_proof
 from consent_service.models_staff import access, staff
 from consent_service.models_there import deleted_contact, held_there, reconcile_run, taken_off
+from consent_service.register import customer_imports
 from consent_service.register import rules as register
 from consent_service.rule import End, Rule
 
@@ -151,6 +153,14 @@ def _close_tech(connection: Connection, occasion: Occasion, rule: str, keys: Seq
     connection.execute(update(consent_event).where(consent_event.c.id.in_(keys)).values(tech_sealed=None))
 
 
+def _is_old_import(now: datetime, after: timedelta) -> Any:
+    return (customer_import.c.created_at <= now - after) & customer_import.c.emptied_at.is_(None)
+
+
+def _forget_imports(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
+    customer_imports.forget_overdue(connection, occasion.now, keys)
+
+
 def _has_expired(now: datetime, after: timedelta) -> Any:
     return cookie_choice.c.expires_at <= now - after
 
@@ -242,6 +252,22 @@ RULES = (
             "What the law makes us keep longer, we keep by itself."
         ),
         timedelta(days=3652),
+    ),
+    Rule(
+        "customer_import",
+        mark("A row of a customer list that we are taking into our register, or that could not be taken"),
+        mark("7 days"),
+        mark("To check the list and to correct what is wrong in it."),
+        customer_imports.FORGOTTEN_AFTER,
+        end=End(customer_import.c.id, _is_old_import, _forget_imports, customer_import.c.created_at),
+    ),
+    Rule(
+        "customer_import_batch",
+        mark("That you came into our customer register with a list, without what stood in the list"),
+        mark("30 days"),
+        mark("So that a list taken in by mistake can be taken out again."),
+        customer_imports.UNDOABLE_FOR,
+        end=_gone_by(customer_import.c.id, customer_import.c.created_at),
     ),
     Rule(
         "tech",

@@ -80,7 +80,7 @@ class Search:
 def add(connection: Connection, occasion: Occasion, details: Details, staff_name: str) -> str:
     """Take a customer into the register under the next number, and return the id."""
     customer_id, number = str(uuid.uuid4()), next_number(connection)
-    values = _values(details, number) | {
+    values = values_of(details, number) | {
         "id": customer_id,
         "number": number,
         "status": "active",
@@ -111,7 +111,7 @@ def change(
     known = connection.execute(number).scalar_one_or_none()
     if known is None:
         return False
-    values = _values(details, known) | {"changed_at": occasion.now}
+    values = values_of(details, known) | {"changed_at": occasion.now}
     wanted = [_is(customer_id), customer.c.restricted_at.is_(None)]
     wanted += [customer.c.changed_at == seen] if seen else []
     return connection.execute(update(customer).where(*wanted).values(values)).rowcount == 1
@@ -224,7 +224,8 @@ def _is(customer_id: str) -> Any:
     return (customer.c.id == customer_id) & customer.c.erased_at.is_(None)
 
 
-def _values(details: Details, number: int) -> dict[str, Any]:
+def values_of(details: Details, number: int) -> dict[str, Any]:
+    """Return the columns of a customer that hold what is known of them."""
     values = asdict(details)
     address = values.pop("address")
     values |= {"email": address["email"] if address else None, "email_key": address["key"] if address else None}

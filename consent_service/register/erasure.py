@@ -15,7 +15,7 @@ from consent_service.database import insert_or_replace
 from consent_service.models import erasure
 from consent_service.models_customers import customer, customer_document, former_number, publication_permission
 from consent_service.models_reviews import kept_customer
-from consent_service.register import keeping, shredding
+from consent_service.register import customer_imports, keeping, shredding
 
 RULE = "customer"
 KEPT = ("id", "number", "kind", "source", "language", "status", "passive_since", "created_at", "created_by")
@@ -25,6 +25,7 @@ def erase(connection: Connection, now: datetime, customer_id: str, today: date) 
     """Erase a customer and return the documents that have to stay, each with `keep_until`; again does no harm."""
     if connection.execute(select(customer.c.id).where(customer.c.id == customer_id).with_for_update()).first() is None:
         return []
+    customer_imports.forget_customer(connection, customer_id)
     connection.execute(delete(publication_permission).where(publication_permission.c.customer_id == customer_id))
     connection.execute(delete(kept_customer).where(kept_customer.c.customer_id == customer_id))
     request_rows.forget_people(connection, now, customer_ids=[customer_id])

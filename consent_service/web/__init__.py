@@ -41,6 +41,7 @@ from consent_service.web.statement import statement
 from consent_service.web.webhooks import webhooks
 
 LARGEST_BODY = 64 * 1024
+LARGEST_PIECE = 512 * 1024  # of a file that is read in pieces
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 PROGRAM_TYPES = ("application/json",)
 MAY_BE_KEPT = ("static", "pages.brand", "pages.icon", "pages.logo", "cookies.show_banner", "embed.script")
@@ -120,7 +121,7 @@ def _check_form() -> ResponseReturnValue | None:
     if (largest := files.LARGEST_BODIES.get(request.endpoint or "")) is not None:
         if (refused := accounts.require_login()) is not None:
             return refused  # before anything of a large request is read
-        request.max_content_length = largest
+        request.max_content_length, request.max_form_memory_size = largest, LARGEST_PIECE
     is_from_elsewhere = request.headers.get("Sec-Fetch-Site") == "cross-site"
     if is_from_elsewhere and not (request.endpoint == "public.unsubscribe" or origins.may_send()):
         return pages.error(400)  # another site made the visitor's browser send it; one-click comes from anywhere

@@ -9,10 +9,13 @@ from typing import IO
 
 from flask import Request, Response, send_file
 
-from consent_service.register.document_files import LARGEST_FILE
+from consent_service.register import customer_file, document_files
 
 # By endpoint. A file that is only a little too large is still read, so that its form can say so beside the field.
-LARGEST_BODIES = {"console.customer_documents.add": 2 * LARGEST_FILE}
+LARGEST_BODIES = {
+    "console.customer_documents.add": 2 * document_files.LARGEST_FILE,
+    "console.customer_imports.add": 2 * customer_file.LARGEST_FILE,
+}
 DOWNLOAD_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 

@@ -16,6 +16,7 @@ from consent_service import service as services
 from consent_service.controller import ACCENT
 from consent_service.language import Language, mark
 from consent_service.privacy import OMBUDSMAN_PAGE
+from consent_service.register import customer_file
 from consent_service.register.customers import name_of
 from consent_service.register.entries import shown_phone
 from consent_service.web import messages, policy, problems
@@ -112,6 +113,8 @@ def error(status: int) -> tuple[str | Response, int]:
     if problems.is_told_to_a_program():
         return problems.problem(status), status
     title, advice = ERRORS.get(status, ERRORS[400 if status < 500 else 500])
+    if status == 413 and request.endpoint == "console.customer_imports.add":
+        advice = customer_file.TOO_LARGE
     return render_template("public/error.html", title=title, advice=advice, reference=g.get("request_id")), status
 
 

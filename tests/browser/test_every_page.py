@@ -12,6 +12,7 @@ from tests.browser.api_key_pages import API_KEYS
 from tests.browser.connection_page import CONNECTION
 from tests.browser.contact_page import CONTACT
 from tests.browser.cookie_pages import COOKIES
+from tests.browser.customer_import_pages import CUSTOMER_IMPORTS
 from tests.browser.customer_pages import CUSTOMERS
 from tests.browser.data_request_pages import DATA_REQUESTS
 from tests.browser.day_pages import DAY
@@ -24,7 +25,7 @@ from tests.browser.places import CONSOLE, PUBLIC, Place
 pytestmark = pytest.mark.browser
 
 OPEN = PUBLIC + OWN + CONTACT + COOKIES
-STAFF = CONSOLE + CONNECTION + API_KEYS + CUSTOMERS + DOCUMENTS + DATA_REQUESTS + DAY + ACCOUNTS
+STAFF = CONSOLE + CONNECTION + API_KEYS + CUSTOMERS + CUSTOMER_IMPORTS + DOCUMENTS + DATA_REQUESTS + DAY + ACCOUNTS
 LOOKS = [(NARROW, "light"), (WIDE, "dark"), (NARROW, "dark"), (WIDE, "light")]
 MAIL_WIDTHS = {NARROW: NARROW, WIDE: 600}
 LARGE_TEXT_PX = {True: 320, False: 640}  # public pages bear 200 % text on a phone, the console on half a screen

@@ -16,6 +16,8 @@ from consent_service.web.console import (
     connection,
     contact_messages,
     customer_documents,
+    customer_exports,
+    customer_imports,
     customer_merging,
     customer_rights,
     customers,
@@ -59,3 +61,5 @@ console.register_blueprint(people.people)
 console.register_blueprint(retention.pages)
 console.register_blueprint(records.records)
 console.register_blueprint(breaches.breaches)
+console.register_blueprint(customer_imports.customer_imports)
+console.register_blueprint(customer_exports.customer_exports)

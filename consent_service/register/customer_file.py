@@ -1,0 +1,195 @@
+"""Spreadsheets that somebody sends: the rows of an .xlsx or a CSV, and what of a cell could harm whoever opens it.
+
+What comes in is held small before it is opened: so many bytes inside, rows and columns, no links to other files.
+Formulas are read as the value they had when the file was saved. Asks no database.
+"""
+
+import csv
+import io
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from typing import Any
+from xml.etree.ElementTree import ParseError
+
+import openpyxl
+from openpyxl.utils import get_column_letter
+from openpyxl.utils.exceptions import InvalidFileException
+
+from consent_service.language import mark
+
+LARGEST_FILE = 10 * 1024 * 1024
+LARGEST_INSIDE = 150 * 1024 * 1024
+MOST_PARTS, MOST_SHEETS = 1000, 50
+MOST_ROWS, MOST_COLUMNS, LONGEST_CELL = 50_000, 100, 5000
+SHEET_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+ZIP, OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+_RISKY = re.compile(r"'*[=+\-@\t\r]")  # a spreadsheet may take text that begins so for a formula
+
+UNREADABLE = mark("The file cannot be read as a spreadsheet. Open it in Excel, save it as .xlsx and try again.")
+OLD = mark(
+    "This is an Excel file of the old kind (.xls), or one with a password. Open it in Excel, choose Save as and "
+    "“Excel Workbook (.xlsx)”, without a password, and send the new file."
+)
+LINKED = mark(
+    "The file takes values from other files. In Excel, choose Data, Edit Links and Break Link, "
+    "save the file and send it again."
+)
+TOO_LARGE = mark("The file is too large: 10 MB at most. Split it into several files.")
+TOO_MUCH_INSIDE = mark(
+    "There is far more in the file than in a customer list. Copy the list into a new file and send it."
+)
+TOO_MANY_ROWS = mark("The file has more than 50,000 rows. Split it into several files.")
+TOO_MANY_COLUMNS = mark("A row has more than 100 columns. Remove the ones that are not needed.")
+EMPTY = mark("The file is empty.")
+
+
+class FileRefused(Exception):
+    """The file as a whole cannot be used; the one argument is a message id that says what to do."""
+
+    @property
+    def message(self) -> str:
+        """The message id."""
+        return str(self.args[0])
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row that holds anything: the number and name of its sheet, its own number there from 1, and its cells."""
+
+    sheet: int
+    sheet_name: str
+    number: int
+    cells: Sequence[str]
+
+
+def check(content: bytes) -> None:
+    """Raise FileRefused for what cannot be a customer list, without opening what is inside."""
+    if not content:
+        raise FileRefused(EMPTY)
+    if len(content) > LARGEST_FILE:
+        raise FileRefused(TOO_LARGE)
+    if content.startswith(OLD_EXCEL):
+        raise FileRefused(OLD)
+    if content.startswith(ZIP):
+        _check_inside(content)
+    else:
+        _decoded(content)
+
+
+def lines(content: bytes) -> Iterator[Line]:
+    """Yield the rows of a file, sheet by sheet; raises FileRefused, perhaps when some have come already."""
+    check(content)
+    found = 0
+    for line in _from_xlsx(content) if content.startswith(ZIP) else _from_csv(content):
+        found += 1
+        if found > MOST_ROWS:
+            raise FileRefused(TOO_MANY_ROWS)
+        yield line
+    if not found:
+        raise FileRefused(EMPTY)
+
+
+@cache
+def letter(column: int) -> str:
+    """Return what a spreadsheet calls a column, counted from 0."""
+    name: str = get_column_letter(column + 1)
+    return name
+
+
+def harmless(text: str) -> str:
+    """Return text as no spreadsheet takes it for a formula; `as_it_was` undoes it."""
+    return f"'{text}" if _RISKY.match(text) else text
+
+
+def as_it_was(text: str) -> str:
+    """Return the text that `harmless` was given."""
+    return text[1:] if text.startswith("'") and _RISKY.match(text) else text
+
+
+def _check_inside(content: bytes) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as opened:
+            parts = opened.infolist()
+            if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > LARGEST_INSIDE:
+                raise FileRefused(TOO_MUCH_INSIDE)
+            if any("externallinks/" in part.filename.lower() for part in parts):
+                raise FileRefused(LINKED)
+            for part in parts:
+                _check_part(opened, part)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+        raise FileRefused(UNREADABLE) from error
+
+
+def _check_part(opened: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
+    """Refuse what defines words of its own: no spreadsheet does, and a small one can grow without end."""
+    if part.filename.lower().endswith((".xml", ".rels")):
+        with opened.open(part) as stream:
+            beginning = stream.read(2048).replace(b"\0", b"").upper()
+        if b"<!DOCTYPE" in beginning or b"<!ENTITY" in beginning:
+            raise FileRefused(UNREADABLE)
+
+
+def _from_xlsx(content: bytes) -> Iterator[Line]:
+    broken = (zipfile.BadZipFile, InvalidFileException, ParseError)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what else is in the file, which is not read
+            book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
+            for index, sheet in enumerate(book.worksheets[:MOST_SHEETS]):
+                yield from _of_sheet(index, sheet)
+            book.close()
+    except (*broken, KeyError, IndexError, ValueError, TypeError, AttributeError, OSError, EOFError) as error:
+        raise FileRefused(UNREADABLE) from error
+
+
+def _of_sheet(index: int, sheet: Any) -> Iterator[Line]:
+    sheet.reset_dimensions()  # some programs write wrong ones
+    for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
+        filled = max((place for place, cell in enumerate(row, 1) if cell is not None), default=0)
+        if filled > MOST_COLUMNS:  # what is only formatted does not count
+            raise FileRefused(TOO_MANY_COLUMNS)
+        cells = [_text(cell) for cell in row[:filled]]
+        if any(cells):
+            yield Line(index, str(sheet.title), number, cells)
+
+
+def _from_csv(content: bytes) -> Iterator[Line]:
+    text = _decoded(content)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    separator = max(";,\t", key=first.count)
+    try:
+        for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True), 1):
+            cells = [_text(cell) for cell in row]
+            if len(cells) > MOST_COLUMNS:
+                raise FileRefused(TOO_MANY_COLUMNS)
+            if any(cells):
+                yield Line(0, "CSV", number, cells)
+    except csv.Error as error:
+        raise FileRefused(UNREADABLE) from error
+
+
+def _decoded(content: bytes) -> str:
+    """The text, as UTF-8 or, as older Excel writes it, as Windows-1252."""
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text and not text.lstrip().startswith("<"):
+            return text
+    raise FileRefused(UNREADABLE)
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, datetime):
+        return cell.date().isoformat()
+    if isinstance(cell, date):
+        return cell.isoformat()
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return "" if cell is None else as_it_was(str(cell).strip()[:LONGEST_CELL])
