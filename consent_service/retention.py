@@ -4,11 +4,11 @@ A rule says in words what is kept, how long and what for; where its time runs ou
 are due and how they end. The purge works in slices, each a transaction of its door's. Must not commit or read a clock.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Connection, delete, func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from consent_service import (
     access_log,
@@ -35,18 +35,15 @@ from consent_service.models import (
 )
 from consent_service.models import suppression as suppressed
 from consent_service.models_api import api_answer
-from consent_service.models_imports import customer_import
 from consent_service.models_inbox import contact_message
 from consent_service.models_requests import data_request
 from consent_service.models_site import cookie_choice, spent_proof
 from consent_service.models_staff import access, staff
 from consent_service.models_there import deleted_contact, held_there, reconcile_run, taken_off
-from consent_service.register import customer_imports
 from consent_service.register import rules as register
-from consent_service.rule import End, Rule
+from consent_service.rule import End, Rule, delete_by, gone_by
 
 PURGE, NOON = "purge", time(12, tzinfo=HELSINKI)  # what the day's purge is noted as, and when it is to be done
-CUSTOMER = "customer"  # ended by a person once a year, with the list before their eyes: `register/reviews.py`
 ALARM = timedelta(days=360)  # nobody may stay passive for a year: then something has kept the purge from its work
 
 
@@ -153,14 +150,6 @@ def _close_tech(connection: Connection, occasion: Occasion, rule: str, keys: Seq
     connection.execute(update(consent_event).where(consent_event.c.id.in_(keys)).values(tech_sealed=None))
 
 
-def _is_old_import(now: datetime, after: timedelta) -> Any:
-    return (customer_import.c.created_at <= now - after) & customer_import.c.emptied_at.is_(None)
-
-
-def _forget_imports(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
-    customer_imports.forget_overdue(connection, occasion.now, keys)
-
-
 def _has_expired(now: datetime, after: timedelta) -> Any:
     return cookie_choice.c.expires_at <= now - after
 
@@ -171,17 +160,6 @@ def _forget_staff(connection: Connection, occasion: Occasion, rule: str, keys: S
 
 def _forget_askers(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
     request_rows.forget(connection, occasion.now, keys)
-
-
-def _delete(column: Column[Any]) -> Callable[[Connection, Occasion, str, Sequence[Any]], None]:
-    def do(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
-        connection.execute(delete(column.table).where(column.in_(keys)))
-
-    return do
-
-
-def _gone_by(column: Column[Any], at: Column[Any]) -> End:
-    return End(column, lambda now, after: at <= now - after, _delete(column), at)
 
 
 RULES = (
@@ -244,32 +222,6 @@ RULES = (
         end=End(contact_message.c.id, _is_old_message, _forget_messages, contact_message.c.received_at),
     ),
     Rule(
-        CUSTOMER,
-        mark("What we know about you as our customer: name, number, contact and billing details, and our notes"),
-        mark("as long as you are our customer, and at most ten years after; we look through it once a year"),
-        mark(
-            "To keep our agreements with you. Claims that arise from them can be made for ten years. "
-            "What the law makes us keep longer, we keep by itself."
-        ),
-        timedelta(days=3652),
-    ),
-    Rule(
-        "customer_import",
-        mark("A row of a customer list that we are taking into our register, or that could not be taken"),
-        mark("7 days"),
-        mark("To check the list and to correct what is wrong in it."),
-        customer_imports.FORGOTTEN_AFTER,
-        end=End(customer_import.c.id, _is_old_import, _forget_imports, customer_import.c.created_at),
-    ),
-    Rule(
-        "customer_import_batch",
-        mark("That you came into our customer register with a list, without what stood in the list"),
-        mark("30 days"),
-        mark("So that a list taken in by mistake can be taken out again."),
-        customer_imports.UNDOABLE_FOR,
-        end=_gone_by(customer_import.c.id, customer_import.c.created_at),
-    ),
-    Rule(
         "tech",
         mark("The network address, browser and mail server's answers noted with the proof"),
         mark("90 days"),
@@ -283,7 +235,7 @@ RULES = (
         mark("7 days after it was fetched"),
         mark("So that you have time to read and download it. What is there stays as it is."),
         timedelta(days=7),
-        end=_gone_by(held_there.c.subscriber_id, held_there.c.fetched_at),
+        end=gone_by(held_there.c.subscriber_id, held_there.c.fetched_at),
     ),
     Rule(
         "departure",
@@ -297,7 +249,7 @@ RULES = (
         mark("60 days"),
         mark("So that we notice when somebody restores the contact there, and have it deleted again."),
         timedelta(days=60),
-        end=_gone_by(deleted_contact.c.subscriber_id, deleted_contact.c.erased_at),
+        end=gone_by(deleted_contact.c.subscriber_id, deleted_contact.c.erased_at),
     ),
     Rule(
         "comparison",
@@ -305,7 +257,7 @@ RULES = (
         mark("90 days"),
         mark("To see that the two agree, and what was put right."),
         timedelta(days=90),
-        end=_gone_by(reconcile_run.c.id, reconcile_run.c.started_at),
+        end=gone_by(reconcile_run.c.id, reconcile_run.c.started_at),
     ),
     Rule(
         "stranger",
@@ -321,7 +273,7 @@ RULES = (
         mark("60 days"),
         mark("So that our taking it off the list there is not mistaken for your having left."),
         timedelta(days=60),
-        end=_gone_by(taken_off.c.address_hash, taken_off.c.undone_at),
+        end=gone_by(taken_off.c.address_hash, taken_off.c.undone_at),
     ),
     Rule(
         "allowance",
@@ -329,7 +281,7 @@ RULES = (
         mark("30 days after the last request"),
         mark("So that nobody can flood your mailbox through our form."),
         timedelta(days=30),
-        end=_gone_by(allowance.c.key, allowance.c.asked_at),
+        end=gone_by(allowance.c.key, allowance.c.asked_at),
     ),
     Rule(
         "api_answer",
@@ -337,7 +289,7 @@ RULES = (
         mark("24 hours"),
         mark("So that a wish passed on twice is carried out once."),
         api_answers.LIFETIME,
-        end=_gone_by(api_answer.c.key_hash, api_answer.c.created_at),
+        end=gone_by(api_answer.c.key_hash, api_answer.c.created_at),
     ),
     Rule(
         "spent_proof",
@@ -345,7 +297,7 @@ RULES = (
         mark("24 hours"),
         mark("So that robots cannot send many forms with one solution. It is not joined to your name or address."),
         effort.REMEMBERED,
-        end=_gone_by(spent_proof.c.proof, spent_proof.c.spent_at),
+        end=gone_by(spent_proof.c.proof, spent_proof.c.spent_at),
     ),
     Rule(
         "declined",
@@ -356,7 +308,7 @@ RULES = (
         end=End(
             suppressed.c.address_hash,
             lambda now, _: suppressed.c.until <= now,
-            _delete(suppressed.c.address_hash),
+            delete_by(suppressed.c.address_hash),
         ),
     ),
     Rule(
@@ -400,7 +352,7 @@ RULES = (
         mark("30 days after sending"),
         mark("To find out what happened when a message is missed."),
         timedelta(days=30),
-        end=_gone_by(outbox_message.c.id, outbox_message.c.done_at),
+        end=gone_by(outbox_message.c.id, outbox_message.c.done_at),
     ),
     Rule(
         "erasure",
@@ -408,7 +360,7 @@ RULES = (
         mark("three years"),
         mark("To show that it was done, and to do it again if a backup ever has to be restored."),
         timedelta(days=3 * 365 + 1),
-        end=_gone_by(erasure.c.subscriber_id, erasure.c.erased_at),
+        end=gone_by(erasure.c.subscriber_id, erasure.c.erased_at),
     ),
     Rule(
         request_rows.NAMES_RULE,
@@ -427,7 +379,7 @@ RULES = (
         mark("three years after our answer"),
         mark("To show that requests are answered in time and carried out."),
         timedelta(days=3 * 365 + 1),
-        end=_gone_by(data_request.c.number, data_request.c.closed_at),
+        end=gone_by(data_request.c.number, data_request.c.closed_at),
     ),
     Rule(
         "leaf",

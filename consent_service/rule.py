@@ -1,6 +1,6 @@
 """What a rule of retention is: what is kept, how long and why, and which rows end by it.
 
-The rules themselves stand in `retention`, those of the customer register in `register/rules`. Holds no rule.
+The rules themselves stand in `retention`, those of the customer register in `register/rules`. Holds none.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Connection
+from sqlalchemy import Column, Connection, delete
 
 from consent_service.ledger.evidence import Occasion
 
@@ -41,3 +41,17 @@ class Rule:
     why: str
     after: timedelta | None = None
     end: End | None = None
+
+
+def delete_by(column: Column[Any]) -> Callable[[Connection, Occasion, str, Sequence[Any]], None]:
+    """Return how rows end that are just deleted, found by a column."""
+
+    def do(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
+        connection.execute(delete(column.table).where(column.in_(keys)))
+
+    return do
+
+
+def gone_by(column: Column[Any], at: Column[Any]) -> End:
+    """Return the end of rows that are deleted a time after `at`."""
+    return End(column, lambda now, after: at <= now - after, delete_by(column), at)

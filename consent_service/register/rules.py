@@ -1,4 +1,4 @@
-"""The rules of retention for what belongs to customers: documents by their class, permissions, shredded papers.
+"""The rules of retention for what belongs to customers: their data, imports, documents by class, permissions.
 
 A part of the one table in `retention`. A document ends on the day after the last one that `keeping` found for it, and
 not while its customer's data is restricted. Must not commit or read a clock.
@@ -9,22 +9,20 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection
 
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger.evidence import Occasion
 from consent_service.models_customers import customer_document, shredding
-from consent_service.register import documents
+from consent_service.models_imports import customer_import
+from consent_service.register import customer_imports, documents
+from consent_service.register.erasure import RULE
 from consent_service.register.keeping import BOOK, CONSENT_FORM, CONTRACT, VOUCHER
-from consent_service.rule import End, Rule
+from consent_service.rule import End, Rule, delete_by, gone_by
 
 
 def _end_documents(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
     documents.end_overdue(connection, keys, _day(occasion.now))
-
-
-def _forget_shredded(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
-    connection.execute(delete(shredding).where(shredding.c.id.in_(keys)))
 
 
 def _has_run_out(retention_class: str, now: datetime, after: timedelta) -> Any:
@@ -48,7 +46,41 @@ def _documents_of(retention_class: str) -> End:
     return End(customer_document.c.id, is_due, _end_documents, customer_document.c.keep_until)
 
 
+def _is_old_import(now: datetime, after: timedelta) -> Any:
+    return (customer_import.c.created_at <= now - after) & customer_import.c.emptied_at.is_(None)
+
+
+def _forget_imports(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
+    customer_imports.forget_overdue(connection, occasion.now, keys)
+
+
 RULES = (
+    Rule(
+        RULE,  # ended by a person once a year, with the list before their eyes: `reviews`
+        mark("What we know about you as our customer: name, number, contact and billing details, and our notes"),
+        mark("as long as you are our customer, and at most ten years after; we look through it once a year"),
+        mark(
+            "To keep our agreements with you. Claims that arise from them can be made for ten years. "
+            "What the law makes us keep longer, we keep by itself."
+        ),
+        timedelta(days=3652),
+    ),
+    Rule(
+        "customer_import",
+        mark("A row of a customer list that we are taking into our register, or that could not be taken"),
+        mark("7 days"),
+        mark("To check the list and to correct what is wrong in it."),
+        customer_imports.FORGOTTEN_AFTER,
+        end=End(customer_import.c.id, _is_old_import, _forget_imports, customer_import.c.created_at),
+    ),
+    Rule(
+        "customer_import_batch",
+        mark("That you came into our customer register with a list, without what stood in the list"),
+        mark("30 days"),
+        mark("So that a list taken in by mistake can be taken out again."),
+        customer_imports.UNDOABLE_FOR,
+        end=gone_by(customer_import.c.id, customer_import.c.created_at),
+    ),
     Rule(
         VOUCHER,
         mark("Invoices, and offers and contracts that prove a transaction with you"),
@@ -95,6 +127,6 @@ RULES = (
         mark("three years after that"),
         mark("To show that it was done."),
         timedelta(days=3 * 365 + 1),
-        end=End(shredding.c.id, _was_shredded, _forget_shredded),
+        end=End(shredding.c.id, _was_shredded, delete_by(shredding.c.id)),
     ),
 )

@@ -119,7 +119,7 @@ def _check_form() -> ResponseReturnValue | None:
     if request.mimetype not in types and (request.mimetype or request.content_length):
         return pages.error(415)
     if (largest := files.LARGEST_BODIES.get(request.endpoint or "")) is not None:
-        if (refused := accounts.require_login()) is not None:
+        if (refused := access.guard()) is not None:
             return refused  # before anything of a large request is read
         request.max_content_length, request.max_form_memory_size = largest, LARGEST_PIECE
     is_from_elsewhere = request.headers.get("Sec-Fetch-Site") == "cross-site"
