@@ -1,5 +1,10 @@
 """Customers in the register: numbers, searching, and what is left of one who is erased."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
@@ -72,3 +77,27 @@ def test_of_an_erased_customer_without_documents_only_a_note_is_left(house, occa
     with house.service.reading() as connection:
         assert connection.execute(select(customer)).all() == []
         assert connection.execute(select(erasure.c.subscriber_id)).scalars().all() == [aino]
+
+
+def at_once(house, act):
+    """What two get who do the same in the same moment, each in a transaction of their own."""
+    start = threading.Barrier(2)
+
+    def one(which):
+        start.wait()
+        with house.service.transaction() as connection:
+            return act(connection, which)
+
+    with ThreadPoolExecutor(2) as pair:
+        return list(pair.map(one, ("Laukaa", "Muurame")))
+
+
+def test_of_two_at_once_one_changes_a_customer_and_both_who_are_added_get_a_number(house, occasion):
+    with house.service.transaction() as connection:
+        aino = customers.add(connection, occasion, details(), "Heidi")
+    later = replace(occasion, now=occasion.now + timedelta(seconds=1))
+    changed = at_once(house, lambda to, city: customers.change(to, later, aino, details(city=city), occasion.now))
+    assert sorted(changed) == [False, True]
+    at_once(house, lambda to, name: customers.add(to, later, details(last_name=name), "Heidi"))
+    [kept, *added] = sorted(house.rows(customer), key=lambda row: row.number)
+    assert kept.city == ("Laukaa", "Muurame")[changed.index(True)] and [row.number for row in added] == [1002, 1003]
