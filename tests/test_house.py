@@ -132,11 +132,10 @@ ROWS = [
         "web.subscribing",
         "web.console.words",
         "web.console.document_forms",
-        "web.console.customer_form",
         "web.access",
         "web.console.charts",
     },
-    {"web.api_messages"},
+    {"web.api_messages", "web.console.customer_form"},
     {
         "web.public",
         "web.contact",
