@@ -99,7 +99,8 @@ def show_change(account_id: Any, change: str) -> ResponseReturnValue:
     """Ask whether this is really to be done, and how."""
     if change not in CHANGES:
         abort(404)
-    return _change_page(_account(account_id), change, RoleForm())
+    account = _account(account_id)
+    return _change_page(account, change, RoleForm(data={"role": account.role}))
 
 
 @accounts.post("/<uuid:account_id>/role")
