@@ -365,7 +365,7 @@ def _subscriber(connection: Connection, known: Row[Any] | None, told_key: str | 
 def _customer(connection: Connection, number: int | None, email_key: str | None) -> Row[Any] | None:
     """The customer with a number, or else the only one with an address."""
     if number is not None:
-        return customers.of_number(connection, number)
+        return customers.of_number(connection, str(number))
     found = customers.of_address(connection, email_key) if email_key else []
     return found[0] if len(found) == 1 else None
 

@@ -19,8 +19,8 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.models import departure, subscriber
 from consent_service.models import erasure as erased
 from consent_service.people import read_address
+from consent_service.register import customers
 from consent_service.register import erasure as customer_erasure
-from consent_service.register import restriction
 from consent_service.request_tasks import (
     ACCESS,
     CUSTOMER,
@@ -106,7 +106,7 @@ def _restrict_subscriber(connection: Connection, occasion: Occasion, request: Ro
 
 
 def _restrict_customer(connection: Connection, occasion: Occasion, request: Row[Any], today: date) -> None:
-    restriction.restrict(connection, occasion, request.customer_id, _why_restricted(request))
+    customers.restrict(connection, occasion, request.customer_id, _why_restricted(request))
 
 
 def _object(connection: Connection, occasion: Occasion, request: Row[Any], today: date) -> None:

@@ -95,7 +95,7 @@ ROWS = [
     {"delivery.bulk_people", "delivery.renewal"},
     {"asks", "effort"},
     {"erasure", "corrections", "tracking"},
-    {"register.customers", "register.erasure", "register.restriction", "register.held"},
+    {"register.customers", "register.erasure", "register.held"},
     {"cookie_choices"},
     {"subscriptions", "subscribers", "retention"},
     {"caution", "weeks"},

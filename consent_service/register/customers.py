@@ -36,6 +36,7 @@ SOURCES = {
 }
 STATUSES = {"active": mark("Active"), "passive": mark("Passive")}
 FIRST_NUMBER = 1001
+LONGEST_NUMBER = 9
 _SEARCHED = ("company_name", "business_id", "first_name", "last_name", "email", "phone", "city", "street")
 
 
@@ -111,9 +112,11 @@ def find(connection: Connection, customer_id: str) -> Row[Any] | None:
     return connection.execute(select(customer).where(customer.c.id == customer_id)).one_or_none()
 
 
-def of_number(connection: Connection, number: int) -> Row[Any] | None:
-    """Return the customer with a number who is not erased, or None."""
-    mine = (customer.c.number == number, customer.c.erased_at.is_(None))
+def of_number(connection: Connection, number: str) -> Row[Any] | None:
+    """Return the customer with a number as it was typed, or None."""
+    if not (number.isascii() and number.isdigit() and len(number) <= LONGEST_NUMBER):
+        return None
+    mine = (customer.c.number == int(number), customer.c.erased_at.is_(None))
     return connection.execute(select(customer).where(*mine)).one_or_none()
 
 
@@ -144,6 +147,13 @@ def make_active(connection: Connection, occasion: Occasion, customer_id: str) ->
     """Note that there is something again."""
     values = {"status": "active", "passive_since": None, "changed_at": occasion.now}
     connection.execute(update(customer).where(_is(customer_id)).values(values))
+
+
+def restrict(connection: Connection, occasion: Occasion, customer_id: str, reason: str) -> None:
+    """Keep a customer's data and do nothing else with it until that is lifted (GDPR article 18)."""
+    values = {"restricted_at": occasion.now, "restriction_reason": reason, "changed_at": occasion.now}
+    free = (_is(customer_id), customer.c.restricted_at.is_(None))
+    connection.execute(update(customer).where(*free).values(values))
 
 
 def key_of(connection: Connection, keys: Vault, customer_id: str) -> bytes:

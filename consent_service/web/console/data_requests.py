@@ -217,7 +217,7 @@ def by_staff() -> Any:
 
 
 def _is_customer(connection: Connection, number: int) -> bool:
-    return customers.of_number(connection, number) is not None
+    return customers.of_number(connection, str(number)) is not None
 
 
 def _told(form: AddForm) -> Told:
