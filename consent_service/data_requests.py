@@ -266,8 +266,8 @@ def close(
     request = _open(connection, number)
     _settle(connection, occasion, request, today, staff_name)
     _may_close(connection, request, closing, today)
-    open_tasks = (data_request_task.c.request_number == number, data_request_task.c.done_at.is_(None))
-    connection.execute(delete(data_request_task).where(*open_tasks))  # of a refused one: nothing of it is done
+    if closing.outcome == REFUSED:  # nothing of it was done, and nothing will be
+        connection.execute(delete(data_request_task).where(data_request_task.c.request_number == number))
     ended = {"closed_at": occasion.now, "closed_on": today.isoformat(), "closed_by": staff_name}
     said = {"outcome": closing.outcome, "ground": closing.ground, "answer": closing.answer}
     _change(connection, number, **ended, **said)

@@ -173,6 +173,9 @@ class Lives(RuleBasedStateMachine):
             self.now += timedelta(days=1)
             with self.house.service.transaction() as connection:
                 request_rows.warn(connection, self.now, self.today)
+            soon = (self.today + timedelta(days=3)).isoformat()
+            near = [row for row in self.open_ones() if (row.extended_to or row.due_on) <= soon]
+            assert all(row.alarmed_at for row in near), "the owner is mailed three days before"
 
     @rule()
     def purge(self):
@@ -200,15 +203,14 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_late_in_silence(self):
-        open_ones = [row for row in self.house.rows(data_request) if row.closed_at is None]
-        deadlines = {row.number: row.extended_to or row.due_on for row in open_ones}
+        deadlines = {row.number: row.extended_to or row.due_on for row in self.open_ones()}
         late = [number for number, day in deadlines.items() if day < self.today.isoformat()]
         with self.house.service.reading() as connection:
             assert request_rows.alarms(connection, self.today).late == len(late)
             assert {row.number for row in request_rows.near(connection, self.today)} >= set(late)
-        for row in open_ones:
-            if row.recorded_at < self.now and row.number in late:
-                assert row.alarmed_at is not None, "the owner was mailed before it got late"
+
+    def open_ones(self):
+        return [row for row in self.house.rows(data_request) if row.closed_at is None]
 
     def row(self, number):
         with self.house.service.reading() as connection:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from consent_service import doctor, request_rows, retention
+from consent_service import digest, doctor, request_rows, retention
 from consent_service import erasure as erasing
 from consent_service import service as services
 from consent_service.language import language
@@ -74,8 +74,9 @@ def test_nothing_gets_late_without_an_alarm(clock, house):
     assert "1.1.2027" in desk.show().words and desk.show().words.count("Myöhässä") == 1
     assert finding(house).state == "wrong" and "1 request is late" in finding(house).says
     with house.service.reading() as connection:
-        digest = house.service.letters.digest(connection, services.now())
-    assert digest is None or "requests-late" in digest.faults
+        found = digest.running(connection, today(), services.now(), forwards=True)
+    told = house.service.letters.digest_text(found, language("fi"))
+    assert late in " ".join(told.split()) and "Avaa henkilökunnan sivuilta Pyynnöt" in " ".join(told.split())
     desk.verify("doubt", note="ei vastannut")
     desk.close("refused", ground="identity")
     assert finding(house).state == "good"
