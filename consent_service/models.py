@@ -129,7 +129,7 @@ subscriber = Table(
     CheckConstraint("(hold_reason IS NULL) = (held_since IS NULL)", name="hold_has_reason"),
     CheckConstraint("(tracking_since IS NULL) = (tracking_event_id IS NULL)", name="tracking_has_event"),
     CheckConstraint("tracking_since IS NULL OR status = 'active'", name="only_active_tracked"),
-    Index(None, "status", "asked_at"),
+    Index(None, "status", "asked_at", "id"),
     Index(None, "asked_at", "id"),
     Index(None, "status", "passive_since"),
     Index(None, "contact_id"),

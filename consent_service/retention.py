@@ -47,17 +47,18 @@ PURGE, NOON = "purge", time(12, tzinfo=HELSINKI)  # what the day's purge is note
 ALARM = timedelta(days=360)  # nobody may stay passive for a year: then something has kept the purge from its work
 
 
-def due(connection: Connection, rule: Rule, now: datetime) -> int:
-    """Return how many rows the purge would end now."""
+def due(connection: Connection, rule: Rule, now: datetime, at_most: int | None = None) -> int:
+    """Return how many rows the purge would end now; counted no further than `at_most`, if that is given."""
     if rule.end is None:
         return 0
-    counted = select(func.count()).select_from(rule.end.column.table).where(_is_due(rule, rule.end, now))
-    return connection.execute(counted).scalar_one()
+    some = select(rule.end.column).where(_is_due(rule, rule.end, now)).limit(at_most)
+    return connection.execute(select(func.count()).select_from(some.subquery())).scalar_one()
 
 
-def coming(connection: Connection, rule: Rule, now: datetime, ahead: timedelta) -> int:
-    """Return how many rows the purge would end within a time from now, besides those it would end now."""
-    return due(connection, rule, now + ahead) - due(connection, rule, now)
+def coming(connection: Connection, rule: Rule, now: datetime, ahead: timedelta, at_most: int) -> int:
+    """Return how many rows, `at_most`, the purge would end within a time from now besides those due now."""
+    already = due(connection, rule, now, at_most)
+    return due(connection, rule, now + ahead, already + at_most) - already
 
 
 def purge_due(connection: Connection, occasion: Occasion, rule: Rule, limit: int) -> int:

@@ -64,8 +64,11 @@ def search(connection: Connection, asked: Search) -> Found:
         wanted.append(subscriber.c.status == asked.status)
     wanted += _has_words(connection, asked.words)
     counted = select(func.count()).select_from(subscriber).where(*wanted)
-    listed = select(subscriber, _is_stale(asked.purpose_version).label("is_stale")).where(*wanted)
-    return page_of(connection, counted, listed.order_by(subscriber.c.asked_at.desc(), subscriber.c.id), asked.page)
+    order = (subscriber.c.asked_at.desc(), subscriber.c.id.desc())  # as an index has it, so that no page is sorted for
+    found = page_of(connection, counted, select(subscriber.c.id).where(*wanted).order_by(*order), asked.page)
+    listed = select(subscriber, _is_stale(asked.purpose_version).label("is_stale"))
+    theirs = listed.where(subscriber.c.id.in_([row.id for row in found.rows]))
+    return Found(connection.execute(theirs.order_by(*order)).all(), found.total, found.page)
 
 
 def find(connection: Connection, subscriber_id: str) -> Row[Any] | None:

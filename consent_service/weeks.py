@@ -87,17 +87,20 @@ def newest(connection: Connection, before: date) -> list[Week]:
     return [Week(date.fromisoformat(row.monday), row.asked, row.confirmed, row.stopped) for row in rows]
 
 
-def course(connection: Connection, monday: date, number: int) -> list[Point]:
-    """Return so many finished weeks, the oldest first, and the one that began on `monday` as far as it has come."""
-    kept = select(week).where(week.c.monday < monday.isoformat()).order_by(week.c.monday.desc()).limit(number)
+def course(connection: Connection, number: int) -> list[Point]:
+    """Return the last finished weeks, the oldest first; the running one would look like a fall."""
     counted = {row.monday: row.active for row in connection.execute(select(headcount))}
-    points = [Point(count(connection, monday), _active(connection), is_counted=True)]
-    for row in connection.execute(kept):
-        earlier = Week(date.fromisoformat(row.monday), row.asked, row.confirmed, row.stopped)
-        known = counted.get((earlier.first + SPAN).isoformat())
-        reckoned = max(0, points[-1].active - points[-1].week.confirmed + points[-1].week.stopped)
-        points.append(Point(earlier, reckoned if known is None else known, is_counted=known is not None))
+    points: list[Point] = []
+    for row in connection.execute(select(week).order_by(week.c.monday.desc()).limit(number)):
+        one = Week(date.fromisoformat(row.monday), row.asked, row.confirmed, row.stopped)
+        known = counted.get((one.first + SPAN).isoformat())
+        active = known if known is not None else _before(points[-1]) if points else _active(connection)
+        points.append(Point(one, active, is_counted=known is not None))
     return points[::-1]
+
+
+def _before(later: Point) -> int:
+    return max(0, later.active - later.week.confirmed + later.week.stopped)
 
 
 def usual(earlier: Sequence[Week]) -> float:

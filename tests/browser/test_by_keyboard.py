@@ -107,7 +107,7 @@ def test_staff_add_somebody_who_answers_no(visit, tab_without_scripts, houses, c
 
     guest.open("/staff/")
     hands.write(email=STAFF, password=Staff.PASSWORD)
-    hands.press("Log in", "Overview")
+    hands.press("Log in", "All is well.")
     hands.press("Subscribers", "Subscribers")
     hands.press("Add a subscriber", "Add a subscriber")
     hands.write(first_name="Eero", last_name="Niemi", email=person.email)

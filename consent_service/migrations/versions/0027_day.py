@@ -1,4 +1,7 @@
-"""The breach log, the yearly look at customers ten years passive, and how many subscribers each week began with."""
+"""The breach log, the yearly look at customers ten years passive, and how many subscribers each week began with.
+
+The index by which staff leaf through the people of one status holds their ids too: no row has to be read for it.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +11,9 @@ down_revision = "0026"
 
 
 def upgrade() -> None:
-    """Add the tables."""
+    """Add the tables, and the id to the index."""
+    op.drop_index("ix_subscriber_status_asked_at", "subscriber")
+    op.create_index("ix_subscriber_status_asked_at_id", "subscriber", ["status", "asked_at", "id"])
     op.create_table(
         "breach",
         sa.Column("id", sa.String(length=36), nullable=False),

@@ -6,7 +6,6 @@ A chart holds no script; its style is its own, and the picture's policy lets it 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from functools import cache
 
 import pygal
@@ -16,15 +15,14 @@ from pygal.style import Style
 from sqlalchemy import Connection
 
 from consent_service import design, weeks
-from consent_service import service as services
-from consent_service.language import HELSINKI, mark
+from consent_service.language import mark
 from consent_service.web.pages import picture
 from consent_service.web.visitor import service
 from consent_service.weeks import Point
 
 charts = Blueprint("charts", __name__, url_prefix="/charts")
 
-WEEKS = 25  # finished ones; with the running one half a year
+WEEKS = 26  # half a year
 WIDTH, HEIGHT, LETTERS = 400, 200, 14
 NUMBER, SHARE = "number", "share"
 STEPS = (1, 2, 4, 10)
@@ -68,14 +66,14 @@ def show(name: str) -> ResponseReturnValue:
     """One chart as a picture."""
     chart = BY_NAME.get(name) or abort(404)
     with service().reading() as connection:
-        points = course(connection, services.now().astimezone(HELSINKI).date())
+        points = course(connection)
     response: Response = picture(draw(chart, points), "image/svg+xml")
     return response
 
 
-def course(connection: Connection, today: date) -> Sequence[Point]:
+def course(connection: Connection) -> Sequence[Point]:
     """The weeks that the charts show."""
-    return weeks.course(connection, today - timedelta(days=today.weekday()), WEEKS)
+    return weeks.course(connection, WEEKS)
 
 
 def draw(chart: Chart, points: Sequence[Point]) -> str:
@@ -97,7 +95,7 @@ def draw(chart: Chart, points: Sequence[Point]) -> str:
         allow_interruptions=True,
         print_values=False,
         range=(0, top),
-        x_labels_major=[labels[0], labels[-1]],
+        x_labels_major=[*labels[:1], *labels[-1:]],
         show_minor_x_labels=False,
         truncate_label=-1,
         value_formatter=lambda value: written(chart, round(value)),

@@ -19,6 +19,8 @@ from consent_service.web.visitor import service
 
 overview = Blueprint("overview", __name__)
 
+MOST_COMING = 10_000
+
 
 @overview.get("/")
 def show() -> ResponseReturnValue:
@@ -34,7 +36,7 @@ def show() -> ResponseReturnValue:
             "counts": subscribers.counts(connection),
             "stale": subscribers.stale(connection, service().controller.purpose_version),
             "contact_open": contact_messages.open_count(connection),
-            "points": charts.course(connection, now.astimezone(HELSINKI).date()),
+            "points": charts.course(connection),
             **_past_and_coming(connection),
         }
     return render_template(
@@ -56,6 +58,6 @@ def _past_and_coming(connection: Connection) -> dict[str, object]:
         "purged_at": retention.purged_at(connection),
         "backed_up_at": pulses.last(connection, pulses.BACKUP),
         "sealed_at": newest.signed_at if newest else None,
-        "coming": retention.coming(connection, retention.BY_KEY["passive"], now, reviews.AHEAD),
+        "coming": retention.coming(connection, retention.BY_KEY["passive"], now, reviews.AHEAD, MOST_COMING),
         "review": reviews.standing(connection, now, now.astimezone(HELSINKI).date()),
     }

@@ -25,6 +25,7 @@ from consent_service.web.visitor import service
 
 pages = Blueprint("retention", __name__, url_prefix="/retention")
 
+MOST = 1000  # counted; of more than that it is enough to know that they are many
 LAW = {
     "voucher": mark("voucher of the books"),
     "book": mark("account books"),
@@ -68,14 +69,18 @@ def show() -> ResponseReturnValue:
     now, today = _now()
     with service().reading() as connection:
         kept = [
-            (rule, retention.due(connection, rule, now), retention.coming(connection, rule, now, reviews.AHEAD))
+            (
+                rule,
+                retention.due(connection, rule, now, MOST),
+                retention.coming(connection, rule, now, reviews.AHEAD, MOST),
+            )
             for rule in retention.RULES
         ]
         standing, reports = reviews.standing(connection, now, today), reviews.reports(connection)
         purged_at = retention.purged_at(connection)
     did = next((one for one in reports if one.id == request.args.get("did")), None)
     return render_template(
-        "console/retention.html", kept=kept, standing=standing, reports=reports, purged_at=purged_at, did=did
+        "console/retention.html", kept=kept, standing=standing, reports=reports, purged_at=purged_at, did=did, most=MOST
     )
 
 
