@@ -134,6 +134,7 @@ def undo(connection: Connection, now: datetime, found: Row[Any], relay: str) -> 
     renew(connection, now, found.id, relay, 0)
     mine = customer_import_row.c.import_id == found.id
     added = select(customer_import_row.c.position, customer_import_row.c.customer_id).where(mine, _has_become(ADDED))
+    theirs: Sequence[str] = []
     if rows := connection.execute(added.limit(AT_ONCE)).all():
         ids = [row.customer_id for row in rows]
         connection.execute(delete(customer).where(customer.c.id.in_(ids), *_is_as_left(found.applied_at)))
@@ -143,10 +144,10 @@ def undo(connection: Connection, now: datetime, found: Row[Any], relay: str) -> 
         completed = select(customer_import_row.c.match_id).where(mine, _has_become(COMPLETED)).distinct().limit(AT_ONCE)
         theirs = connection.execute(completed).scalars().all()
         these = mine & customer_import_row.c.match_id.in_(theirs) & _has_become(COMPLETED)
-        rows = connection.execute(select(customer_import_row).where(these)).all()
-        _empty_again(connection, now, found.applied_at, rows)
+        filled = connection.execute(select(customer_import_row).where(these)).all()
+        _empty_again(connection, now, found.applied_at, filled)
     connection.execute(delete(customer_import_row).where(these, _has_become(ADDED, COMPLETED)))
-    return len(rows)
+    return len(rows) or len(theirs)
 
 
 def end_undoing(connection: Connection, now: datetime, found: Row[Any], relay: str) -> None:
