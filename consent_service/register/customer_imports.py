@@ -179,14 +179,14 @@ def set_columns(
     _wait(connection, now, import_id, CHECKING, **values)
 
 
-def counts(connection: Connection, import_id: str) -> dict[tuple[str, str | None], int]:
+def counts(connection: Connection, found: Row[Any]) -> dict[tuple[str, str | None], int]:
     """Return how many rows there are of each state and choice; once taken, of each outcome."""
     rows = customer_import_row.c
-    listed = select(rows.state, func.coalesce(rows.outcome, rows.choice), func.count()).where(
-        rows.import_id == import_id, rows.state.is_not(None)
-    )
-    found = connection.execute(listed.group_by(rows.state, func.coalesce(rows.outcome, rows.choice))).all()
-    return {(state, chosen): number for state, chosen, number in found}
+    became = rows.outcome if found.state in (APPLIED, UNDOING, UNDONE) else rows.choice
+    listed = select(rows.state, became, func.count()).where(rows.import_id == found.id, rows.state.is_not(None))
+    return {
+        (state, chosen): number for state, chosen, number in connection.execute(listed.group_by(rows.state, became))
+    }
 
 
 def rows_of(connection: Connection, import_id: str, state: str, page: int) -> Found:

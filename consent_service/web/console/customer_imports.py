@@ -205,7 +205,7 @@ def show_undo(import_id: Any) -> ResponseReturnValue:
     """Ask whether the import is really to be taken out of the register again."""
     found = _import(import_id)
     with service().reading() as connection:
-        counts = imports.counts(connection, found.id)
+        counts = imports.counts(connection, found)
     return render_template("console/customer_import_undo.html", found=found, outcomes=_by_choice(counts))
 
 
@@ -240,7 +240,7 @@ def _list_page(form: FileForm) -> str:
 
 def _page(found: Row[Any], refusal: str | None = None) -> ResponseReturnValue:
     with service().reading() as connection:
-        counts = imports.counts(connection, found.id) if found.state in (CHECKED, APPLIED, UNDONE) else {}
+        counts = imports.counts(connection, found) if found.state in (CHECKED, APPLIED, UNDONE) else {}
         stayed = import_batches.stayed(connection, found.id, MOST_SHOWN) if found.state == UNDONE else []
     is_working, holds = found.state in WORKING, "hold" in request.args
     worked_at = found.claimed_until or found.waiting_since
