@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from datetime import datetime
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -96,9 +97,9 @@ def _name_columns(service: Service, import_id: str) -> None:
         customer_imports.set_columns(connection, services.now(), import_id, (0, 1), table.columns, "other")
 
 
-def _change(service: Service, act: Callable[[Any, str], None], import_id: str) -> None:
+def _change(service: Service, act: Callable[[Any, datetime, str], None], import_id: str) -> None:
     with service.transaction() as connection:
-        act(connection, import_id)
+        act(connection, services.now(), import_id)
 
 
 def _export(service: Service) -> int:

@@ -30,6 +30,7 @@ customer_import = Table(
     Column("header", Integer),
     Column("columns", Text),  # what each column is, empty for one that is left out
     Column("source", String(20)),  # of customers whose row does not say where the data came from
+    Column("waiting_since", UtcDateTime, nullable=False),  # when staff last had something done with it
     Column("done", Integer, nullable=False),
     Column("total", Integer, nullable=False),
     Column("reason", String(200)),  # why the file cannot be used

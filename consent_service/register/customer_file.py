@@ -23,9 +23,10 @@ from openpyxl.utils.exceptions import InvalidFileException
 from consent_service.language import mark
 
 LARGEST_FILE = 10 * 1024 * 1024
-LARGEST_INSIDE = 150 * 1024 * 1024
+LARGEST_INSIDE, MOST_WORDS = 100 * 1024 * 1024, 50 * 1024 * 1024
 MOST_PARTS, MOST_SHEETS = 1000, 50
 MOST_ROWS, MOST_COLUMNS, LONGEST_CELL = 50_000, 100, 5000
+LAST_ROW, MOST_PLACES = 1_048_576, 200_000_000
 SHEET_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 ZIP, OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _RISKY = re.compile(r"'*[=+\-@\t\r]")  # a spreadsheet may take text that begins so for a formula
@@ -115,7 +116,8 @@ def _check_inside(content: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as opened:
             parts = opened.infolist()
-            if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > LARGEST_INSIDE:
+            words = sum(part.file_size for part in parts if part.filename.lower().endswith("sharedstrings.xml"))
+            if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > LARGEST_INSIDE or words > MOST_WORDS:
                 raise FileRefused(TOO_MUCH_INSIDE)
             if any("externallinks/" in part.filename.lower() for part in parts):
                 raise FileRefused(LINKED)
@@ -149,7 +151,11 @@ def _from_xlsx(content: bytes) -> Iterator[Line]:
 
 def _of_sheet(index: int, sheet: Any) -> Iterator[Line]:
     sheet.reset_dimensions()  # some programs write wrong ones
+    places = 0
     for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
+        places += 1 + len(row)
+        if number > LAST_ROW or places > MOST_PLACES:  # empty ones that are only formatted, or not even that
+            raise FileRefused(TOO_MUCH_INSIDE)
         filled = max((place for place, cell in enumerate(row, 1) if cell is not None), default=0)
         if filled > MOST_COLUMNS:  # what is only formatted does not count
             raise FileRefused(TOO_MANY_COLUMNS)

@@ -98,7 +98,7 @@ def take(connection: Connection, now: datetime, file_name: str, content: bytes, 
         return known
     import_id = str(uuid.uuid4())
     values = {"id": import_id, "file_name": file_name, "digest": digest, "state": READING, "created_at": now}
-    counted = {"created_by": staff_name, "done": 0, "total": 0, "tries": 0}
+    counted = {"created_by": staff_name, "waiting_since": now, "done": 0, "total": 0, "tries": 0}
     connection.execute(insert(customer_import).values(values | counted))
     connection.execute(insert(customer_import_file).values(import_id=import_id, content=content))
     return import_id
@@ -176,17 +176,17 @@ def set_columns(
     values = {"sheet": chosen[0], "header": chosen[1], "columns": json.dumps(list(columns)), "source": source}
     mine = (customer_import_row.c.import_id == import_id, customer_import_row.c.state.is_not(None))
     connection.execute(update(customer_import_row).where(*mine).values(_UNCHECKED))
-    _set(connection, import_id, state=CHECKING, done=0, tries=0, **values)
+    _wait(connection, now, import_id, CHECKING, **values)
 
 
-def counts(connection: Connection, import_id: str) -> dict[tuple[str, str | None], int]:
+def counts(connection: Connection, found: Row[Any]) -> dict[tuple[str, str | None], int]:
     """Return how many rows there are of each state and choice; once taken, of each outcome."""
     rows = customer_import_row.c
-    listed = select(rows.state, func.coalesce(rows.outcome, rows.choice), func.count()).where(
-        rows.import_id == import_id, rows.state.is_not(None)
-    )
-    found = connection.execute(listed.group_by(rows.state, func.coalesce(rows.outcome, rows.choice))).all()
-    return {(state, chosen): number for state, chosen, number in found}
+    became = rows.outcome if found.state in (APPLIED, UNDOING, UNDONE) else rows.choice
+    listed = select(rows.state, became, func.count()).where(rows.import_id == found.id, rows.state.is_not(None))
+    return {
+        (state, chosen): number for state, chosen, number in connection.execute(listed.group_by(rows.state, became))
+    }
 
 
 def rows_of(connection: Connection, import_id: str, state: str, page: int) -> Found:
@@ -223,16 +223,16 @@ def choose_for_all(connection: Connection, import_id: str, state: str, choice: s
     connection.execute(update(customer_import_row).where(*mine).values(choice=choice))
 
 
-def apply(connection: Connection, import_id: str) -> None:
+def apply(connection: Connection, now: datetime, import_id: str) -> None:
     """Have the chosen rows taken into the register; raises ChoiceRefused when there is nothing to be taken now."""
     _in_state(connection, import_id, (CHECKED,))
-    _set(connection, import_id, state=APPLYING, done=0, tries=0)
+    _wait(connection, now, import_id, APPLYING)
 
 
-def undo(connection: Connection, import_id: str) -> None:
+def undo(connection: Connection, now: datetime, import_id: str) -> None:
     """Have taken out of the register again what the import brought into it; raises ChoiceRefused."""
     _in_state(connection, import_id, (APPLIED,))
-    _set(connection, import_id, state=UNDOING, done=0, tries=0)
+    _wait(connection, now, import_id, UNDOING)
 
 
 def cancel(connection: Connection, import_id: str) -> None:
@@ -286,6 +286,7 @@ def _in_state(connection: Connection, import_id: str, states: Sequence[str]) -> 
     return found
 
 
-def _set(connection: Connection, import_id: str, **values: Any) -> None:
-    free = {"claimed_by": None, "claimed_until": None}
-    connection.execute(update(customer_import).where(customer_import.c.id == import_id).values(**values | free))
+def _wait(connection: Connection, now: datetime, import_id: str, state: str, **values: Any) -> None:
+    """Leave an import to the relay, whoever has worked on it before."""
+    values |= {"state": state, "waiting_since": now, "done": 0, "tries": 0, "claimed_by": None, "claimed_until": None}
+    connection.execute(update(customer_import).where(customer_import.c.id == import_id).values(**values))

@@ -20,7 +20,7 @@ from consent_service.register.customers import COMPANY, CONSUMER, KINDS, SOURCES
 from consent_service.register.entries import EntryRefused
 
 LARGEST_NUMBER = 999_999_999
-LONGEST_NOTES, LONGEST_SOURCE_NOTE = 4000, 200
+LONGEST_NOTES, LONGEST_SOURCE_NOTE, LONGEST_ADDRESS = 4000, 200, 400
 EXCEL_ERRORS = {"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#SPILL!", "#CALC!"}
 A_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 WHOLE_ADDRESS = re.compile(r"(?P<street>.*?)[,;\s]+(?P<postal_code>(?:FI-)?\d{5})[,\s]+(?P<city>[^,;]+)")
@@ -168,7 +168,7 @@ def _read_number(cell: str, _: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_phone(cell: str, _: Mapping[str, Any]) -> dict[str, Any]:
     """Excel drops the zeros and the plus before a number, and then 358 is the country."""
-    text = re.sub(r"(?i)^tel:|\s*\(0\)\s*", " ", cell).strip()
+    text = re.sub(r"(?i)^tel:| ?\(0\) ?", " ", " ".join(cell.split())).strip()
     try:
         return {"phone": entries.read_phone(text)}
     except EntryRefused:
@@ -193,7 +193,7 @@ def _read_postal_code(cell: str, so_far: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_whole_address(cell: str, so_far: Mapping[str, Any]) -> dict[str, Any]:
     whole = " ".join(cell.split())
-    found = WHOLE_ADDRESS.fullmatch(whole)
+    found = WHOLE_ADDRESS.fullmatch(whole) if len(whole) <= LONGEST_ADDRESS else None
     if found is None:
         return {"street": so_far.get("street") or entries.read_line(whole, 200)}
     parts = {

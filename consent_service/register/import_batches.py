@@ -57,6 +57,8 @@ def prepare(connection: Connection, found: Row[Any], relay: str, now: datetime) 
     """Reserve numbers for all that will be added, behind every number that is given; raises ClaimLost."""
     renew(connection, now, found.id, relay, 0)
     connection.execute(delete(customer_arrival).where(customer_arrival.c.import_id == found.id))
+    tried = (customer_import_row.c.import_id == found.id, customer_import_row.c.outcome.is_not(None))
+    connection.execute(update(customer_import_row).where(*tried).values(outcome=None))
     adding = (customer_import_row.c.import_id == found.id, customer_import_row.c.choice == ADD)
     given = customer_import_row.c.given_number
     rows, numbered, largest = connection.execute(
@@ -81,6 +83,9 @@ def arrive(connection: Connection, now: datetime, relay: str, rows: Sequence[Row
     """Write down whom rows become, where nobody looks yet; raises ClaimLost."""
     renew(connection, now, rows[0].import_id, relay, rows[-1].position)
     connection.execute(insert(customer_arrival), [_arrival(row, numbers) for row in rows])
+    positions = customer_import_row.c.position.in_([row.position for row in rows])
+    these = (customer_import_row.c.import_id == rows[0].import_id, positions)
+    connection.execute(update(customer_import_row).where(*these).values(outcome=ADDED))
 
 
 def apply(connection: Connection, now: datetime, found: Row[Any], relay: str) -> bool:
@@ -134,6 +139,7 @@ def undo(connection: Connection, now: datetime, found: Row[Any], relay: str) -> 
     renew(connection, now, found.id, relay, 0)
     mine = customer_import_row.c.import_id == found.id
     added = select(customer_import_row.c.position, customer_import_row.c.customer_id).where(mine, _has_become(ADDED))
+    theirs: Sequence[str] = []
     if rows := connection.execute(added.limit(AT_ONCE)).all():
         ids = [row.customer_id for row in rows]
         connection.execute(delete(customer).where(customer.c.id.in_(ids), *_is_as_left(found.applied_at)))
@@ -237,10 +243,9 @@ def _note_filled(connection: Connection, import_id: str, filled: Mapping[int, Se
 def _note_outcomes(connection: Connection, import_id: str) -> None:
     """What became of each row of which nothing has been noted."""
     mine = (customer_import_row.c.import_id == import_id, customer_import_row.c.outcome.is_(None))
-    became = (customer_import_row.c.choice == ADD, customer_import_row.c.details.is_not(None))
-    connection.execute(update(customer_import_row).where(*mine, *became).values(outcome=ADDED))
-    others = (*mine, customer_import_row.c.state.is_not(None))
-    connection.execute(update(customer_import_row).where(*others).values(outcome=LEFT))
+    connection.execute(
+        update(customer_import_row).where(*mine, customer_import_row.c.state.is_not(None)).values(outcome=LEFT)
+    )
 
 
 def _note_stayed(connection: Connection, which: Any, theirs: Any) -> None:

@@ -49,10 +49,10 @@ def _go_on(connection, import_id: str, stage: int) -> None:
         customer_imports.set_columns(connection, services.now(), import_id, (0, 1), table.columns, "other")
     elif stage == 2:
         customer_imports.choose_for_all(connection, import_id, "partly", "add")
-        customer_imports.apply(connection, import_id)
+        customer_imports.apply(connection, services.now(), import_id)
     elif stage == 3:
         connection.execute(update(customer).values(changed_at=services.now()))
-        customer_imports.undo(connection, import_id)
+        customer_imports.undo(connection, services.now(), import_id)
 
 
 def _staff(guest: Guest, path: str) -> Guest:

@@ -83,6 +83,16 @@ def test_what_shows_only_when_it_is_read_is_told_then(heidi, rows, message):
     assert heidi.house.rows(customer_import_row) == []
 
 
+def test_a_sheet_that_says_it_has_very_many_empty_rows_is_refused(heidi):
+    content = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(xlsx(HEADINGS, AINO))) as old, zipfile.ZipFile(content, "w") as new:
+        for name in old.namelist():
+            part = old.read(name)
+            new.writestr(name, part.replace(b'<row r="2"', b'<row r="999999999"') if "sheet1" in name else part)
+    page = heidi.send(content.getvalue())
+    assert fi(customer_file.TOO_MUCH_INSIDE) in page.words
+
+
 def test_more_rows_than_may_be_are_refused(heidi):
     page = heidi.send(b"Sukunimi\n" + b"Laine\n" * customer_file.MOST_ROWS, "asiakkaat.csv")
     assert fi(customer_file.TOO_MANY_ROWS) in page.words

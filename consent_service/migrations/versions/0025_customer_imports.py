@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("header", sa.Integer()),
         sa.Column("columns", sa.Text()),
         sa.Column("source", sa.String(length=20)),
+        sa.Column("waiting_since", MOMENT, nullable=False),
         sa.Column("done", sa.Integer(), nullable=False),
         sa.Column("total", sa.Integer(), nullable=False),
         sa.Column("reason", sa.String(length=200)),

@@ -189,7 +189,7 @@ def download_problems(import_id: Any) -> ResponseReturnValue:
 def apply(import_id: Any) -> ResponseReturnValue:
     """Have the rows taken into the register."""
     found = _import(import_id)
-    return _act(found, lambda connection: imports.apply(connection, found.id))
+    return _act(found, lambda connection: imports.apply(connection, services.now(), found.id))
 
 
 @customer_imports.post("/<uuid:import_id>/cancel")
@@ -205,7 +205,7 @@ def show_undo(import_id: Any) -> ResponseReturnValue:
     """Ask whether the import is really to be taken out of the register again."""
     found = _import(import_id)
     with service().reading() as connection:
-        counts = imports.counts(connection, found.id)
+        counts = imports.counts(connection, found)
     return render_template("console/customer_import_undo.html", found=found, outcomes=_by_choice(counts))
 
 
@@ -213,7 +213,7 @@ def show_undo(import_id: Any) -> ResponseReturnValue:
 def undo(import_id: Any) -> ResponseReturnValue:
     """Have the import taken out of the register again."""
     found = _import(import_id)
-    return _act(found, lambda connection: imports.undo(connection, found.id))
+    return _act(found, lambda connection: imports.undo(connection, services.now(), found.id))
 
 
 def _act(found: Row[Any], act: Callable[[Connection], None], back: str | None = None) -> ResponseReturnValue:
@@ -240,10 +240,10 @@ def _list_page(form: FileForm) -> str:
 
 def _page(found: Row[Any], refusal: str | None = None) -> ResponseReturnValue:
     with service().reading() as connection:
-        counts = imports.counts(connection, found.id) if found.state in (CHECKED, APPLIED, UNDONE) else {}
+        counts = imports.counts(connection, found) if found.state in (CHECKED, APPLIED, UNDONE) else {}
         stayed = import_batches.stayed(connection, found.id, MOST_SHOWN) if found.state == UNDONE else []
     is_working, holds = found.state in WORKING, "hold" in request.args
-    worked_at = found.claimed_until or found.created_at
+    worked_at = found.claimed_until or found.waiting_since
     page = render_template(
         "console/customer_import.html",
         found=found,
@@ -251,6 +251,7 @@ def _page(found: Row[Any], refusal: str | None = None) -> ResponseReturnValue:
         is_stalled=is_working and services.now() - worked_at > STALLED,
         holds=holds,
         is_refused=found.state == REFUSED,
+        total=imports.sheets(found)[found.sheet].rows if found.sheet is not None else found.total,
         refusal=refusal,
         states=STATES,
         kinds=ROWS,
