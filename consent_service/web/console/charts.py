@@ -4,6 +4,7 @@ A chart holds no script; its style is its own, and the picture's policy lets it 
 """
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,9 @@ from consent_service.language import mark
 from consent_service.web.pages import picture
 from consent_service.web.visitor import service
 from consent_service.weeks import Point
+
+# pygal looks for its maps in a way that Python gave up; left in place it would be asked for every missing module.
+sys.meta_path[:] = [one for one in sys.meta_path if type(one).__name__ != "PluginImportFixer"]
 
 charts = Blueprint("charts", __name__, url_prefix="/charts")
 
