@@ -4,6 +4,7 @@ from consent_service import api_keys
 from consent_service import service as services
 from consent_service.models_inbox import contact_message
 from tests.actors import Visitor
+from tests.furnished import furnish_register
 
 HEIDI = "heidi@keinuma.example"
 
@@ -20,6 +21,8 @@ def staff_pages(house):
     Visitor(house, "kirjoittaja@example.com").write()
     [written], known = house.rows(contact_message), {"key_id": key_id, "run_id": 1}
     known |= {"subscriber_id": house.person("aino@example.com").id, "message_id": house.messages()[0].id}
+    known |= furnish_register(house) | {"register": "customers", "name": "subscribers"}
+    known["key"] = known["customer_id"]
     account = house.account(HEIDI)
     known |= {"account_id": account.id, "passkey_id": account.id, "change": "end"}
     links = {"/staff/invitation/": ("staff_invitation", house.invited("uusi@keinuma.example"))}
@@ -27,6 +30,8 @@ def staff_pages(house):
     for rule in house.app.url_map.iter_rules():
         if rule.rule.startswith("/staff"):
             values = known | {"message_id": written.id} if "contact-messages" in rule.rule else known
+            if "/retention/review/" in rule.rule:
+                values = known | {"customer_id": known["passive_id"]}
             for path, (kind, whose) in links.items():
                 if rule.rule.startswith(path):
                     values = known | {"token": house.service.tokens.for_staff(kind, whose.id, whose.link_state)}

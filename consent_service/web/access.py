@@ -131,7 +131,7 @@ NEEDS = {
     "console.people.show": Needs(READER),
     "console.records.show": Needs(READER),
     "console.retention.show": Needs(READER),
-    "console.retention.show_review": Needs(OWNER),
+    "console.retention.show_review": Needs(READER),
     "console.retention.show_erase": Needs(OWNER, fresh=True),
     "console.retention.erase": Needs(OWNER, fresh=True),
     "console.retention.show_keep": Needs(OWNER),

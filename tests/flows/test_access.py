@@ -12,6 +12,7 @@ from consent_service import service as services
 from consent_service.staff_accounts import OWNER, READER, ROLES, STAFF
 from consent_service.web import access
 from tests.actors import Staff, Visitor, fi
+from tests.furnished import furnish_register
 from tests.staff_pages import staff_pages
 
 RANKS = {READER: 0, STAFF: 1, OWNER: 2}
@@ -85,6 +86,7 @@ def test_pages_offer_only_what_the_role_may_do(house, role):
     aino = Visitor(house)
     aino.subscribe()
     aino.write()
+    furnish_register(house)
     somebody = Staff(house, "elina@keinuma.example", "Elina", role)
     somebody.log_in()
     keeper = Staff(house)
