@@ -20,12 +20,14 @@ from consent_service.models_customers import (
     publication_permission,
 )
 from consent_service.models_requests import data_request
+from consent_service.models_reviews import kept_customer
 from consent_service.register import customers
 from consent_service.register.customers import Details
 from consent_service.register.documents import context_of
 
 # Whatever refers to a customer and goes over to the one they are merged into; the key does not, it dies.
 BELONGINGS = (customer_document, publication_permission, former_number, data_request)
+NOTES = (kept_customer,)  # of which a customer has one: that of the kept one stands
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,9 @@ def merge(connection: Connection, occasion: Occasion, merging: Merging, staff_na
     _seal_files_anew(connection, occasion, kept.id, gone.id)
     for table in BELONGINGS:
         connection.execute(update(table).where(table.c.customer_id == gone.id).values(customer_id=kept.id))
+    for table in NOTES:
+        has_one = select(table.c.customer_id).where(table.c.customer_id == kept.id).exists()
+        connection.execute(update(table).where(table.c.customer_id == gone.id, ~has_one).values(customer_id=kept.id))
     connection.execute(delete(customer).where(customer.c.id == gone.id))
     led = {"number": gone.number, "former_id": gone.id, "customer_id": kept.id}
     connection.execute(insert(former_number).values(led | {"merged_at": occasion.now, "merged_by": staff_name}))
