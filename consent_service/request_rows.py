@@ -216,13 +216,18 @@ def forget(connection: Connection, now: datetime, numbers: Sequence[int]) -> Non
 
 def may_be_forgotten(now: datetime, after: timedelta) -> ColumnElement[bool]:
     """Whether who made a request is no longer needed, as a condition: the answer has left, or some time ago."""
-    answer = (data_request_letter.c.request_number == data_request.c.number, data_request_letter.c.kind == ANSWER)
-    sent = select(outbox_message.c.id).where(outbox_message.c.key == data_request_letter.c.message_key)
-    has_left = select(data_request_letter.c.kind).where(
-        *answer, sent.where(outbox_message.c.done_at.is_not(None)).exists()
+    letter = data_request_letter.c
+    answer = (letter.request_number == data_request.c.number, letter.kind == ANSWER)
+    sent = select(outbox_message.c.done_at).join_from(
+        data_request_letter, outbox_message, letter.message_key == outbox_message.c.key
     )
+    left_at = (
+        sent.where(*answer).limit(1).correlate(data_request).scalar_subquery()
+    )  # a limit: or both are read through
     is_named = data_request.c.closed_at.is_not(None) & data_request.c.forgotten_at.is_(None)
-    return is_named & ((data_request.c.closed_at <= now - after) | ((data_request.c.kind == ERASE) & has_left.exists()))
+    return is_named & (
+        (data_request.c.closed_at <= now - after) | ((data_request.c.kind == ERASE) & left_at.is_not(None))
+    )
 
 
 def _is_untold(today: date) -> ColumnElement[bool]:

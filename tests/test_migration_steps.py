@@ -22,6 +22,9 @@ SAID = {  # what a rule of the database asks for; any other text is the name of 
     "import_batch.source": "file", "reconcile_run.phase": "list",
     "reconcile_run.is_open": True, "customer.kind": "consumer", "customer.status": "active",
     "customer.last_name": "Mäkelä", "customer_document.retention_class": "other", "customer_document.binder": "A",
+    "customer_import.state": "columns", "data_request.kind": "access", "data_request.channel": "phone",
+    "data_request.name": "Aino",
+    "data_request.received_on": "2026-01-31", "data_request.due_on": "2026-02-28", "data_request.received_by": "Heidi",
     "breach.risk": "unknown", "breach_notice.whom": "other",
 }  # fmt: skip
 DROPPED = {"role", "staff_role"}  # since 0023 a role is a column of the account

@@ -92,6 +92,7 @@ def test_the_clock_runs_until_the_ombudsman_knows_and_with_a_high_risk_the_peopl
     assert is_shouted(house, heidi), "the people do not know yet"
     tell(house, heidi, whom="people", how="kirjeellä")
     assert not is_shouted(house, heidi)
+    house.service.seal()  # the notes of who looked
     assert fi("All is well.") in look(house, heidi, "/staff/?lang=fi").words
     listed = look(house, heidi, LIST)
     assert "Puhelin katosi junaan" in listed.words and fi("Open") not in listed.words

@@ -44,11 +44,11 @@ def on(clock, heidi, day):
 
 
 def purge(house):
-    """What ended by each rule but that of the notes of erasures, which goes by the years too."""
+    """What ended by each rule but those of notes, of erasures and of looks, which go by the years too."""
     ended = {}
     for rule, rows in chores.purge(house.service):
         ended[rule.key] = ended.get(rule.key, 0) + rows
-    return {key: rows for key, rows in ended.items() if key != "erasure"}
+    return {key: rows for key, rows in ended.items() if key not in ("erasure", "access")}
 
 
 def kinds(house):
