@@ -23,7 +23,7 @@ SAID = {  # what a rule of the database asks for; any other text is the name of 
     "reconcile_run.is_open": True, "customer.kind": "consumer", "customer.status": "active",
     "customer.last_name": "Mäkelä", "customer_document.retention_class": "other", "customer_document.binder": "A",
     "customer_import.state": "columns", "data_request.kind": "access", "data_request.channel": "phone",
-    "data_request.name": "Aino",
+    "data_request.name": "Aino", "data_request_letter.kind": "answer",
     "data_request.received_on": "2026-01-31", "data_request.due_on": "2026-02-28", "data_request.received_by": "Heidi",
     "breach.risk": "unknown", "breach_notice.whom": "other",
 }  # fmt: skip
