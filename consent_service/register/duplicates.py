@@ -90,7 +90,7 @@ def _same_contact(connection: Connection, details: Details) -> Iterator[tuple[st
 def _same_name(connection: Connection, details: Details) -> list[tuple[str, str]]:
     mine, city = _name(details), folded(details.city or "")
     alike, length = [], len(mine)
-    near = _LENGTH.between(length - 1, length + 1 + MOST_FOLDED_AWAY)
+    near = _LENGTH.between(length - 1, length + 1 + MOST_FOLDED_AWAY) | (len(_spelt(details)) == _LENGTH)
     for row in connection.execute(
         select(*_NAMED).where(near, customer.c.erased_at.is_(None)).order_by(customer.c.number)
     ):
@@ -102,4 +102,8 @@ def _same_name(connection: Connection, details: Details) -> list[tuple[str, str]
 
 
 def _name(one: Any) -> str:
-    return folded(one.company_name or f"{one.first_name or ''} {one.last_name or ''}")
+    return folded(_spelt(one))
+
+
+def _spelt(one: Any) -> str:
+    return str(one.company_name or f"{one.first_name or ''} {one.last_name or ''}")
