@@ -19,6 +19,7 @@ from consent_service.delivery.outbox import Message, Nothing
 from consent_service.language import HELSINKI, Language, mark
 from consent_service.people import read_address
 from consent_service.privacy import OMBUDSMAN_PAGE, Kept
+from consent_service.register.keeping import KINDS
 from consent_service.request_rows import NAMES_RULE, RULE
 from consent_service.request_tasks import (
     ACCESS,
@@ -60,12 +61,6 @@ WHY_NOT = {
     "beyond": mark("This right does not reach that data."),
     "excessive": mark("The request is manifestly unfounded or excessive (GDPR article 12(5))."),
     "identity": mark("We could not make sure that it was you who asked (GDPR article 12(6))."),
-}
-CLASSES = {
-    "voucher": mark("Invoice or another voucher"),
-    "book": mark("Part of the books"),
-    "contract": mark("Contract"),
-    "other": mark("Another document"),
 }
 
 
@@ -197,7 +192,7 @@ def _staying(language: Language, facts: Facts) -> Iterator[str]:
     for document in facts.documents:
         yield say(
             "%(what)s of %(day)s: kept until %(until)s.",
-            what=say(CLASSES[document.retention_class]),
+            what=say(KINDS[document.kind].name),
             day=language.day(date.fromisoformat(document.dated_on)),
             until=language.day(date.fromisoformat(document.keep_until)),
         )

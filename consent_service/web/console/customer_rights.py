@@ -22,6 +22,7 @@ from consent_service.register import customers as register
 from consent_service.register import entries
 from consent_service.register import erasure as customer_erasure
 from consent_service.register.entries import EntryRefused
+from consent_service.register.keeping import WHY
 from consent_service.web.console.customers import find
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import occasion, service
@@ -29,12 +30,6 @@ from consent_service.web.visitor import occasion, service
 customer_rights = Blueprint("customer_rights", __name__, url_prefix="/customers/<uuid:customer_id>")
 
 NO_REASON, OTHER_NAME = mark("Say why, in at most 200 characters."), mark("Write the name as it stands above.")
-WHY_KEPT = {
-    "voucher": mark("Accounting Act: six years from the end of the year in which the financial year ended"),
-    "book": mark("Accounting Act: ten years from the end of the financial year"),
-    "contract": mark("Contract: ten years after it ended, for claims that arise from it"),
-    "other": mark("Kept for a claim"),
-}
 
 
 class RestrictForm(FlaskForm):
@@ -124,7 +119,7 @@ def _page(template: str, customer: Row[Any], form: FlaskForm) -> str:
     with service().reading() as connection:
         stays = customer_erasure.staying(connection, customer.id, _today())
         person = subscribers.find_by_key(connection, customer.email_key) if customer.email else None
-    return render_template(template, customer=customer, form=form, stays=stays, why_kept=WHY_KEPT, person=person)
+    return render_template(template, customer=customer, form=form, stays=stays, why_kept=WHY, person=person)
 
 
 def _today() -> date:

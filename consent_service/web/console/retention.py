@@ -26,12 +26,6 @@ from consent_service.web.visitor import service
 pages = Blueprint("retention", __name__, url_prefix="/retention")
 
 MOST = 1000  # counted; of more than that it is enough to know that they are many
-LAW = {
-    "voucher": mark("voucher of the books"),
-    "book": mark("account books"),
-    "contract": mark("contract"),
-    "other": mark("document"),
-}
 
 
 class EraseForm(FlaskForm):
@@ -87,7 +81,7 @@ def show() -> ResponseReturnValue:
 @pages.get("/review")
 def show_review() -> ResponseReturnValue:
     """The customers ten years passive: who is to go, who is kept, who is restricted."""
-    return render_template("console/retention_review.html", review=_review(), name_of=name_of, law=LAW)
+    return render_template("console/retention_review.html", review=_review(), name_of=name_of)
 
 
 @pages.get("/review/erase")
@@ -148,7 +142,7 @@ def _customer(customer_id: Any) -> Row[Any]:
 
 def _erase_page(review: Review, form: EraseForm, *, has_changed: bool = False) -> str:
     return render_template(
-        "console/retention_erase.html", review=review, form=form, has_changed=has_changed, name_of=name_of, law=LAW
+        "console/retention_erase.html", review=review, form=form, has_changed=has_changed, name_of=name_of
     )
 
 
