@@ -19,6 +19,7 @@ from consent_service.delivery.outbox import Message, Nothing
 from consent_service.language import HELSINKI, Language, mark
 from consent_service.people import read_address
 from consent_service.privacy import OMBUDSMAN_PAGE, Kept
+from consent_service.register import held
 from consent_service.register.keeping import KINDS
 from consent_service.request_rows import NAMES_RULE, RULE
 from consent_service.request_tasks import (
@@ -112,7 +113,7 @@ class RequestLetters:
         """Return a letter about a request as it would be written now, for mail and for paper."""
         done = [task.place for task in request_rows.tasks(connection, request.number) if task.done_at]
         today, key = now.astimezone(HELSINKI).date(), read_address(request.mail_to).key if request.mail_to else ""
-        documents = request_rows.staying_documents(connection, request.customer_id, today)
+        documents = held.staying(connection, today, request.customer_id)
         stays = self.staying(connection, key, now) if NEWSLETTER in done else ("erasure",)
         facts = Facts(self.controller, self.public_url, self.kept, done, documents, stays)
         return compose(languages.language(request.language), kind, request, facts)

@@ -14,9 +14,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select
 
 from consent_service.database import insert_or_replace
-from consent_service.models_customers import customer, customer_document
+from consent_service.models_customers import customer
 from consent_service.models_reviews import kept_customer, retention_review
-from consent_service.register import erasure
+from consent_service.register import erasure, held
+from consent_service.register.held import Staying
 
 YEARS = 10
 AT_ONCE = 200  # so many are looked at, and go, at a time
@@ -28,7 +29,7 @@ class Listed:
     """A customer ten years passive, with `until_on` and `reason` if kept; and the documents the law still keeps."""
 
     customer: Row[Any]
-    documents: Sequence[Row[Any]]
+    documents: Sequence[Staying]
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,7 @@ def look(connection: Connection, now: datetime, today: date, *, locks: bool = Fa
     kept = _some(connection, _is_listed(now) & _is_kept(today) & customer.c.restricted_at.is_(None), AT_ONCE)
     restricted = _some(connection, _is_listed(now) & customer.c.restricted_at.is_not(None), AT_ONCE)
     ids = [row.id for rows in (going, kept, restricted) for row in rows]
-    stays = (customer_document.c.customer_id.in_(ids), customer_document.c.keep_until >= today.isoformat())
-    kept_documents = select(customer_document).where(*stays).order_by(customer_document.c.keep_until)
-    documents = connection.execute(kept_documents).all()
+    documents = held.staying(connection, today, *ids)
 
     def listed(rows: Sequence[Row[Any]]) -> list[Listed]:
         return [Listed(row, [one for one in documents if one.customer_id == row.id]) for row in rows]

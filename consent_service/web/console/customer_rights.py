@@ -19,7 +19,7 @@ from consent_service import subscribers
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger.evidence import Occasion
 from consent_service.register import customers as register
-from consent_service.register import entries
+from consent_service.register import entries, held
 from consent_service.register import erasure as customer_erasure
 from consent_service.register.entries import EntryRefused
 from consent_service.register.keeping import WHY
@@ -117,7 +117,7 @@ def erase(customer_id: Any) -> ResponseReturnValue:
 
 def _page(template: str, customer: Row[Any], form: FlaskForm) -> str:
     with service().reading() as connection:
-        stays = customer_erasure.staying(connection, customer.id, _today())
+        stays = held.staying(connection, _today(), customer.id)
         person = subscribers.find_by_key(connection, customer.email_key) if customer.email else None
     return render_template(template, customer=customer, form=form, stays=stays, why_kept=WHY, person=person)
 

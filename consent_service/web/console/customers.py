@@ -19,8 +19,7 @@ from consent_service.delivery import suppression
 from consent_service.language import HELSINKI
 from consent_service.ledger.evidence import Occasion
 from consent_service.register import customers as register
-from consent_service.register import duplicates, entries, merging
-from consent_service.register import erasure as customer_erasure
+from consent_service.register import duplicates, entries, held, merging
 from consent_service.register.customers import KINDS, SOURCES, STATUSES, Search
 from consent_service.register.entries import EntryRefused
 from consent_service.web.console.customer_form import LONGEST_NOTES, CustomerForm, shown
@@ -90,7 +89,7 @@ def show(customer_id: Any) -> ResponseReturnValue:
             kept = merging.merged_into(connection, str(customer_id)) or abort(404)
             return redirect(link_to("console.customers.show", customer_id=kept))
         if customer.erased_at:
-            stays = customer_erasure.staying(connection, customer.id, _today())
+            stays = held.staying(connection, _today(), customer.id)
             return render_template("console/customer_erased.html", customer=customer, stays=stays)
         return render_template(
             "console/customer.html",

@@ -20,7 +20,7 @@ from consent_service import service as services
 from consent_service.data_requests import GROUNDS, METHODS, OUTCOMES, Told
 from consent_service.language import HELSINKI, mark
 from consent_service.people import AddressRefused
-from consent_service.register import customers
+from consent_service.register import customers, held
 from consent_service.request_acts import NotVerified
 from consent_service.request_days import SOON
 from consent_service.request_rows import CHANNELS, PAGE, STATES, Search
@@ -146,7 +146,7 @@ def show(number: int) -> ResponseReturnValue:
     with service().reading() as connection:
         asked = find(connection, number)
         tasks, letters = request_rows.tasks(connection, number), request_rows.letters(connection, number)
-        documents = request_rows.staying_documents(connection, asked.customer_id, today())
+        documents = held.staying(connection, today(), asked.customer_id)
         who = known_of(connection, asked)
     return render_template(
         "console/data_request.html",
