@@ -18,6 +18,7 @@ from consent_service.models_customers import customer
 from consent_service.models_reviews import kept_customer, retention_review
 from consent_service.register import erasure, held
 from consent_service.register.held import Staying
+from consent_service.register.keeping import years_after
 
 YEARS = 10
 AT_ONCE = 200  # so many are looked at, and go, at a time
@@ -106,7 +107,7 @@ def keep(connection: Connection, now: datetime, today: date, customer_id: str, r
     """Keep a customer for another year from today; False when they are not on the list."""
     if find(connection, now, customer_id) is None:
         return False
-    until_on = years_from(today, 1).isoformat()
+    until_on = years_after(today, 1).isoformat()
     values = {"customer_id": customer_id, "until_on": until_on, "reason": reason, "kept_at": now, "kept_by": staff_name}
     insert_or_replace(connection, kept_customer, ["customer_id"], values)
     return True
@@ -123,16 +124,8 @@ def reports(connection: Connection) -> Sequence[Row[Any]]:
     return connection.execute(select(retention_review).order_by(retention_review.c.done_at.desc())).all()
 
 
-def years_from(day: date, years: int) -> date:
-    """Return the same day some years later or, if negative, earlier; 28 February where there is no 29th."""
-    try:
-        return day.replace(year=day.year + years)
-    except ValueError:
-        return day.replace(year=day.year + years, day=28)
-
-
 def _is_listed(now: datetime) -> ColumnElement[bool]:
-    since = datetime.combine(years_from(now.date(), -YEARS), now.timetz())
+    since = datetime.combine(years_after(now.date(), -YEARS), now.timetz())
     is_passive = (customer.c.status == "passive") & (customer.c.passive_since <= since)
     return is_passive & customer.c.erased_at.is_(None)
 

@@ -18,6 +18,7 @@ from consent_service import people, retention
 from consent_service import service as services
 from consent_service.language import HELSINKI, mark
 from consent_service.register import reviews
+from consent_service.register.keeping import years_after
 from consent_service.register.reviews import Review
 from consent_service.registers import name_of
 from consent_service.web.pages import link_to
@@ -147,7 +148,7 @@ def _erase_page(review: Review, form: EraseForm, *, has_changed: bool = False) -
 
 
 def _keep_page(customer: Row[Any], form: KeepForm) -> str:
-    until_on = reviews.years_from(_now()[1], 1).isoformat()
+    until_on = years_after(_now()[1], 1).isoformat()
     return render_template(
         "console/retention_keep.html", customer=customer, form=form, name_of=name_of, until_on=until_on
     )
