@@ -26,14 +26,12 @@ from consent_service.web.console.data_requests import (
     NO_CUSTOMER,
     NO_NUMBER,
     ONE,
-    by_staff,
     find,
     known_of,
     read_text,
-    today,
 )
 from consent_service.web.pages import LARGEST_ID, link_to
-from consent_service.web.visitor import service
+from consent_service.web.visitor import by_staff, service, today
 
 data_request_acts = Blueprint("data_request_acts", __name__, url_prefix=f"/data-requests{ONE}")
 
