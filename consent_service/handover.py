@@ -27,6 +27,7 @@ from consent_service.ledger.vault import Vault
 from consent_service.people import read_address
 from consent_service.personal_data import PersonalData
 from consent_service.privacy import OMBUDSMAN_PAGE
+from consent_service.register import customer_columns
 from consent_service.register import held as register_held
 from consent_service.register.customers import KINDS, SOURCES, STATUSES
 from consent_service.register.held import HeldCustomer
@@ -40,30 +41,7 @@ _REQUEST = ("number", "kind", "channel", "received_on", "name", "email", "phone"
 _MESSAGE = ("received_at", "first_name", "last_name", "email", "phone", "reason", "message", "language")
 _WAITING = ("email", "first_name", "last_name", "language", "created_at")
 _GIVEN = ("email", "first_name", "last_name", "language")
-
-
-LABELS = {
-    "number": mark("Customer number"),
-    "kind": mark("Kind of customer"),
-    "company_name": mark("Company"),
-    "business_id": mark("business id"),
-    "first_name": mark("First name"),
-    "last_name": mark("Last name"),
-    "phone": mark("Phone number"),
-    "email": mark("E-mail address"),
-    "street": mark("Street address"),
-    "postal_code": mark("Postal code"),
-    "city": mark("City"),
-    "country": mark("Country"),
-    "billing_email": mark("E-mail address for invoices"),
-    "billing_address": mark("Postal address for invoices"),
-    "billing_reference": mark("Reference on invoices"),
-    "einvoice_address": mark("Address for e-invoices"),
-    "einvoice_operator": mark("Operator of e-invoices"),
-    "language": mark("Language"),
-    "source": mark("Where we got it"),
-    "source_note": mark("More about where we got it"),
-    "notes": mark("Notes"),
+LABELS = customer_columns.COLUMNS | {
     "status": mark("Status"),
     "passive_since": mark("Passive since"),
     "restricted_at": mark("Use restricted since"),
