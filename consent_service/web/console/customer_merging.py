@@ -14,14 +14,13 @@ from flask_security import current_user
 from sqlalchemy import Row
 
 from consent_service import language as languages
-from consent_service.language import mark
+from consent_service.language import LANGUAGES, mark
 from consent_service.register import customers as register
 from consent_service.register import duplicates, entries, merging
 from consent_service.register.customers import COMPANY, KINDS, SOURCES, Details
 from consent_service.register.merging import Merging
 from consent_service.web.console.customer_form import COMPANY_ONLY, DETAILS, LONGEST_NOTES, details_of
 from consent_service.web.console.customers import find
-from consent_service.web.console.words import LANGUAGES
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import by_staff, service
 

@@ -16,13 +16,12 @@ from consent_service import contact_messages, request_rows, request_tasks, subsc
 from consent_service import language as languages
 from consent_service import service as services
 from consent_service.delivery import suppression
-from consent_service.language import HELSINKI
+from consent_service.language import HELSINKI, LANGUAGES
 from consent_service.register import customers as register
 from consent_service.register import duplicates, entries, held, merging
 from consent_service.register.customers import KINDS, SOURCES, STATUSES, Search
 from consent_service.register.entries import EntryRefused
 from consent_service.web.console.customer_form import LONGEST_NOTES, CustomerForm, shown
-from consent_service.web.console.words import LANGUAGES
 from consent_service.web.pages import link_to, searched
 from consent_service.web.visitor import by_staff, service, today
 

@@ -18,14 +18,13 @@ from consent_service import data_requests as requests
 from consent_service import handover, people, request_rows, subscribers
 from consent_service import service as services
 from consent_service.data_requests import GROUNDS, METHODS, OUTCOMES, Told
-from consent_service.language import mark
+from consent_service.language import LANGUAGES, mark
 from consent_service.people import AddressRefused
 from consent_service.register import customers, held
 from consent_service.request_acts import NotVerified
 from consent_service.request_days import SOON
 from consent_service.request_rows import CHANNELS, PAGE, STATES, Search
 from consent_service.request_tasks import KINDS, PLACES, TASKS
-from consent_service.web.console.words import LANGUAGES
 from consent_service.web.forms import NameField, PhoneField
 from consent_service.web.pages import LARGEST_ID, link_to, searched
 from consent_service.web.visitor import by_staff, service, today

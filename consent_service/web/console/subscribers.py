@@ -17,14 +17,14 @@ from consent_service import asks, contact_messages, people, subscribers, subscri
 from consent_service import language as languages
 from consent_service.asks import Ask, StaffRequest
 from consent_service.delivery.suppression import Suppressed
-from consent_service.language import mark
+from consent_service.language import LANGUAGES, mark
 from consent_service.ledger import evidence
 from consent_service.ledger.seal import Payload
 from consent_service.statements import CHANNELS, CLAIMS, LEAVING_REASONS, ORIGINS, SHOWN
 from consent_service.subscribers import STATUSES
 from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
 from consent_service.web import sheet
-from consent_service.web.console.words import GROUPS, LANGUAGES
+from consent_service.web.console.words import GROUPS
 from consent_service.web.forms import AddressField, NameField
 from consent_service.web.pages import link_to, searched
 from consent_service.web.visitor import by_staff, service, today
