@@ -20,7 +20,6 @@ from consent_service.language import HELSINKI, mark
 from consent_service.register import reviews
 from consent_service.register.keeping import years_after
 from consent_service.register.reviews import Review
-from consent_service.registers import name_of
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import service
 
@@ -82,7 +81,7 @@ def show() -> ResponseReturnValue:
 @pages.get("/review")
 def show_review() -> ResponseReturnValue:
     """The customers ten years passive: who is to go, who is kept, who is restricted."""
-    return render_template("console/retention_review.html", review=_review(), name_of=name_of)
+    return render_template("console/retention_review.html", review=_review())
 
 
 @pages.get("/review/erase")
@@ -142,13 +141,9 @@ def _customer(customer_id: Any) -> Row[Any]:
 
 
 def _erase_page(review: Review, form: EraseForm, *, has_changed: bool = False) -> str:
-    return render_template(
-        "console/retention_erase.html", review=review, form=form, has_changed=has_changed, name_of=name_of
-    )
+    return render_template("console/retention_erase.html", review=review, form=form, has_changed=has_changed)
 
 
 def _keep_page(customer: Row[Any], form: KeepForm) -> str:
     until_on = years_after(_now()[1], 1).isoformat()
-    return render_template(
-        "console/retention_keep.html", customer=customer, form=form, name_of=name_of, until_on=until_on
-    )
+    return render_template("console/retention_keep.html", customer=customer, form=form, until_on=until_on)
