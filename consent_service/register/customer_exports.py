@@ -82,7 +82,8 @@ def _told(
     for at, reason, cell in reasons(row, meanings, language):
         yield names[row.sheet], row.number, at, reason, cell
     if row.state == KNOWN:
-        yield names[row.sheet], row.number, "", language.say(ALIKE[row.match_by]), ""
+        alike = language.say(ALIKE[row.match_by])
+        yield names[row.sheet], row.number, "", alike[0].upper() + alike[1:], ""
 
 
 def _customers(connection: Connection, asked: Search) -> Iterator[Row[Any]]:
