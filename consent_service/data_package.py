@@ -89,11 +89,11 @@ def name(held: PersonalData) -> str:
 
 def _files(held: PersonalData, origin: Origin) -> Iterable[tuple[str, bytes]]:
     yield "tiedot.html", _page(held, origin).encode()
-    yield "tiedot.json", _json(_everything(held))
-    yield "activecampaign.json", _json(_there(held, origin))
+    yield "tiedot.json", as_json(_everything(held))
+    yield "activecampaign.json", as_json(_there(held, origin))
     for name, rows in _tables(held).items():
         yield f"{name}.csv", table(rows)
-    yield "consent-record.jsonld", _json(consent_record.compose(held, origin.place))
+    yield "consent-record.jsonld", as_json(consent_record.compose(held, origin.place))
     yield "receipts/log-key.txt", "".join(f"{key}\n" for key in origin.verifiers.known).encode()
     for event_id, receipt in held.receipts.items():
         yield f"receipts/{event_id}.tlog-proof", receipt
@@ -170,7 +170,8 @@ def _cell(value: Any) -> str:
     return FORMULA.sub("'", text)
 
 
-def _json(value: Mapping[str, Any]) -> bytes:
+def as_json(value: Mapping[str, Any]) -> bytes:
+    """Return a value as a file for other programs; moments are written as the seal writes them."""
     return f"{json.dumps(value, ensure_ascii=False, indent=2, default=_plain)}\n".encode()
 
 

@@ -20,7 +20,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.models import subscriber
 from consent_service.models_requests import data_request, data_request_letter, data_request_task
 from consent_service.people import Address
-from consent_service.register import customers
+from consent_service.register import customers, held
 from consent_service.request_acts import NotVerified
 from consent_service.request_tasks import ERASE, THERE, Known
 
@@ -290,7 +290,7 @@ def _may_close(connection: Connection, request: Row[Any], closing: Closing, toda
 
 
 def _stays_in_part(connection: Connection, request: Row[Any], today: date) -> bool:
-    documents = request_rows.staying_documents(connection, request.customer_id, today)
+    documents = held.staying(connection, today, request.customer_id)
     return request.kind == ERASE and len(documents) > 0
 
 

@@ -5,9 +5,8 @@ is for other programs. Nothing is made before the identity of whoever asks is ve
 """
 
 import io
-import json
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -21,12 +20,12 @@ from consent_service.contact_messages import REASONS
 from consent_service.data_package import Origin
 from consent_service.delivery import suppression
 from consent_service.delivery.suppression import Suppressed
-from consent_service.language import mark
-from consent_service.ledger import seal
+from consent_service.language import LANGUAGES, mark
 from consent_service.ledger.vault import Vault
 from consent_service.people import read_address
 from consent_service.personal_data import PersonalData
 from consent_service.privacy import OMBUDSMAN_PAGE
+from consent_service.register import customer_columns
 from consent_service.register import held as register_held
 from consent_service.register.customers import KINDS, SOURCES, STATUSES
 from consent_service.register.held import HeldCustomer
@@ -40,30 +39,7 @@ _REQUEST = ("number", "kind", "channel", "received_on", "name", "email", "phone"
 _MESSAGE = ("received_at", "first_name", "last_name", "email", "phone", "reason", "message", "language")
 _WAITING = ("email", "first_name", "last_name", "language", "created_at")
 _GIVEN = ("email", "first_name", "last_name", "language")
-
-
-LABELS = {
-    "number": mark("Customer number"),
-    "kind": mark("Kind of customer"),
-    "company_name": mark("Company"),
-    "business_id": mark("business id"),
-    "first_name": mark("First name"),
-    "last_name": mark("Last name"),
-    "phone": mark("Phone number"),
-    "email": mark("E-mail address"),
-    "street": mark("Street address"),
-    "postal_code": mark("Postal code"),
-    "city": mark("City"),
-    "country": mark("Country"),
-    "billing_email": mark("E-mail address for invoices"),
-    "billing_address": mark("Postal address for invoices"),
-    "billing_reference": mark("Reference on invoices"),
-    "einvoice_address": mark("Address for e-invoices"),
-    "einvoice_operator": mark("Operator of e-invoices"),
-    "language": mark("Language"),
-    "source": mark("Where we got it"),
-    "source_note": mark("More about where we got it"),
-    "notes": mark("Notes"),
+LABELS = customer_columns.COLUMNS | {
     "status": mark("Status"),
     "passive_since": mark("Passive since"),
     "restricted_at": mark("Use restricted since"),
@@ -72,7 +48,6 @@ LABELS = {
     "created_by": mark("Entered by"),
     "changed_at": mark("Last changed"),
 }
-LANGUAGES = {"fi": mark("Finnish"), "sv": mark("Swedish"), "en": mark("English")}
 WORDS = {"kind": KINDS, "source": SOURCES, "status": STATUSES, "language": LANGUAGES}
 
 
@@ -123,7 +98,7 @@ def package(held: Held, request: Row[Any], origin: Origin) -> bytes:
 
 def _everything(held: Held, request: Row[Any], origin: Origin) -> Iterable[tuple[str, bytes]]:
     yield "asiakas.html", _page(held, request, origin).encode()
-    yield "asiakas.json", _json(_told(held))
+    yield "asiakas.json", data_package.as_json(_told(held))
     if held.person is not None:
         with zipfile.ZipFile(io.BytesIO(data_package.package(held.person, origin))) as inner:
             for name in inner.namelist():
@@ -138,7 +113,7 @@ def _portable(held: Held) -> Iterable[tuple[str, bytes]]:
     if held.customer is not None:
         given["asiakas"] = [held.customer.given]
     given["yhteydenotot"] = list(held.messages)
-    yield "tiedot.json", _json(given)
+    yield "tiedot.json", data_package.as_json(given)
     for table, rows in given.items():
         if rows:
             yield f"{table}.csv", data_package.table(rows)
@@ -179,11 +154,3 @@ def _page(held: Held, request: Row[Any], origin: Origin) -> str:
             style=data_package.style(controller.accent),
         )
     )
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    return f"{json.dumps(value, ensure_ascii=False, indent=2, default=_plain)}\n".encode()
-
-
-def _plain(value: Any) -> Any:
-    return seal.timestamp(value) if isinstance(value, datetime) else value

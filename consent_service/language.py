@@ -84,6 +84,9 @@ def mark(message: str) -> str:
     return message
 
 
+LANGUAGES = {"fi": mark("Finnish"), "sv": mark("Swedish"), "en": mark("English")}
+
+
 @cache
 def language(code: str) -> Language:
     """Return the language of a code in `CODES`; raises KeyError for another."""

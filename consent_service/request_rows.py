@@ -15,7 +15,6 @@ from consent_service import request_days
 from consent_service.delivery import outbox
 from consent_service.language import mark
 from consent_service.models import outbox_message
-from consent_service.models_customers import customer_document
 from consent_service.models_requests import data_request, data_request_letter, data_request_task
 from consent_service.paging import Found, has_words, page_of
 from consent_service.request_days import LAST_CALL, SOON
@@ -172,12 +171,6 @@ def of_person(
     mine = _is_one_of(**{name: [value] for name, value in known.items() if value is not None})
     listed = select(data_request, deadline().label("deadline")).where(mine)
     return connection.execute(listed.order_by(data_request.c.number.desc())).all()
-
-
-def staying_documents(connection: Connection, customer_id: str | None, today: date) -> Sequence[Row[Any]]:
-    """Return the documents of a customer that the law keeps beyond a day, each with `keep_until`."""
-    mine = (customer_document.c.customer_id == customer_id, customer_document.c.keep_until >= today.isoformat())
-    return connection.execute(select(customer_document).where(*mine).order_by(customer_document.c.keep_until)).all()
 
 
 def forget_people(

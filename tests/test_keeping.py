@@ -114,3 +114,9 @@ def test_every_kind_may_be_kept_in_a_class_the_table_knows():
     for kind in KINDS.values():
         assert kind.classes
         assert set(kind.classes) <= {VOUCHER, BOOK, CONTRACT, OTHER}
+
+
+def test_years_are_counted_back_as_they_are_counted_on():
+    assert keeping.years_after(date(2026, 11, 30), -10) == date(2016, 11, 30)
+    assert keeping.years_after(date(2024, 2, 29), -10) == date(2014, 2, 28)
+    assert keeping.years_after(date(2024, 2, 29), -4) == date(2020, 2, 29)

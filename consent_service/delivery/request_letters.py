@@ -19,6 +19,8 @@ from consent_service.delivery.outbox import Message, Nothing
 from consent_service.language import HELSINKI, Language, mark
 from consent_service.people import read_address
 from consent_service.privacy import OMBUDSMAN_PAGE, Kept
+from consent_service.register import held
+from consent_service.register.keeping import KINDS
 from consent_service.request_rows import NAMES_RULE, RULE
 from consent_service.request_tasks import (
     ACCESS,
@@ -60,12 +62,6 @@ WHY_NOT = {
     "beyond": mark("This right does not reach that data."),
     "excessive": mark("The request is manifestly unfounded or excessive (GDPR article 12(5))."),
     "identity": mark("We could not make sure that it was you who asked (GDPR article 12(6))."),
-}
-CLASSES = {
-    "voucher": mark("Invoice or another voucher"),
-    "book": mark("Part of the books"),
-    "contract": mark("Contract"),
-    "other": mark("Another document"),
 }
 
 
@@ -117,7 +113,7 @@ class RequestLetters:
         """Return a letter about a request as it would be written now, for mail and for paper."""
         done = [task.place for task in request_rows.tasks(connection, request.number) if task.done_at]
         today, key = now.astimezone(HELSINKI).date(), read_address(request.mail_to).key if request.mail_to else ""
-        documents = request_rows.staying_documents(connection, request.customer_id, today)
+        documents = held.staying(connection, today, request.customer_id)
         stays = self.staying(connection, key, now) if NEWSLETTER in done else ("erasure",)
         facts = Facts(self.controller, self.public_url, self.kept, done, documents, stays)
         return compose(languages.language(request.language), kind, request, facts)
@@ -197,7 +193,7 @@ def _staying(language: Language, facts: Facts) -> Iterator[str]:
     for document in facts.documents:
         yield say(
             "%(what)s of %(day)s: kept until %(until)s.",
-            what=say(CLASSES[document.retention_class]),
+            what=say(KINDS[document.kind].name),
             day=language.day(date.fromisoformat(document.dated_on)),
             until=language.day(date.fromisoformat(document.keep_until)),
         )

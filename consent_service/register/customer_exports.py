@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
-from consent_service.language import Language, mark
+from consent_service.language import LANGUAGES, Language, mark
 from consent_service.models_customers import customer
 from consent_service.models_imports import customer_import_row
 from consent_service.register import customer_imports
@@ -25,7 +25,6 @@ from consent_service.register.sheet_writer import Book, writing
 
 AT_ONCE = 1000
 KEPT_IN_MEMORY = 1024 * 1024
-LANGUAGES = {"fi": mark("Finnish"), "sv": mark("Swedish"), "en": mark("English")}
 
 
 def counted(connection: Connection, asked: Search) -> tuple[int, int]:
@@ -83,7 +82,8 @@ def _told(
     for at, reason, cell in reasons(row, meanings, language):
         yield names[row.sheet], row.number, at, reason, cell
     if row.state == KNOWN:
-        yield names[row.sheet], row.number, "", language.say(ALIKE[row.match_by]), ""
+        alike = language.say(ALIKE[row.match_by])
+        yield names[row.sheet], row.number, "", alike[0].upper() + alike[1:], ""
 
 
 def _customers(connection: Connection, asked: Search) -> Iterator[Row[Any]]:

@@ -1,7 +1,8 @@
 """Whether a row of a spreadsheet looks like a customer who is in the register, or like an earlier row.
 
 The same business id, e-mail address or phone number, or the same name in the same town; or the same name under the
-same number. Two people may share any of these, so it is only ever a hint. Asks the database once, at the beginning.
+same number; a name is the same when it is by hand (`duplicates`). Two people may share any of these, so it is only ever
+a hint. Asks the database once, at the beginning.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,15 +13,21 @@ from sqlalchemy import Connection, select
 
 from consent_service.language import mark
 from consent_service.models_customers import customer, former_number
-from consent_service.register.customers import comparable
+from consent_service.register.duplicates import (
+    SAME_BUSINESS_ID,
+    SAME_EMAIL,
+    SAME_NAME_AND_CITY,
+    SAME_PHONE,
+    folded,
+)
 
 BUSINESS_ID, EMAIL, PHONE, NAME, NUMBER = "business_id", "email", "phone", "name", "number"
 ALIKE = {
-    BUSINESS_ID: mark("Same business id"),
-    EMAIL: mark("Same e-mail address"),
-    PHONE: mark("Same phone number"),
-    NAME: mark("Same name and town"),
-    NUMBER: mark("Same number and name"),
+    BUSINESS_ID: SAME_BUSINESS_ID,
+    EMAIL: SAME_EMAIL,
+    PHONE: SAME_PHONE,
+    NAME: SAME_NAME_AND_CITY,
+    NUMBER: mark("same number and name"),
 }
 _COMPARED = ("id", "number", "business_id", "email_key", "phone", "company_name", "first_name", "last_name", "city")
 
@@ -61,8 +68,9 @@ def _keys(values: Mapping[str, Any], number: int | None) -> Iterator[tuple[str, 
     for by, column in ((BUSINESS_ID, "business_id"), (EMAIL, "email_key"), (PHONE, "phone")):
         if value := values.get(column):
             yield by, value
-    name = comparable(values.get("company_name") or f"{values.get('last_name')}\n{values.get('first_name') or ''}")
-    if town := values.get("city"):
-        yield NAME, (name, comparable(town))
-    if number:
+    person = f"{values.get('first_name') or ''} {values.get('last_name') or ''}"
+    name = folded(values.get("company_name") or person)
+    if name and (town := folded(values.get("city") or "")):
+        yield NAME, (name, town)
+    if name and number:
         yield NUMBER, (name, number)

@@ -8,20 +8,21 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from consent_service import request_rows
 from consent_service.database import insert_or_replace
 from consent_service.models import erasure
 from consent_service.models_customers import customer, customer_document, former_number, publication_permission
 from consent_service.models_reviews import kept_customer
-from consent_service.register import customer_imports, keeping, shredding
+from consent_service.register import customer_imports, held, shredding
+from consent_service.register.held import Staying
 
 RULE = "customer"
 KEPT = ("id", "number", "kind", "source", "language", "status", "passive_since", "created_at", "created_by")
 
 
-def erase(connection: Connection, now: datetime, customer_id: str, today: date) -> Sequence[Row[Any]]:
+def erase(connection: Connection, now: datetime, customer_id: str, today: date) -> Sequence[Staying]:
     """Erase a customer and return the documents that have to stay, each with `keep_until`; again does no harm."""
     if connection.execute(select(customer.c.id).where(customer.c.id == customer_id).with_for_update()).first() is None:
         return []
@@ -29,8 +30,8 @@ def erase(connection: Connection, now: datetime, customer_id: str, today: date) 
     connection.execute(delete(publication_permission).where(publication_permission.c.customer_id == customer_id))
     connection.execute(delete(kept_customer).where(kept_customer.c.customer_id == customer_id))
     request_rows.forget_people(connection, now, customer_ids=[customer_id])
-    _end_contracts(connection, customer_id, today)
-    mine, stays = customer_document.c.customer_id == customer_id, staying(connection, customer_id, today)
+    mine, stays = customer_document.c.customer_id == customer_id, held.staying(connection, today, customer_id)
+    _end_contracts(connection, stays, today)
     merged = select(former_number.c.former_id).where(former_number.c.customer_id == customer_id)
     gone = [customer_id, *connection.execute(merged).scalars()]  # an older backup has them as customers of their own
     goes = mine & customer_document.c.id.not_in([row.id for row in stays])
@@ -52,12 +53,6 @@ def erase_again(connection: Connection, now: datetime, customer_id: str, today: 
     return is_back
 
 
-def staying(connection: Connection, customer_id: str, today: date) -> Sequence[Row[Any]]:
-    """Return the documents of a customer that the law keeps, whose time is up first."""
-    kept = (customer_document.c.customer_id == customer_id, customer_document.c.keep_until >= today.isoformat())
-    return connection.execute(select(customer_document).where(*kept).order_by(customer_document.c.keep_until)).all()
-
-
 def end_without_documents(connection: Connection, customer_ids: Sequence[str]) -> None:
     """Delete what is left of erased customers whose last document is gone."""
     for customer_id in customer_ids:
@@ -66,15 +61,11 @@ def end_without_documents(connection: Connection, customer_ids: Sequence[str]) -
             connection.execute(delete(customer).where(customer.c.id == customer_id, customer.c.erased_at.is_not(None)))
 
 
-def _end_contracts(connection: Connection, customer_id: str, today: date) -> None:
-    """A contract that nobody has noted the end of ends with its customer at the latest, and its years begin."""
-    mine = (customer_document.c.customer_id == customer_id, customer_document.c.ended_on.is_(None))
-    for row in connection.execute(select(customer_document).where(*mine)).all():
-        if keeping.is_contract(row.kind, row.retention_class):
-            year_end = date.fromisoformat(row.financial_year_end) if row.financial_year_end else None
-            kept_until = keeping.keep_until(row.kind, row.retention_class, year_end, today)
-            ended = {"ended_on": today.isoformat(), "keep_until": kept_until.isoformat() if kept_until else None}
-            connection.execute(update(customer_document).where(customer_document.c.id == row.id).values(ended))
+def _end_contracts(connection: Connection, stays: Sequence[Staying], today: date) -> None:
+    for one in stays:
+        if one.goes_on:
+            ended = {"ended_on": today.isoformat(), "keep_until": one.keep_until}
+            connection.execute(update(customer_document).where(customer_document.c.id == one.id).values(ended))
 
 
 def _empty(connection: Connection, now: datetime, customer_id: str) -> None:

@@ -1,12 +1,17 @@
-"""Everything the register holds of one customer, gathered once for every way of handing it over. Changes nothing."""
+"""What the register holds of a customer: everything, for every way of handing it over, and what outlives an erasure.
+
+Changes nothing.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, or_, select
 
 from consent_service.models_customers import customer, customer_document, publication_permission
+from consent_service.register import keeping
 
 INNER = ("id", "email_key", "search_text")  # our own ways of finding the customer: they say nothing more
 GIVEN = (
@@ -46,6 +51,20 @@ class HeldCustomer:
         return {name: self.details[name] for name in GIVEN}
 
 
+@dataclass(frozen=True)
+class Staying:
+    """A document that outlives its customer, and its last day; `goes_on` if the erasure is what ends the contract."""
+
+    id: str
+    customer_id: str
+    kind: str
+    title: str | None
+    retention_class: str
+    dated_on: str
+    keep_until: str
+    goes_on: bool
+
+
 def gather(connection: Connection, customer_id: str) -> HeldCustomer | None:
     """Return everything the register holds of a customer (GDPR article 15), or None."""
     known = connection.execute(select(customer).where(customer.c.id == customer_id)).one_or_none()
@@ -58,6 +77,28 @@ def gather(connection: Connection, customer_id: str) -> HeldCustomer | None:
         details,
         _told(connection.execute(documents.order_by(customer_document.c.dated_on)).all(), DOCUMENT),
         _told(connection.execute(permissions.order_by(publication_permission.c.given_on)).all(), PERMISSION),
+    )
+
+
+def staying(connection: Connection, today: date, *customer_ids: str | None) -> list[Staying]:
+    """Return the documents that stay if these customers are erased today, or were before, whose time is up first."""
+    may_stay = or_(customer_document.c.keep_until >= today.isoformat(), customer_document.c.ended_on.is_(None))
+    rows = select(customer_document).where(customer_document.c.customer_id.in_(customer_ids), may_stay)
+    found = (_staying(row, today) for row in connection.execute(rows.order_by(customer_document.c.id)))
+    return sorted((one for one in found if one), key=lambda one: one.keep_until)
+
+
+def _staying(row: Row[Any], today: date) -> Staying | None:
+    """A contract that nobody has noted the end of ends with its customer at the latest, and its years begin."""
+    goes_on, until = row.ended_on is None and keeping.is_contract(row.kind, row.retention_class), row.keep_until
+    if goes_on:
+        year_end = date.fromisoformat(row.financial_year_end) if row.financial_year_end else None
+        last = keeping.keep_until(row.kind, row.retention_class, year_end, today)
+        until = last.isoformat() if last else None
+    if until is None or until < today.isoformat():
+        return None
+    return Staying(
+        row.id, row.customer_id, row.kind, row.title, row.retention_class, row.dated_on, until, goes_on=goes_on
     )
 
 

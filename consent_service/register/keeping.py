@@ -107,7 +107,7 @@ def books_until(financial_year_end: date) -> date:
 
 
 def years_after(day: date, years: int) -> date:
-    """Return the day some years later."""
+    """Return the same day some years later or, if negative, earlier; the month's last where there is no such day."""
     last = calendar.monthrange(day.year + years, day.month)[1]
     return date(day.year + years, day.month, min(day.day, last))
 

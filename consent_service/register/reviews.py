@@ -14,9 +14,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select
 
 from consent_service.database import insert_or_replace
-from consent_service.models_customers import customer, customer_document
+from consent_service.models_customers import customer
 from consent_service.models_reviews import kept_customer, retention_review
-from consent_service.register import erasure
+from consent_service.register import erasure, held
+from consent_service.register.held import Staying
+from consent_service.register.keeping import years_after
 
 YEARS = 10
 AT_ONCE = 200  # so many are looked at, and go, at a time
@@ -28,7 +30,7 @@ class Listed:
     """A customer ten years passive, with `until_on` and `reason` if kept; and the documents the law still keeps."""
 
     customer: Row[Any]
-    documents: Sequence[Row[Any]]
+    documents: Sequence[Staying]
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,7 @@ def look(connection: Connection, now: datetime, today: date, *, locks: bool = Fa
     kept = _some(connection, _is_listed(now) & _is_kept(today) & customer.c.restricted_at.is_(None), AT_ONCE)
     restricted = _some(connection, _is_listed(now) & customer.c.restricted_at.is_not(None), AT_ONCE)
     ids = [row.id for rows in (going, kept, restricted) for row in rows]
-    stays = (customer_document.c.customer_id.in_(ids), customer_document.c.keep_until >= today.isoformat())
-    kept_documents = select(customer_document).where(*stays).order_by(customer_document.c.keep_until)
-    documents = connection.execute(kept_documents).all()
+    documents = held.staying(connection, today, *ids)
 
     def listed(rows: Sequence[Row[Any]]) -> list[Listed]:
         return [Listed(row, [one for one in documents if one.customer_id == row.id]) for row in rows]
@@ -107,7 +107,7 @@ def keep(connection: Connection, now: datetime, today: date, customer_id: str, r
     """Keep a customer for another year from today; False when they are not on the list."""
     if find(connection, now, customer_id) is None:
         return False
-    until_on = years_from(today, 1).isoformat()
+    until_on = years_after(today, 1).isoformat()
     values = {"customer_id": customer_id, "until_on": until_on, "reason": reason, "kept_at": now, "kept_by": staff_name}
     insert_or_replace(connection, kept_customer, ["customer_id"], values)
     return True
@@ -124,16 +124,8 @@ def reports(connection: Connection) -> Sequence[Row[Any]]:
     return connection.execute(select(retention_review).order_by(retention_review.c.done_at.desc())).all()
 
 
-def years_from(day: date, years: int) -> date:
-    """Return the same day some years later or, if negative, earlier; 28 February where there is no 29th."""
-    try:
-        return day.replace(year=day.year + years)
-    except ValueError:
-        return day.replace(year=day.year + years, day=28)
-
-
 def _is_listed(now: datetime) -> ColumnElement[bool]:
-    since = datetime.combine(years_from(now.date(), -YEARS), now.timetz())
+    since = datetime.combine(years_after(now.date(), -YEARS), now.timetz())
     is_passive = (customer.c.status == "passive") & (customer.c.passive_since <= since)
     return is_passive & customer.c.erased_at.is_(None)
 

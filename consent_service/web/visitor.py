@@ -5,11 +5,14 @@ is believed that a stranger can set: forwarded headers count only as far as the 
 """
 
 import ipaddress
+from datetime import date
 
 from flask import current_app, request
+from flask_security import current_user
 
 from consent_service import service as services
 from consent_service.config import Settings
+from consent_service.language import HELSINKI
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.rate_limit import RateLimit, so_many_times
@@ -50,6 +53,16 @@ def occasion(actor: str, door: str) -> Occasion:
     """The occasion of this request, with what the evidence may say of the sender's device."""
     current = service()
     return Occasion(services.now(), actor, door, current.vault, _tech(current.settings), current.forwards)
+
+
+def by_staff() -> Occasion:
+    """The occasion of what somebody of the company does on the pages of staff."""
+    return occasion(f"staff:{current_user.id}", "console")
+
+
+def today() -> date:
+    """The day it is in Finland."""
+    return services.now().astimezone(HELSINKI).date()
 
 
 def network(address: str | None) -> str:

@@ -120,8 +120,14 @@ def test_a_contract_that_goes_on_ends_with_its_customer_at_the_latest(heidi):
     assert fi("The contract still goes on. Note the day it ended; it is kept for ten years after that.") in (
         heidi.read(aino, f"/{heidi.house.rows(customer_document)[0].id}/remove").words
     )
+    asked = heidi.house.get(f"/staff/customers/{aino}/erase?lang=fi", heidi.http).words
+    promised = f"{fi('Coaching contract')}, 1.1.2026: {fi('kept until %(day)s', day='2.3.2036')}"
+    assert asked.count(promised) == 2 and "728/2003" in asked, "told before anything goes"
     stays = heidi.erase(aino)
-    assert [(row.ended_on, row.keep_until) for row in stays] == [("2026-03-02", "2036-03-02")] * 2
+    assert [(one.kind, one.keep_until) for one in stays] == [("contract", "2036-03-02")] * 2
+    rows = heidi.house.rows(customer_document)
+    assert [(row.ended_on, row.keep_until) for row in rows] == [("2026-03-02", "2036-03-02")] * 2
+    assert fi("until %(day)s", day="2.3.2036") in heidi.read(aino).words
 
 
 def test_nothing_of_a_restricted_customer_is_purged(clock, heidi):

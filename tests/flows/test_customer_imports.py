@@ -106,6 +106,15 @@ def test_every_bad_row_is_told_with_its_place_and_reason_and_stops_no_good_one(h
     assert [row[1] for row in rows_of(again.content)[1:]] == [4, 5, 5], "those left out can still be looked up"
 
 
+def test_a_company_in_a_list_is_the_same_as_it_is_by_hand(house, heidi):
+    known(house, "Niemi", kind="company", company_name="Valo & Varjo Oy", city="Jyväskylä")
+    checked = heidi.check(
+        heidi.send(xlsx(["Yritys", "Paikkakunta"], ["VALO & VARJO", "jyväskylä"], ["Valo Oy", "Oulu"]))
+    )
+    assert [figure(checked, kind) for kind in ("New customers", "Look like somebody who is there")] == [1, 1]
+    assert "Sama nimi ja paikkakunta: 1001 Valo & Varjo Oy" in heidi.rows(checked, "known").words
+
+
 def test_who_is_there_already_is_left_out_completed_or_added_anyway(house, heidi):
     for last, email in (("Mäkelä", "aino@example.com"), ("Niemi", "eero@example.com"), ("Salo", "iida@example.com")):
         known(house, last, email)
@@ -124,7 +133,7 @@ def test_who_is_there_already_is_left_out_completed_or_added_anyway(house, heidi
     checked = heidi.check(page)
     assert [figure(checked, kind) for kind in ("New customers", "Look like somebody who is there")] == [1, 5]
     listed = heidi.rows(checked, "known")
-    for sentence in (fi("Same name and town"), fi("row %(number)s of this file", number=6), "1001 Mäkelä"):
+    for sentence in ("Sama nimi ja paikkakunta: ", fi("row %(number)s of this file", number=6), "1001 Mäkelä"):
         assert sentence in listed.words
     positions = {row.number: row.position for row in house.rows(customer_import_row)}
     chosen = {2: "leave", 3: "complete", 4: "add", 5: "complete", 7: "add"}

@@ -18,7 +18,7 @@ from consent_service.models_customers import (
     document_file,
     publication_permission,
 )
-from consent_service.register import customers
+from consent_service.register import customers, keeping
 from consent_service.register import erasure as erasing
 from tests.actors import Staff, Visitor, fi
 from tests.register import VALO, add_customer, customer_of
@@ -121,7 +121,7 @@ def test_the_page_tells_which_documents_stay_until_when_and_why_and_nothing_else
     question = house.get(place(house, "/erase"), heidi.http)
     until = language("fi").day(services.now().astimezone(HELSINKI).date() + timedelta(days=365 * 6))
     assert "Lasku 7" in question.words and until in question.words and "Tarjous 3" not in question.words
-    assert fi("Accounting Act: six years from the end of the year in which the financial year ended") in question.words
+    assert fi(keeping.WHY[keeping.VOUCHER]) in question.words
     page = question.press(ERASE, name="Järvinen")
     assert "Lasku 7" in page.words and "Järvinen" not in page.words and until in page.words
     row = customer_of(house)

@@ -15,9 +15,9 @@ from wtforms import SelectField
 
 from consent_service import access_log, second_steps, staff_accounts
 from consent_service import service as services
-from consent_service.language import mark
+from consent_service.language import LANGUAGES, mark
 from consent_service.staff_accounts import ROLES, STAFF, Colleague, LastOwner
-from consent_service.web.console.words import LANGUAGES, WHAT
+from consent_service.web.console.words import WHAT
 from consent_service.web.forms import AddressField, NameField
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import service

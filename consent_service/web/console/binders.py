@@ -11,9 +11,8 @@ from flask_security import current_user
 
 from consent_service.register import binders as papers
 from consent_service.register.documents import CustomerClosed, DocumentKept
-from consent_service.web.console.document_forms import today
 from consent_service.web.pages import link_to, searched
-from consent_service.web.visitor import occasion, service
+from consent_service.web.visitor import by_staff, service, today
 
 binders = Blueprint("binders", __name__, url_prefix="/binders")
 
@@ -39,7 +38,7 @@ def show_shredded() -> ResponseReturnValue:
 @binders.post("/papers/<uuid:paper_id>/destroy")
 def destroy(paper_id: Any) -> ResponseReturnValue:
     """Note that a paper was shredded; what keeps it is told on the list."""
-    now = occasion(f"staff:{current_user.id}", "console")
+    now = by_staff()
     try:
         with service().transaction() as connection:
             if not papers.destroy(connection, now, str(paper_id), current_user.name, today()):

@@ -11,15 +11,14 @@ from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from sqlalchemy import Row
 
-from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.vault import VaultRefused
 from consent_service.register import customers, documents, keeping, publication
 from consent_service.register.documents import CustomerClosed, DocumentKept, Filing
 from consent_service.register.keeping import CLASSES, KINDS
-from consent_service.web.console.document_forms import AddForm, ChangeForm, today
+from consent_service.web.console.document_forms import AddForm, ChangeForm
 from consent_service.web.files import download as download_of
 from consent_service.web.pages import link_to
-from consent_service.web.visitor import occasion, service
+from consent_service.web.visitor import by_staff, service, today
 
 customer_documents = Blueprint("customer_documents", __name__, url_prefix="/customers/<uuid:customer_id>/documents")
 
@@ -62,15 +61,15 @@ def too_large(_error: Exception) -> ResponseReturnValue:
 def show_all(customer_id: Any) -> ResponseReturnValue:
     """A customer's documents and permissions."""
     did = request.args.get("did")
-    return render_template("console/customer_documents.html", customer=_customer(customer_id), did=did)
+    return render_template("console/customer_documents.html", customer=customer_of(customer_id), did=did)
 
 
 @customer_documents.get("/add")
 def show_add(customer_id: Any) -> ResponseReturnValue:
     """Ask which kind, then the form for that kind."""
-    customer, kind = _customer(customer_id), request.args.get("kind", "")
+    customer, kind = customer_of(customer_id), request.args.get("kind", "")
     if customer.restricted_at or customer.erased_at:
-        return _closed(customer)
+        return closed(customer)
     if kind not in KINDS:
         return render_template("console/customer_document_kinds.html", customer=customer, kinds=KINDS)
     return _add_page(customer, AddForm(data={"kind": kind, "kept_as": KINDS[kind].classes[0]}))
@@ -79,7 +78,7 @@ def show_add(customer_id: Any) -> ResponseReturnValue:
 @customer_documents.post("/add")
 def add(customer_id: Any) -> ResponseReturnValue:
     """File a document; the same form sent again files it once."""
-    customer, form = _customer(customer_id), AddForm()
+    customer, form = customer_of(customer_id), AddForm()
     if form.kind.data not in KINDS:
         return render_template("console/customer_document_kinds.html", customer=customer, kinds=KINDS), 400
     if not form.validate():
@@ -88,9 +87,9 @@ def add(customer_id: Any) -> ResponseReturnValue:
     described = form.describe(_year_ends())
     try:
         with service().transaction() as connection:
-            documents.add(connection, _occasion(), filing, described, form.handed_in)
+            documents.add(connection, by_staff(), filing, described, form.handed_in)
     except CustomerClosed:
-        return _closed(customer)
+        return closed(customer)
     except VaultRefused:
         return _locked(customer)
     return redirect(_place("show", customer.id, filing.document_id))
@@ -99,7 +98,7 @@ def add(customer_id: Any) -> ResponseReturnValue:
 @customer_documents.get("/<uuid:document_id>")
 def show(customer_id: Any, document_id: Any) -> ResponseReturnValue:
     """What is noted of a document, and until when it is kept."""
-    customer, document = _customer(customer_id), _document(customer_id, document_id)
+    customer, document = customer_of(customer_id), _document(customer_id, document_id)
     return render_template(
         "console/customer_document.html", customer=customer, document=document, classes=CLASSES, keeping=keeping
     )
@@ -115,23 +114,23 @@ def download(customer_id: Any, document_id: Any) -> ResponseReturnValue:
         with service().reading() as connection:
             content = documents.content(connection, service().vault, document)
     except VaultRefused:
-        return _locked(_customer(customer_id))
+        return _locked(customer_of(customer_id))
     return download_of(content, document.file_name, document.media_type)
 
 
 @customer_documents.get("/<uuid:document_id>/change")
 def show_change(customer_id: Any, document_id: Any) -> ResponseReturnValue:
     """What may be noted otherwise."""
-    customer, document = _customer(customer_id), _document(customer_id, document_id)
+    customer, document = customer_of(customer_id), _document(customer_id, document_id)
     if customer.restricted_at or customer.erased_at:
-        return _closed(customer)
+        return closed(customer)
     return _change_page(customer, document, ChangeForm(document, _year_ends()))
 
 
 @customer_documents.post("/<uuid:document_id>/change")
 def change(customer_id: Any, document_id: Any) -> ResponseReturnValue:
     """Note something else of a document."""
-    customer, document = _customer(customer_id), _document(customer_id, document_id)
+    customer, document = customer_of(customer_id), _document(customer_id, document_id)
     form = ChangeForm(document, _year_ends())
     if not form.validate():
         return _change_page(customer, document, form), 400
@@ -139,23 +138,23 @@ def change(customer_id: Any, document_id: Any) -> ResponseReturnValue:
         with service().transaction() as connection:
             documents.change(connection, document, form.describe(_year_ends()))
     except CustomerClosed:
-        return _closed(customer)
+        return closed(customer)
     return redirect(_place("show", customer.id, document.id))
 
 
 @customer_documents.get("/<uuid:document_id>/remove")
 def show_remove(customer_id: Any, document_id: Any) -> ResponseReturnValue:
     """Ask whether the document is really to go, or say why it must not."""
-    return _remove_page(_customer(customer_id), _document(customer_id, document_id))
+    return _remove_page(customer_of(customer_id), _document(customer_id, document_id))
 
 
 @customer_documents.post("/<uuid:document_id>/remove")
 def remove(customer_id: Any, document_id: Any) -> ResponseReturnValue:
     """Remove a document for good, unless something keeps it."""
-    customer, document = _customer(customer_id), _document(customer_id, document_id)
+    customer, document = customer_of(customer_id), _document(customer_id, document_id)
     try:
         with service().transaction() as connection:
-            documents.remove(connection, _occasion(), document, today())
+            documents.remove(connection, by_staff(), document, today())
             is_left = customers.find(connection, customer.id) is not None
     except (CustomerClosed, DocumentKept):
         return _remove_page(customer, document), 409
@@ -165,7 +164,8 @@ def remove(customer_id: Any, document_id: Any) -> ResponseReturnValue:
     return redirect(link_to("console.customer_documents.show_all", customer_id=customer.id, did=did))
 
 
-def _customer(customer_id: Any) -> Row[Any]:
+def customer_of(customer_id: Any) -> Row[Any]:
+    """A customer, erased or not; 404 where there is none."""
     with service().reading() as connection:
         found: Row[Any] = customers.find(connection, str(customer_id)) or abort(404)
     return found
@@ -175,10 +175,6 @@ def _document(customer_id: Any, document_id: Any) -> Row[Any]:
     with service().reading() as connection:
         found: Row[Any] = documents.find(connection, str(customer_id), str(document_id)) or abort(404)
     return found
-
-
-def _occasion() -> Occasion:
-    return occasion(f"staff:{current_user.id}", "console")
 
 
 def _year_ends() -> str:
@@ -213,7 +209,7 @@ def _remove_page(customer: Row[Any], document: Row[Any]) -> str:
     )
 
 
-def _closed(customer: Row[Any]) -> ResponseReturnValue:
+def closed(customer: Row[Any]) -> ResponseReturnValue:
     """Nothing is changed of somebody who is erased, or whose data is restricted."""
     return render_template(
         "console/customer_closed.html", customer=customer, is_restricted=documents.IS_RESTRICTED

@@ -13,12 +13,11 @@ from wtforms import Field, HiddenField, StringField, TextAreaField
 from wtforms.validators import StopValidation, ValidationError
 
 from consent_service import language as languages
-from consent_service.language import mark
+from consent_service.language import LANGUAGES, mark
 from consent_service.people import Address, AddressRefused, read_address, stored_address
 from consent_service.register import entries
 from consent_service.register.customers import COMPANY, CONSUMER, KINDS, SOURCES, Details
 from consent_service.register.entries import EntryRefused
-from consent_service.web.console.words import LANGUAGES
 
 NO_ADDRESS = mark("Write one e-mail address in the form name@example.com.")
 NO_LAST_NAME, NO_COMPANY = mark("Write the last name."), mark("Write the company's name.")

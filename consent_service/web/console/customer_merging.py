@@ -14,16 +14,15 @@ from flask_security import current_user
 from sqlalchemy import Row
 
 from consent_service import language as languages
-from consent_service.language import mark
+from consent_service.language import LANGUAGES, mark
 from consent_service.register import customers as register
 from consent_service.register import duplicates, entries, merging
 from consent_service.register.customers import COMPANY, KINDS, SOURCES, Details
 from consent_service.register.merging import Merging
 from consent_service.web.console.customer_form import COMPANY_ONLY, DETAILS, LONGEST_NOTES, details_of
 from consent_service.web.console.customers import find
-from consent_service.web.console.words import LANGUAGES
 from consent_service.web.pages import link_to
-from consent_service.web.visitor import occasion, service
+from consent_service.web.visitor import by_staff, service
 
 customer_merging = Blueprint("customer_merging", __name__, url_prefix="/customers/<uuid:customer_id>/merge")
 
@@ -101,7 +100,7 @@ def merge(customer_id: Any, other_id: Any) -> ResponseReturnValue:
     seen = {(first.id, _moment(chosen.get("seen_first"))), (second.id, _moment(chosen.get("seen_second")))}
     wanted = Merging(kept.id, gone.id, frozenset(seen), details)
     with service().transaction() as connection:
-        is_done = merging.merge(connection, occasion(f"staff:{current_user.id}", "console"), wanted, current_user.name)
+        is_done = merging.merge(connection, by_staff(), wanted, current_user.name)
     if not is_done:
         return _page(*_pair(customer_id, other_id), chosen, CHANGED), 409
     return redirect(link_to("console.customers.show", customer_id=kept.id, did="merged"))

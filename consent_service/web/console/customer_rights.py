@@ -4,37 +4,29 @@ The page of a grave act names the customer and the consequence and wants a word 
 rule.
 """
 
-from datetime import date
 from typing import Any
 
 from flask import Blueprint, redirect, render_template
 from flask.typing import ResponseReturnValue
-from flask_security import current_user
 from flask_wtf import FlaskForm
 from sqlalchemy import Row
 from wtforms import StringField, ValidationError
 
 from consent_service import service as services
 from consent_service import subscribers
-from consent_service.language import HELSINKI, mark
-from consent_service.ledger.evidence import Occasion
+from consent_service.language import mark
 from consent_service.register import customers as register
-from consent_service.register import entries
+from consent_service.register import entries, held
 from consent_service.register import erasure as customer_erasure
 from consent_service.register.entries import EntryRefused
+from consent_service.register.keeping import WHY
 from consent_service.web.console.customers import find
 from consent_service.web.pages import link_to
-from consent_service.web.visitor import occasion, service
+from consent_service.web.visitor import by_staff, service, today
 
 customer_rights = Blueprint("customer_rights", __name__, url_prefix="/customers/<uuid:customer_id>")
 
 NO_REASON, OTHER_NAME = mark("Say why, in at most 200 characters."), mark("Write the name as it stands above.")
-WHY_KEPT = {
-    "voucher": mark("Accounting Act: six years from the end of the year in which the financial year ended"),
-    "book": mark("Accounting Act: ten years from the end of the financial year"),
-    "contract": mark("Contract: ten years after it ended, for claims that arise from it"),
-    "other": mark("Kept for a claim"),
-}
 
 
 class RestrictForm(FlaskForm):
@@ -78,7 +70,7 @@ def restrict(customer_id: Any) -> ResponseReturnValue:
     if not form.validate():
         return _page("console/customer_restrict.html", customer, form), 400
     with service().transaction() as connection:
-        register.restrict(connection, _occasion(), customer.id, form.reason.data)
+        register.restrict(connection, by_staff(), customer.id, form.reason.data)
     return redirect(link_to("console.customers.show", customer_id=customer.id, did="restricted"))
 
 
@@ -93,7 +85,7 @@ def lift(customer_id: Any) -> ResponseReturnValue:
     """Let the data be used again."""
     customer = find(customer_id)
     with service().transaction() as connection:
-        register.lift(connection, _occasion(), customer.id)
+        register.lift(connection, by_staff(), customer.id)
     return redirect(link_to("console.customers.show", customer_id=customer.id, did="lifted"))
 
 
@@ -114,7 +106,7 @@ def erase(customer_id: Any) -> ResponseReturnValue:
     if not form.validate():
         return _page("console/customer_erase.html", customer, form), 400
     with service().transaction() as connection:
-        stays = customer_erasure.erase(connection, services.now(), customer.id, _today())
+        stays = customer_erasure.erase(connection, services.now(), customer.id, today())
     if stays:
         return redirect(link_to("console.customers.show", customer_id=customer.id))
     return redirect(link_to("console.customers.show_all", did="erased"))
@@ -122,14 +114,6 @@ def erase(customer_id: Any) -> ResponseReturnValue:
 
 def _page(template: str, customer: Row[Any], form: FlaskForm) -> str:
     with service().reading() as connection:
-        stays = customer_erasure.staying(connection, customer.id, _today())
+        stays = held.staying(connection, today(), customer.id)
         person = subscribers.find_by_key(connection, customer.email_key) if customer.email else None
-    return render_template(template, customer=customer, form=form, stays=stays, why_kept=WHY_KEPT, person=person)
-
-
-def _today() -> date:
-    return services.now().astimezone(HELSINKI).date()
-
-
-def _occasion() -> Occasion:
-    return occasion(f"staff:{current_user.id}", "console")
+    return render_template(template, customer=customer, form=form, stays=stays, why_kept=WHY, person=person)

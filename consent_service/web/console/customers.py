@@ -16,17 +16,14 @@ from consent_service import contact_messages, request_rows, request_tasks, subsc
 from consent_service import language as languages
 from consent_service import service as services
 from consent_service.delivery import suppression
-from consent_service.language import HELSINKI
-from consent_service.ledger.evidence import Occasion
+from consent_service.language import HELSINKI, LANGUAGES
 from consent_service.register import customers as register
-from consent_service.register import duplicates, entries, merging
-from consent_service.register import erasure as customer_erasure
+from consent_service.register import duplicates, entries, held, merging
 from consent_service.register.customers import KINDS, SOURCES, STATUSES, Search
 from consent_service.register.entries import EntryRefused
 from consent_service.web.console.customer_form import LONGEST_NOTES, CustomerForm, shown
-from consent_service.web.console.words import LANGUAGES
 from consent_service.web.pages import link_to, searched
-from consent_service.web.visitor import occasion, service
+from consent_service.web.visitor import by_staff, service, today
 
 customers = Blueprint("customers", __name__, url_prefix="/customers")
 
@@ -75,7 +72,7 @@ def add() -> ResponseReturnValue:
         form.known.data = " ".join(sorted(numbers))
         return _form_page(form, message=message, alike=alike), 409
     with service().transaction() as connection:
-        customer_id = register.add(connection, _occasion(), form.details, current_user.name)
+        customer_id = register.add(connection, by_staff(), form.details, current_user.name)
     if message:
         return redirect(link_to("console.contact_messages.show", message_id=message.id, did="customer"))
     return redirect(link_to("console.customers.show", customer_id=customer_id, did="added"))
@@ -90,7 +87,7 @@ def show(customer_id: Any) -> ResponseReturnValue:
             kept = merging.merged_into(connection, str(customer_id)) or abort(404)
             return redirect(link_to("console.customers.show", customer_id=kept))
         if customer.erased_at:
-            stays = customer_erasure.staying(connection, customer.id, _today())
+            stays = held.staying(connection, today(), customer.id)
             return render_template("console/customer_erased.html", customer=customer, stays=stays)
         return render_template(
             "console/customer.html",
@@ -124,7 +121,7 @@ def change(customer_id: Any) -> ResponseReturnValue:
     if not form.validate():
         return _form_page(form, customer=customer), 400
     with service().transaction() as connection:
-        is_done = register.change(connection, _occasion(), customer.id, form.details, form.seen or NEVER_SEEN)
+        is_done = register.change(connection, by_staff(), customer.id, form.details, form.seen or NEVER_SEEN)
     if not is_done:
         return _changed_meanwhile(form, find(customer_id))
     return redirect(link_to("console.customers.show", customer_id=customer.id, did="changed"))
@@ -135,7 +132,7 @@ def make_passive(customer_id: Any) -> ResponseReturnValue:
     """Note that there is nothing more between the customer and the company."""
     customer = find(customer_id)
     with service().transaction() as connection:
-        register.make_passive(connection, _occasion(), customer.id)
+        register.make_passive(connection, by_staff(), customer.id)
     return redirect(link_to("console.customers.show", customer_id=customer.id, did="passive"))
 
 
@@ -144,7 +141,7 @@ def make_active(customer_id: Any) -> ResponseReturnValue:
     """Note that there is something again."""
     customer = find(customer_id)
     with service().transaction() as connection:
-        register.make_active(connection, _occasion(), customer.id)
+        register.make_active(connection, by_staff(), customer.id)
     return redirect(link_to("console.customers.show", customer_id=customer.id, did="active"))
 
 
@@ -211,14 +208,6 @@ def _newsletter(connection: Connection, customer: Row[Any]) -> dict[str, Any]:
         "person": subscribers.find_by_key(connection, customer.email_key),
         "has_objected": refused is not None and refused.reason == "objected",
     }
-
-
-def _today() -> Any:
-    return services.now().astimezone(HELSINKI).date()
-
-
-def _occasion() -> Occasion:
-    return occasion(f"staff:{current_user.id}", "console")
 
 
 _FILTERS = {"kind": KINDS, "status": STATUSES}

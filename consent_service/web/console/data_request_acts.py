@@ -19,20 +19,19 @@ from consent_service import data_requests as requests
 from consent_service import service as services
 from consent_service.data_requests import GROUNDS, METHODS, MORE, OUTCOMES, AlreadyClosed, Closing, RequestRefused
 from consent_service.language import mark
+from consent_service.register import held
 from consent_service.request_acts import KeptByHold, NotVerified
 from consent_service.request_tasks import ERASE, KINDS, PLACES, TASKS
 from consent_service.web.console.data_requests import (
     NO_CUSTOMER,
     NO_NUMBER,
     ONE,
-    by_staff,
     find,
     known_of,
     read_text,
-    today,
 )
 from consent_service.web.pages import LARGEST_ID, link_to
-from consent_service.web.visitor import service
+from consent_service.web.visitor import by_staff, service, today
 
 data_request_acts = Blueprint("data_request_acts", __name__, url_prefix=f"/data-requests{ONE}")
 
@@ -289,7 +288,7 @@ def _page(template: str, number: int, form: FlaskForm, trouble: str | None = Non
     with service().reading() as connection:
         asked = find(connection, number)
         tasks, who = request_rows.tasks(connection, number), known_of(connection, asked)
-        documents = request_rows.staying_documents(connection, asked.customer_id, today())
+        documents = held.staying(connection, today(), asked.customer_id)
     given = {"asked": asked, "form": form, "trouble": trouble, "kinds": KINDS, "places": PLACES}
     return render_template(
         template,

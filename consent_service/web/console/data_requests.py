@@ -3,7 +3,7 @@
 What is done with a request has pages of its own in `data_request_acts`. Contains no rule.
 """
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Response, abort, g, redirect, render_template, request
@@ -18,17 +18,16 @@ from consent_service import data_requests as requests
 from consent_service import handover, people, request_rows, subscribers
 from consent_service import service as services
 from consent_service.data_requests import GROUNDS, METHODS, OUTCOMES, Told
-from consent_service.language import HELSINKI, mark
+from consent_service.language import LANGUAGES, mark
 from consent_service.people import AddressRefused
-from consent_service.register import customers
+from consent_service.register import customers, held
 from consent_service.request_acts import NotVerified
 from consent_service.request_days import SOON
 from consent_service.request_rows import CHANNELS, PAGE, STATES, Search
 from consent_service.request_tasks import KINDS, PLACES, TASKS
-from consent_service.web.console.words import LANGUAGES
 from consent_service.web.forms import NameField, PhoneField
 from consent_service.web.pages import LARGEST_ID, link_to, searched
-from consent_service.web.visitor import occasion, service
+from consent_service.web.visitor import by_staff, service, today
 
 data_requests = Blueprint("data_requests", __name__, url_prefix="/data-requests")
 
@@ -93,11 +92,6 @@ def read_text(text: str | None, longest: int) -> str | None:
     return plain or None
 
 
-def today() -> date:
-    """The day it is here."""
-    return services.now().astimezone(HELSINKI).date()
-
-
 @data_requests.get("")
 def show_all() -> ResponseReturnValue:
     """Search and list requests, the open ones first, by the day they are due."""
@@ -146,7 +140,7 @@ def show(number: int) -> ResponseReturnValue:
     with service().reading() as connection:
         asked = find(connection, number)
         tasks, letters = request_rows.tasks(connection, number), request_rows.letters(connection, number)
-        documents = request_rows.staying_documents(connection, asked.customer_id, today())
+        documents = held.staying(connection, today(), asked.customer_id)
         who = known_of(connection, asked)
     return render_template(
         "console/data_request.html",
@@ -210,11 +204,6 @@ def known_of(connection: Connection, asked: Row[Any]) -> dict[str, Any]:
     person = subscribers.find(connection, asked.subscriber_id) if asked.subscriber_id else None
     customer = customers.find(connection, asked.customer_id) if asked.customer_id else None
     return {"person": person, "customer": customer}
-
-
-def by_staff() -> Any:
-    """The occasion of what somebody of the company does on these pages."""
-    return occasion(f"staff:{current_user.id}", "console")
 
 
 def _is_customer(connection: Connection, number: int) -> bool:

@@ -15,13 +15,13 @@ from sqlalchemy import Row
 from wtforms import DateField, Field, HiddenField, SelectField, StringField
 from wtforms.validators import InputRequired, Optional, ValidationError
 
-from consent_service import service as services
-from consent_service.language import HELSINKI, mark
+from consent_service.language import mark
 from consent_service.register import document_files, keeping
 from consent_service.register.document_files import LARGEST_FILE, FileRefused
 from consent_service.register.documents import Described, File
 from consent_service.register.keeping import KINDS, OTHER_KIND
 from consent_service.register.publication import Permitted
+from consent_service.web.visitor import today
 
 EARLIEST, LATEST_YEARS = date(1950, 1, 1), 100
 NO_DAY = mark("Give the day as it stands on the document.")
@@ -193,11 +193,6 @@ class PermissionForm(FiledForm):
         return Permitted(
             what=self.what.data, places=self.places.data, given_on=self.given_on.data, until_on=self.until_on.data
         )
-
-
-def today() -> date:
-    """The day it is in Finland."""
-    return services.now().astimezone(HELSINKI).date()
 
 
 def _looked_at(content: bytes, name: str) -> tuple[str, str]:

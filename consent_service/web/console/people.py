@@ -12,11 +12,10 @@ from wtforms.validators import ValidationError
 
 from consent_service import contact_messages, registers
 from consent_service import service as services
-from consent_service.language import mark
+from consent_service.language import LANGUAGES, mark
 from consent_service.register import customers
 from consent_service.registers import CUSTOMERS, MESSAGES, SUBSCRIBERS, WAITING
 from consent_service.subscribers import STATUSES
-from consent_service.web.console.words import LANGUAGES
 from consent_service.web.visitor import service
 
 people = Blueprint("people", __name__, url_prefix="/people")

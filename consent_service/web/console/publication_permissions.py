@@ -10,12 +10,13 @@ from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from sqlalchemy import Row
 
-from consent_service.register import customers, documents, publication
+from consent_service.register import publication
 from consent_service.register.documents import CustomerClosed, Filing
 from consent_service.register.publication import ENDED, STATES, WITHDRAWN
-from consent_service.web.console.document_forms import PermissionForm, today
+from consent_service.web.console.customer_documents import closed, customer_of
+from consent_service.web.console.document_forms import PermissionForm
 from consent_service.web.pages import link_to, searched
-from consent_service.web.visitor import occasion, service
+from consent_service.web.visitor import by_staff, service, today
 
 publication_permissions = Blueprint("publication_permissions", __name__)
 LIST, CUSTOMER = "/publication-permissions", "/customers/<uuid:customer_id>/publication-permissions"
@@ -36,23 +37,23 @@ def show_all() -> ResponseReturnValue:
 @publication_permissions.get(f"{CUSTOMER}/add")
 def show_add(customer_id: Any) -> ResponseReturnValue:
     """The form for a new permission."""
-    customer = _customer(str(customer_id))
-    return _closed(customer) if customer.restricted_at or customer.erased_at else _add_page(customer, PermissionForm())
+    customer = customer_of(str(customer_id))
+    return closed(customer) if customer.restricted_at or customer.erased_at else _add_page(customer, PermissionForm())
 
 
 @publication_permissions.post(f"{CUSTOMER}/add")
 def add(customer_id: Any) -> ResponseReturnValue:
     """Note a permission; the same form sent again notes it once."""
-    customer, form = _customer(str(customer_id)), PermissionForm()
+    customer, form = customer_of(str(customer_id)), PermissionForm()
     if not form.validate():
         return _add_page(customer, form), 400
     filing = Filing(customer.id, form.filed_id.data, current_user.name)
     try:
         with service().transaction() as connection:
-            now = occasion(f"staff:{current_user.id}", "console")
+            now = by_staff()
             publication.record(connection, now, filing, form.permitted())
     except CustomerClosed:
-        return _closed(customer)
+        return closed(customer)
     return redirect(link_to("console.publication_permissions.show", permission_id=filing.document_id))
 
 
@@ -64,7 +65,7 @@ def show(permission_id: Any) -> ResponseReturnValue:
     return render_template(
         "console/publication_permission.html",
         permission=permission,
-        customer=_customer(permission.customer_id),
+        customer=customer_of(permission.customer_id),
         state=STATES[state],
         is_over=state in (ENDED, WITHDRAWN),
     )
@@ -79,12 +80,6 @@ def withdraw(permission_id: Any) -> ResponseReturnValue:
     return redirect(link_to("console.publication_permissions.show", permission_id=permission.id))
 
 
-def _customer(customer_id: str) -> Row[Any]:
-    with service().reading() as connection:
-        found: Row[Any] = customers.find(connection, customer_id) or abort(404)
-    return found
-
-
 def _permission(permission_id: Any) -> Row[Any]:
     with service().reading() as connection:
         found: Row[Any] = publication.find(connection, str(permission_id)) or abort(404)
@@ -93,9 +88,3 @@ def _permission(permission_id: Any) -> Row[Any]:
 
 def _add_page(customer: Row[Any], form: PermissionForm) -> str:
     return render_template("console/publication_permission_add.html", customer=customer, form=form)
-
-
-def _closed(customer: Row[Any]) -> ResponseReturnValue:
-    return render_template(
-        "console/customer_closed.html", customer=customer, is_restricted=documents.IS_RESTRICTED
-    ), 409

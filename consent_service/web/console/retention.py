@@ -18,20 +18,14 @@ from consent_service import people, retention
 from consent_service import service as services
 from consent_service.language import HELSINKI, mark
 from consent_service.register import reviews
+from consent_service.register.keeping import years_after
 from consent_service.register.reviews import Review
-from consent_service.registers import name_of
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import service
 
 pages = Blueprint("retention", __name__, url_prefix="/retention")
 
 MOST = 1000  # counted; of more than that it is enough to know that they are many
-LAW = {
-    "voucher": mark("voucher of the books"),
-    "book": mark("account books"),
-    "contract": mark("contract"),
-    "other": mark("document"),
-}
 
 
 class EraseForm(FlaskForm):
@@ -87,7 +81,7 @@ def show() -> ResponseReturnValue:
 @pages.get("/review")
 def show_review() -> ResponseReturnValue:
     """The customers ten years passive: who is to go, who is kept, who is restricted."""
-    return render_template("console/retention_review.html", review=_review(), name_of=name_of, law=LAW)
+    return render_template("console/retention_review.html", review=_review())
 
 
 @pages.get("/review/erase")
@@ -147,13 +141,9 @@ def _customer(customer_id: Any) -> Row[Any]:
 
 
 def _erase_page(review: Review, form: EraseForm, *, has_changed: bool = False) -> str:
-    return render_template(
-        "console/retention_erase.html", review=review, form=form, has_changed=has_changed, name_of=name_of, law=LAW
-    )
+    return render_template("console/retention_erase.html", review=review, form=form, has_changed=has_changed)
 
 
 def _keep_page(customer: Row[Any], form: KeepForm) -> str:
-    until_on = reviews.years_from(_now()[1], 1).isoformat()
-    return render_template(
-        "console/retention_keep.html", customer=customer, form=form, name_of=name_of, until_on=until_on
-    )
+    until_on = years_after(_now()[1], 1).isoformat()
+    return render_template("console/retention_keep.html", customer=customer, form=form, until_on=until_on)

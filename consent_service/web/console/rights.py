@@ -7,7 +7,6 @@ from typing import Any
 
 from flask import Blueprint, abort, redirect, render_template
 from flask.typing import ResponseReturnValue
-from flask_security import current_user
 from flask_wtf import FlaskForm
 from sqlalchemy import Row
 from wtforms import SelectField, StringField
@@ -17,10 +16,9 @@ from consent_service import erasure, people, personal_data, subscribers
 from consent_service.delivery import held_there, holdings
 from consent_service.erasure import BY_PERSON
 from consent_service.language import mark
-from consent_service.ledger.evidence import Occasion
 from consent_service.web.forms import LastNameField
 from consent_service.web.pages import link_to
-from consent_service.web.visitor import occasion, service
+from consent_service.web.visitor import by_staff, service
 
 rights = Blueprint("rights", __name__, url_prefix="/subscribers/<uuid:subscriber_id>")
 
@@ -75,7 +73,7 @@ def hold(subscriber_id: Any) -> ResponseReturnValue:
     if not form.validate():
         return _page("console/hold.html", person, form), 400
     with service().transaction() as connection:
-        erasure.hold(connection, _occasion(), person.id, form.reason.data)
+        erasure.hold(connection, by_staff(), person.id, form.reason.data)
     return redirect(link_to("console.subscribers.show", subscriber_id=person.id, did="held"))
 
 
@@ -90,7 +88,7 @@ def release(subscriber_id: Any) -> ResponseReturnValue:
     """Lift the hold."""
     person = _person(subscriber_id)
     with service().transaction() as connection:
-        erasure.release(connection, _occasion(), person.id)
+        erasure.release(connection, by_staff(), person.id)
     return redirect(link_to("console.subscribers.show", subscriber_id=person.id, did="released"))
 
 
@@ -110,7 +108,7 @@ def erase(subscriber_id: Any) -> ResponseReturnValue:
         return _page("console/erase.html", person, form), 400
     why = form.why.data
     with service().transaction() as connection:
-        held = erasure.erase(connection, _occasion(), person.id, why, tell=why == BY_PERSON)
+        held = erasure.erase(connection, by_staff(), person.id, why, tell=why == BY_PERSON)
     if held is not None:
         return _page("console/erase.html", _person(subscriber_id), form), 409
     return redirect(link_to("console.subscribers.show_all", did="erased"))
@@ -137,7 +135,7 @@ def fetch_there(subscriber_id: Any) -> ResponseReturnValue:
     """Have fetched what ActiveCampaign holds about the person."""
     person = _person(subscriber_id)
     with service().transaction() as connection:
-        personal_data.ask_there(connection, _occasion(), person.id)
+        personal_data.ask_there(connection, by_staff(), person.id)
     return redirect(link_to("console.rights.show_there", subscriber_id=person.id))
 
 
@@ -149,7 +147,3 @@ def _person(subscriber_id: Any) -> Row[Any]:
 
 def _page(template: str, person: Row[Any], form: FlaskForm) -> str:
     return render_template(template, person=person, form=form, reasons=WHY_ERASED)
-
-
-def _occasion() -> Occasion:
-    return occasion(f"staff:{current_user.id}", "console")

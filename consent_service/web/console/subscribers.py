@@ -15,20 +15,19 @@ from wtforms.validators import InputRequired, ValidationError
 
 from consent_service import asks, contact_messages, people, subscribers, subscriptions
 from consent_service import language as languages
-from consent_service import service as services
 from consent_service.asks import Ask, StaffRequest
 from consent_service.delivery.suppression import Suppressed
-from consent_service.language import HELSINKI, mark
+from consent_service.language import LANGUAGES, mark
 from consent_service.ledger import evidence
 from consent_service.ledger.seal import Payload
 from consent_service.statements import CHANNELS, CLAIMS, LEAVING_REASONS, ORIGINS, SHOWN
 from consent_service.subscribers import STATUSES
 from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
 from consent_service.web import sheet
-from consent_service.web.console.words import GROUPS, LANGUAGES
+from consent_service.web.console.words import GROUPS
 from consent_service.web.forms import AddressField, NameField
 from consent_service.web.pages import link_to, searched
-from consent_service.web.visitor import occasion, service
+from consent_service.web.visitor import by_staff, service, today
 
 pages = Blueprint("subscribers", __name__, url_prefix="/subscribers")
 
@@ -61,7 +60,7 @@ class AddForm(FlaskForm):
 
     def validate_asked_on(self, field: DateField) -> None:
         """Nobody has asked tomorrow."""
-        if field.data and field.data > services.now().astimezone(HELSINKI).date():
+        if field.data and field.data > today():
             raise ValidationError(mark("Give a day that has been."))
 
 
@@ -101,7 +100,7 @@ def add() -> ResponseReturnValue:
         staff=_staff_request(form),
     )
     with service().transaction() as connection:
-        result = subscriptions.add_by_staff(connection, _occasion(), ask, service().address_limit)
+        result = subscriptions.add_by_staff(connection, by_staff(), ask, service().address_limit)
     if isinstance(result, Asked):
         g.about = f"subscriber:{result.subscriber_id}"
         return redirect(link_to("console.subscribers.show", subscriber_id=result.subscriber_id, added="1"))
@@ -151,19 +150,14 @@ def show_evidence(subscriber_id: Any) -> ResponseReturnValue:
 
 
 def _add_page(form: AddForm, refusal: str | None = None) -> str:
-    today = services.now().astimezone(HELSINKI).date()
     return render_template(
-        "console/add.html", form=form, refusal=refusal, channels=CHANNELS, languages=LANGUAGES, today=today
+        "console/add.html", form=form, refusal=refusal, channels=CHANNELS, languages=LANGUAGES, today=today()
     )
 
 
 def _staff_request(form: AddForm) -> StaffRequest:
     asked_on: date = form.asked_on.data
     return StaffRequest(current_user.id, current_user.name, form.channel.data, form.occasion.data, asked_on)
-
-
-def _occasion() -> evidence.Occasion:
-    return occasion(f"staff:{current_user.id}", "console")
 
 
 def _why_not(result: subscriptions.Requested) -> str:

@@ -3,7 +3,6 @@
 from consent_service.language import mark
 
 GROUPS = {"pending": mark("Unconfirmed"), "active": mark("Subscribing"), "passive": mark("Have left")}
-LANGUAGES = {"fi": mark("Finnish"), "sv": mark("Swedish"), "en": mark("English")}
 
 # What the log of access holds, for owners to read; what has no words of its own is said in general.
 WHAT = {
