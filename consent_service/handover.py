@@ -14,18 +14,27 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from consent_service import contact_messages, data_package, import_rows, personal_data, request_rows, retention
+from consent_service import (
+    contact_messages,
+    data_package,
+    import_rows,
+    personal_data,
+    privacy_customers,
+    purposes,
+    request_rows,
+    retention,
+)
 from consent_service import language as languages
 from consent_service.contact_messages import REASONS
 from consent_service.data_package import Origin
 from consent_service.delivery import suppression
 from consent_service.delivery.suppression import Suppressed
-from consent_service.language import LANGUAGES, mark
+from consent_service.language import LANGUAGES, Language, mark
 from consent_service.ledger.vault import Vault
 from consent_service.people import read_address
 from consent_service.personal_data import PersonalData
 from consent_service.privacy import OMBUDSMAN_PAGE
-from consent_service.register import customer_columns
+from consent_service.register import customer_columns, keeping
 from consent_service.register import held as register_held
 from consent_service.register.customers import KINDS, SOURCES, STATUSES
 from consent_service.register.held import HeldCustomer
@@ -149,8 +158,19 @@ def _page(held: Held, request: Row[Any], origin: Origin) -> str:
             words=WORDS,
             request_kinds=REQUEST_KINDS,
             contact_reasons=REASONS,
+            document_kinds=keeping.KINDS,
+            purposes=_purposes(held, language),
+            accounting=privacy_customers.accounting(language.say),
             rules=retention.RULES,
             recipients=controller.recipient,
             style=data_package.style(controller.accent),
         )
     )
+
+
+def _purposes(held: Held, language: Language) -> list[str]:
+    """What the data on the page is for; the folder of the newsletter tells that of its own."""
+    told = {"newsletter": held.waiting, "contact": held.messages, "refusals": held.suppressed, "rights": held.requests}
+    names = {name for name, rows in told.items() if rows}
+    names |= set(privacy_customers.purposes(language.say)) if held.customer else set()
+    return [words for name, words in purposes.purposes(language).items() if name in names]

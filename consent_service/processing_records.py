@@ -35,7 +35,10 @@ REGISTERS = (
         mark("Customer register"),
         mark("Customers, and the contact persons of companies that are customers"),
         ("customer", "relationship", "accounting"),
-        ("customer",),
+        (
+            "customer", "customer_import", "customer_import_batch", "voucher", "book", "contract", "consent_form",
+            "document", "publication", "shredding",
+        ),
     ),
     (
         mark("Cookie choices"),

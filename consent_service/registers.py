@@ -1,4 +1,4 @@
-"""One human in every register: subscribers, customers, contact messages, and who of an earlier list waits to be asked.
+"""One human in every register: subscribers, customers, messages, requests, and who of an earlier list is to be asked.
 
 What belongs together is known by the e-mail address alone, and nobody has proved that one address is one person: it is
 shown as the same address, never merged. Choices about cookies are joined to nobody. A register more is a field of
@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from consent_service import contact_messages, import_rows, people, subscribers
+from consent_service import contact_messages, import_rows, people, request_rows, subscribers
 from consent_service.delivery import suppression
 from consent_service.delivery.suppression import Suppressed
 from consent_service.ledger.vault import Vault
@@ -34,6 +34,7 @@ class Held:
     messages: Sequence[Row[Any]]
     waiting: Row[Any] | None
     suppressed: Suppressed | None
+    requests: Sequence[Row[Any]]
 
     @property
     def called(self) -> str:
@@ -68,14 +69,17 @@ def find(connection: Connection, keys: Vault, now: datetime, register: str, key:
     if row is None:
         return None
     if row.email_key is None:
-        return Held(None, None, [row], [], None, None)
+        return Held(None, None, [row], [], None, None, _requests(connection, None, [row]))
+    subscriber = subscribers.find_by_key(connection, row.email_key)
+    of_customers = customers.of_address(connection, row.email_key)
     return Held(
         row.email,
-        subscribers.find_by_key(connection, row.email_key),
-        customers.of_address(connection, row.email_key),
+        subscriber,
+        of_customers,
         contact_messages.from_address(connection, row.email_key),
         import_rows.find(connection, row.email_key),
         suppression.find(connection, keys, row.email_key, now),
+        _requests(connection, subscriber, of_customers),
     )
 
 
@@ -102,6 +106,17 @@ def name_of(row: Row[Any]) -> str:
     company = getattr(row, "company_name", None)
     name = f"{row.first_name or ''} {row.last_name or ''}".strip()
     return company or name or row.email
+
+
+def _requests(
+    connection: Connection, subscriber: Row[Any] | None, of_customers: Sequence[Row[Any]]
+) -> Sequence[Row[Any]]:
+    """Return the requests about a subscriber and customers, each once, the newest first."""
+    made = [request_rows.of_person(connection, customer_id=row.id) for row in of_customers]
+    if subscriber is not None:
+        made.append(request_rows.of_person(connection, subscriber_id=subscriber.id))
+    numbered = {row.number: row for rows in made for row in rows}
+    return [numbered[number] for number in sorted(numbered, reverse=True)]
 
 
 def _by_address(rows: Sequence[tuple[str, Row[Any]]]) -> Iterator[Hit]:

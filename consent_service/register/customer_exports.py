@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from consent_service.language import LANGUAGES, Language, mark
 from consent_service.models_customers import customer
@@ -20,7 +20,7 @@ from consent_service.register.customer_columns import COLUMNS, KIND
 from consent_service.register.customer_file import letter
 from consent_service.register.customer_imports import KNOWN, PARTLY, UNUSABLE
 from consent_service.register.customer_matching import ALIKE
-from consent_service.register.customers import KINDS, SOURCES, STATUSES, Search, comparable
+from consent_service.register.customers import KINDS, SOURCES, STATUSES, Search, wanted
 from consent_service.register.sheet_writer import Book, writing
 
 AT_ONCE = 1000
@@ -30,7 +30,7 @@ KEPT_IN_MEMORY = 1024 * 1024
 def counted(connection: Connection, asked: Search) -> tuple[int, int]:
     """Return how many customers of a search come along, and how many are left out because they are restricted."""
     free = func.count().filter(customer.c.restricted_at.is_(None))
-    found = connection.execute(select(free, func.count()).where(*_wanted(asked))).one()
+    found = connection.execute(select(free, func.count()).where(*wanted(asked))).one()
     return found[0], found[1] - found[0]
 
 
@@ -88,7 +88,7 @@ def _told(
 
 def _customers(connection: Connection, asked: Search) -> Iterator[Row[Any]]:
     """By number, in slices, so that memory does not grow with the register."""
-    listed = select(customer).where(*_wanted(asked), customer.c.restricted_at.is_(None))
+    listed = select(customer).where(*wanted(asked), customer.c.restricted_at.is_(None))
     after = -1
     while rows := connection.execute(
         listed.where(customer.c.number > after).order_by(customer.c.number).limit(AT_ONCE)
@@ -104,12 +104,6 @@ def _with_problems(connection: Connection, import_id: str) -> Iterator[Row[Any]]
     while rows := connection.execute(listed.where(customer_import_row.c.position > after)).all():
         yield from rows
         after = rows[-1].position
-
-
-def _wanted(asked: Search) -> list[ColumnElement[bool]]:
-    wanted: list[ColumnElement[bool]] = [customer.c.erased_at.is_(None)]
-    wanted += [customer.c.search_text.contains(word, autoescape=True) for word in comparable(asked.words).split()]
-    return wanted + [customer.c[name] == value for name in ("kind", "status") if (value := getattr(asked, name))]
 
 
 def _row(row: Row[Any], language: Language) -> list[str | int | None]:

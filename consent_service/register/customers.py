@@ -139,16 +139,22 @@ def of_address(connection: Connection, email_key: str) -> Sequence[Row[Any]]:
 
 def search(connection: Connection, asked: Search) -> Found:
     """Return a page of the customers that have all the words, by name."""
-    wanted: list[ColumnElement[bool]] = [customer.c.erased_at.is_(None)]
-    wanted += [_has(word) for word in comparable(asked.words).split()]
-    wanted += [customer.c[name] == value for name in ("kind", "status") if (value := getattr(asked, name))]
-    counted = select(func.count()).select_from(customer).where(*wanted)
+    conditions = wanted(asked)
+    counted = select(func.count()).select_from(customer).where(*conditions)
     name = func.coalesce(customer.c.company_name, customer.c.last_name)
-    listed = select(customer.c.id).where(*wanted).order_by(func.lower(name), customer.c.first_name, customer.c.number)
+    listed = select(customer.c.id).where(*conditions)
+    listed = listed.order_by(func.lower(name), customer.c.first_name, customer.c.number)
     found = page_of(connection, counted, listed, asked.page)  # of ids: with their notes, thousands are slow to sort
     shown = customer.c.id.in_([row.id for row in found.rows])
     rows = {row.id: row for row in connection.execute(select(customer).where(shown))}
     return Found([rows[row.id] for row in found.rows], found.total, found.page)
+
+
+def wanted(asked: Search) -> list[ColumnElement[bool]]:
+    """Return what a customer who is looked for fulfils, as conditions."""
+    conditions: list[ColumnElement[bool]] = [customer.c.erased_at.is_(None)]
+    conditions += [_has(word) for word in comparable(asked.words).split()]
+    return conditions + [customer.c[name] == value for name in ("kind", "status") if (value := getattr(asked, name))]
 
 
 def make_passive(connection: Connection, occasion: Occasion, customer_id: str) -> None:

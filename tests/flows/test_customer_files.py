@@ -4,11 +4,11 @@ import io
 import zipfile
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from consent_service import service as services
 from consent_service.ledger.evidence import Occasion
-from consent_service.models_customers import customer
+from consent_service.models_customers import customer, former_number
 from consent_service.models_imports import customer_import, customer_import_row
 from consent_service.people import read_address
 from consent_service.register import customer_file, customers, erasure
@@ -168,7 +168,28 @@ def test_a_search_goes_out_alone(keeper):
     assert [row[0] for row in rows_of(keeper.export("&q=keinuma"))[1:]] == [1001]
     assert [row[0] for row in rows_of(keeper.export("&kind=consumer"))[1:]] == [17]
     nobody = keeper.house.get("/staff/customers/export?lang=fi&q=zzz", keeper.http)
+    assert "/staff/customers?q=zzz" in nobody.links
     assert fi("Nobody matches.") in nobody.words and nobody.forms[-1].buttons != [fi("Download the file (.xlsx)")]
+
+
+def test_a_search_that_finds_nobody_any_more_is_shown_as_it_was_asked(keeper):
+    keeper.bring_in(xlsx(HEADINGS, AINO))
+    page = keeper.house.get("/staff/customers/export?lang=fi&q=aino&kind=consumer&status=active", keeper.http)
+    asked = "q=aino&kind=consumer&status=active"
+    assert f"/staff/customers?{asked}" in page.links
+    with keeper.house.service.transaction() as connection:
+        connection.execute(update(customer).values(restricted_at=services.now(), restriction_reason="kiista"))
+    answer = page.press(fi("Download the file (.xlsx)")).answer
+    assert answer.url.partition("?")[2] == asked and answer.url.endswith(f"/export?{asked}")
+
+
+def test_a_number_that_was_merged_into_another_goes_out_as_the_one_who_is_kept(keeper):
+    keeper.bring_in(xlsx(HEADINGS, AINO, KEINUMA))
+    with keeper.house.service.transaction() as connection:
+        kept = customers.of_number(connection, "1001")
+        former = {"number": 4711, "former_id": "gone", "merged_at": services.now(), "merged_by": "Heidi"}
+        connection.execute(insert(former_number).values(customer_id=kept.id, **former))
+    assert [row[0] for row in rows_of(keeper.export("&q=4711"))[1:]] == [1001]
 
 
 def test_formulas_and_markup_stay_text_on_every_page_and_in_every_file(keeper):

@@ -6,8 +6,10 @@ import zipfile
 from datetime import timedelta
 
 import pytest
+from markupsafe import escape
 from sqlalchemy import text
 
+from consent_service import privacy_customers
 from consent_service.models import erasure, import_row, suppression
 from consent_service.models_customers import customer, customer_document
 from consent_service.models_inbox import contact_message
@@ -39,7 +41,7 @@ def test_a_customer_with_an_invoice_wants_everything_erased(house, desk):
     goes_on = {"kind": "contract", "title": None, "retention_class": "contract", "keep_until": None}
     add_document(house, aino.id, id="00000000-0000-4000-8000-000000000002", **goes_on)
     shown = desk.take("erase", email=AINO, customer_number=aino.number)
-    assert f"{aino.number}: " in shown.words and fi("First make sure who asks.") in shown.words
+    assert f"{aino.number} Aino Mäkelä" in shown.words and fi("First make sure who asks.") in shown.words
     received = newest(house)
     assert f"(numero {desk.number})" in received.message["Subject"]
     assert "Mäkelä" not in received.text
@@ -121,6 +123,8 @@ def test_someone_asks_what_is_held_and_gets_one_file(house, desk):
     assert {"uutiskirje/tiedot.html", "uutiskirje/tiedot.json", "SHA256SUMS"} <= set(names)
     assert told["customer"]["notes"] == "Puhuu nopeasti." and told["documents"][0]["title"] == "Lasku 17"
     assert "Lasku 17" in page and "Puhuu nopeasti." in page and "tietosuoja.fi" in page
+    for words in (*privacy_customers.purposes(fi).values(), *privacy_customers.accounting(fi)):
+        assert str(escape(words)) in page
     assert "Haluaisin tarjouksen" in page and told["data_requests"][0]["number"] == desk.number
     assert there["state"] == "fetched"
     assert desk.close("done").status == 409
@@ -174,7 +178,10 @@ def test_somebody_on_an_earlier_list_sees_it_and_is_taken_off(house, desk):
         if kind == "access":
             with zipfile.ZipFile(io.BytesIO(desk.open(f"/{desk.number}/file").answer.content)) as folder:
                 assert json.loads(folder.read("asiakas.json"))["earlier_list"]["email"] == "odottaja@example.com"
-                assert "odottaja@example.com" in folder.read("asiakas.html").decode()
+                page = folder.read("asiakas.html").decode()
+            assert "odottaja@example.com" in page and fi("Besides them, only our own people handle your data.") in page
+            for words in (*privacy_customers.purposes(fi).values(), *privacy_customers.accounting(fi)):
+                assert str(escape(words)) not in page, "they are no customer"
         assert desk.carry_out(name="outi odottaja").status == 200
     assert house.rows(import_row) == []
 
@@ -198,7 +205,7 @@ def test_a_legal_hold_keeps_everything_and_says_so(house, desk):
     with house.service.transaction() as connection:
         connection.execute(text("UPDATE subscriber SET hold_reason = 'lasku 7', held_since = asked_at"))
     kept = desk.carry_out()
-    assert kept.status == 409 and "oikeusvaadetta varten" in kept.words
+    assert kept.status == 409 and "oikeudellista vaadetta varten" in kept.words
     assert house.status(AINO) == "active" and house.rows(customer)[0].erased_at is None
     assert all(task.done_at is None for task in desk.tasks().values())
     assert desk.close("refused", ground="claims").status == 200

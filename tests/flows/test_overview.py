@@ -7,10 +7,11 @@ import pytest
 import time_machine
 from sqlalchemy import insert
 
-from consent_service import purposes, retention, weeks
+from consent_service import privacy_customers, processing_records, purposes, retention, weeks
 from consent_service.language import CODES, HELSINKI, language
 from consent_service.models import week
 from consent_service.models_reviews import headcount
+from consent_service.register import rules
 from consent_service.weeks import Week
 from tests import registered
 from tests.actors import Staff, Visitor, fi
@@ -148,8 +149,16 @@ def test_the_records_say_every_purpose_rule_and_recipient_there_is(sqlite_house,
         assert spoken.say(rule.what) in page.words and spoken.say(rule.period) in page.words
     for words in purposes.purposes(spoken).values():
         assert words.split("[")[0].strip() in page.words
+    for words in privacy_customers.accounting(spoken.say):
+        assert words in page.words
     for one in CONTROLLER.recipient:
         assert one.name in page.words and one.transfer_ground.get(code, "") in page.words
     for told in (CONTROLLER.name, CONTROLLER.business_id, CONTROLLER.contact_email):
         assert told in page.words
     assert str(CONTROLLER.backups_kept_days) in page.words
+
+
+def test_what_belongs_to_customers_stands_with_their_register(sqlite_house):
+    *registers, rest = processing_records.activities(language("en"), sqlite_house.service.privacy_sources)
+    assert not {rule.key for rule in rest.rules} & {rule.key for rule in rules.RULES}
+    assert {rule.key for rule in rules.RULES} <= {rule.key for one in registers for rule in one.rules}

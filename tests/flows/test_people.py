@@ -5,9 +5,12 @@ from sqlalchemy import insert
 
 from consent_service import service as services
 from consent_service.models import import_batch, import_row
+from consent_service.models_inbox import contact_message
 from consent_service.models_site import cookie_choice
 from tests import registered
 from tests.actors import Staff, Visitor, fi
+from tests.asker import LIST, Desk, add_customer
+from tests.test_access_log import noted
 
 PLACE = "/staff/people"
 LOOK_UP = fi("Look up")
@@ -44,7 +47,7 @@ def wait(house, email, first="Aino", last="Listanen"):
 def test_one_address_is_one_line_and_its_page_gathers_every_register(house, heidi):
     aino = Visitor(house).becomes_active()
     aino.write()
-    registered.add(house, "Mäkelä", email="aino@example.com")
+    customer_id = registered.add(house, "Mäkelä", email="aino@example.com")
     registered.add(house, "Mäkelä-Osoitteeton", phone="+358401234567")
     page = look_up(house, heidi, "mäkelä")
     assert len(led_to(page)) == 2 and "@" not in " ".join(page.links) and "@" not in page.answer.url
@@ -52,12 +55,57 @@ def test_one_address_is_one_line_and_its_page_gathers_every_register(house, heid
     person = house.get(f"{mine}?lang=fi", heidi.http)
     assert "Aino Mäkelä" in person.title and "1001" in person.words and "aino@example.com" in person.words
     assert fi("I would like an offer") in person.words
-    assert fi("Only the address is the same: nobody has proved that it is always the same person.") not in person.words
+    same = "Only the address is the same: nobody has proved that it is always the same person. "
+    assert fi(same + "Choices about cookies are never joined to anybody.") in person.words
     for register in ("subscribers", "contact-messages"):
         assert any(f"/staff/{register}/" in link for link in person.links)
     alone = house.get(next(link for link in led_to(page) if "/customers/" in link) + "?lang=fi", heidi.http)
     assert "1002" in alone.words and "aino@example.com" not in alone.words
     assert mine in house.get(f"/staff/subscribers/{house.person(aino.email).id}?lang=fi", heidi.http).links
+    of_customer = f"{PLACE}/customers/{customer_id}"
+    assert f"/staff/customers/{customer_id}" in person.links
+    assert of_customer in house.get(f"/staff/customers/{customer_id}?lang=fi", heidi.http).links
+    assert house.get(of_customer, heidi.http).title == person.title
+
+
+def test_requests_about_data_of_a_subscriber_or_customer_stand_there_once(house):
+    desk = Desk(house)
+    aino = Visitor(house).becomes_active()
+    known = add_customer(house)
+    add_customer(house, "muu@example.com")
+    place = f"{PLACE}/subscribers/{house.person(aino.email).id}?lang=fi"
+    assert f"{LIST}/" not in house.get(place, desk.heidi.http).html
+    asked = []
+    for kind, told in (
+        ("access", {"email": aino.email, "customer_number": known.number}),
+        ("restrict", {"customer_number": known.number}),
+        ("access", {"email": "muu@example.com"}),
+    ):
+        assert desk.take(kind, **told).status == 200
+        asked.append(desk.number)
+    page = house.get(place, desk.heidi.http)
+    assert [link for link in page.links if f"{LIST}/" in link] == [f"{LIST}/{asked[1]}", f"{LIST}/{asked[0]}"]
+    request = desk.show(asked[1])
+    assert f"/staff/customers/{known.id}" in request.links and f"{known.number} Aino Mäkelä" in request.words
+
+
+def test_who_looked_is_noted_under_the_name_that_every_page_uses(house, heidi):
+    aino = Visitor(house).becomes_active()
+    aino.write()
+    wait(house, "lista@example.com")
+    customer_id = registered.add(house, "Mäkelä", email="aino@example.com")
+    known = {
+        "subscribers": ("subscriber", house.person(aino.email).id),
+        "customers": ("customer", customer_id),
+        "contact-messages": ("contact_message", house.rows(contact_message)[0].id),
+        "waiting": ("import_row", house.rows(import_row)[0].id),
+    }
+    for register, (_, key) in known.items():
+        assert house.get(f"{PLACE}/{register}/{key}", heidi.http).status == 200
+    looked = {thing for _actor, kind, _what, thing in noted(house) if kind == "looked"}
+    assert looked == {f"{thing}:{key}" for thing, key in known.values()}
+    account = house.get(f"/staff/accounts/{house.account(heidi.email).id}?lang=fi", heidi.http)
+    assert f"/staff/customers/{customer_id}" in account.links
 
 
 def test_who_waits_or_has_objected_is_found_by_the_whole_address(house, heidi):

@@ -39,7 +39,8 @@ def download() -> ResponseReturnValue:
     asked, now = _asked(), services.now()
     with service().snapshot() as connection:
         if not exports.counted(connection, asked)[0]:
-            return redirect(link_to("console.customer_exports.show", q=asked.words or None))
+            filters = {"q": asked.words or None, "kind": asked.kind, "status": asked.status}
+            return redirect(link_to("console.customer_exports.show", **filters))
         file = exports.write(connection, asked, g.language, g.language.moment(now))
     name = g.language.say("customers")
     day = now.astimezone(HELSINKI).date().isoformat()

@@ -15,6 +15,7 @@ from consent_service import service as services
 from consent_service.language import LANGUAGES, mark
 from consent_service.register import customers
 from consent_service.registers import CUSTOMERS, MESSAGES, SUBSCRIBERS, WAITING
+from consent_service.request_tasks import KINDS as REQUEST_KINDS
 from consent_service.subscribers import STATUSES
 from consent_service.web.visitor import service
 
@@ -26,6 +27,7 @@ NAMES = {
     MESSAGES: mark("Contact messages"),
     WAITING: mark("Earlier list"),
 }
+THING = {SUBSCRIBERS: "subscriber", CUSTOMERS: "customer", MESSAGES: "contact_message", WAITING: "import_row"}
 REASONS = {"declined": mark("said “I did not ask, do not write to me”"), "objected": mark("objected to marketing")}
 
 
@@ -63,7 +65,7 @@ def show(register: str, key: str) -> ResponseReturnValue:
     """Everything held of one human."""
     with service().reading() as connection:
         held = registers.find(connection, service().vault, services.now(), register, key) or abort(404)
-    g.about = f"{register}:{key}"
+    g.about = f"{THING[register]}:{key}"
     return render_template(
         "console/person.html",
         held=held,
@@ -75,4 +77,5 @@ def show(register: str, key: str) -> ResponseReturnValue:
         reasons=contact_messages.REASONS,
         languages=LANGUAGES,
         why=REASONS,
+        request_kinds=REQUEST_KINDS,
     )

@@ -6,7 +6,7 @@ Contains no rule.
 from flask import Blueprint, g, render_template
 from flask.typing import ResponseReturnValue
 
-from consent_service import processing_records
+from consent_service import privacy_customers, processing_records
 from consent_service import service as services
 from consent_service.web.visitor import service
 
@@ -20,6 +20,7 @@ def show() -> ResponseReturnValue:
     return render_template(
         "console/records.html",
         activities=processing_records.activities(g.language, sources),
+        accounting=privacy_customers.accounting(g.language.say),
         measures=processing_records.measures(g.language, sources),
         now=services.now(),
     )
