@@ -16,6 +16,7 @@ from consent_service.database import insert_if_absent
 from consent_service.models import metadata
 from consent_service.models_customers import customer, customer_number
 from consent_service.models_imports import ARRIVING, customer_arrival, customer_import_row
+from consent_service.models_requests import data_request
 from consent_service.register.customer_imports import (
     ADD,
     ADDED,
@@ -262,5 +263,6 @@ def _is_as_left(at: datetime) -> list[Any]:
     """Whether nobody has changed a customer since, or added anything that belongs to them."""
     keys = [key for table in metadata.tables.values() for key in table.foreign_keys if key.column is customer.c.id]
     added = [key.parent for key in keys if key.parent.table.name not in OF_ITS_OWN]
+    added.append(data_request.c.customer_id)  # which has no key: a request outlives whom it is about
     untouched = [~select(column).where(column == customer.c.id).correlate(customer).exists() for column in added]
     return [customer.c.changed_at == at, customer.c.restricted_at.is_(None), *untouched]
