@@ -81,12 +81,14 @@ def chosen(connection: Connection, import_id: str, choice: str, after: int) -> S
 
 
 def arrive(connection: Connection, now: datetime, relay: str, rows: Sequence[Row[Any]], numbers: Numbers) -> None:
-    """Write down whom rows become, where nobody looks yet; raises ClaimLost."""
+    """Write down whom rows become that are still there, where nobody looks yet; raises ClaimLost."""
     renew(connection, now, rows[0].import_id, relay, rows[-1].position)
-    connection.execute(insert(customer_arrival), [_arrival(row, numbers) for row in rows])
     positions = customer_import_row.c.position.in_([row.position for row in rows])
-    these = (customer_import_row.c.import_id == rows[0].import_id, positions)
-    connection.execute(update(customer_import_row).where(*these).values(outcome=ADDED))
+    these = (customer_import_row.c.import_id == rows[0].import_id, positions, customer_import_row.c.choice == ADD)
+    noted = update(customer_import_row).where(*these).values(outcome=ADDED).returning(customer_import_row.c.position)
+    there = set(connection.execute(noted).scalars())
+    if arriving := [_arrival(row, numbers) for row in rows if row.position in there]:
+        connection.execute(insert(customer_arrival), arriving)
 
 
 def apply(connection: Connection, now: datetime, found: Row[Any], relay: str) -> bool:
