@@ -106,7 +106,7 @@ ROWS = [
     {"asks", "effort"},
     {"erasure", "corrections", "tracking"},
     {"register.customers", "register.document_files", "rule", "breaches"},
-    {"register.duplicates"},
+    {"register.duplicates", "register.import_traces"},
     {"register.customer_rows", "register.customer_matching", "register.customer_imports", "register.shredding"},
     {"register.import_steps", "register.customer_exports", "register.erasure"},
     {"register.import_batches", "register.documents", "register.reviews"},

@@ -1,6 +1,7 @@
 """Spreadsheets that somebody sends: the rows of an .xlsx or a CSV, and what of a cell could harm whoever opens it.
 
-What comes in is held small before it is opened: so many bytes inside, rows and columns, no links to other files.
+What comes in is held small before it is opened: so many bytes inside, rows and columns, no links to other files. What
+its parts really hold is counted before a library opens them whole.
 Formulas are read as the value they had when the file was saved. Asks no database.
 """
 
@@ -9,10 +10,11 @@ import io
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
@@ -27,8 +29,11 @@ LARGEST_INSIDE, MOST_WORDS = 100 * 1024 * 1024, 50 * 1024 * 1024
 MOST_PARTS, MOST_SHEETS = 1000, 50
 MOST_ROWS, MOST_COLUMNS, LONGEST_CELL = 50_000, 100, 5000
 LAST_ROW, MOST_PLACES = 1_048_576, 200_000_000
+PIECE = 64 * 1024
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the two a spreadsheet knows; others unpack without measure
 SHEET_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 ZIP, OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+_BROKEN_PACKAGE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError, ValueError)
 _RISKY = re.compile(r"'*[=+\-@\t\r]")  # a spreadsheet may take text that begins so for a formula
 
 UNREADABLE = mark("The file cannot be read as a spreadsheet. Open it in Excel, save it as .xlsx and try again.")
@@ -119,11 +124,13 @@ def _check_inside(content: bytes) -> None:
             words = sum(part.file_size for part in parts if part.filename.lower().endswith("sharedstrings.xml"))
             if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > LARGEST_INSIDE or words > MOST_WORDS:
                 raise FileRefused(TOO_MUCH_INSIDE)
+            if any(part.compress_type not in PACKED for part in parts):
+                raise FileRefused(UNREADABLE)
             if any("externallinks/" in part.filename.lower() for part in parts):
                 raise FileRefused(LINKED)
             for part in parts:
                 _check_part(opened, part)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+    except _BROKEN_PACKAGE as error:
         raise FileRefused(UNREADABLE) from error
 
 
@@ -136,7 +143,22 @@ def _check_part(opened: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
             raise FileRefused(UNREADABLE)
 
 
+def _count_inside(content: bytes) -> None:
+    """Refuse a package of which a part holds other than it says, whatever that is; unpacked piece by piece."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as opened:
+            for part in opened.infolist():
+                told, part.file_size = part.file_size, part.file_size + 1  # no more than that is ever read
+                with opened.open(part) as stream:
+                    found = sum(map(len, iter(partial(stream.read, PIECE), b"")))
+                if found != told:
+                    raise FileRefused(UNREADABLE)
+    except _BROKEN_PACKAGE as error:
+        raise FileRefused(UNREADABLE) from error
+
+
 def _from_xlsx(content: bytes) -> Iterator[Line]:
+    _count_inside(content)
     broken = (zipfile.BadZipFile, InvalidFileException, ParseError)
     try:
         with warnings.catch_warnings():

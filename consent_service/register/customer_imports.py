@@ -6,13 +6,13 @@ all at once (`import_batches`). Until then nothing of an import is in the regist
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, or_, select, update
 
 from consent_service.database import insert_or_replace
 from consent_service.language import mark
@@ -27,6 +27,7 @@ from consent_service.models_imports import (
 from consent_service.paging import Found, page_of
 from consent_service.register import customer_columns
 from consent_service.register.customer_columns import headers_hash, proposal
+from consent_service.register.import_traces import Traces
 
 READING, REFUSED, COLUMNS, CHECKING = "reading", "refused", "columns", "checking"
 CHECKED, APPLYING, APPLIED, UNDOING, UNDONE = "checked", "applying", "applied", "undoing", "undone"
@@ -62,7 +63,20 @@ CHOICES = {
 ADDED, COMPLETED, LEFT, STAYED = "added", "completed", "left", "stayed"
 FORGOTTEN_AFTER, UNDOABLE_FOR = timedelta(days=7), timedelta(days=30)
 _UNCHECKED = dict.fromkeys(("details", "problems", "given_number", "state", "match_id", "match_by", "choice"))
+BLANK = "[]"  # the cells of a row that has been emptied and keeps its place, so that headings stay where they are
+ERASED_MEANWHILE = mark(
+    "Somebody was erased from the register before the file had been read, and may stand in it. "
+    "Take them out of the file and send it again."
+)
 HEADINGS = 5  # so many rows under the headings are shown as examples
+_EMPTIED = (
+    update(customer_import_row)
+    .where(
+        customer_import_row.c.import_id == bindparam("its_import"),
+        customer_import_row.c.position == bindparam("its_position"),
+    )
+    .values(_UNCHECKED | {"cells": BLANK, "customer_id": None, "outcome": None, "filled": None})
+)
 
 
 class ChoiceRefused(Exception):
@@ -256,11 +270,45 @@ def forget_overdue(connection: Connection, now: datetime, import_ids: Sequence[s
     connection.execute(update(customer_import).where(mine).values(emptied_at=now))
 
 
-def forget_customer(connection: Connection, customer_id: str) -> None:
-    """Erase the rows a customer came out of, and those that look like them."""
-    mine = (customer_import_row.c.customer_id == customer_id, customer_import_row.c.match_id == customer_id)
-    connection.execute(delete(customer_import_row).where(or_(*mine)))
-    connection.execute(delete(customer_arrival).where(customer_arrival.c.id == customer_id))
+def hold(connection: Connection) -> None:
+    """Let nobody go on with an import until this transaction ends; to be called before customers are locked."""
+    held = select(customer_import.c.id).where(customer_import.c.emptied_at.is_(None)).order_by(customer_import.c.id)
+    connection.execute(held.with_for_update()).all()
+
+
+def forget_customer(connection: Connection, person: Row[Any], ids: Sequence[str]) -> None:
+    """Erase the rows a customer came out of, those that look like them by any of their ids, and those that name them.
+
+    Whomever such a row was about to become does not arrive either. A file that nobody has read yet is given up.
+    """
+    _give_up_unread(connection)
+    mine = (customer_import_row.c.customer_id.in_(ids), customer_import_row.c.match_id.in_(ids))
+    deleted = delete(customer_import_row).where(or_(*mine)).returning(customer_import_row.c.customer_id)
+    becoming = {*ids, *connection.execute(deleted).scalars()}
+    if naming := list(_naming(connection, Traces(dict(person._mapping)))):
+        becoming |= {row.customer_id for row in naming}
+        connection.execute(_EMPTIED, [{"its_import": row.import_id, "its_position": row.position} for row in naming])
+    arriving = delete(customer_arrival).where(customer_arrival.c.id == bindparam("its_id"))
+    connection.execute(arriving, [{"its_id": one} for one in sorted(becoming - {None})])
+
+
+def _naming(connection: Connection, traces: Traces) -> Iterator[Any]:
+    """The rows that name somebody and of which nothing is in the register."""
+    rows, is_unfinished = customer_import_row.c, customer_import.c.state.in_(UNFINISHED)
+    unused = or_(rows.outcome.is_(None), rows.outcome == LEFT, is_unfinished)
+    listed = select(rows.import_id, rows.position, rows.customer_id, rows.cells).join(customer_import)
+    for row in connection.execute(listed.where(rows.cells.is_not(None), rows.cells != BLANK, unused)):
+        if traces.are_in(json.loads(row.cells)):
+            yield row
+
+
+def _give_up_unread(connection: Connection) -> None:
+    unread = select(customer_import.c.id).where(customer_import.c.state == READING)
+    if ids := connection.execute(unread).scalars().all():
+        for table in (customer_import_row, customer_import_file):
+            connection.execute(delete(table).where(table.c.import_id.in_(ids)))
+        given_up = {"state": REFUSED, "reason": ERASED_MEANWHILE, "claimed_by": None, "claimed_until": None}
+        connection.execute(update(customer_import).where(customer_import.c.id.in_(ids)).values(given_up))
 
 
 def _columns(connection: Connection, found: Row[Any], chosen: tuple[int, int], headers: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from consent_service.register.customer_columns import ADDRESS, KIND, NAME, NAME_
 from consent_service.register.customers import COMPANY, CONSUMER, KINDS, SOURCES, Details
 from consent_service.register.entries import EntryRefused
 
-LARGEST_NUMBER = 999_999_999
+LARGEST_NUMBER = 9_999_999  # numbers go on behind the largest, and have to stay short enough to be typed
 LONGEST_NOTES, LONGEST_SOURCE_NOTE, LONGEST_ADDRESS = 4000, 200, 400
 EXCEL_ERRORS = {"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#SPILL!", "#CALC!"}
 A_DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -32,7 +32,7 @@ BECAME_A_DATE = mark("Excel has made a date of this. Write it as text.")
 NO_NAME = mark("The row has neither a last name nor a company.")
 ODD_NAME = mark("A name has at most 100 characters and no odd ones.")
 ODD_ADDRESS = mark("This is no e-mail address in the form name@example.com.")
-ODD_NUMBER = mark("A customer number is a whole number from 1 to 999,999,999.")
+ODD_NUMBER = mark("A customer number is a whole number from 1 to 9,999,999.")
 ODD_COUNTRY = mark("No country is known by this name or code.")
 ODD_LANGUAGE = mark("The service writes in Finnish, Swedish and English only.")
 ODD_KIND = mark("A customer is a consumer or a company.")

@@ -74,5 +74,7 @@ def _open_type(package: zipfile.ZipFile) -> str | None:
     first = package.infolist()[0] if package.infolist() else None
     if first is None or first.filename != "mimetype" or first.file_size > len(ODS) + 10:
         return None
+    if first.compress_type != zipfile.ZIP_STORED or first.compress_size != first.file_size:
+        return None  # it may hold any amount more than it says
     said = package.read(first).decode("ascii", "replace").strip()
     return said if said in (ODT, ODS) else None

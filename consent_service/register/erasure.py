@@ -24,16 +24,18 @@ KEPT = ("id", "number", "kind", "source", "language", "status", "passive_since",
 
 def erase(connection: Connection, now: datetime, customer_id: str, today: date) -> Sequence[Staying]:
     """Erase a customer and return the documents that have to stay, each with `keep_until`; again does no harm."""
-    if connection.execute(select(customer.c.id).where(customer.c.id == customer_id).with_for_update()).first() is None:
+    customer_imports.hold(connection)
+    person = connection.execute(select(customer).where(customer.c.id == customer_id).with_for_update()).one_or_none()
+    if person is None:
         return []
-    customer_imports.forget_customer(connection, customer_id)
+    merged = select(former_number.c.former_id).where(former_number.c.customer_id == customer_id)
+    gone = [customer_id, *connection.execute(merged).scalars()]  # an older backup has them as customers of their own
+    customer_imports.forget_customer(connection, person, gone)
     connection.execute(delete(publication_permission).where(publication_permission.c.customer_id == customer_id))
     connection.execute(delete(kept_customer).where(kept_customer.c.customer_id == customer_id))
     request_rows.forget_people(connection, now, customer_ids=[customer_id])
     mine, stays = customer_document.c.customer_id == customer_id, held.staying(connection, today, customer_id)
     _end_contracts(connection, stays, today)
-    merged = select(former_number.c.former_id).where(former_number.c.customer_id == customer_id)
-    gone = [customer_id, *connection.execute(merged).scalars()]  # an older backup has them as customers of their own
     goes = mine & customer_document.c.id.not_in([row.id for row in stays])
     shredding.leave(connection, connection.execute(select(customer_document).where(goes)).all(), today)
     connection.execute(delete(customer_document).where(goes))

@@ -16,6 +16,7 @@ from consent_service.database import insert_if_absent
 from consent_service.models import metadata
 from consent_service.models_customers import customer, customer_number
 from consent_service.models_imports import ARRIVING, customer_arrival, customer_import_row
+from consent_service.models_requests import data_request
 from consent_service.register.customer_imports import (
     ADD,
     ADDED,
@@ -80,12 +81,14 @@ def chosen(connection: Connection, import_id: str, choice: str, after: int) -> S
 
 
 def arrive(connection: Connection, now: datetime, relay: str, rows: Sequence[Row[Any]], numbers: Numbers) -> None:
-    """Write down whom rows become, where nobody looks yet; raises ClaimLost."""
+    """Write down whom rows become that are still there, where nobody looks yet; raises ClaimLost."""
     renew(connection, now, rows[0].import_id, relay, rows[-1].position)
-    connection.execute(insert(customer_arrival), [_arrival(row, numbers) for row in rows])
     positions = customer_import_row.c.position.in_([row.position for row in rows])
-    these = (customer_import_row.c.import_id == rows[0].import_id, positions)
-    connection.execute(update(customer_import_row).where(*these).values(outcome=ADDED))
+    these = (customer_import_row.c.import_id == rows[0].import_id, positions, customer_import_row.c.choice == ADD)
+    noted = update(customer_import_row).where(*these).values(outcome=ADDED).returning(customer_import_row.c.position)
+    there = set(connection.execute(noted).scalars())
+    if arriving := [_arrival(row, numbers) for row in rows if row.position in there]:
+        connection.execute(insert(customer_arrival), arriving)
 
 
 def apply(connection: Connection, now: datetime, found: Row[Any], relay: str) -> bool:
@@ -262,5 +265,6 @@ def _is_as_left(at: datetime) -> list[Any]:
     """Whether nobody has changed a customer since, or added anything that belongs to them."""
     keys = [key for table in metadata.tables.values() for key in table.foreign_keys if key.column is customer.c.id]
     added = [key.parent for key in keys if key.parent.table.name not in OF_ITS_OWN]
+    added.append(data_request.c.customer_id)  # which has no key: a request outlives whom it is about
     untouched = [~select(column).where(column == customer.c.id).correlate(customer).exists() for column in added]
     return [customer.c.changed_at == at, customer.c.restricted_at.is_(None), *untouched]

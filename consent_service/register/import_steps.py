@@ -22,6 +22,7 @@ from consent_service.register.customer_imports import (
     ADD,
     APPLIED,
     APPLYING,
+    BLANK,
     CHECKED,
     COLUMNS,
     KNOWN,
@@ -50,6 +51,7 @@ _CHECKED_ROW = (
     .where(
         customer_import_row.c.import_id == bindparam("its_import"),
         customer_import_row.c.position == bindparam("its_position"),
+        customer_import_row.c.cells != BLANK,  # emptied since it was looked at
     )
     .values(
         {

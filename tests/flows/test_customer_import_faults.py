@@ -15,7 +15,9 @@ from consent_service.importing import SLICE, Importing
 from consent_service.models_customers import customer, customer_document
 from consent_service.models_imports import customer_arrival, customer_import, customer_import_file, customer_import_row
 from consent_service.register import customer_imports
+from consent_service.web.console.customer_imports import TOO_LATE
 from tests.actors import fi
+from tests.asker import Desk
 from tests.flows.test_customer_imports import figure, known
 from tests.sheets import AINO, HEADINGS, KEINUMA, Importer, xlsx
 
@@ -141,6 +143,29 @@ def test_who_has_got_a_document_since_stays_when_the_import_is_undone(house, hei
     undone = heidi.undo(done)
     assert "17 Aino Mäkelä" in undone.words and "Keinuma Oy, " not in undone.words
     assert [row.number for row in house.rows(customer)] == [17]
+
+
+def test_whoever_has_asked_about_their_data_since_stays_when_the_import_is_undone(house):
+    desk, heidi = Desk(house), Importer(house, "kirjuri@keinuma.example", "Kirjuri")
+    heidi.log_in()
+    done = heidi.bring_in(xlsx(HEADINGS, AINO, KEINUMA))
+    desk.take("access", customer_number=17)
+    undone = heidi.undo(done)
+    assert "17 Aino Mäkelä" in undone.words
+    assert [row.id for row in house.rows(customer)] == [desk.request.customer_id]
+
+
+def test_numbers_no_file_has_and_columns_too_early_are_answered_calmly(house, heidi):
+    page = heidi.send(xlsx(HEADINGS, AINO))
+    place = page.answer.url.partition("?")[0]
+    assert heidi.http.get(place, params={"sheet": "9" * 5000, "header": "9" * 5000}, timeout=20).status_code == 200
+    token = {"csrf_token": heidi.check(page).forms[0].fields["csrf_token"]}
+    odd = {f"choice-{'9' * 25}": "add", f"choice-{'9' * 5000}": "add"}
+    assert heidi.http.post(f"{place}/rows/new", token | odd, timeout=20).status_code == 200
+    with house.service.transaction() as connection:
+        unread = customer_imports.take(connection, services.now(), "a.csv", b"a;b\n1;2\n", "Heidi")
+    early = heidi.http.post(f"{house.url}/staff/customers/imports/{unread}/columns", token, timeout=20)
+    assert early.status_code == 409 and fi(TOO_LATE) in early.text
 
 
 def test_two_rows_that_fill_in_one_customer_are_both_undone(house, heidi):

@@ -9,7 +9,7 @@ from consent_service.models_customers import customer, customer_number
 from consent_service.models_imports import customer_import, customer_import_file, customer_import_row
 from consent_service.people import read_address
 from consent_service.register import customers
-from consent_service.register.customer_rows import BECAME_A_DATE, NO_NAME, ODD_ADDRESS, SHOWS_AN_ERROR
+from consent_service.register.customer_rows import BECAME_A_DATE, NO_NAME, ODD_ADDRESS, ODD_NUMBER, SHOWS_AN_ERROR
 from consent_service.register.customers import Details
 from consent_service.register.entries import NO_PHONE
 from tests.actors import fi
@@ -196,6 +196,17 @@ def test_numbers_that_are_free_are_kept_and_the_next_ones_go_past_them(house, he
     }
     known(house, "Uusi")
     assert register(house)["Uusi"].number == 5003
+
+
+def test_a_number_that_would_make_the_next_ones_too_long_is_refused(house, heidi):
+    headings = ["Nro", "Sukunimi"]
+    checked = heidi.check(heidi.send(xlsx(headings, [10_000_000, "Liian"], [9_999_999, "Suurin"])))
+    assert fi(ODD_NUMBER) in heidi.rows(checked, "partly").words
+    heidi.add_all(checked)
+    known(house, "Uusi")
+    assert {row.last_name: row.number for row in house.rows(customer)} == {"Suurin": 9_999_999, "Uusi": 10_000_000}
+    with house.service.reading() as connection:
+        assert customers.of_number(connection, "10000000").last_name == "Uusi"
 
 
 def test_who_was_added_meanwhile_is_noticed_before_anything_is_added(house, heidi):

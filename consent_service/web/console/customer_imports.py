@@ -127,6 +127,8 @@ def show(import_id: Any) -> ResponseReturnValue:
 def set_columns(import_id: Any) -> ResponseReturnValue:
     """Say what the columns are; then the rows are checked."""
     found = _import(import_id)
+    if not imports.sheets(found):  # the file has not been read yet, or cannot be
+        return _page(found, TOO_LATE)
     chosen = _chosen(found, request.form)
     form = ColumnsForm(_table(found, chosen))
     if not form.validate():
@@ -171,7 +173,7 @@ def choose(import_id: Any, state: str) -> ResponseReturnValue:
     given = {
         name.removeprefix("choice-"): choice for name, choice in request.form.items() if name.startswith("choice-")
     }
-    choices = {int(position): choice for position, choice in given.items() if position.isdecimal()}
+    choices = {int(position): choice for position, choice in given.items() if _is_number(position)}
     return _act(found, lambda connection: imports.choose(connection, found.id, choices), back)
 
 
@@ -291,10 +293,15 @@ def _chosen(found: Row[Any], given: Mapping[str, str]) -> tuple[int, int]:
     """Which sheet, and which of its rows has the headings; what makes no sense is as if nothing had been said."""
     sheets = imports.sheets(found)
     told = given.get("sheet", "")
-    sheet = int(told) if told.isdecimal() and int(told) < len(sheets) else imports.likeliest(found)
+    sheet = int(told) if _is_number(told) and int(told) < len(sheets) else imports.likeliest(found)
     header = given.get("header", "")
     known = found.header if found.sheet == sheet and found.header else sheets[sheet].header
-    return sheet, int(header) if header.isdecimal() and len(header) < 8 else known
+    return sheet, int(header) if _is_number(header) else known
+
+
+def _is_number(text: str) -> bool:
+    """Whether text can be a position in a file; longer ones stand in none."""
+    return text.isdecimal() and len(text) < 8
 
 
 def _table(found: Row[Any], chosen: tuple[int, int]) -> imports.Table:
