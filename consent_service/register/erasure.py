@@ -21,8 +21,22 @@ RULE = "customer"
 KEPT = ("id", "number", "kind", "source", "language", "status", "passive_since", "created_at", "created_by")
 
 
+class CustomerRestricted(Exception):
+    """The customer's data is only kept (GDPR article 18), so nothing was erased."""
+
+
 def erase(connection: Connection, now: datetime, customer_id: str, today: date) -> Sequence[Row[Any]]:
-    """Erase a customer and return the documents that have to stay, each with `keep_until`; again does no harm."""
+    """Erase a customer and return the documents that have to stay, each with `keep_until`; again does no harm.
+
+    Raises CustomerRestricted, and has done nothing.
+    """
+    restricted = select(customer.c.restricted_at).where(customer.c.id == customer_id).with_for_update()
+    if connection.execute(restricted).scalar_one_or_none() is not None:
+        raise CustomerRestricted
+    return _erase(connection, now, customer_id, today)
+
+
+def _erase(connection: Connection, now: datetime, customer_id: str, today: date) -> Sequence[Row[Any]]:
     if connection.execute(select(customer.c.id).where(customer.c.id == customer_id).with_for_update()).first() is None:
         return []
     customer_imports.forget_customer(connection, customer_id)
@@ -44,11 +58,11 @@ def erase(connection: Connection, now: datetime, customer_id: str, today: date) 
 
 
 def erase_again(connection: Connection, now: datetime, customer_id: str, today: date) -> bool:
-    """Erase one who came back with an older database; False when there is none."""
+    """Erase one who came back with an older database, restricted there or not; False when there is none."""
     known = select(customer.c.id).where(customer.c.id == customer_id, customer.c.erased_at.is_(None))
     is_back = connection.execute(known).first() is not None
     if is_back:
-        erase(connection, now, customer_id, today)
+        _erase(connection, now, customer_id, today)
     return is_back
 
 
