@@ -27,6 +27,7 @@ NAMES = {
     MESSAGES: mark("Contact messages"),
     WAITING: mark("Earlier list"),
 }
+THING = {SUBSCRIBERS: "subscriber", CUSTOMERS: "customer", MESSAGES: "contact_message", WAITING: "import_row"}
 REASONS = {"declined": mark("said “I did not ask, do not write to me”"), "objected": mark("objected to marketing")}
 
 
@@ -64,7 +65,7 @@ def show(register: str, key: str) -> ResponseReturnValue:
     """Everything held of one human."""
     with service().reading() as connection:
         held = registers.find(connection, service().vault, services.now(), register, key) or abort(404)
-    g.about = f"{register}:{key}"
+    g.about = [f"{THING[name]}:{row.id}" for name, row in registers.rows_of(held)]
     return render_template(
         "console/person.html",
         held=held,
