@@ -5,7 +5,7 @@ change unnoticed. Names and addresses stand in no event: once a person is erased
 not commit or read a clock.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -32,9 +32,16 @@ class Noted:
     thing: str | None
 
 
-def note(connection: Connection, occasion: Occasion, kind: Kind, what: str, thing: str | None = None) -> None:
-    """Note what the actor of the occasion did: ids only."""
-    event = evidence.append_plain(connection, occasion, {"kind": kind, "thing": thing, "what": what})
+def note(
+    connection: Connection,
+    occasion: Occasion,
+    kind: Kind,
+    what: str,
+    thing: str | None = None,
+    more: Mapping[str, str] | None = None,
+) -> None:
+    """Note what the actor of the occasion did: ids only, and in `more` names of classes."""
+    event = evidence.append_plain(connection, occasion, {"kind": kind, "thing": thing, "what": what, **(more or {})})
     row = {"event_id": event.id, "actor": occasion.actor, "noted_at": event.at}
     connection.execute(insert(access).values(**row))
 

@@ -19,7 +19,7 @@ from consent_service.language import mark
 from consent_service.ledger.evidence import Occasion
 from consent_service.models import subscriber
 from consent_service.models_requests import data_request, data_request_letter, data_request_task
-from consent_service.people import Address
+from consent_service.people import Address, read_address
 from consent_service.register import customers, held
 from consent_service.request_acts import NotVerified
 from consent_service.request_tasks import ERASE, THERE, Known
@@ -194,7 +194,7 @@ def methods(connection: Connection, request: Row[Any]) -> list[str]:
     known = customers.find(connection, request.customer_id) if request.customer_id else None
     on_file = known.email_key if known else None
     fits = {
-        MAILBOX: known is None and request.email is not None,
+        MAILBOX: request.customer_id is None and request.email is not None and _is_theirs(connection, request),
         MAILBOX_AND_NUMBER: on_file is not None and request.email_key in (None, on_file),
         CALL_BACK: known is not None and known.phone is not None,
         SEEN: True,
@@ -202,6 +202,14 @@ def methods(connection: Connection, request: Row[Any]) -> list[str]:
         MORE: True,
     }
     return [method for method in METHODS if fits[method]]
+
+
+def _is_theirs(connection: Connection, request: Row[Any]) -> bool:
+    """Whether all that the request reaches lies under the address that it came with."""
+    mine = select(subscriber.c.email_key).where(subscriber.c.id == request.subscriber_id)
+    keys = list(connection.execute(mine).scalars())
+    keys += [read_address(request.mail_to).key] if request.mail_to else []
+    return all(key == request.email_key for key in keys)
 
 
 def verify(connection: Connection, now: datetime, number: int, method: str, note: str | None, staff_name: str) -> None:
@@ -238,9 +246,10 @@ def extend(connection: Connection, occasion: Occasion, number: int, reason: str,
 
 
 def carry_out(connection: Connection, occasion: Occasion, number: int, today: date, staff_name: str) -> None:
-    """Do all of a request that the service does itself; raises NotVerified, or KeptByHold and has done nothing.
+    """Do all of a request that the service does itself; raises NotVerified, KeptByHold, CustomerRestricted.
 
-    What ActiveCampaign has not answered yet stays open; carried out again, it is looked at again.
+    Whatever it raises, nothing is done. What ActiveCampaign has not answered yet stays open; carried out again, it is
+    looked at again.
     """
     request = _verified(connection, number)
     for task in request_rows.tasks(connection, number):

@@ -21,6 +21,7 @@ cookie_choice = Table(
 )
 
 # What a form cost, when unusually many were sent: kept for a while, so that each proof counts once.
+# What was solved for a form, and what a device with a passkey was asked.
 spent_proof = Table(
     "spent_proof",
     metadata,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Row, select
 
@@ -65,7 +66,7 @@ class Hits:
 
 def find(connection: Connection, keys: Vault, now: datetime, register: str, key: str) -> Held | None:
     """Return everything held of whoever a row of a register is about, or None when there is no such row."""
-    row = _ROW[register](connection, key) if register in _ROW else None
+    row = _ROW[register](connection, key) if register in _ROW and _is_key(register, key) else None
     if row is None:
         return None
     if row.email_key is None:
@@ -81,6 +82,17 @@ def find(connection: Connection, keys: Vault, now: datetime, register: str, key:
         suppression.find(connection, keys, row.email_key, now),
         _requests(connection, subscriber, of_customers),
     )
+
+
+def rows_of(held: Held) -> Iterator[tuple[str, Row[Any]]]:
+    """Yield each row that tells of a person, with the register it stands in."""
+    for register, rows in (
+        (SUBSCRIBERS, [held.subscriber]),
+        (CUSTOMERS, held.customers),
+        (MESSAGES, held.messages),
+        (WAITING, [held.waiting]),
+    ):
+        yield from ((register, row) for row in rows if row is not None)
 
 
 def search(connection: Connection, keys: Vault, now: datetime, words: str) -> Hits:
@@ -141,9 +153,17 @@ def _customer(connection: Connection, key: str) -> Row[Any] | None:
     return None if found is None or found.erased_at is not None else found
 
 
+def _is_key(register: str, key: str) -> bool:
+    """Whether a row of a register can have this key: a random id as it is stored, or the number of a line."""
+    if register == WAITING:
+        return key.isascii() and key.isdecimal() and len(key) <= LONGEST_ID
+    try:
+        return str(UUID(key)) == key
+    except ValueError:
+        return False
+
+
 def _waiting(connection: Connection, key: str) -> Row[Any] | None:
-    if not (key.isascii() and key.isdecimal() and len(key) <= LONGEST_ID):
-        return None
     return connection.execute(select(import_row).where(import_row.c.id == int(key))).one_or_none()
 
 

@@ -15,6 +15,7 @@ from consent_service.models_inbox import contact_message
 from consent_service.models_staff import access, staff
 from consent_service.staff_accounts import READER
 from tests.actors import Staff, Visitor, fi
+from tests.register import add_customer
 from tests.tampering import findings
 
 
@@ -134,3 +135,37 @@ def test_nobody_looks_unseen(sqlite_house):
         connection.execute(text("CREATE TRIGGER full BEFORE INSERT ON access BEGIN SELECT RAISE(FAIL, 'full'); END"))
     page = house.get(place, heidi.http)
     assert (page.status, "Mäkelä" in page.html) == (503, False)
+
+
+def looked(house, act):
+    """Whom somebody is noted to have looked at by an act, and what it answered."""
+    before = len(noted(house))
+    answer = act()
+    return answer, {thing for _, kind, _, thing in noted(house)[before:] if kind == "looked"}
+
+
+def test_everybody_a_page_shows_is_noted_also_when_it_comes_back(house, heidi):
+    first, second = add_customer(house), add_customer(house, "eero@example.com", last_name="Salo", notes="salaista")
+    both = {f"customer:{first}", f"customer:{second}"}
+    at, http = f"/staff/customers/{first}/merge/{second}", heidi.http
+    page, seen = looked(house, lambda: house.get(f"{at}?lang=fi", http))
+    assert "salaista" in page.html and seen == both
+    token = {"csrf_token": page.forms[-1].fields["csrf_token"]}
+    page, seen = looked(house, lambda: house.post(at, token, http))
+    assert (page.status, "salaista" in page.html, seen) == (400, True, both)
+    chosen = token | {"kind": "consumer", "last_name": "x", "source": "phone", "language": "fi"}
+    page, seen = looked(house, lambda: house.post(f"/staff/customers/{second}/change", chosen, http))
+    assert (page.status, "salaista" in page.html, seen) == (409, True, {f"customer:{second}"})
+    page, seen = looked(house, lambda: house.post("/staff/customers/add", chosen | {"email": "eero@example.com"}, http))
+    assert (page.status, seen) == (409, {f"customer:{second}"})
+
+
+def test_a_page_of_every_register_notes_everybody_on_it(house, heidi):
+    person, [message] = house.person("aino@example.com").id, house.rows(contact_message)
+    mine = {f"customer:{add_customer(house)}", f"customer:{add_customer(house, first_name='Aino Maria')}"}
+    mine |= {f"subscriber:{person}", f"contact_message:{message.id}"}
+    for place in (f"subscribers/{person}", f"contact-messages/{message.id}"):
+        page, seen = looked(house, lambda place=place: house.get(f"/staff/people/{place}", heidi.http))
+        assert (page.status, seen) == (200, mine)
+    page, seen = looked(house, lambda: house.get(f"/staff/customers/add?message={message.id}", heidi.http))
+    assert (page.status, seen) == (200, {f"contact_message:{message.id}"})

@@ -69,7 +69,11 @@ def destroy(connection: Connection, occasion: Occasion, paper_id: str, staff_nam
 
     Raises CustomerClosed and DocumentKept.
     """
-    row = connection.execute(_ON_PAPER.where(customer_document.c.id == paper_id)).one_or_none()
+    this = _ON_PAPER.where(customer_document.c.id == paper_id)
+    row = connection.execute(this).one_or_none()
+    if row is not None:
+        documents.hold(connection, row.customer_id)
+        row = connection.execute(this).one_or_none()  # as it is now that nobody can note it otherwise
     if row is not None and not _filed(row, today).is_due:
         raise DocumentKept
     if row is not None:

@@ -35,6 +35,10 @@ class DocumentKept(Exception):
     """The document must not go yet."""
 
 
+class KeptLonger(Exception):
+    """The document would be kept for less than it is, and whoever wants that may not decide it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Described:
     """What is noted of a document; where it lies in a binder if it is a paper."""
@@ -94,11 +98,22 @@ def add(
         connection.execute(insert(document_file).values(document_id=filing.document_id, sealed=sealed))
 
 
-def change(connection: Connection, row: Row[Any], described: Described) -> None:
-    """Note something else of a document; raises CustomerClosed."""
+def change(
+    connection: Connection, row: Row[Any], described: Described, today: date, *, may_shorten: bool
+) -> str | None:
+    """Note something else of a document and return the class it had, None when it is gone.
+
+    Raises CustomerClosed, and KeptLonger when it would have to stay for less than now and that `may_shorten` not.
+    """
     lock(connection, row.customer_id)
+    before = find(connection, row.customer_id, row.id)
+    if before is None:
+        return None
     mine = customer_document.c.id == row.id
     connection.execute(update(customer_document).where(mine).values(_values(described)))
+    if not may_shorten and _is_shorter(before, find(connection, row.customer_id, row.id), today):
+        raise KeptLonger
+    return str(before.retention_class)
 
 
 def find(connection: Connection, customer_id: str, document_id: str) -> Row[Any] | None:
@@ -130,13 +145,26 @@ def kept(row: Row[Any], today: date) -> Kept | None:
     return None
 
 
+def _is_shorter(before: Row[Any], after: Any, today: date) -> bool:
+    """Whether less keeps a document than before; that a contract has ended makes nothing shorter."""
+    was, now = kept(before, today), kept(after, today)
+    if was is None:
+        return False
+    if was.until is None:
+        return now is None or after.retention_class != before.retention_class
+    return now is None or now.until is None or now.until < was.until
+
+
 def remove(connection: Connection, occasion: Occasion, row: Row[Any], today: date) -> None:
     """Remove a document for good and note it, so that no backup brings it back; a paper is still to be shredded.
 
     Raises CustomerClosed and DocumentKept. Of an erased customer, all that is left goes with the last document.
     """
-    _lock_unrestricted(connection, row.customer_id)
-    if kept(row, today):
+    hold(connection, row.customer_id)
+    now = find(connection, row.customer_id, row.id)  # it may have been noted otherwise since the row was read
+    if now is None:
+        return
+    if kept(now, today):
         raise DocumentKept
     _end(connection, [row.id], today)
     note = {"subscriber_id": row.id, "rule": RULE, "erased_at": occasion.now}
@@ -174,22 +202,23 @@ def end_overdue(connection: Connection, ids: Sequence[str], today: date) -> None
 
 def lock(connection: Connection, customer_id: str) -> None:
     """Hold a customer of whom something is about to be changed; raises CustomerClosed."""
-    row = _lock_unrestricted(connection, customer_id)
+    row = hold(connection, customer_id)
     if row.erased_at is not None:
         raise CustomerClosed
 
 
-def context_of(document_id: str) -> bytes:
-    """Return what the file of a document is sealed with, so that it opens nowhere else."""
-    return b"document/" + document_id.encode()
-
-
-def _lock_unrestricted(connection: Connection, customer_id: str) -> Row[Any]:
+def hold(connection: Connection, customer_id: str) -> Row[Any]:
+    """Hold a customer, erased or not, and return the row; raises CustomerClosed when they are restricted or gone."""
     mine = select(customer).where(customer.c.id == customer_id).with_for_update()
     row: Row[Any] | None = connection.execute(mine).one_or_none()
     if row is None or row.restricted_at is not None:
         raise CustomerClosed
     return row
+
+
+def context_of(document_id: str) -> bytes:
+    """Return what the file of a document is sealed with, so that it opens nowhere else."""
+    return b"document/" + document_id.encode()
 
 
 def _end(connection: Connection, ids: Sequence[str], today: date) -> Sequence[Row[Any]]:

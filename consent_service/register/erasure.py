@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from consent_service import request_rows
 from consent_service.database import insert_or_replace
@@ -22,12 +22,25 @@ RULE = "customer"
 KEPT = ("id", "number", "kind", "source", "language", "status", "passive_since", "created_at", "created_by")
 
 
+class CustomerRestricted(Exception):
+    """The customer's data is only kept (GDPR article 18), so nothing was erased."""
+
+
 def erase(connection: Connection, now: datetime, customer_id: str, today: date) -> Sequence[Staying]:
-    """Erase a customer and return the documents that have to stay, each with `keep_until`; again does no harm."""
-    customer_imports.hold(connection)
-    person = connection.execute(select(customer).where(customer.c.id == customer_id).with_for_update()).one_or_none()
+    """Erase a customer and return the documents that have to stay, each with `keep_until`; again does no harm.
+
+    Raises CustomerRestricted, and has done nothing.
+    """
+    person = _locked(connection, customer_id)
     if person is None:
         return []
+    if person.restricted_at is not None:
+        raise CustomerRestricted
+    return _erase(connection, now, person, today)
+
+
+def _erase(connection: Connection, now: datetime, person: Row[Any], today: date) -> Sequence[Staying]:
+    customer_id = person.id
     merged = select(former_number.c.former_id).where(former_number.c.customer_id == customer_id)
     gone = [customer_id, *connection.execute(merged).scalars()]  # an older backup has them as customers of their own
     customer_imports.forget_customer(connection, person, gone)
@@ -47,12 +60,12 @@ def erase(connection: Connection, now: datetime, customer_id: str, today: date) 
 
 
 def erase_again(connection: Connection, now: datetime, customer_id: str, today: date) -> bool:
-    """Erase one who came back with an older database; False when there is none."""
-    known = select(customer.c.id).where(customer.c.id == customer_id, customer.c.erased_at.is_(None))
-    is_back = connection.execute(known).first() is not None
-    if is_back:
-        erase(connection, now, customer_id, today)
-    return is_back
+    """Erase one who came back with an older database, restricted there or not; False when there is none."""
+    person = _locked(connection, customer_id)
+    if person is None or person.erased_at is not None:
+        return False
+    _erase(connection, now, person, today)
+    return True
 
 
 def end_without_documents(connection: Connection, customer_ids: Sequence[str]) -> None:
@@ -80,3 +93,8 @@ def _empty(connection: Connection, now: datetime, customer_id: str) -> None:
 
 def _end(connection: Connection, customer_id: str) -> None:
     connection.execute(delete(customer).where(customer.c.id == customer_id))
+
+
+def _locked(connection: Connection, customer_id: str) -> Row[Any] | None:
+    customer_imports.hold(connection)  # first, as whoever takes an import over does
+    return connection.execute(select(customer).where(customer.c.id == customer_id).with_for_update()).one_or_none()

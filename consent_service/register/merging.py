@@ -41,7 +41,10 @@ class Merging:
 
 
 def merge(connection: Connection, occasion: Occasion, merging: Merging, staff_name: str) -> bool:
-    """Merge two customers; False, and nothing done, when one has changed, was erased or is restricted."""
+    """Merge two customers; False, and nothing done, when one has changed, was erased or is restricted.
+
+    Raises VaultRefused when the key of a file that goes over cannot be used.
+    """
     pair = _locked(connection, merging)
     if pair is None:
         return False

@@ -5,6 +5,7 @@ when it was longer ago than ten minutes. What shows or changes one person is not
 cannot be noted is not shown. Contains no other rule.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -25,7 +26,8 @@ RANKS = {READER: 0, STAFF: 1, OWNER: 2}
 PROOF = "proof_"  # how the fields of the page that asks once more begin
 NOT_NOTED = ("console.proof.prove", "console.proof.show", "console.people.search")  # which change nothing
 KINDS: dict[str, access_log.Kind] = {"GET": "looked", "POST": "changed"}
-THINGS = {"message_id": "contact_message"}  # others are called as their id in the address
+SHOWN_TOO = (400, 409, 410)  # what was asked for is not done, but the page shows whom it is about
+THINGS = {"message_id": "contact_message", "other_id": "customer"}  # others are called as their id in the address
 
 log = structlog.get_logger()
 
@@ -220,13 +222,13 @@ def proof_page(onwards: str, *, is_sent: bool, is_wrong: bool = False) -> str:
 
 
 def note(response: Response) -> Response:
-    """Note who looked at whom, or changed what, once that has succeeded."""
-    kind, thing = KINDS.get(request.method), g.get("about") or _thing()
-    is_done = g.get("is_let_in") and response.status_code < 400 and request.endpoint not in NOT_NOTED
-    if not is_done or kind is None or (kind == "looked" and thing is None):
+    """Note who changed what, once that has succeeded, and who looked at whom, also when it has not."""
+    kind, things = _kind(response.status_code), _things()
+    is_free = not g.get("is_let_in") or request.endpoint in NOT_NOTED
+    if is_free or kind is None or (kind == "looked" and not things):
         return response
     try:
-        write(kind, request.endpoint or "", thing)
+        write(kind, request.endpoint or "", things)
     except DBAPIError as error:
         log.error("access not noted", request=g.get("request_id"), error=database.reason(error))
         if kind == "looked":  # nobody looks unseen
@@ -234,18 +236,28 @@ def note(response: Response) -> Response:
     return response
 
 
-def write(kind: access_log.Kind, what: str, thing: str | None = None, account_id: str | None = None) -> None:
-    """Note what somebody logged in, or with this account, does: in a transaction of its own."""
+def write(kind: access_log.Kind, what: str, things: Sequence[str] = (), account_id: str | None = None) -> None:
+    """Note what somebody logged in, or with this account, does, to each of these: in a transaction of its own."""
     actor = f"staff:{account_id or current_user.id}"
     with service().transaction() as connection:
-        access_log.note(connection, occasion(actor, "console"), kind, what, thing)
+        for thing in things or (None,):
+            access_log.note(connection, occasion(actor, "console"), kind, what, thing)
 
 
 def _is_fresh() -> bool:
     return datetime.now(UTC) - datetime.fromtimestamp(session.get("proved_at", 0), UTC) < FRESH_FOR
 
 
-def _thing() -> str | None:
-    """What the address is about: everybody and everything about a person has a random id there."""
+def _kind(status: int) -> access_log.Kind | None:
+    if status in SHOWN_TOO and request.method in KINDS:
+        return "looked"
+    return KINDS.get(request.method) if status < 400 else None
+
+
+def _things() -> Sequence[str]:
+    """What the page says it is about, else the address: everybody and everything about a person has an id there."""
+    about: str | Sequence[str] | None = g.get("about")
+    if about:
+        return [about] if isinstance(about, str) else about
     named = {name: value for name, value in (request.view_args or {}).items() if isinstance(value, UUID)}
-    return next((f"{THINGS.get(name, name.removesuffix('_id'))}:{value}" for name, value in named.items()), None)
+    return [f"{THINGS.get(name, name.removesuffix('_id'))}:{value}" for name, value in named.items()]

@@ -162,7 +162,7 @@ def _set(kind: str, token: str) -> ResponseReturnValue:
         is_first = staff_accounts.set_password(connection, account.id, account.link_state, hashed)
     if not is_first:
         return _dead_link()
-    access.write("changed", f"entrance.{kind}", f"account:{account.id}", account.id)
+    access.write("changed", f"entrance.{kind}", [f"account:{account.id}"], account.id)
     return redirect(link_to("security.login", did="password"))
 
 

@@ -1,14 +1,16 @@
 """Passkeys (WebAuthn level 2) between a page's script and the tables: what a device is asked, and whether it answered.
 
-The name a passkey is bound to comes from CONSENT_PUBLIC_URL, never from a header. A challenge lies in the session, is
-taken out by the first answer, and holds for five minutes. The device has to verify its owner, so a passkey is two
-steps in one. Decides nothing about who may do what.
+The name a passkey is bound to comes from CONSENT_PUBLIC_URL, never from a header. A challenge lies in the session,
+holds for five minutes, and is used up by the first true answer, in every copy of the session. The device has to verify
+its owner, so a passkey is two steps in one. Decides nothing about who may do what.
 """
 
 import ipaddress
 import json
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,7 +27,7 @@ from webauthn.helpers.structs import (
 )
 from webauthn.registration.verify_registration_response import VerifiedRegistration
 
-from consent_service import second_steps
+from consent_service import effort, second_steps
 from consent_service import service as services
 from consent_service.web.visitor import service
 
@@ -73,8 +75,8 @@ def to_show(known: list[Any] | None = None) -> str | None:
     return _asked(options)
 
 
-def made(answer: str) -> VerifiedRegistration | None:
-    """Return the passkey a device has made; None when this is no true answer to what was asked."""
+def made(connection: Connection, answer: str) -> VerifiedRegistration | None:
+    """Return the passkey a device has made; None unless this is the first true answer to what was asked."""
     challenge = _take_challenge(answer)
     found: VerifiedRegistration | None = challenge and _true(
         lambda: webauthn.verify_registration_response(
@@ -85,11 +87,11 @@ def made(answer: str) -> VerifiedRegistration | None:
             require_user_verification=True,
         )
     )
-    return found
+    return found if found and _spend(connection, challenge) else None
 
 
 def shown(connection: Connection, answer: str) -> Row[Any] | None:
-    """Return the passkey that a device has signed with, and note that; None when this is no true answer."""
+    """Return the passkey that a device has signed with, and note that; None unless this is the first true answer."""
     challenge = _take_challenge(answer)
     known: Row[Any] | None = challenge and _true(lambda: second_steps.find_passkey(connection, _credential_id(answer)))
     if not known:
@@ -105,7 +107,7 @@ def shown(connection: Connection, answer: str) -> Row[Any] | None:
             require_user_verification=True,
         )
     )
-    if verified is None:
+    if verified is None or not _spend(connection, challenge):
         return None
     second_steps.note_passkey_used(connection, known.id, verified.new_sign_count, services.now())
     return known
@@ -121,6 +123,11 @@ def _take_challenge(answer: str) -> Any:
     challenge, asked_at = session.pop("passkey", ["", 0])
     is_late = datetime.now(UTC) - datetime.fromtimestamp(asked_at, UTC) > WITHIN
     return None if is_late or len(answer) > LONGEST_ANSWER else base64url_to_bytes(challenge)
+
+
+def _spend(connection: Connection, challenge: bytes) -> bool:
+    """Use a challenge up; False when it was before: a copied session has it still."""
+    return effort.spend(connection, f"passkey:{sha256(challenge).hexdigest()}"[:64], services.now(), str(uuid.uuid4()))
 
 
 def _credential_id(answer: str) -> bytes:

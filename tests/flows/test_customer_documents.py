@@ -8,14 +8,17 @@ import requests
 from sqlalchemy import delete
 from werkzeug.test import create_environ
 
-from consent_service.models import erasure
+from consent_service.ledger.evidence import read_plain
+from consent_service.models import consent_event, erasure
 from consent_service.models_customers import customer_document, customer_key, document_file, shredding
 from consent_service.register import document_files
 from consent_service.register.document_files import LARGEST_FILE
+from consent_service.staff_accounts import STAFF
 from consent_service.web.files import FileRequest
 from tests import filing
-from tests.actors import fi
+from tests.actors import Staff, fi
 from tests.filing import PDF, REMOVE, Clerk
+from tests.tampering import findings
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
@@ -328,3 +331,37 @@ def test_a_document_is_found_with_its_own_customer_only_and_no_get_changes_anyth
     for tail in ("", "/add", "/add/"):
         assert heidi.read(NOBODY, tail).status == 404
     assert heidi.house.everything() == before
+
+
+def test_only_an_owner_lets_a_document_go_earlier_and_the_class_it_had_is_sealed(heidi):
+    house, aino = heidi.house, heidi.take_in()
+    heidi.file(aino, "invoice", ("lasku.pdf", PDF))
+    row, liisa = heidi.document(), Staff(house, "liisa@keinuma.example", "Liisa", STAFF)
+    liisa.log_in()
+    place, save = heidi.place(aino, f"/{row.id}/change"), fi("Save the changes")
+    shorter = {"kind": "other", "kept_as": "other", "title": "muistio"}
+    refused = house.get(place, liisa.http).press(save, **shorter)
+    why = fi("This document has to be kept for longer than that. Only an owner may shorten it: ask one of them.")
+    assert (refused.status, why in refused.words, "muistio" in refused.html) == (409, True, True)
+    for fields in ({"dated_on": "2019-02-01"}, {"kind": "contract", "kept_as": "contract"}):
+        assert house.get(place, liisa.http).press(save, **fields).status == 409
+    assert heidi.document() == row
+    assert house.get(place, liisa.http).press(save, title="Lasku 7", dated_on="2025-02-01").status == 200
+    assert house.get(place, heidi.http).press(save, **shorter).status == 200
+    assert heidi.document().keep_until is None
+    told = [read_plain(one.core_plain).payload for one in house.rows(consent_event) if one.core_plain]
+    [sealed] = [one for one in told if "was" in one]
+    assert (sealed["was"], sealed["is"], sealed["thing"]) == ("voucher", "other", f"document:{row.id}")
+    house.service.seal()
+    assert findings(house) == []
+
+
+def test_staff_note_that_a_contract_has_ended(keeper):
+    aino, liisa = keeper.take_in(), Staff(keeper.house, "liisa@keinuma.example", "Liisa", STAFF)
+    liisa.log_in()
+    keeper.file(aino, "contract", ("sopimus.pdf", PDF), dated_on="2010-02-15")
+    place = keeper.place(aino, f"/{keeper.document().id}/change")
+    page, save = keeper.house.get(place, liisa.http), fi("Save the changes")
+    assert page.press(save, ended_on="2011-02-15").status == 409, "it would be gone at once"
+    assert page.press(save, ended_on="2025-02-15").status == 200
+    assert keeper.document().keep_until is not None

@@ -1,5 +1,7 @@
 """When customers' documents end: by the purge on the day after, with an erased customer, by a chosen day, on paper."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -17,6 +19,8 @@ from consent_service.models_customers import (
     publication_permission,
     shredding,
 )
+from consent_service.register import binders, documents
+from consent_service.register.documents import DocumentKept
 from consent_service.restoration import Note
 from tests.actors import fi
 from tests.filing import PDF, REMOVE, Clerk
@@ -229,3 +233,34 @@ def test_permissions_go_with_an_erased_customer(heidi):
     assert heidi.house.count(publication_permission) == 1
     heidi.erase(aino)
     assert heidi.house.rows(publication_permission) == heidi.house.rows(customer) == []
+
+
+def test_a_document_that_was_filed_anew_meanwhile_stays_whoever_saw_it_before(heidi):
+    house, aino = heidi.house, heidi.take_in()
+    heidi.file(aino, "other", ("muistio.pdf", PDF), title="muistio")
+    seen = heidi.document()
+    heidi.read(aino, f"/{seen.id}/change").press(fi("Save the changes"), kind="invoice", dated_on="2026-02-01")
+    with pytest.raises(DocumentKept), house.service.transaction() as connection:
+        documents.remove(connection, house.occasion(), seen, START.date())
+    assert kinds(house) == ["invoice"]
+
+
+def test_a_paper_that_is_filed_anew_while_somebody_notes_it_shredded_stays(clock, heidi):
+    house, aino = heidi.house, heidi.take_in()
+    heidi.file(aino, "consent_form", None, binder="A", page="14", destroy_by="2026-03-02")
+    [paper], kept = house.rows(customer_document), {"retention_class": "voucher", "keep_until": "2032-12-31"}
+
+    def destroy():
+        with house.service.transaction() as connection:
+            return binders.destroy(connection, house.occasion(), paper.id, "Heidi", START.date())
+
+    with ThreadPoolExecutor(1) as thread:
+        with house.service.transaction() as connection:
+            documents.lock(connection, aino)
+            connection.execute(update(customer_document).values(**kept))
+            destroyed = thread.submit(destroy)
+            with suppress(TimeoutError):  # it has read the paper, and waits for this to end
+                destroyed.result(0.5)
+        with pytest.raises(DocumentKept):
+            destroyed.result(20)
+    assert kinds(house) == ["consent_form"]

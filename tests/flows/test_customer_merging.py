@@ -129,6 +129,16 @@ def test_nobody_is_merged_who_was_changed_meanwhile_or_may_not_be_used(house, he
     assert len(house.rows(customer)) == 2
 
 
+def test_when_the_key_of_the_files_is_gone_nobody_is_merged_and_the_page_says_so(house, heidi, twins):
+    first, second = twins
+    add_document(house, second)
+    with house.service.transaction() as connection:
+        connection.execute(customer_key.delete())
+    page = pair(house, heidi, first, second).press(MERGE, **FIRST)
+    assert (page.status, fi("The file cannot be opened") in page.words) == (410, True)
+    assert len(house.rows(customer)) == 2
+
+
 def test_erasing_the_kept_one_reaches_the_other_in_an_older_backup(house, heidi, twins):
     first, second = twins
     with house.service.reading() as connection:

@@ -25,6 +25,7 @@ from tests.register import VALO, add_customer, customer_of
 from tests.test_rotation import BOTH
 
 ERASE, RESTRICT, LIFT = fi("Erase for good"), fi("Only keep the data"), fi("Lift the restriction")
+ONLY_KEPT = fi("This customer cannot be erased while the use of their data is restricted. Lift the restriction first.")
 
 
 @pytest.fixture
@@ -158,6 +159,22 @@ def test_an_erased_customer_does_not_come_back_with_an_older_database(house, tmp
     assert (left.id, left.last_name, [row.id for row in house.rows(customer_document)]) == (aino, None, [kept])
     assert {row.subscriber_id for row in house.rows(erasure)} == {aino, eero}
     assert chores.repeat_notes(house.service) == 0
+
+
+def test_whose_data_is_only_kept_is_erased_by_nothing_but_an_older_database(house, heidi):
+    aino = add_customer(house)
+    open_page = house.get(place(house, "/erase"), heidi.http)
+    with house.service.transaction() as connection:
+        customers.restrict(connection, house.occasion(), aino, "kiista laskusta 7")
+    refused = open_page.press(ERASE, name="Järvinen")
+    assert refused.status == 409
+    assert ONLY_KEPT in refused.words
+    with pytest.raises(erasing.CustomerRestricted), house.service.transaction() as connection:
+        erasing.erase(connection, services.now(), aino, services.now().date())
+    assert customer_of(house).last_name == "Järvinen"
+    with house.service.transaction() as connection:
+        assert erasing.erase_again(connection, services.now(), aino, services.now().date())
+    assert house.rows(customer) == []
 
 
 def bring_back(house, before):

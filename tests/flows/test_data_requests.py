@@ -10,14 +10,18 @@ from markupsafe import escape
 from sqlalchemy import text
 
 from consent_service import privacy_customers
+from consent_service import service as services
 from consent_service.models import erasure, import_row, suppression
 from consent_service.models_customers import customer, customer_document
 from consent_service.models_inbox import contact_message
 from consent_service.models_requests import data_request, data_request_task
+from consent_service.register import customers
+from consent_service.register import erasure as customer_erasure
 from tests.actors import Visitor, fi
 from tests.asker import Desk, add_customer, add_document, add_waiting, today
 
 AINO = "aino@example.com"
+ONLY_KEPT = fi("This customer cannot be erased while the use of their data is restricted. Lift the restriction first.")
 
 
 @pytest.fixture
@@ -322,3 +326,33 @@ def test_the_database_itself_refuses_what_must_not_be(house, desk, forced):
     desk.take("erase")
     with pytest.raises(Exception, match=r"(?i)constraint"), house.service.transaction() as connection:
         connection.execute(text(forced))
+
+
+def test_a_customer_whose_data_is_only_kept_is_not_erased_until_that_is_lifted(house, desk):
+    Visitor(house).becomes_active()
+    aino = add_customer(house)
+    with house.service.transaction() as connection:
+        customers.restrict(connection, house.occasion(), aino.id, "kiista laskusta 7")
+    desk.take("erase", email=AINO, customer_number=aino.number)
+    desk.verify()
+    kept = desk.carry_out()
+    assert kept.status == 409
+    assert ONLY_KEPT in kept.words
+    assert house.status(AINO) == "active" and house.rows(customer)[0].last_name == "Mäkelä"
+    assert all(task.done_at is None for task in desk.tasks().values())
+    with house.service.transaction() as connection:
+        customers.lift(connection, house.occasion(), aino.id)
+    assert desk.carry_out().status == 200 and house.rows(customer) == []
+
+
+def test_a_mailbox_proves_nothing_of_somebody_else_once_the_customer_is_gone(house, desk):
+    Visitor(house).becomes_active()
+    aino = add_customer(house)
+    desk.take("access", email="eero@example.com", customer_number=aino.number, channel="mail")
+    assert 'value="mailbox"' not in desk.page("identity").html
+    with house.service.transaction() as connection:
+        customer_erasure.erase(connection, services.now(), aino.id, today())
+    assert 'value="mailbox"' not in desk.page("identity").html
+    assert desk.verify("mailbox").status == 409 and desk.request.identity is None
+    desk.take("access", email=AINO)
+    assert desk.verify("mailbox").status == 200, "whoever has the subscriber's own mailbox has proved it"

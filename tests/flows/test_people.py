@@ -137,6 +137,11 @@ def test_what_is_empty_or_nobody_gets_a_calm_answer_and_nothing_changes(house, h
     for register, key in (
         ("subscribers", "aino@example.com"),
         ("customers", "00000000-0000-4000-8000-000000000000"),
+        ("customers", "a%00b"),
+        ("subscribers", "a%00b"),
+        ("contact-messages", "a%00b"),
+        ("waiting", "1%00"),
+        ("customers", "urn:uuid:00000000-0000-4000-8000-000000000000"),
         ("waiting", "abc"),
         ("waiting", "9" * 40),
         ("waiting", "1"),

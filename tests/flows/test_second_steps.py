@@ -1,5 +1,6 @@
 """A second step at the log-in: an app, recovery codes, and what happens to wrong, old and repeated codes."""
 
+import html
 import re
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -10,9 +11,10 @@ import time_machine
 from consent_service import service as services
 from consent_service.ledger.evidence import read_plain
 from consent_service.models import consent_event
-from consent_service.models_staff import recovery_code
+from consent_service.models_site import spent_proof
+from consent_service.models_staff import passkey, recovery_code
 from tests.actors import Staff, fi
-from tests.authenticator import App
+from tests.authenticator import App, Device
 from tests.household import SECRET
 
 CODE = re.compile(r"(?:[a-z2-9]{4}-){3}[a-z2-9]{4}")
@@ -212,3 +214,43 @@ def test_wrong_passkeys_are_throttled_by_network_and_lock_nobody_else_out(open_h
         form = house.get("/staff/login?lang=fi", http).form(fi("Log in with a passkey"))
         found.append(house.post("/staff/login/passkey", form.fields, http).status)
     assert found == [302] * 5 + [429, 302]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_passkey_answers_once_also_for_a_copy_of_the_session(open_house, tmp_path, request, kind):
+    url = f"sqlite:///{tmp_path}/c.db" if kind == "sqlite" else request.getfixturevalue("new_postgres_url")
+    house = open_house(url, public_url="http://localhost:1")
+    heidi, device = Staff(house), Device("http://localhost:1", "localhost")
+    heidi.log_in()
+    page, copy = asked_for_passkey(house, heidi.http, "/staff/my-account/passkey?lang=fi")
+    made = page.form(fi("Make the passkey")).fields | {"name": "Puhelin", "passkey": device.make(copy.asked)}
+    assert copy.send("/staff/my-account/passkey", made).status_code == 200
+    with house.service.transaction() as connection:
+        connection.execute(passkey.delete())
+    assert copy.send("/staff/my-account/passkey", made).status_code == 400, "nor is it made a second time"
+
+    with house.service.transaction() as connection:
+        connection.execute(spent_proof.delete())
+    copy.send("/staff/my-account/passkey", made)
+    page, copy = asked_for_passkey(house, house.http, "/staff/login?lang=fi")
+    shown = page.form(fi("Log in with a passkey")).fields | {"passkey": device.show(copy.asked)}
+    answers = [copy.send("/staff/login/passkey", shown).headers["Location"] for _ in range(2)]
+    assert answers[0].startswith("/staff/") and "login" not in answers[0] and "wrong-passkey" in answers[1]
+
+
+class Copy:
+    """What somebody has who took down a session: its cookies, and what a device was asked in it."""
+
+    def __init__(self, house, http, asked):
+        self.house, self.asked, self._cookies = house, asked, dict(http.cookies)
+
+    def send(self, path, fields):
+        http = self.house.http
+        http.cookies.update(self._cookies)
+        return http.post(self.house.url + path, data=fields, allow_redirects=False, timeout=20)
+
+
+def asked_for_passkey(house, http, path):
+    """A page that asks for a passkey, and a copy of the session as it is then."""
+    page = house.get(path, http)
+    return page, Copy(house, http, html.unescape(re.search('data-asked="([^"]+)"', page.html)[1]))

@@ -9,18 +9,23 @@ from typing import Any
 from flask import Blueprint, abort, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
+from consent_service import access_log
+from consent_service.language import mark
 from consent_service.ledger.vault import VaultRefused
 from consent_service.register import customers, documents, keeping, publication
-from consent_service.register.documents import CustomerClosed, DocumentKept, Filing
+from consent_service.register.documents import CustomerClosed, Described, DocumentKept, Filing, KeptLonger
 from consent_service.register.keeping import CLASSES, KINDS
+from consent_service.staff_accounts import OWNER
 from consent_service.web.console.document_forms import AddForm, ChangeForm
 from consent_service.web.files import download as download_of
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import by_staff, service, today
 
 customer_documents = Blueprint("customer_documents", __name__, url_prefix="/customers/<uuid:customer_id>/documents")
+
+KEPT_LONGER = mark("This document has to be kept for longer than that. Only an owner may shorten it: ask one of them.")
 
 
 @customer_documents.app_template_global("documents_of")
@@ -136,9 +141,11 @@ def change(customer_id: Any, document_id: Any) -> ResponseReturnValue:
         return _change_page(customer, document, form), 400
     try:
         with service().transaction() as connection:
-            documents.change(connection, document, form.describe(_year_ends()))
+            _change(connection, document, form.describe(_year_ends()))
     except CustomerClosed:
         return closed(customer)
+    except KeptLonger:
+        return _change_page(customer, document, form, KEPT_LONGER), 409
     return redirect(_place("show", customer.id, document.id))
 
 
@@ -162,6 +169,14 @@ def remove(customer_id: Any, document_id: Any) -> ResponseReturnValue:
         return redirect(link_to("console.binders.show"))
     did = "shred" if document.binder else "removed"
     return redirect(link_to("console.customer_documents.show_all", customer_id=customer.id, did=did))
+
+
+def _change(connection: Connection, document: Row[Any], described: Described) -> None:
+    """Change it, and seal which class it had and has: that decides how long it must stay."""
+    was = documents.change(connection, document, described, today(), may_shorten=current_user.role == OWNER)
+    if was not in (None, described.kept_as):
+        what, thing = "console.customer_documents.change", f"document:{document.id}"
+        access_log.note(connection, by_staff(), "changed", what, thing, {"was": was, "is": described.kept_as})
 
 
 def customer_of(customer_id: Any) -> Row[Any]:
@@ -189,8 +204,8 @@ def _add_page(customer: Row[Any], form: AddForm) -> str:
     return _form_page("console/customer_document_add.html", customer, form)
 
 
-def _change_page(customer: Row[Any], document: Row[Any], form: ChangeForm) -> str:
-    return _form_page("console/customer_document_change.html", customer, form, document=document)
+def _change_page(customer: Row[Any], document: Row[Any], form: ChangeForm, trouble: str | None = None) -> str:
+    return _form_page("console/customer_document_change.html", customer, form, document=document, trouble=trouble)
 
 
 def _form_page(template: str, customer: Row[Any], form: AddForm | ChangeForm, **more: Any) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy import Row
 
 from consent_service import language as languages
 from consent_service.language import LANGUAGES, mark
+from consent_service.ledger.vault import VaultRefused
 from consent_service.register import customers as register
 from consent_service.register import duplicates, entries, merging
 from consent_service.register.customers import COMPANY, KINDS, SOURCES, Details
@@ -70,6 +71,7 @@ def show_others(customer_id: Any) -> ResponseReturnValue:
     with service().reading() as connection:
         alike = duplicates.similar(connection, details_of(customer), but=customer.id)
         other = register.of_number(connection, number) if number else None
+    g.about = [f"customer:{one}" for one in (customer.id, *(another.customer.id for another in alike))]
     if other is not None and other.id != customer.id:
         return redirect(link_to("console.customer_merging.show", customer_id=customer.id, other_id=other.id))
     if number:
@@ -99,8 +101,11 @@ def merge(customer_id: Any, other_id: Any) -> ResponseReturnValue:
     kept, gone = (first, second) if chosen["number"] == FIRST else (second, first)
     seen = {(first.id, _moment(chosen.get("seen_first"))), (second.id, _moment(chosen.get("seen_second")))}
     wanted = Merging(kept.id, gone.id, frozenset(seen), details)
-    with service().transaction() as connection:
-        is_done = merging.merge(connection, by_staff(), wanted, current_user.name)
+    try:
+        with service().transaction() as connection:
+            is_done = merging.merge(connection, by_staff(), wanted, current_user.name)
+    except VaultRefused:
+        return render_template("console/customer_document_locked.html", customer=gone), 410
     if not is_done:
         return _page(*_pair(customer_id, other_id), chosen, CHANGED), 409
     return redirect(link_to("console.customers.show", customer_id=kept.id, did="merged"))

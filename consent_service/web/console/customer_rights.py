@@ -19,6 +19,7 @@ from consent_service.register import customers as register
 from consent_service.register import entries, held
 from consent_service.register import erasure as customer_erasure
 from consent_service.register.entries import EntryRefused
+from consent_service.register.erasure import CustomerRestricted
 from consent_service.register.keeping import WHY
 from consent_service.web.console.customers import find
 from consent_service.web.pages import link_to
@@ -105,8 +106,11 @@ def erase(customer_id: Any) -> ResponseReturnValue:
         return _page("console/customer_erase.html", customer, form), 409
     if not form.validate():
         return _page("console/customer_erase.html", customer, form), 400
-    with service().transaction() as connection:
-        stays = customer_erasure.erase(connection, services.now(), customer.id, today())
+    try:
+        with service().transaction() as connection:
+            stays = customer_erasure.erase(connection, services.now(), customer.id, today())
+    except CustomerRestricted:
+        return _page("console/customer_erase.html", find(customer_id), form), 409
     if stays:
         return redirect(link_to("console.customers.show", customer_id=customer.id))
     return redirect(link_to("console.customers.show_all", did="erased"))

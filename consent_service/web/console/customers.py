@@ -70,9 +70,11 @@ def add() -> ResponseReturnValue:
     numbers = {str(one.customer.number) for one in alike}
     if not numbers <= set((form.known.data or "").split()):
         form.known.data = " ".join(sorted(numbers))
+        g.about = [*g.get("about", []), *(f"customer:{one.customer.id}" for one in alike)]
         return _form_page(form, message=message, alike=alike), 409
     with service().transaction() as connection:
         customer_id = register.add(connection, by_staff(), form.details, current_user.name)
+    g.about = [*g.get("about", []), f"customer:{customer_id}"]
     if message:
         return redirect(link_to("console.contact_messages.show", message_id=message.id, did="customer"))
     return redirect(link_to("console.customers.show", customer_id=customer_id, did="added"))
@@ -184,6 +186,7 @@ def _message() -> Row[Any] | None:
         return None
     with service().reading() as connection:
         found: Row[Any] = contact_messages.find(connection, message_id[:36].replace("\0", "")) or abort(404)
+    g.about = [f"contact_message:{found.id}"]
     return found
 
 

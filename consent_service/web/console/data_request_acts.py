@@ -20,6 +20,7 @@ from consent_service import service as services
 from consent_service.data_requests import GROUNDS, METHODS, MORE, OUTCOMES, AlreadyClosed, Closing, RequestRefused
 from consent_service.language import mark
 from consent_service.register import held
+from consent_service.register.erasure import CustomerRestricted
 from consent_service.request_acts import KeptByHold, NotVerified
 from consent_service.request_tasks import ERASE, KINDS, PLACES, TASKS
 from consent_service.web.console.data_requests import (
@@ -43,6 +44,9 @@ NO_OUTCOME, NO_GROUND = mark("Choose how it ended."), mark("Choose why not all w
 NOT_THE_NAME = mark("Write the name as it stands above.")
 KEPT = mark(
     "Nothing was erased: the person's data is kept for a legal claim. Lift the hold first, or refuse the request."
+)
+RESTRICTED = mark(
+    "This customer cannot be erased while the use of their data is restricted. Lift the restriction first."
 )
 
 
@@ -268,6 +272,8 @@ def _try(number: int, act: Callable[[Connection], None]) -> str | None:
         return mark("Make sure first who asks.")
     except KeptByHold:
         return KEPT
+    except CustomerRestricted:
+        return RESTRICTED
     except AlreadyClosed:
         return None
     except RequestRefused as refused:

@@ -118,15 +118,16 @@ def add_passkey() -> ResponseReturnValue:
     form = PasskeyForm()
     if not form.validate():
         return _passkey_page(form), 400
-    made = passkeys.made(form.passkey.data or "")
-    if made is None:
-        return _passkey_page(form, NO_PASSKEY), 400
     try:
         with service().transaction() as connection:
-            second_steps.add_passkey(connection, current_user.id, form.name.data or "", made, services.now())
-            codes = _first_codes(connection)
+            made = passkeys.made(connection, form.passkey.data or "")
+            if made is not None:
+                second_steps.add_passkey(connection, current_user.id, form.name.data or "", made, services.now())
+                codes = _first_codes(connection)
     except IntegrityError:  # the device has given us this one before
         return _passkey_page(form, NO_PASSKEY), 409
+    if made is None:
+        return _passkey_page(form, NO_PASSKEY), 400
     return _codes_page(codes) if codes else redirect(link_to("console.my_account.show", did="passkey"))
 
 

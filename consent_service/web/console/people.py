@@ -65,7 +65,7 @@ def show(register: str, key: str) -> ResponseReturnValue:
     """Everything held of one human."""
     with service().reading() as connection:
         held = registers.find(connection, service().vault, services.now(), register, key) or abort(404)
-    g.about = f"{THING[register]}:{key}"
+    g.about = [f"{THING[name]}:{row.id}" for name, row in registers.rows_of(held)]
     return render_template(
         "console/person.html",
         held=held,
