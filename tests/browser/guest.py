@@ -77,6 +77,12 @@ class Guest:
         self.tab.locator("#consent").check()
         return self.press("Subscribe")
 
+    def is_in(self) -> None:
+        """Wait for the first page of staff, whose heading says how everything stands."""
+        here = self.tab.locator(".bar [aria-current=page]").get_by_text(self.say("Overview"), exact=True)
+        here.wait_for()
+        self.tab.wait_for_load_state()
+
     def log_in(self, email: str, password: str = Staff.PASSWORD) -> "Guest":
         """Log in to the console."""
         return self.open("/staff/login").write(email=email, password=password).press("Log in")

@@ -62,6 +62,12 @@ class Hands:
         self._keys.press("Enter")
         self.sees(title)
 
+    def press_and_be_in(self, words: str) -> None:
+        """Press a button, and arrive at the first page of staff, whatever it has to say."""
+        self.go_to(self.guest.say(words))
+        self._keys.press("Enter")
+        self.guest.is_in()
+
     def sees(self, title: str) -> None:
         """Fail unless the heading of the page is this, in the guest's language."""
         heading = self.guest.tab.get_by_role("heading", level=1, name=self.guest.say(title), exact=True)

@@ -20,7 +20,7 @@ def test_somebody_adds_a_company_by_keyboard_alone(visit, tab, houses):
     hands, keys = Hands(guest), tab.keyboard
     guest.open("/staff/")
     hands.write(email=STAFF, password=Staff.PASSWORD)
-    hands.press("Log in", "Overview")
+    hands.press_and_be_in("Log in")
     hands.press("Customers", "Customers")
     hands.press("Add a customer", "Add a customer")
     hands.go_to("kind")

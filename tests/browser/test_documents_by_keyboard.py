@@ -26,7 +26,7 @@ def test_a_contract_and_an_invoice_of_a_company(visit, tab_without_scripts, hous
 
     guest.open("/staff/")
     hands.write(email=STAFF, password=Staff.PASSWORD)
-    hands.press("Log in", "Overview")
+    hands.press_and_be_in("Log in")
 
     guest.open(f"/staff/customers/{company}/documents")
     hands.press("Add a document", "What kind of document is it?")

@@ -26,7 +26,7 @@ def test_the_old_excel_file_comes_in_and_out_again(visit, tab_without_scripts, h
 
     guest.open("/staff/login")
     hands.write(email=STAFF, password=Staff.PASSWORD)
-    hands.press("Log in", "Overview")
+    hands.press_and_be_in("Log in")
     guest.open("/staff/customers/imports")
     hands.go_to("file")
     bad = [None, "Iida", None, None, None, "0401112222"]
