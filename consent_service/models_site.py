@@ -20,8 +20,8 @@ cookie_choice = Table(
     CheckConstraint("sequence > 0", name="sequence_counts"),
 )
 
-# What a form cost, when unusually many were sent: kept for a while, so that each proof counts once.
-# What was solved for a form, and what a device with a passkey was asked.
+# What a form cost when unusually many were sent, and what a device was asked for a passkey: kept for a while, so that
+# each counts once.
 spent_proof = Table(
     "spent_proof",
     metadata,
