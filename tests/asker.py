@@ -12,12 +12,10 @@ from consent_service.import_file import Line
 from consent_service.language import HELSINKI
 from consent_service.models_customers import customer, customer_document
 from consent_service.models_requests import data_request, data_request_letter, data_request_task
-from consent_service.people import read_address
-from consent_service.register import customers
-from consent_service.register.customers import Details
 from tests.actors import Staff, fi
 from tests.household import Household
 from tests.page import Page
+from tests.register import add_customer
 
 LIST = "/staff/data-requests"
 NAME = "Aino Mäkelä"
@@ -27,18 +25,10 @@ def today() -> date:
     return services.now().astimezone(HELSINKI).date()
 
 
-def add_customer(house: Household, email: str | None = "aino@example.com", **more: Any) -> Any:
+def add_asker(house: Household, email: str | None = "aino@example.com", **more: Any) -> Any:
     """Aino in the register; her row."""
-    known = {"first_name": "Aino", "last_name": "Mäkelä", "phone": "+358401234567", "notes": "Puhuu nopeasti."}
-    details = Details(
-        kind="consumer",
-        source="phone",
-        language="fi",
-        address=read_address(email) if email else None,
-        **known | more,
-    )
-    with house.service.transaction() as connection:
-        customer_id = customers.add(connection, house.occasion(), details, "Heidi")
+    known = {"last_name": "Mäkelä", "notes": "Puhuu nopeasti."}
+    customer_id = add_customer(house, email, **known | more)
     return next(row for row in house.rows(customer) if row.id == customer_id)
 
 

@@ -8,12 +8,10 @@ from sqlalchemy import update
 
 from consent_service import service as services
 from consent_service.models_customers import customer, customer_document, document_file
-from consent_service.people import read_address
-from consent_service.register import customers
 from consent_service.register import erasure as erasing
-from consent_service.register.customers import Details
 from tests.actors import Staff, fi
 from tests.page import Page
+from tests.register import add_customer
 
 SAVE, REMOVE = fi("Save the document"), fi("Remove for good")
 PDF = b"%PDF-1.7\n1 0 obj << /Title (salainen sopimus) >>\n" + bytes(range(256)) * 40
@@ -48,10 +46,7 @@ class Clerk(Staff):
 
     def take_in(self, **known: object) -> str:
         """Put a customer into the register and return the id."""
-        aino = {"kind": "consumer", "first_name": "Aino", "last_name": "Järvinen", "source": "contract"}
-        details = Details(**{"language": "fi", "address": read_address("aino@example.com")} | aino | known)
-        with self.house.service.transaction() as connection:
-            return customers.add(connection, self.house.occasion("staff:1", "console"), details, self.name)
+        return add_customer(self.house, **known)
 
     def take_in_company(self) -> str:
         return self.take_in(kind="company", company_name="Metsä & Järvi Oy", first_name=None, last_name=None)

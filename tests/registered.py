@@ -11,26 +11,19 @@ from consent_service.breaches import Facts, Notice
 from consent_service.models import week
 from consent_service.models_customers import customer, customer_document
 from consent_service.models_reviews import headcount
-from consent_service.people import read_address
-from consent_service.register import customers, reviews
-from consent_service.register.customers import Details
+from consent_service.register import reviews
 from consent_service.weeks import SPAN
+from tests.register import add_customer
 
 TEN_YEARS = timedelta(days=3653)
 
 
 def add(house, last_name, *, email=None, passive_for=None, **columns):
     """Somebody in the register, for how long passive if at all, with some columns set; returns the id."""
-    address = read_address(email) if email else None
-    details = Details(kind="consumer", source="phone", language="fi", first_name="Aino", last_name=last_name)
-    with house.service.transaction() as connection:
-        made = customers.add(connection, house.occasion("staff:1", "console"), details, "Heidi")
-        values = dict(columns)
-        if address:
-            values |= {"email": address.email, "email_key": address.key}
-        if passive_for:
-            values |= {"status": "passive", "passive_since": services.now() - passive_for}
-        if values:
+    made = add_customer(house, email, last_name=last_name, phone=None)
+    passive = {"status": "passive", "passive_since": services.now() - passive_for} if passive_for else {}
+    if values := columns | passive:
+        with house.service.transaction() as connection:
             connection.execute(update(customer).where(customer.c.id == made).values(values))
     return made
 

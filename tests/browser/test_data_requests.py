@@ -5,7 +5,7 @@ import re
 import pytest
 
 from consent_service.models_customers import customer
-from tests.asker import add_customer, add_document
+from tests.asker import add_asker, add_document
 from tests.browser.houses import STAFF
 from tests.browser.test_by_keyboard import Hands
 
@@ -46,7 +46,7 @@ def tick(guest, hands, title, *places):
 
 def test_a_customer_calls_and_wants_everything_erased(guest):
     house, person, hands = guest.house, guest.confirmed(), Hands(guest)
-    aino = add_customer(house, person.email)
+    aino = add_asker(house, person.email)
     add_document(house, aino.id, id=aino.id)
     title = add(guest, hands, 3, person, aino.number)
     verify(guest, hands, title, 2)
@@ -70,7 +70,7 @@ def test_a_customer_calls_and_wants_everything_erased(guest):
 
 def test_someone_asks_what_we_hold(guest):
     house, person, hands = guest.house, guest.confirmed(), Hands(guest)
-    aino = add_customer(house, person.email)
+    aino = add_asker(house, person.email)
     title = add(guest, hands, 1, person, aino.number)
     verify(guest, hands, title, 1)
     hands.press("Let the service do its part", "Let the service do its part")

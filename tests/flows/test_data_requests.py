@@ -18,7 +18,7 @@ from consent_service.models_requests import data_request, data_request_task
 from consent_service.register import customers
 from consent_service.register import erasure as customer_erasure
 from tests.actors import Visitor, fi
-from tests.asker import Desk, add_customer, add_document, add_waiting, today
+from tests.asker import Desk, add_asker, add_document, add_waiting, today
 
 AINO = "aino@example.com"
 ONLY_KEPT = fi("This customer cannot be erased while the use of their data is restricted. Lift the restriction first.")
@@ -40,7 +40,7 @@ def flat(mail):
 
 def test_a_customer_with_an_invoice_wants_everything_erased(house, desk):
     Visitor(house).becomes_active().write()
-    aino = add_customer(house)
+    aino = add_asker(house)
     add_document(house, aino.id)
     goes_on = {"kind": "contract", "title": None, "retention_class": "contract", "keep_until": None}
     add_document(house, aino.id, id="00000000-0000-4000-8000-000000000002", **goes_on)
@@ -86,7 +86,7 @@ def test_a_customer_with_an_invoice_wants_everything_erased(house, desk):
 
 def test_nothing_is_disclosed_changed_or_erased_before_it_is_sure_who_asks(house, desk):
     Visitor(house).becomes_active()
-    aino = add_customer(house)
+    aino = add_asker(house)
     for kind in ("erase", "access", "restrict", "object", "portability", "rectify"):
         desk.take(kind, email=AINO, customer_number=aino.number)
         before = house.everything()
@@ -108,7 +108,7 @@ def test_nothing_is_disclosed_changed_or_erased_before_it_is_sure_who_asks(house
 
 def test_someone_asks_what_is_held_and_gets_one_file(house, desk):
     Visitor(house).becomes_active().write()
-    aino = add_customer(house)
+    aino = add_asker(house)
     add_document(house, aino.id)
     desk.take("access", email=AINO, customer_number=aino.number, channel="mail")
     assert "call_back" in desk.page("identity").html and 'value="mailbox"' not in desk.page("identity").html
@@ -139,7 +139,7 @@ def test_someone_asks_what_is_held_and_gets_one_file(house, desk):
 
 def test_somebody_takes_along_what_they_gave(house, desk):
     Visitor(house).becomes_active()
-    aino = add_customer(house)
+    aino = add_asker(house)
     desk.take("portability", customer_number=aino.number)
     desk.verify("seen")
     desk.carry_out()
@@ -152,7 +152,7 @@ def test_somebody_takes_along_what_they_gave(house, desk):
 
 def test_a_restricted_person_is_neither_written_to_nor_purged(house, desk):
     Visitor(house).becomes_active()
-    aino = add_customer(house)
+    aino = add_asker(house)
     desk.take("restrict", email=AINO, customer_number=aino.number)
     desk.verify()
     desk.carry_out()
@@ -192,7 +192,7 @@ def test_somebody_on_an_earlier_list_sees_it_and_is_taken_off(house, desk):
 
 def test_a_customer_does_not_reach_a_mailbox_they_only_name(house, desk):
     Visitor(house, "eero@example.com", "Eero", "Niemi").becomes_active()
-    aino = add_customer(house)
+    aino = add_asker(house)
     desk.take("erase", email="eero@example.com", customer_number=aino.number)
     assert desk.request.subscriber_id is None and desk.request.mail_to == AINO
     assert desk.verify("mailbox_number").status == 409
@@ -203,7 +203,7 @@ def test_a_customer_does_not_reach_a_mailbox_they_only_name(house, desk):
 
 def test_a_legal_hold_keeps_everything_and_says_so(house, desk):
     Visitor(house).becomes_active()
-    aino = add_customer(house)
+    aino = add_asker(house)
     desk.take("erase", email=AINO, customer_number=aino.number)
     desk.verify()
     with house.service.transaction() as connection:
@@ -216,7 +216,7 @@ def test_a_legal_hold_keeps_everything_and_says_so(house, desk):
 
 
 def test_a_customer_is_named_later_and_then_no_more(house, desk):
-    aino = add_customer(house, email=None)
+    aino = add_asker(house, email=None)
     desk.take("access")
     assert "customer" not in desk.tasks()
     page = desk.page("customer")

@@ -13,7 +13,7 @@ from consent_service.language import language
 from consent_service.models_requests import data_request, data_request_letter, data_request_task
 from consent_service.register import erasure as customer_erasure
 from tests.actors import Visitor, fi
-from tests.asker import Desk, add_customer, today
+from tests.asker import Desk, add_asker, today
 from tests.household import CONTROLLER
 
 AINO = "aino@example.com"
@@ -130,7 +130,7 @@ def test_who_had_everything_erased_is_forgotten_once_the_answer_has_left(clock, 
 
 
 def test_who_saw_their_data_is_forgotten_after_a_month_or_with_an_erasure(clock, house):
-    aino, desk = add_customer(house), Desk(house)
+    aino, desk = add_asker(house), Desk(house)
     Visitor(house).becomes_active()
     for kind in ("access", "rectify"):
         desk.take(kind, email=AINO)
