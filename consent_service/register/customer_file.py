@@ -32,10 +32,9 @@ LAST_ROW, MOST_PLACES = 1_048_576, 200_000_000
 PIECE, MOST_TAGS = 64 * 1024, 1_000_000
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the two a spreadsheet knows; others unpack without measure
 SHEET_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-ZIP, OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
-_ROW_BY_ROW = re.compile(
-    r"(?i)xl/(worksheets|pivotCache)/[^/]+\.xml|xl/sharedStrings\.xml"
-)  # other parts are read whole
+ZIP, OLD_EXCEL, TAG = b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"<"
+# Parts that are read row by row; every other one is read whole.
+_ROW_BY_ROW = re.compile(r"(?i)xl/(worksheets|pivotCache)/[^/]+\.xml|xl/sharedStrings\.xml")
 _BROKEN_PACKAGE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError, ValueError)
 _RISKY = re.compile(r"'*[=+\-@\t\r]")  # a spreadsheet may take text that begins so for a formula
 
@@ -155,7 +154,7 @@ def _count_inside(content: bytes) -> None:
                 found = tags = 0
                 with opened.open(part) as stream:
                     for piece in iter(partial(stream.read, PIECE), b""):
-                        found, tags = found + len(piece), tags + piece.count(b"<")
+                        found, tags = found + len(piece), tags + piece.count(TAG)
                 if found != told:
                     raise FileRefused(UNREADABLE)
                 if tags > MOST_TAGS and not _ROW_BY_ROW.fullmatch(part.filename):
