@@ -55,6 +55,14 @@ def test_a_list_whose_parts_hold_more_than_they_say_is_refused_unread(method):
     assert refused_lightly(read, content, customer_file.FileRefused) < MEGABYTE
 
 
+def test_a_list_with_millions_of_elements_where_none_belong_is_refused_unread():
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as package:
+        package.writestr("[Content_Types].xml", b"<Types>" + b"<a/>" * customer_file.MOST_TAGS + b"</Types>")
+    read = lambda given: list(customer_file.lines(given))  # noqa: E731
+    assert refused_lightly(read, packed.getvalue(), customer_file.FileRefused) < MEGABYTE
+
+
 def test_a_list_packed_as_no_spreadsheet_is_gets_a_clear_word_at_once():
     with pytest.raises(customer_file.FileRefused, match=customer_file.UNREADABLE[:20]):
         customer_file.check(lying("[Content_Types].xml", zipfile.ZIP_BZIP2))

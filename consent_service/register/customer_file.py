@@ -29,10 +29,12 @@ LARGEST_INSIDE, MOST_WORDS = 100 * 1024 * 1024, 50 * 1024 * 1024
 MOST_PARTS, MOST_SHEETS = 1000, 50
 MOST_ROWS, MOST_COLUMNS, LONGEST_CELL = 50_000, 100, 5000
 LAST_ROW, MOST_PLACES = 1_048_576, 200_000_000
-PIECE = 64 * 1024
+PIECE, MOST_TAGS = 64 * 1024, 1_000_000
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the two a spreadsheet knows; others unpack without measure
 SHEET_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-ZIP, OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+ZIP, OLD_EXCEL, TAG = b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"<"
+# Parts that are read row by row; every other one is read whole.
+_ROW_BY_ROW = re.compile(r"(?i)xl/(worksheets|pivotCache)/[^/]+\.xml|xl/sharedStrings\.xml")
 _BROKEN_PACKAGE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError, ValueError)
 _RISKY = re.compile(r"'*[=+\-@\t\r]")  # a spreadsheet may take text that begins so for a formula
 
@@ -144,15 +146,19 @@ def _check_part(opened: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
 
 
 def _count_inside(content: bytes) -> None:
-    """Refuse a package of which a part holds other than it says, whatever that is; unpacked piece by piece."""
+    """Refuse a package of which a part holds other than it says, or too many elements; unpacked piece by piece."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as opened:
             for part in opened.infolist():
                 told, part.file_size = part.file_size, part.file_size + 1  # no more than that is ever read
+                found = tags = 0
                 with opened.open(part) as stream:
-                    found = sum(map(len, iter(partial(stream.read, PIECE), b"")))
+                    for piece in iter(partial(stream.read, PIECE), b""):
+                        found, tags = found + len(piece), tags + piece.count(TAG)
                 if found != told:
                     raise FileRefused(UNREADABLE)
+                if tags > MOST_TAGS and not _ROW_BY_ROW.fullmatch(part.filename):
+                    raise FileRefused(TOO_MUCH_INSIDE)
     except _BROKEN_PACKAGE as error:
         raise FileRefused(UNREADABLE) from error
 
