@@ -330,7 +330,7 @@ def test_the_database_itself_refuses_what_must_not_be(house, desk, forced):
 
 def test_a_customer_whose_data_is_only_kept_is_not_erased_until_that_is_lifted(house, desk):
     Visitor(house).becomes_active()
-    aino = add_customer(house)
+    aino = add_asker(house)
     with house.service.transaction() as connection:
         customers.restrict(connection, house.occasion(), aino.id, "kiista laskusta 7")
     desk.take("erase", email=AINO, customer_number=aino.number)
@@ -347,7 +347,7 @@ def test_a_customer_whose_data_is_only_kept_is_not_erased_until_that_is_lifted(h
 
 def test_a_mailbox_proves_nothing_of_somebody_else_once_the_customer_is_gone(house, desk):
     Visitor(house).becomes_active()
-    aino = add_customer(house)
+    aino = add_asker(house)
     desk.take("access", email="eero@example.com", customer_number=aino.number, channel="mail")
     assert 'value="mailbox"' not in desk.page("identity").html
     with house.service.transaction() as connection:
