@@ -9,7 +9,7 @@ from consent_service.models_inbox import contact_message
 from consent_service.models_site import cookie_choice
 from tests import registered
 from tests.actors import Staff, Visitor, fi
-from tests.asker import LIST, Desk, add_customer
+from tests.asker import LIST, Desk, add_asker
 from tests.test_access_log import noted
 
 PLACE = "/staff/people"
@@ -71,8 +71,8 @@ def test_one_address_is_one_line_and_its_page_gathers_every_register(house, heid
 def test_requests_about_data_of_a_subscriber_or_customer_stand_there_once(house):
     desk = Desk(house)
     aino = Visitor(house).becomes_active()
-    known = add_customer(house)
-    add_customer(house, "muu@example.com")
+    known = add_asker(house)
+    add_asker(house, "muu@example.com")
     place = f"{PLACE}/subscribers/{house.person(aino.email).id}?lang=fi"
     assert f"{LIST}/" not in house.get(place, desk.heidi.http).html
     asked = []
