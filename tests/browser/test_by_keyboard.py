@@ -62,6 +62,11 @@ class Hands:
         self._keys.press("Enter")
         self.sees(title)
 
+    def open(self, words: str) -> None:
+        """Unfold what stands under these words."""
+        self.go_to(self.guest.say(words))
+        self._keys.press("Enter")
+
     def press_and_be_in(self, words: str) -> None:
         """Press a button, and arrive at the first page of staff, whatever it has to say."""
         self.go_to(self.guest.say(words))

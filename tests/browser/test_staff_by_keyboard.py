@@ -42,6 +42,7 @@ def test_a_new_colleague_starts(colleagues):
     owner, new = Hands(heidi), Hands(elina)
 
     log_in(owner, STAFF, Staff.PASSWORD)
+    owner.open("More")
     owner.press("Accounts", "Accounts")
     owner.press("Invite a colleague", "Invite a colleague")
     owner.write(name="Elina Uusi", email=email).choose("role", 1)
@@ -83,6 +84,7 @@ def test_a_colleague_leaves(colleagues):
     leaving.press("Subscribers", "Subscribers")
 
     log_in(owner, STAFF, Staff.PASSWORD)
+    owner.open("More")
     owner.press("Accounts", "Accounts")
     owner.press("Liisa Lähtevä", "Liisa Lähtevä")
     owner.press("End the account", "Lopetetaanko tili: Liisa Lähtevä?")
