@@ -10,7 +10,6 @@ import io
 import re
 import warnings
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -23,6 +22,7 @@ from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
 
 from consent_service.language import mark
+from consent_service.register.document_files import BROKEN_PACKAGE
 
 LARGEST_FILE = 10 * 1024 * 1024
 LARGEST_INSIDE, MOST_WORDS = 100 * 1024 * 1024, 50 * 1024 * 1024
@@ -35,7 +35,6 @@ SHEET_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 ZIP, OLD_EXCEL, TAG = b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"<"
 # Parts that are read row by row; every other one is read whole.
 _ROW_BY_ROW = re.compile(r"(?i)xl/(worksheets|pivotCache)/[^/]+\.xml|xl/sharedStrings\.xml")
-_BROKEN_PACKAGE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError, ValueError)
 _RISKY = re.compile(r"'*[=+\-@\t\r]")  # a spreadsheet may take text that begins so for a formula
 
 UNREADABLE = mark("The file cannot be read as a spreadsheet. Open it in Excel, save it as .xlsx and try again.")
@@ -132,7 +131,7 @@ def _check_inside(content: bytes) -> None:
                 raise FileRefused(LINKED)
             for part in parts:
                 _check_part(opened, part)
-    except _BROKEN_PACKAGE as error:
+    except BROKEN_PACKAGE as error:
         raise FileRefused(UNREADABLE) from error
 
 
@@ -159,7 +158,7 @@ def _count_inside(content: bytes) -> None:
                     raise FileRefused(UNREADABLE)
                 if tags > MOST_TAGS and not _ROW_BY_ROW.fullmatch(part.filename):
                     raise FileRefused(TOO_MUCH_INSIDE)
-    except _BROKEN_PACKAGE as error:
+    except BROKEN_PACKAGE as error:
         raise FileRefused(UNREADABLE) from error
 
 

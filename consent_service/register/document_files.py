@@ -27,6 +27,8 @@ ENDINGS = {
 }
 _BEGINS = {b"%PDF-": PDF, b"\x89PNG\r\n\x1a\n": PNG, b"\xff\xd8\xff": JPEG}
 _HOLDS = {"word/document.xml": DOCX, "xl/workbook.xml": XLSX}
+# What opening and reading a package raises when it is none, only begins like one, or is packed in an unknown way.
+BROKEN_PACKAGE = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError, ValueError)
 _NOT_IN_NAMES = re.compile(r'[<>:"|?*%;=]')  # some systems refuse these, others read more into them
 
 
@@ -61,7 +63,7 @@ def _package_type(content: bytes) -> str:
         with zipfile.ZipFile(BytesIO(content)) as package:
             names = set(package.namelist())
             found = _open_type(package) or next((_HOLDS[name] for name in _HOLDS if name in names), None)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError, ValueError, zlib.error) as error:
+    except BROKEN_PACKAGE as error:
         raise FileRefused from error
     has_macros = any(name.rpartition("/")[2].lower() == "vbaproject.bin" for name in names)
     if found is None or has_macros or (found in (DOCX, XLSX) and "[Content_Types].xml" not in names):
