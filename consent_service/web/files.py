@@ -10,13 +10,13 @@ from typing import IO
 from flask import Request, Response, send_file
 
 from consent_service.register import customer_file, document_files
+from consent_service.web import policy
 
 # By endpoint. A file that is only a little too large is still read, so that its form can say so beside the field.
 LARGEST_BODIES = {
     "console.customer_documents.add": 2 * document_files.LARGEST_FILE,
     "console.customer_imports.add": 2 * customer_file.LARGEST_FILE,
 }
-DOWNLOAD_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 
 class FileRequest(Request):
@@ -37,5 +37,5 @@ def download(content: bytes, name: str, media_type: str) -> Response:
     response = send_file(
         BytesIO(content), media_type, as_attachment=True, download_name=name, conditional=False, etag=False
     )
-    response.headers["Content-Security-Policy"] = DOWNLOAD_POLICY
+    response.headers["Content-Security-Policy"] = policy.DOWNLOAD
     return response

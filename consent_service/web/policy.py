@@ -9,3 +9,5 @@ PAGE = f"default-src 'none'; form-action 'self'; {_ALWAYS}"
 WITH_SCRIPT = f"default-src 'none'; script-src 'self'; form-action 'self'; {_ALWAYS}"
 WITH_SCRIPT_ALONE = f"default-src 'none'; script-src 'self'; form-action 'none'; {_ALWAYS}"  # which sends nothing
 PICTURE = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
+WITH_SEARCH = f"default-src 'none'; script-src 'self'; connect-src 'self'; form-action 'self'; {_ALWAYS}"
+DOWNLOAD = "default-src 'none'; frame-ancestors 'none'; sandbox"  # which no browser is to show at all

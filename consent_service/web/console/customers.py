@@ -21,17 +21,13 @@ from consent_service.register import customers as register
 from consent_service.register import duplicates, entries, held, merging
 from consent_service.register.customers import KINDS, SOURCES, STATUSES, Search
 from consent_service.register.entries import EntryRefused
+from consent_service.web import policy
 from consent_service.web.console.customer_form import LONGEST_NOTES, CustomerForm, shown
 from consent_service.web.pages import link_to, searched
 from consent_service.web.visitor import by_staff, service, today
 
 customers = Blueprint("customers", __name__, url_prefix="/customers")
 
-# The list is fetched anew while somebody types, by a script of ours and from ourselves.
-SEARCH_POLICY = (
-    "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
-)
 NEVER_SEEN = datetime.min.replace(tzinfo=UTC)
 
 
@@ -48,7 +44,7 @@ def show_all() -> ResponseReturnValue:
     response = make_response(
         render_template(template, asked=asked, found=found, kinds=KINDS, statuses=STATUSES, did=request.args.get("did"))
     )
-    response.headers["Content-Security-Policy"] = SEARCH_POLICY
+    response.headers["Content-Security-Policy"] = policy.WITH_SEARCH  # while somebody types
     return response
 
 
