@@ -24,7 +24,6 @@ from consent_service.register import erasure as customer_erasure
 from consent_service.request_tasks import (
     ACCESS,
     CUSTOMER,
-    DOCUMENTS,
     ERASE,
     MESSAGES,
     NEWSLETTER,
@@ -126,10 +125,10 @@ def _is_here(connection: Connection, subscriber_id: str) -> bool:
     return connection.execute(select(subscriber.c.id).where(subscriber.c.id == subscriber_id)).first() is not None
 
 
+# What stands in no row is done elsewhere: documents go with their customer, a file is made when it is asked for.
 ACTS: Mapping[tuple[str, str], Act] = {
     (ERASE, NEWSLETTER): _erase_subscriber,
     (ERASE, CUSTOMER): _erase_customer,
-    (ERASE, DOCUMENTS): _erase_customer,
     (ERASE, MESSAGES): _erase_messages,
     (RESTRICT, NEWSLETTER): _restrict_subscriber,
     (RESTRICT, CUSTOMER): _restrict_customer,
