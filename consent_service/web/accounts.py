@@ -34,6 +34,7 @@ from sqlalchemy.orm import DeclarativeBase, scoped_session, sessionmaker
 
 from consent_service import access_log, second_steps
 from consent_service import language as languages
+from consent_service.ledger.evidence import Occasion
 from consent_service.models import metadata
 from consent_service.models_staff import staff
 from consent_service.people import LONGEST_ADDRESS
@@ -155,6 +156,11 @@ def require_login() -> ResponseReturnValue | None:
         session.clear()
         session.update(kept)
     return redirect("/staff/login")
+
+
+def by_staff() -> Occasion:
+    """The occasion of what somebody of the company does on the pages of staff."""
+    return occasion(f"staff:{current_user.id}", "console")
 
 
 def password_hash(password: str) -> str:

@@ -8,7 +8,6 @@ import ipaddress
 from datetime import date
 
 from flask import current_app, request
-from flask_security import current_user
 
 from consent_service import service as services
 from consent_service.config import Settings
@@ -53,11 +52,6 @@ def occasion(actor: str, door: str) -> Occasion:
     """The occasion of this request, with what the evidence may say of the sender's device."""
     current = service()
     return Occasion(services.now(), actor, door, current.vault, _tech(current.settings), current.forwards)
-
-
-def by_staff() -> Occasion:
-    """The occasion of what somebody of the company does on the pages of staff."""
-    return occasion(f"staff:{current_user.id}", "console")
 
 
 def today() -> date:

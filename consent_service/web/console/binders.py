@@ -11,8 +11,9 @@ from flask_security import current_user
 
 from consent_service.register import binders as papers
 from consent_service.register.documents import CustomerClosed, DocumentKept
+from consent_service.web.accounts import by_staff
 from consent_service.web.pages import link_to, searched
-from consent_service.web.visitor import by_staff, service, today
+from consent_service.web.visitor import service, today
 
 binders = Blueprint("binders", __name__, url_prefix="/binders")
 

@@ -18,10 +18,11 @@ from consent_service.register import customers, documents, keeping, publication
 from consent_service.register.documents import CustomerClosed, Described, DocumentKept, Filing, KeptLonger
 from consent_service.register.keeping import CLASSES, KINDS
 from consent_service.staff_accounts import OWNER
+from consent_service.web.accounts import by_staff
 from consent_service.web.console.document_forms import AddForm, ChangeForm
 from consent_service.web.files import download as download_of
 from consent_service.web.pages import link_to
-from consent_service.web.visitor import by_staff, service, today
+from consent_service.web.visitor import service, today
 
 customer_documents = Blueprint("customer_documents", __name__, url_prefix="/customers/<uuid:customer_id>/documents")
 

@@ -21,9 +21,10 @@ from consent_service.register import erasure as customer_erasure
 from consent_service.register.entries import EntryRefused
 from consent_service.register.erasure import CustomerRestricted
 from consent_service.register.keeping import WHY
+from consent_service.web.accounts import by_staff
 from consent_service.web.console.customers import find
 from consent_service.web.pages import link_to
-from consent_service.web.visitor import by_staff, service, today
+from consent_service.web.visitor import service, today
 
 customer_rights = Blueprint("customer_rights", __name__, url_prefix="/customers/<uuid:customer_id>")
 

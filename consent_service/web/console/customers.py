@@ -22,9 +22,10 @@ from consent_service.register import duplicates, entries, held, merging
 from consent_service.register.customers import KINDS, SOURCES, STATUSES, Search
 from consent_service.register.entries import EntryRefused
 from consent_service.web import policy
+from consent_service.web.accounts import by_staff
 from consent_service.web.console.customer_form import LONGEST_NOTES, CustomerForm, shown
 from consent_service.web.pages import link_to, searched
-from consent_service.web.visitor import by_staff, service, today
+from consent_service.web.visitor import service, today
 
 customers = Blueprint("customers", __name__, url_prefix="/customers")
 

@@ -23,6 +23,7 @@ from consent_service.register import held
 from consent_service.register.erasure import CustomerRestricted
 from consent_service.request_acts import KeptByHold, NotVerified
 from consent_service.request_tasks import ERASE, KINDS, PLACES, TASKS
+from consent_service.web.accounts import by_staff
 from consent_service.web.console.data_requests import (
     NO_CUSTOMER,
     NO_NUMBER,
@@ -32,7 +33,7 @@ from consent_service.web.console.data_requests import (
     read_text,
 )
 from consent_service.web.pages import LARGEST_ID, link_to
-from consent_service.web.visitor import by_staff, service, today
+from consent_service.web.visitor import service, today
 
 data_request_acts = Blueprint("data_request_acts", __name__, url_prefix=f"/data-requests{ONE}")
 

@@ -25,9 +25,10 @@ from consent_service.request_acts import NotVerified
 from consent_service.request_days import SOON
 from consent_service.request_rows import CHANNELS, PAGE, STATES, Search
 from consent_service.request_tasks import KINDS, PLACES, TASKS
+from consent_service.web.accounts import by_staff
 from consent_service.web.forms import NameField, PhoneField
 from consent_service.web.pages import LARGEST_ID, link_to, searched
-from consent_service.web.visitor import by_staff, service, today
+from consent_service.web.visitor import service, today
 
 data_requests = Blueprint("data_requests", __name__, url_prefix="/data-requests")
 

@@ -13,10 +13,11 @@ from sqlalchemy import Row
 from consent_service.register import publication
 from consent_service.register.documents import CustomerClosed, Filing
 from consent_service.register.publication import ENDED, STATES, WITHDRAWN
+from consent_service.web.accounts import by_staff
 from consent_service.web.console.customer_documents import closed, customer_of
 from consent_service.web.console.document_forms import PermissionForm
 from consent_service.web.pages import link_to, searched
-from consent_service.web.visitor import by_staff, service, today
+from consent_service.web.visitor import service, today
 
 publication_permissions = Blueprint("publication_permissions", __name__)
 LIST, CUSTOMER = "/publication-permissions", "/customers/<uuid:customer_id>/publication-permissions"

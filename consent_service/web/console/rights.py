@@ -16,9 +16,10 @@ from consent_service import erasure, people, personal_data, subscribers
 from consent_service.delivery import held_there, holdings
 from consent_service.erasure import BY_PERSON
 from consent_service.language import mark
+from consent_service.web.accounts import by_staff
 from consent_service.web.forms import LastNameField
 from consent_service.web.pages import link_to
-from consent_service.web.visitor import by_staff, service
+from consent_service.web.visitor import service
 
 rights = Blueprint("rights", __name__, url_prefix="/subscribers/<uuid:subscriber_id>")
 

@@ -24,10 +24,11 @@ from consent_service.statements import CHANNELS, CLAIMS, LEAVING_REASONS, ORIGIN
 from consent_service.subscribers import STATUSES
 from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
 from consent_service.web import sheet
+from consent_service.web.accounts import by_staff
 from consent_service.web.console.words import GROUPS
 from consent_service.web.forms import AddressField, NameField
 from consent_service.web.pages import link_to, searched
-from consent_service.web.visitor import by_staff, service, today
+from consent_service.web.visitor import service, today
 
 pages = Blueprint("subscribers", __name__, url_prefix="/subscribers")
 
