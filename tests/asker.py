@@ -1,6 +1,6 @@
 """Somebody who asks the company about their data, and what staff do with the request, through the pages."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from sqlalchemy import select
@@ -10,7 +10,7 @@ from consent_service import service as services
 from consent_service.import_claims import Claim
 from consent_service.import_file import Line
 from consent_service.language import HELSINKI
-from consent_service.models_customers import customer, customer_document
+from consent_service.models_customers import customer
 from consent_service.models_requests import data_request, data_request_letter, data_request_task
 from tests.actors import Staff, fi
 from tests.household import Household
@@ -30,25 +30,6 @@ def add_asker(house: Household, email: str | None = "aino@example.com", **more: 
     known = {"last_name": "Mäkelä", "notes": "Puhuu nopeasti."}
     customer_id = add_customer(house, email, **known | more)
     return next(row for row in house.rows(customer) if row.id == customer_id)
-
-
-def add_document(house: Household, customer_id: str, **more: Any) -> None:
-    """An invoice that the law keeps, on paper in a binder."""
-    invoice = {
-        "id": "00000000-0000-4000-8000-000000000001",
-        "customer_id": customer_id,
-        "kind": "invoice",
-        "title": "Lasku 17",
-        "dated_on": "2026-03-01",
-        "retention_class": "voucher",
-        "keep_until": (today() + timedelta(days=2000)).isoformat(),
-        "binder": "Laskut 2026",
-        "page": "17",
-        "added_at": services.now(),
-        "added_by": "Heidi",
-    }
-    with house.service.transaction() as connection:
-        connection.execute(customer_document.insert().values(**invoice | more))
 
 
 def add_waiting(house: Household, email: str) -> None:

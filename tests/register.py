@@ -1,8 +1,11 @@
 """Customers of the stories: added as the pages do it, without opening one."""
 
+from datetime import timedelta
+from uuid import uuid4
+
 from consent_service import service as services
 from consent_service.ledger.evidence import Occasion
-from consent_service.models_customers import customer
+from consent_service.models_customers import customer, customer_document
 from consent_service.people import read_address
 from consent_service.register import customers
 from consent_service.register.customers import Details
@@ -32,3 +35,23 @@ def add_customer(house: Household, email: str | None = "aino@example.com", **cha
 def customer_of(house: Household, number: int = 1001):
     """The row of the customer with a number."""
     return next(row for row in house.rows(customer) if row.number == number)
+
+
+def add_paper(house: Household, customer_id: str, **columns: object) -> None:
+    """An invoice that the law keeps, on paper in a binder, or what `columns` make of it."""
+    now = services.now()
+    invoice = {
+        "id": str(uuid4()),
+        "customer_id": customer_id,
+        "kind": "invoice",
+        "title": "Lasku 17",
+        "dated_on": "2026-03-01",
+        "retention_class": "voucher",
+        "keep_until": (now.date() + timedelta(days=2000)).isoformat(),
+        "binder": "Laskut 2026",
+        "page": "17",
+        "added_at": now,
+        "added_by": "Heidi",
+    }
+    with house.service.transaction() as connection:
+        connection.execute(customer_document.insert().values(**invoice | columns))

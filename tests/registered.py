@@ -1,6 +1,5 @@
 """What the tests of the staff's day need: customers, put there by the register itself, weeks gone by, and a breach."""
 
-import uuid
 from datetime import timedelta
 
 from sqlalchemy import insert, update
@@ -9,11 +8,11 @@ from consent_service import breaches
 from consent_service import service as services
 from consent_service.breaches import Facts, Notice
 from consent_service.models import week
-from consent_service.models_customers import customer, customer_document
+from consent_service.models_customers import customer
 from consent_service.models_reviews import headcount
 from consent_service.register import reviews
 from consent_service.weeks import SPAN
-from tests.register import add_customer
+from tests.register import add_customer, add_paper
 
 TEN_YEARS = timedelta(days=3653)
 
@@ -28,30 +27,12 @@ def add(house, last_name, *, email=None, passive_for=None, **columns):
     return made
 
 
-def add_document(house, customer_id, keep_until, title="Lasku 17", retention_class="voucher"):
-    """A document on paper that has to be kept until a day."""
-    row = {
-        "id": str(uuid.uuid4()),
-        "customer_id": customer_id,
-        "kind": "invoice",
-        "title": title,
-        "dated_on": "2024-01-10",
-        "retention_class": retention_class,
-        "keep_until": keep_until,
-        "binder": "Kansio 1",
-        "added_at": services.now(),
-        "added_by": "Heidi",
-    }
-    with house.service.transaction() as connection:
-        connection.execute(insert(customer_document).values(row))
-
-
 def furnish(house, first_name, last_name):
     """A house that has run for half a year: somebody to erase, to keep and to leave alone, and an open breach."""
     now = services.now()
     gone, kept = (add(house, name, passive_for=TEN_YEARS) for name in (last_name, "Riitala"))
-    add_document(house, gone, f"{now.year + 4}-12-31")
-    add_document(house, gone, f"{now.year + 2}-05-05", title=None, retention_class="contract")
+    add_paper(house, gone, keep_until=f"{now.year + 4}-12-31")
+    add_paper(house, gone, keep_until=f"{now.year + 2}-05-05", title=None, retention_class="contract")
     limited = {"restricted_at": now, "restriction_reason": "tiedot kiistetty, selvitys kesken"}
     add(house, "Rajanen", passive_for=TEN_YEARS, first_name=first_name, **limited)
     monday = (now - timedelta(days=now.weekday())).date()

@@ -6,10 +6,11 @@ from consent_service import data_requests as requests
 from consent_service import service as services
 from consent_service.data_requests import Closing, Told
 from consent_service.people import read_address
-from tests.asker import add_asker, add_document, today
+from tests.asker import add_asker, today
 from tests.browser.guest import LONG_EMAIL, LONG_FIRST, LONG_LAST, NUMBERS, Guest
 from tests.browser.houses import STAFF
 from tests.browser.places import Place, place
+from tests.register import add_paper
 
 DATA_REQUESTS: list[Place] = []
 WISH = "Poistakaa kaikki tietoni.\n\n" + "pitkäsanayhdistelmävailla" * 12
@@ -21,7 +22,7 @@ def _asked(guest: Guest, kind: str, *, is_known: bool = True, is_sure: bool = Fa
     number = None
     if is_known:
         aino = add_asker(house, email, first_name=LONG_FIRST, last_name=LONG_LAST)
-        add_document(house, aino.id, id=aino.id, title="Lasku 2026-1042, valmennuspäivät Jyväskylässä ja Tampereella")
+        add_paper(house, aino.id, id=aino.id, title="Lasku 2026-1042, valmennuspäivät Jyväskylässä ja Tampereella")
         number = aino.number
     told = Told(
         kind=kind,

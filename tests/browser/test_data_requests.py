@@ -5,9 +5,10 @@ import re
 import pytest
 
 from consent_service.models_customers import customer
-from tests.asker import add_asker, add_document
+from tests.asker import add_asker
 from tests.browser.houses import STAFF
 from tests.browser.test_by_keyboard import Hands
+from tests.register import add_paper
 
 pytestmark = pytest.mark.browser
 
@@ -47,7 +48,7 @@ def tick(guest, hands, title, *places):
 def test_a_customer_calls_and_wants_everything_erased(guest):
     house, person, hands = guest.house, guest.confirmed(), Hands(guest)
     aino = add_asker(house, person.email)
-    add_document(house, aino.id, id=aino.id)
+    add_paper(house, aino.id, id=aino.id)
     title = add(guest, hands, 3, person, aino.number)
     verify(guest, hands, title, 2)
     hands.press("Let the service do its part", "Let the service do its part")

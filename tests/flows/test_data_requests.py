@@ -18,7 +18,8 @@ from consent_service.models_requests import data_request, data_request_task
 from consent_service.register import customers
 from consent_service.register import erasure as customer_erasure
 from tests.actors import Visitor, fi
-from tests.asker import Desk, add_asker, add_document, add_waiting, today
+from tests.asker import Desk, add_asker, add_waiting, today
+from tests.register import add_paper
 
 AINO = "aino@example.com"
 ONLY_KEPT = fi("This customer cannot be erased while the use of their data is restricted. Lift the restriction first.")
@@ -41,9 +42,9 @@ def flat(mail):
 def test_a_customer_with_an_invoice_wants_everything_erased(house, desk):
     Visitor(house).becomes_active().write()
     aino = add_asker(house)
-    add_document(house, aino.id)
+    add_paper(house, aino.id)
     goes_on = {"kind": "contract", "title": None, "retention_class": "contract", "keep_until": None}
-    add_document(house, aino.id, id="00000000-0000-4000-8000-000000000002", **goes_on)
+    add_paper(house, aino.id, id="00000000-0000-4000-8000-000000000002", **goes_on)
     shown = desk.take("erase", email=AINO, customer_number=aino.number)
     assert f"{aino.number} Aino Mäkelä" in shown.words and fi("First make sure who asks.") in shown.words
     received = newest(house)
@@ -109,7 +110,7 @@ def test_nothing_is_disclosed_changed_or_erased_before_it_is_sure_who_asks(house
 def test_someone_asks_what_is_held_and_gets_one_file(house, desk):
     Visitor(house).becomes_active().write()
     aino = add_asker(house)
-    add_document(house, aino.id)
+    add_paper(house, aino.id)
     desk.take("access", email=AINO, customer_number=aino.number, channel="mail")
     assert "call_back" in desk.page("identity").html and 'value="mailbox"' not in desk.page("identity").html
     assert desk.verify("mailbox").status == 409, "an address alone is too little for a customer"

@@ -14,6 +14,7 @@ from consent_service.models_reviews import kept_customer, retention_review
 from consent_service.register import reviews
 from tests import registered
 from tests.actors import Staff, fi
+from tests.register import add_paper
 from tests.registered import TEN_YEARS
 
 PLACE, REVIEW = "/staff/retention?lang=fi", "/staff/retention/review?lang=fi"
@@ -65,8 +66,8 @@ def test_the_yearly_review(house, heidi):
     """One goes whole, one leaves an invoice, one is kept with a reason, one is restricted, and the young ones stay."""
     registered.add(house, "Vanha", passive_for=TEN_YEARS, notes="pitkät muistiinpanot")
     invoiced = registered.add(house, "Laskunen", passive_for=TEN_YEARS + timedelta(days=9))
-    registered.add_document(house, invoiced, "2030-12-31")
-    registered.add_document(house, invoiced, "2020-12-31", "Vanha lasku")
+    add_paper(house, invoiced, keep_until="2030-12-31")
+    add_paper(house, invoiced, keep_until="2020-12-31", title="Vanha lasku")
     disputed = registered.add(house, "Riitala", passive_for=TEN_YEARS)
     limited = {"restricted_at": services.now(), "restriction_reason": "tiedot kiistetty"}
     registered.add(house, "Rajanen", passive_for=TEN_YEARS, **limited)
