@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from uuid import uuid4
 
 import click
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from bench.table import table
 from consent_service.cli import cli
 from consent_service.config import EXAMPLE_CONTROLLER, Settings, load
+from consent_service.web import files
 from tests.test_house import MODULES, allowed
 
 ROOT = Path(__file__).parents[1]
@@ -158,3 +160,12 @@ def test_the_readme_shows_every_picture_and_says_what_is_on_it():
 def test_links_between_documents_lead_somewhere(document):
     for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text("utf-8")):
         assert (document.parent / target).exists(), target
+
+
+def test_the_proxies_let_through_what_the_doors_take(sqlite_house):
+    told = re.findall(r"(?:path_regexp|location ~) (\S+)", (ROOT / "docs/operations.md").read_text("utf-8"))
+    assert len(told) == 2, "Caddy and nginx"
+    for endpoint in files.LARGEST_BODIES:
+        [rule] = [rule for rule in sqlite_house.app.url_map.iter_rules(endpoint) if "POST" in rule.methods]
+        path = re.sub(r"<[^>]+>", str(uuid4()), rule.rule)
+        assert [pattern for pattern in told if not re.search(pattern, path)] == [], path
