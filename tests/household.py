@@ -8,6 +8,7 @@ import random
 import threading
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import requests
 import structlog
@@ -39,11 +40,17 @@ DATA_KEY = base64.b64encode(b"data key for tests, 32 bytes ok!").decode()
 LOG_KEY = base64.b64encode(b"log key for tests, 32 bytes long").decode()
 SECRET = "a secret for tests that is long enough"
 CONTROLLER = config.read_controller(config.EXAMPLE_CONTROLLER)
+ANSWER = "tests.answer"  # where a request's environment keeps what is sent
 
 
 class _Silent(WSGIRequestHandler):
     def log_request(self, *_: object, **__: object) -> None:
         pass
+
+    def connection_dropped(self, error: BaseException, environ: dict[str, Any] | None = None) -> None:
+        """Close what was sent to a browser that hung up: Werkzeug's server forgets it, and a file stays open."""
+        if environ is not None and ANSWER in environ:
+            environ[ANSWER].close()
 
 
 class Household:
@@ -252,12 +259,13 @@ def household(
     service = Service(wanted, controller, folder / "var")
     made_once.migrate(service)
     made_once.compile_statements_once(service.engine)
-    server.app = create_app(service)
-    made_once.compile_once(server.app)
-    made_once.hash_passwords(server.app)
+    app = create_app(service)
+    made_once.compile_once(app)
+    made_once.hash_passwords(app)
+    server.app = lambda environ, start: environ.setdefault(ANSWER, app(environ, start))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    house = Household(service, server.app, mail, contacts, url)
+    house = Household(service, app, mail, contacts, url)
     try:
         yield house
     finally:
