@@ -4,16 +4,18 @@ A household that starts with them is the same as one that makes them itself; the
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
+from types import CodeType
+from typing import Any, ClassVar
 
 from flask import Flask, current_app
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from sqlalchemy import Engine, make_url
 from werkzeug.routing import Rule
+from werkzeug.routing.rules import RulePart
 
 from consent_service import database
 from consent_service.service import Service
@@ -24,26 +26,35 @@ class Compiled(BytecodeCache):
     """Templates as they were compiled first."""
 
     def __init__(self) -> None:
-        self._known: dict[str, bytes] = {}
+        self._known: dict[str, CodeType] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        if bucket.key in self._known:
-            bucket.bytecode_from_string(self._known[bucket.key])
+        bucket.code = self._known.get(bucket.key)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        self._known[bucket.key] = bucket.bytecode_to_string()
+        assert bucket.code is not None
+        self._known[bucket.key] = bucket.code
 
 
 class KnownRule(Rule):
-    """An address of an application: how to write it follows from its words alone, and compiling that takes long."""
+    """An address of an application: how to read and write it follows from its words alone, and compiling takes long."""
 
-    _known: ClassVar[dict[tuple[object, ...], Callable[..., tuple[str, str]]]] = {}
+    _built: ClassVar[dict[tuple[object, ...], Callable[..., tuple[str, str]]]] = {}
+    _parsed: ClassVar[dict[tuple[object, ...], tuple[Any, ...]]] = {}
+
+    def _parse_rule(self, rule: str) -> Iterable[RulePart]:
+        words = (rule, repr(self.defaults))
+        if words not in self._parsed:
+            parts = list(super()._parse_rule(rule))
+            self._parsed[words] = parts, self._trace, self._converters, self.arguments
+        parts, self._trace, self._converters, self.arguments = self._parsed[words]
+        return parts
 
     def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
         words = (self.rule, self.subdomain, repr(self.defaults), append_unknown)
-        if words not in self._known:
-            self._known[words] = super()._compile_builder(append_unknown)
-        return self._known[words]
+        if words not in self._built:
+            self._built[words] = super()._compile_builder(append_unknown)
+        return self._built[words]
 
 
 COMPILED = Compiled()
