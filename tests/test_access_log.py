@@ -15,6 +15,7 @@ from consent_service.models_inbox import contact_message
 from consent_service.models_staff import access, staff
 from consent_service.staff_accounts import READER
 from tests.actors import Staff, Visitor, fi
+from tests.conftest import on_both_databases
 from tests.register import add_customer
 from tests.tampering import findings
 
@@ -86,6 +87,7 @@ def test_an_owner_reads_on_the_page_of_an_account_what_it_did(sqlite_house):
     assert house.get(f"/staff/accounts/{house.account(liisa.email).id}", liisa.http).status == 403
 
 
+@on_both_databases
 def test_the_audit_is_clean_and_finds_what_was_tampered_with(house, heidi):
     house.get(f"/staff/subscribers/{house.person('aino@example.com').id}", heidi.http)
     house.service.seal()
@@ -98,6 +100,7 @@ def test_the_audit_is_clean_and_finds_what_was_tampered_with(house, heidi):
     assert {one.kind for one in findings(house)} == {"row changed"}
 
 
+@on_both_databases
 def test_five_years_later_the_notes_are_empty_leaves_and_the_ended_account_is_gone(house, heidi):
     house.get(f"/staff/subscribers/{house.person('aino@example.com').id}", heidi.http)
     gone = Staff(house, "gone@keinuma.example", "Gone")

@@ -5,6 +5,7 @@ from sqlalchemy import delete, update
 
 from consent_service.models import consent_event, shown_text
 from consent_service.models_site import cookie_choice
+from tests.conftest import on_both_databases
 from tests.passer_by import SITE, PasserBy
 from tests.tampering import audited, findings
 
@@ -14,6 +15,7 @@ def house(open_house, database_url):
     return open_house(database_url, allowed_origins=SITE)
 
 
+@on_both_databases
 def test_the_audit_names_what_was_changed(house):
     passer = PasserBy(house)
     passer.choose()

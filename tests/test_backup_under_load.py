@@ -4,18 +4,15 @@ import base64
 import json
 import threading
 
-import pytest
 from pyrage import x25519
 
 from tests.actors import Visitor
-from tests.conftest import ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL
 from tests.household import LOG_KEY
 from tests.processes import run, running
 
 LOG_KEYS = f"{base64.b64encode(b'a newer log key, 32 bytes long!!').decode()},{LOG_KEY}"
 
 
-@pytest.mark.parametrize("database_url", ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL, indirect=True)
 def test_a_backup_under_load_comes_back_clean(tmp_path, mail, contacts, database_url):
     (tmp_path / "backup.key").write_text(str(x25519.Identity.generate()))
     done = threading.Event()

@@ -15,6 +15,9 @@ from consent_service.delivery.batches import LEAST, relay_batch
 from consent_service.delivery.outbox import Delivered, Hold, Retry
 from consent_service.delivery.relaying import LEASE, Relay
 from tests import crowd
+from tests.conftest import on_both_databases
+
+pytestmark = on_both_databases
 
 SUBSCRIBED, UNSUBSCRIBED = 1, 2
 PEOPLE = [f"p{number}@example.com" for number in range(LEAST + 5)]

@@ -25,6 +25,7 @@ from consent_service.language import language
 from consent_service.ledger.evidence import Occasion
 from consent_service.models import import_row, outbox_message
 from tests.actors import Visitor
+from tests.conftest import on_both_databases
 
 ROUNDS = 2
 
@@ -57,6 +58,7 @@ def leaving(house, subscriber_id):
         subscriptions.unsubscribe(connection, occasion, subscriber_id)
 
 
+@on_both_databases
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_two_confirmations_at_once_give_one_event(house, number):
     aino = Visitor(house)
@@ -68,6 +70,7 @@ def test_two_confirmations_at_once_give_one_event(house, number):
     assert [message.kind for message in house.messages()] == ["confirmation", "welcome", "sync"]
 
 
+@on_both_databases
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_leaving_beats_a_concurrent_confirmation(house, number):
     aino = Visitor(house).becomes_active()
@@ -80,6 +83,7 @@ def test_leaving_beats_a_concurrent_confirmation(house, number):
     assert house.contacts.status_of(aino.email) == 2
 
 
+@on_both_databases
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_six_forms_with_one_address_make_one_subscriber(house, number):
     acts = [Visitor(house, email).subscribe for email in ("a@example.com", "A@example.com", "a@EXAMPLE.com") * 2]
@@ -92,6 +96,7 @@ def test_six_forms_with_one_address_make_one_subscriber(house, number):
     assert [mail.links != [] for mail in house.mail.mails] == [True], "only the newest ask is mailed"
 
 
+@on_both_databases
 def test_two_relays_never_deliver_a_message_twice(house):
     people = [Visitor(house, f"p{number}@example.com") for number in range(30)]
     for person in people:
@@ -140,6 +145,7 @@ def something_meanwhile(house, act, after):
     assert next(seen) > after, "there were not so many questions"
 
 
+@on_both_databases
 @pytest.mark.parametrize("place", ["", "/download", "/evidence"])
 def test_a_page_shows_one_moment_whatever_is_committed_while_it_is_gathered(house, place):
     aino = Visitor(house).becomes_active()
@@ -159,6 +165,7 @@ def test_a_page_shows_one_moment_whatever_is_committed_while_it_is_gathered(hous
     assert house.get(link).status == 404
 
 
+@on_both_databases
 def test_whoever_is_asked_while_their_list_is_taken_back_is_no_deadlock(house):
     batch = imports.Batch(imports.FILE, "Heidi", Claim("unknown"), "fi", house.service.controller, date(2026, 1, 2))
     with house.service.transaction() as connection:
@@ -183,6 +190,7 @@ def test_whoever_is_asked_while_their_list_is_taken_back_is_no_deadlock(house):
     assert (house.count(import_row), house.messages()) == (0, [])
 
 
+@on_both_databases
 def test_relays_that_purge_at_once_send_one_checkpoint_a_day(house):
     relays = [Chores(house.service, threading.Event()) for _ in range(3)]
     at_once(*[relay.run for relay in relays])

@@ -16,6 +16,7 @@ from consent_service.people import read_address
 from consent_service.register import customers
 from consent_service.register import erasure as erasing
 from consent_service.register.customers import Details, Search
+from tests.conftest import on_both_databases
 
 
 @pytest.fixture
@@ -44,6 +45,7 @@ def test_numbers_rise_and_none_is_given_twice(house, occasion):
     assert numbers == [1001, 1002, 1003]
 
 
+@on_both_databases
 @pytest.mark.parametrize("words", ["järvinen aino", "JÄRVI", "1001", "040123", "+35840", "aino@example"])
 def test_a_customer_is_found_by_every_word_in_any_case(house, occasion, words):
     with house.service.transaction() as connection:
@@ -70,6 +72,7 @@ def test_a_changed_customer_is_found_by_what_they_are_called_now(house, occasion
     assert found(house, "koskinen") == [1001] and found(house, "järvinen") == []
 
 
+@on_both_databases
 def test_of_an_erased_customer_without_documents_only_a_note_is_left(house, occasion):
     with house.service.transaction() as connection:
         aino = customers.add(connection, occasion, details(), "Heidi")
@@ -92,6 +95,7 @@ def at_once(house, act):
         return list(pair.map(one, ("Laukaa", "Muurame")))
 
 
+@on_both_databases
 def test_of_two_at_once_one_changes_a_customer_and_both_who_are_added_get_a_number(house, occasion):
     with house.service.transaction() as connection:
         aino = customers.add(connection, occasion, details(), "Heidi")

@@ -14,10 +14,11 @@ from consent_service.delivery import relaying
 from consent_service.models import consent_event, subscriber
 from tests import crowd
 from tests.actors import Visitor
-from tests.conftest import DATABASES
+from tests.conftest import DATABASES, on_both_databases
 from tests.test_concurrency import ROUNDS, at_once
 
 
+@on_both_databases
 def test_two_purges_at_once_erase_everybody_once_and_list_every_leaf_once(house):
     crowd.ask(house, [f"p{number}@example.com" for number in range(60)])
     with house.service.transaction() as connection:
@@ -35,6 +36,7 @@ def test_two_purges_at_once_erase_everybody_once_and_list_every_leaf_once(house)
     assert len(set(listed)) == len(listed) == asked
 
 
+@on_both_databases
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_whoever_asks_at_the_moment_they_are_erased_is_asked_anew(house, number):
     """The ask comes while the erasure is done but not committed; it must neither fail nor be lost with the old row."""

@@ -23,6 +23,9 @@ from consent_service.models import (
 )
 from tests import crowd
 from tests.actors import Visitor, fi
+from tests.conftest import on_both_databases
+
+pytestmark = on_both_databases
 
 CHANCE = ("id", "key", "departure_id")  # what is drawn or counted anew for every row
 NAMES = ("left", "asked", "held", "writes", "called", "carried", "moved", "objected", "brought", "waits", "put_off")

@@ -10,7 +10,10 @@ from sqlalchemy import create_engine, text
 
 from consent_service import service as services
 from tests.actors import Visitor
+from tests.conftest import on_both_databases
 from tests.household import NO_ACTIVECAMPAIGN
+
+pytestmark = on_both_databases
 
 OVERDUE = timedelta(minutes=15, seconds=2)
 

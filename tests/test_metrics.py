@@ -15,6 +15,7 @@ from consent_service import service as services
 from consent_service.delivery import outbox
 from consent_service.language import HELSINKI
 from tests.actors import Staff, Visitor
+from tests.conftest import on_both_databases
 from tests.household import NO_ACTIVECAMPAIGN
 from tests.processes import running
 from tests.servers import redis
@@ -105,6 +106,7 @@ def test_what_waits_what_died_and_what_was_delivered(house):
         assert found[f'consent_deliveries_total{{lane="mail",outcome="{outcome}"}}'] == 1
 
 
+@on_both_databases
 def test_a_count_that_cannot_be_added_is_not_lost(house):
     tally = house.relay.tally
     tally.count(outbox.MAIL, "delivered")

@@ -11,6 +11,7 @@ from consent_service import database, models_there
 from consent_service.models import metadata
 from consent_service.web import accounts
 from tests.actors import Visitor
+from tests.conftest import on_both_databases
 
 
 def test_head_equals_the_models(empty_url):
@@ -33,6 +34,7 @@ def test_an_older_program_refuses_a_newer_database(empty_url):
     engine.dispose()
 
 
+@on_both_databases
 @pytest.mark.parametrize(
     "forced",
     [
@@ -58,6 +60,7 @@ def test_the_database_itself_refuses_to_make_anybody_active_without_a_used_confi
     assert house.status("aino@example.com") == "pending"
 
 
+@on_both_databases
 def test_nobody_who_left_is_made_active_by_setting_a_word(house):
     aino = Visitor(house).becomes_active()
     aino.leave()

@@ -17,6 +17,9 @@ from consent_service.delivery.relaying import Channel, Relay
 from consent_service.models import subscriber
 from consent_service.relay import Lane
 from tests.actors import Visitor
+from tests.conftest import on_both_databases
+
+pytestmark = on_both_databases
 
 MAIL, ACTIVECAMPAIGN, LEASE, TRIES = outbox.MAIL, outbox.ACTIVECAMPAIGN, relaying.LEASE, relaying.TRIES
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -276,13 +279,6 @@ def test_twelve_tries_from_a_minute_to_a_day_and_a_half_then_a_dead_letter(offic
         assert round(waits[-1] / timedelta(hours=1)) == longest
         office.now += timedelta(days=30)
         assert office.run() == []
-
-
-def test_chance_spreads_the_tries_over_the_upper_half_of_each_pause():
-    for attempts in range(1, TRIES):
-        low, middle, high = (relaying.pause(attempts, jitter) for jitter in (0.0, 0.5, 1.0))
-        assert timedelta(seconds=60) <= low < middle < high <= timedelta(hours=34, minutes=8)
-        assert high == 2 * low
 
 
 def test_the_other_sides_own_wish_decides_when_to_come_back(office):

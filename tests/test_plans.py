@@ -14,6 +14,7 @@ from consent_service.delivery.outbox import Hold
 from consent_service.models import metadata
 from tests import crowd, plans
 from tests.actors import Visitor, fi
+from tests.conftest import on_both_databases
 from tests.household import household
 
 TOKEN = "metrics-token-0123456789-abcdefghijklm"
@@ -77,6 +78,7 @@ def crowded_house(request, open_house, database_url):
     return house
 
 
+@on_both_databases
 def test_nothing_that_people_or_the_relay_do_reads_a_table_through(crowded_house):
     house = crowded_house
     with plans.overheard(house.service.engine) as heard:

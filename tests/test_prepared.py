@@ -23,6 +23,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from consent_service.models import subscriber
 from consent_service.models_there import call_budget
 from consent_service.prepared import Prepared, PreparedList
+from tests.conftest import on_both_databases
 
 NOW = datetime(2026, 3, 29, 1, 30, 0, 5, tzinfo=UTC)
 ADD, FIND = Prepared(insert(subscriber)), Prepared(select(subscriber).where(subscriber.c.email_key == bindparam("key")))
@@ -35,6 +36,7 @@ def person(name: str) -> dict[str, object]:
     return named | {"first_name": name, "last_name": "Mäkelä", "language": "fi", "status": "pending", "asked_at": NOW}
 
 
+@on_both_databases
 def test_what_it_reads_is_what_sqlalchemy_reads(house):
     with house.service.transaction() as connection:
         ADD.run(connection, person("Aino"))
@@ -45,6 +47,7 @@ def test_what_it_reads_is_what_sqlalchemy_reads(house):
         assert FIND.value(connection, {"key": "Aino@example.com"}) == found.id
 
 
+@on_both_databases
 def test_the_values_decide_what_is_written(house):
     with house.service.transaction() as connection:
         ADD.run(connection, person("Aino"))
@@ -55,6 +58,7 @@ def test_the_values_decide_what_is_written(house):
     assert (found.first_name, found.last_name, found.active_since) == ("Aada", "Öberg", NOW)
 
 
+@on_both_databases
 def test_a_list_of_any_length(house):
     keys = [f"p{number}@example.com" for number in range(4)]
     with house.service.transaction() as connection:
@@ -63,6 +67,7 @@ def test_a_list_of_any_length(house):
         assert [len(SOME.rows(connection, keys[:length])) for length in (1, 2, 4, 2)] == [1, 2, 3, 2]
 
 
+@on_both_databases
 def test_a_refusal_is_told_as_by_sqlalchemy_without_what_it_was_about(house):
     with pytest.raises(IntegrityError) as refused, house.service.transaction() as connection:
         ADD.run(connection, person("Aino"))
@@ -74,6 +79,7 @@ def test_a_refusal_is_told_as_by_sqlalchemy_without_what_it_was_about(house):
         assert FIND.row(connection, {"key": "Aino@example.com"}) is None, "it was undone"
 
 
+@on_both_databases
 def test_a_value_that_cannot_be_stored_is_our_own_mistake(house):
     with pytest.raises(ValueError, match="without a zone"), house.service.transaction() as connection:
         ADD.run(connection, person("Aino") | {"asked_at": datetime(2026, 1, 1)})  # noqa: DTZ001
@@ -87,11 +93,13 @@ def test_what_goes_wrong_on_the_way_is_told_in_the_same_way(sqlite_house):
         absolute.rows(connection)
 
 
+@on_both_databases
 def test_a_value_that_is_missing_is_not_taken_for_none(house):
     with house.service.reading() as connection, pytest.raises(ValueError, match="no value for key"):
         FIND.row(connection, {"kay": "Aino@example.com"})
 
 
+@on_both_databases
 def test_a_statement_that_is_different_each_time_is_refused(house):
     any_length = Prepared(select(subscriber).where(subscriber.c.id.in_(bindparam("ids", expanding=True))))
     with_default = Prepared(insert(Table("other", MetaData(), Column("id", Integer, default=7))))
@@ -101,6 +109,7 @@ def test_a_statement_that_is_different_each_time_is_refused(house):
                 statement.rows(connection, values)
 
 
+@on_both_databases
 def test_whoever_listens_to_the_engine_hears_it(house):
     heard = []
     event.listen(house.service.engine, "before_cursor_execute", lambda *told: heard.append(told[2]))

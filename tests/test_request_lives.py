@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -31,7 +30,6 @@ from consent_service.register import customers
 from consent_service.register.customers import Details
 from consent_service.request_acts import KeptByHold, NotVerified
 from consent_service.request_tasks import KINDS, PLACES
-from tests.conftest import ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL
 
 REFUSALS = (RequestRefused, NotVerified, KeptByHold)
 BEGAN = datetime(2026, 1, 30, 10, tzinfo=UTC)
@@ -236,7 +234,6 @@ def _invoice(customer_id: str, now: datetime) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("database_url", ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL, indirect=True)
 def test_lives_of_requests(house):
     lives = type("LivesHere", (Lives,), {"house": house})
     limits = settings(

@@ -16,6 +16,7 @@ from consent_service.notes_file import NotesFile
 from consent_service.restoration import Note
 from tests.actors import Visitor
 from tests.backup import backup, restore
+from tests.conftest import on_both_databases
 from tests.processes import running
 
 
@@ -66,6 +67,7 @@ def test_who_was_erased_since_the_backup_is_gone_before_the_first_answer(tmp_pat
         assert house.person(aino.email) is None, "the objection holds again"
 
 
+@on_both_databases
 def test_repeating_is_done_once_and_the_record_tells_the_first_time(house):
     aino = Visitor(house).becomes_active()
     erased_at = services.now()
@@ -79,6 +81,7 @@ def test_repeating_is_done_once_and_the_record_tells_the_first_time(house):
     assert house.count(subscriber) == 0
 
 
+@on_both_databases
 def test_on_either_database_a_refusal_is_copied_once_and_repeated_once(house):
     aino, eero, onni = (Visitor(house, f"{name}@example.com").becomes_active() for name in ("aino", "eero", "onni"))
     aino.leave()

@@ -16,7 +16,7 @@ from consent_service.ledger.checkpoint import Checkpoint, CheckpointRefused, Sig
 from consent_service.models import log_key_change, subject_key
 from consent_service.models_there import pulse
 from tests.actors import Visitor
-from tests.conftest import ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL
+from tests.conftest import on_both_databases
 from tests.household import DATA_KEY, LOG_KEY, SECRET
 from tests.processes import run, running, variables
 
@@ -62,7 +62,6 @@ def people_coming(house):
     crowd.join()
 
 
-@pytest.mark.parametrize("database_url", ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL, indirect=True)
 def test_while_people_come_and_go_all_keys_are_changed_and_old_links_live_until_theirs_is_dropped(
     tmp_path, mail, contacts, database_url
 ):
@@ -133,6 +132,7 @@ def test_no_byte_of_a_note_about_another_key_can_be_changed():
             key_changes.read(f"{body}\n\n{line}\n".encode())
 
 
+@on_both_databases
 def test_wrapping_anew_goes_on_where_it_was_stopped_and_brings_nobody_back(house, open_house):
     people = [Visitor(house, f"{name}@example.com") for name in ("aino", "eero", "onni")]
     for person in people:

@@ -13,6 +13,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.sealer import SealRefused
 from consent_service.models import checkpoint, consent_event, log_tile
 from consent_service.service import Service
+from tests.conftest import on_both_databases
 from tests.household import CONTROLLER, settings
 from tests.processes import FORKS
 
@@ -51,6 +52,7 @@ def naive_root(house):
     return level[0]
 
 
+@on_both_databases
 def test_events_get_places_without_gaps_and_the_root_is_the_naive_one(house):
     sizes = []
     for number in (1, 2, 5, 250, 1, 300, 7):
@@ -63,6 +65,7 @@ def test_events_get_places_without_gaps_and_the_root_is_the_naive_one(house):
     assert house.service.seal() is None, "nothing waits"
 
 
+@on_both_databases
 def test_proofs_hold_across_tiles(house):
     add(house, 700)
     house.service.seal()
@@ -74,6 +77,7 @@ def test_proofs_hold_across_tiles(house):
             merkle.check_inclusion(row.leaf_hash, row.log_index, signed.size, path, signed.root)
 
 
+@on_both_databases
 def test_what_commits_late_is_sealed_later_and_not_skipped(house):
     """The event is older than the seal, but its transaction ends after it."""
     if house.service.engine.dialect.name == "sqlite":
@@ -86,6 +90,7 @@ def test_what_commits_late_is_sealed_later_and_not_skipped(house):
     assert places(house) == [0, 1, 2, 3]
 
 
+@on_both_databases
 def test_writers_and_two_sealers_at_once_give_every_event_one_place(house):
     others = [Service(house.settings, CONTROLLER, house.service.folder) for _ in range(2)]
     done = threading.Event()
@@ -129,6 +134,7 @@ def write_alone(url, folder, number):
     service.engine.dispose()
 
 
+@on_both_databases
 def test_processes_that_write_and_seal_at_once_skip_and_double_nothing(house):
     url, folder = house.settings.database_url, house.service.folder
     writers = [FORKS.Process(target=write_alone, args=(url, folder, 30)) for _ in range(4)]
@@ -145,6 +151,7 @@ def test_processes_that_write_and_seal_at_once_skip_and_double_nothing(house):
     assert sizes == sorted(set(sizes)), "kept once each, and in order"
 
 
+@on_both_databases
 def test_a_rewritten_log_is_not_signed(house):
     add(house, 5)
     house.service.seal()
@@ -160,6 +167,7 @@ def test_a_rewritten_log_is_not_signed(house):
     assert places(house) == [None] * 9, "the refusal left no place behind"
 
 
+@on_both_databases
 def test_an_older_database_is_not_signed_and_says_so(house):
     add(house, 3)
     house.service.seal()
@@ -173,6 +181,7 @@ def test_an_older_database_is_not_signed_and_says_so(house):
         house.service.seal()
 
 
+@on_both_databases
 def test_a_lost_tile_is_told_and_not_signed_over(house):
     add(house, 300)
     house.service.seal()
@@ -183,6 +192,7 @@ def test_a_lost_tile_is_told_and_not_signed_over(house):
         house.service.seal()
 
 
+@on_both_databases
 def test_the_file_outside_gets_every_checkpoint_once_also_after_a_crash_in_between(house):
     add(house)
     with house.service.transaction() as connection:  # sealed, but the machine went down before the file was written

@@ -20,6 +20,7 @@ from consent_service.people import AddressRefused, NameRefused, read_address, re
 from consent_service.rate_limit import RateLimit
 from consent_service.web.visitor import evidence_ip, network
 from tests.actors import Staff, Visitor, fi
+from tests.conftest import on_both_databases
 from tests.household import settings
 from tests.processes import run, variables
 
@@ -27,6 +28,14 @@ UNSUBSCRIBED = 2
 NOWHERE = "redis://127.0.0.1:1/0"
 
 
+def test_chance_spreads_the_tries_over_the_upper_half_of_each_pause():
+    for attempts in range(1, TRIES):
+        low, middle, high = (relaying.pause(attempts, jitter) for jitter in (0.0, 0.5, 1.0))
+        assert timedelta(seconds=60) <= low < middle < high <= timedelta(hours=34, minutes=8)
+        assert high == 2 * low
+
+
+@on_both_databases
 def test_a_mail_that_cannot_be_recorded_is_not_sent_for_ever(open_house, database_url):
     house = open_house(database_url)
     aino = Visitor(house)
@@ -41,6 +50,7 @@ def test_a_mail_that_cannot_be_recorded_is_not_sent_for_ever(open_house, databas
     assert len(aino.mails()) <= TRIES
 
 
+@on_both_databases
 def test_a_message_that_kills_every_relay_becomes_a_dead_letter(house):
     aino = Visitor(house)
     aino.subscribe()
@@ -61,6 +71,7 @@ def confirm_and_leave_before_being_forwarded(person):
     person.leave()
 
 
+@on_both_databases
 def test_leaving_before_being_forwarded_takes_off_whom_activecampaign_knew_before(house):
     aino = Visitor(house)
     house.contacts.add(aino.email, status=1)
@@ -69,6 +80,7 @@ def test_leaving_before_being_forwarded_takes_off_whom_activecampaign_knew_befor
     assert house.contacts.status_of(aino.email) == UNSUBSCRIBED
 
 
+@on_both_databases
 def test_leaving_before_being_forwarded_makes_no_contact(house):
     aino = Visitor(house)
     confirm_and_leave_before_being_forwarded(aino)
@@ -76,6 +88,7 @@ def test_leaving_before_being_forwarded_makes_no_contact(house):
     assert not house.contacts.contacts
 
 
+@on_both_databases
 def test_leaving_does_not_bring_back_a_contact_that_was_deleted_there(house):
     aino = Visitor(house).becomes_active()
     house.contacts.remove(aino.email)
@@ -113,6 +126,7 @@ def test_after_an_outage_nobody_waits_for_their_own_next_try(sqlite_house):
     assert all(len(person.mails()) == 1 for person in people)
 
 
+@on_both_databases
 def test_what_waits_behind_a_backing_off_message_is_not_late(house):
     aino = Visitor(house).becomes_active()
     aino.leave()
@@ -178,6 +192,7 @@ def test_the_heartbeat_keeps_its_pace_while_stopping(sqlite_house):
     assert len(beats) <= 1
 
 
+@on_both_databases
 def test_a_dead_letter_about_which_nothing_can_be_done_is_set_aside(house):
     aino, heidi = Visitor(house, "aino@gmial.example.com"), Staff(house)
     house.mail.answer_next("rcpt", 550, "5.1.1 no such user")
@@ -222,6 +237,7 @@ def test_what_production_writes_is_for_its_own_user_only(tmp_path):
     assert (tmp_path / "var" / "consent.db").stat().st_mode & 0o077 == 0
 
 
+@on_both_databases
 def test_a_relay_told_to_stop_calls_nobody_before_its_turn(house):
     aino = Visitor(house)
     aino.subscribe()

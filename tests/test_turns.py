@@ -6,7 +6,10 @@ import pytest
 
 from consent_service.delivery import relaying
 from consent_service.delivery.outbox import Delivered, Hold, Rejected, Retry
+from tests.conftest import on_both_databases
 from tests.test_outbox import Office
+
+pytestmark = on_both_databases
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from consent_service import database
 from tests.actors import SUBSCRIBE, Visitor
-from tests.conftest import DATABASES
+from tests.conftest import DATABASES, on_both_databases
 
 AT_ONCE = 40  # more than a service keeps connections
 
@@ -63,6 +63,7 @@ def test_what_a_refused_commit_left_open_keeps_nobody_out(sqlite_house):
         assert connection.execute(text("SELECT count(*) FROM child")).scalar_one() == 0
 
 
+@on_both_databases
 def test_a_locked_database_is_no_error_of_the_visitor_and_keeps_nothing_of_what_it_refused(hasty_house):
     house, aino = hasty_house, Visitor(hasty_house).becomes_active()
     form, leave = aino.open_form(), house.get(aino.link("unsubscribe"))
@@ -93,6 +94,7 @@ def test_however_many_wait_for_a_lock_each_hears_in_the_same_time(house):
         assert set(threads.map(ask, range(6))) == {(503, True)}
 
 
+@on_both_databases
 def test_more_visitors_at_once_than_connections_are_kept_all_get_their_answer(house):
     form = Visitor(house).open_form()
 

@@ -13,6 +13,7 @@ from consent_service.language import language
 from consent_service.models_staff import staff
 from consent_service.staff_accounts import OWNER, READER, STAFF, LastOwner
 from tests.actors import Staff, Visitor, fi
+from tests.conftest import on_both_databases
 
 PASSWORD = "neljä sanaa jotka eivät kuulu yhteen"
 DEAD = fi("This link does not work")
@@ -165,6 +166,7 @@ def test_two_days_end_an_invitation_and_another_one_can_be_sent(sqlite_house, cl
     assert second != first and accept(house, second).status == 200
 
 
+@on_both_databases
 def test_of_two_presses_at_once_one_sets_the_password(house):
     account = house.invited(NEW)
     done = []
@@ -206,6 +208,7 @@ def test_an_address_that_has_an_account_is_told_so(sqlite_house):
 # Changing and ending
 
 
+@on_both_databases
 def test_an_ended_account_is_out_at_its_next_request_and_its_links_are_dead(house, heidi):
     invite(heidi)
     accept(house, link(house, "invitation"))
@@ -255,6 +258,7 @@ def test_the_last_owner_stays_one(sqlite_house, what, button, fields):
     assert is_in(house, heidi.http)
 
 
+@on_both_databases
 def test_two_owners_who_end_each_other_at_once_leave_one(house):
     accounts = [house.account(Staff(house, f"{name}@keinuma.example", name).email) for name in ("anna", "bo")]
     start, refused = threading.Barrier(2), []

@@ -12,6 +12,7 @@ from consent_service.models import consent_event, import_batch, import_row
 from consent_service.models_api import api_key
 from consent_service.statements import PURPOSE
 from tests.actors import Staff, Visitor, fi
+from tests.conftest import on_both_databases
 from tests.machine import NAME, SITE, Machine, refused
 from tests.tampering import findings
 
@@ -69,6 +70,7 @@ def test_the_texts_are_those_of_the_form_word_for_word(sqlite_house):
         assert texts["privacy_url"] == f"{sqlite_house.url}/privacy?lang={code}"
 
 
+@on_both_databases
 def test_a_withdrawal_holds_at_once_reaches_activecampaign_and_writes_to_nobody(house):
     program, aino = Machine(house), Visitor(house).becomes_active()
     mails = len(house.mail.mails)
@@ -217,6 +219,7 @@ def test_the_person_reads_on_their_own_page_where_it_came_from(sqlite_house):
     assert fi("from you, on another page of ours") in page.words
 
 
+@on_both_databases
 def test_the_audit_agrees_with_what_came_through_the_api(house):
     program = Machine(house)
     program.subscribe(consent={"occasion": "ajanvaraus"})

@@ -9,6 +9,7 @@ from consent_service import service as services
 from consent_service.models_api import api_answer
 from consent_service.web.problems import PROOF_NEEDED
 from tests.actors import Visitor, fi
+from tests.conftest import on_both_databases
 from tests.flows.test_effort import busy, solved
 from tests.machine import PROBLEM, Machine
 
@@ -51,6 +52,7 @@ def test_a_request_without_a_proof_does_nothing_and_with_one_is_taken_under_the_
     assert program.house.count(api_answer) == len(program.house.asks("aino@example.com")) == 1
 
 
+@on_both_databases
 def test_the_texts_bring_the_task_along_while_one_is_asked(program, clock):
     asked = program.texts()["challenge"]
     assert program.subscribe(proof=solved(asked)).status_code == 202

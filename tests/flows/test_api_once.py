@@ -14,6 +14,7 @@ from consent_service.api_answers import CLAIM, LIFETIME, Answer, OtherRequest, U
 from consent_service.chores import purge
 from consent_service.models_api import api_answer
 from tests.actors import Visitor
+from tests.conftest import on_both_databases
 from tests.machine import Machine, refused
 
 WORD = "7f3c1a52-9a41-4f5e-8a39-0f8f1f6f2b11"
@@ -28,6 +29,7 @@ def test_the_same_request_is_carried_out_once_and_answered_alike(house):
     assert len(house.asks("aino@example.com")) == 2, "without a word every request is one of its own"
 
 
+@on_both_databases
 def test_the_answer_is_the_same_also_when_the_texts_token_has_run_out_meanwhile(house):
     program = Machine(house)
     with time_machine.travel(services.now() - timedelta(hours=25), tick=True):
@@ -81,6 +83,7 @@ def test_a_word_that_is_none_is_refused(sqlite_house, word):
     assert [*refused(answer, 400)] == ["Idempotency-Key"]
 
 
+@on_both_databases
 def test_while_it_is_carried_out_the_same_request_is_told_to_wait(house):
     program = Machine(house)
     said = b'{"email": "aino@example.com"}'
@@ -115,6 +118,7 @@ def test_who_was_overtaken_keeps_no_answer(house):
         assert api_answers.claim(connection, mine, "third", now) == Answer(200, b"{}")
 
 
+@on_both_databases
 def test_many_at_once_do_it_once(house):
     program = Machine(house)
     said, gate = program.says(), threading.Barrier(6)
@@ -131,6 +135,7 @@ def test_many_at_once_do_it_once(house):
     assert program.post("/subscriptions", said, WORD).status_code == 202
 
 
+@on_both_databases
 def test_what_fails_can_be_tried_again_at_once(house):
     program = Machine(house)
     with house.service.transaction() as connection:
@@ -146,6 +151,7 @@ def test_what_fails_can_be_tried_again_at_once(house):
     assert program.post("/subscriptions", said, WORD).status_code == 202
 
 
+@on_both_databases
 def test_an_answer_is_kept_for_a_day_and_then_purged(house):
     program = Machine(house)
     program.withdraw("aino@example.com", WORD)

@@ -8,6 +8,7 @@ import time_machine
 from consent_service.language import HELSINKI, language
 from consent_service.models_breaches import breach, breach_notice
 from tests.actors import Staff, fi
+from tests.conftest import on_both_databases
 from tests.household import CONTROLLER
 
 LIST, ADD = "/staff/breaches?lang=fi", "/staff/breaches/add?lang=fi"
@@ -71,6 +72,7 @@ def tell(house, heidi, **changes):
     return look(house, heidi, place_of(house, "/tell")).press(SAVE, **fields)
 
 
+@on_both_databases
 def test_the_clock_runs_until_the_ombudsman_knows_and_with_a_high_risk_the_people_too(house, heidi, clock):
     assert fi("None has been noted.") in look(house, heidi, LIST).words
     page = note(house, heidi)
@@ -98,6 +100,7 @@ def test_the_clock_runs_until_the_ombudsman_knows_and_with_a_high_risk_the_peopl
     assert "Puhelin katosi junaan" in listed.words and fi("Open") not in listed.words
 
 
+@on_both_databases
 def test_what_is_noted_twice_stands_there_once(house, heidi):
     note(house, heidi)
     for _ in range(2):
@@ -139,6 +142,7 @@ def test_what_cannot_be_taken_is_said_beside_the_field(sqlite_house, field, type
     assert sqlite_house.rows(breach) == []
 
 
+@on_both_databases
 def test_the_form_begins_with_now_and_says_to_name_nobody_and_the_report_has_all_that_is_asked(house, heidi):
     form = look(house, heidi, ADD)
     assert (form.form(SAVE).fields["day"], form.form(SAVE).fields["at"]) == ("2026-11-30", "10:30")

@@ -13,6 +13,7 @@ from consent_service.models import suppression
 from consent_service.tokens import Tokens
 from tests import household
 from tests.actors import AGAIN, CONFIRM, DECLINE, Staff, Visitor, fi
+from tests.conftest import on_both_databases
 from tests.household import SECRET
 
 
@@ -148,6 +149,7 @@ def test_declining_closes_the_ask_and_keeps_the_address_from_being_written_to(ho
     assert len(aino.mails()) == mails
 
 
+@on_both_databases
 def test_declining_by_mistake_can_be_undone_at_once_and_from_the_mail_later(open_house, database_url):
     house = open_house(database_url, limit_address="3/24 hours;6/30 days")
     aino = Visitor(house)

@@ -13,6 +13,7 @@ from consent_service import service as services
 from consent_service.language import CODES, language
 from consent_service.models import shown_text, subscriber
 from tests.actors import Staff, Visitor, fi
+from tests.conftest import on_both_databases
 from tests.household import NO_ACTIVECAMPAIGN
 
 TAGS_OF_OTHERS = {"script", "img", "svg", "iframe", "object", "embed", "style", "textarea", "base"}
@@ -221,6 +222,7 @@ def test_a_persons_page_tells_everything_that_happened_in_words_newest_first(ain
         assert language(code).moment(house.story(aino.email)[-1].at) in page.words
 
 
+@on_both_databases
 def test_a_persons_page_shows_the_exact_texts_and_the_proof(aino, house, heidi):
     page = opened(house, heidi, f"/staff/subscribers/{house.person(aino.email).id}")
     shown = [html.unescape(text) for text in re.findall(r"<pre>(.*?)</pre>", page.html, re.DOTALL)]
@@ -326,6 +328,7 @@ class _Tags(HTMLParser):
         self.attributes |= {name for name, _ in attrs}
 
 
+@on_both_databases
 def test_names_occasions_and_browsers_stay_plain_text_on_every_staff_page(house):
     heidi = Staff(house, name=PROBES[0])
     heidi.log_in()

@@ -13,6 +13,7 @@ from consent_service.language import language
 from consent_service.models import confirmation, outbox_message, suppression
 from consent_service.statements import CHANNELS
 from tests.actors import Staff, Visitor, fi
+from tests.conftest import on_both_databases
 from tests.furnished import furnish_register
 
 SEND = fi("Send the confirmation message")
@@ -206,6 +207,7 @@ def test_names_are_stored_trimmed_and_composed(house, heidi):
 # Never more
 
 
+@on_both_databases
 def test_no_button_of_the_console_changes_anybodys_status(house, heidi):
     everybody = {"pending": Visitor(house, "p@example.com"), "active": Visitor(house, "a@example.com")}
     everybody |= {"passive": Visitor(house, "o@example.com"), "declined": Visitor(house, "d@example.com")}

@@ -6,6 +6,7 @@ import pytest
 
 from consent_service.models_api import api_key
 from tests.actors import Staff, fi
+from tests.conftest import on_both_databases
 from tests.machine import Machine, refused
 
 MAKE, DISABLE = fi("Make the key"), fi("Disable the key")
@@ -92,6 +93,7 @@ def test_a_made_up_id_is_replaced(house, heidi):
     assert re.fullmatch("[0-9a-f]{16}", house.rows(api_key)[0].id)
 
 
+@on_both_databases
 def test_a_disabled_key_opens_nothing_from_then_on_and_stays_listed(house, heidi):
     key = made(heidi)
     asks = program(house, key)

@@ -9,6 +9,7 @@ from consent_service import service as services
 from consent_service.language import HELSINKI, language
 from consent_service.models import outbox_message
 from tests.actors import Staff, Visitor, fi
+from tests.conftest import on_both_databases
 from tests.household import NO_ACTIVECAMPAIGN
 
 
@@ -30,6 +31,7 @@ def at_activecampaign(page):
     return re.search(r"<dt>ActiveCampaign</dt><dd>(.*?)</dd>", page.html)[1]
 
 
+@on_both_databases
 def test_a_persons_page_says_where_they_stand_with_activecampaign(house, look):
     aino = Visitor(house)
     aino.subscribe()
@@ -73,6 +75,7 @@ def test_a_problem_has_its_column_when_there_is_one(house, look):
     assert fi("Last problem") in look("/staff/queue").words
 
 
+@on_both_databases
 def test_groups_are_called_by_what_they_count(house, look):
     Visitor(house).becomes_active()
     Visitor(house, "eero@example.com").becomes_active().leave()
@@ -84,6 +87,7 @@ def test_groups_are_called_by_what_they_count(house, look):
     assert fi("Passive") in gone.words, "the promise's own word for the state of a person"
 
 
+@on_both_databases
 def test_another_language_keeps_the_search(house, look):
     Visitor(house).subscribe()
     page = look("/staff/subscribers?q=aino&status=pending")

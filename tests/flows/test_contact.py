@@ -19,6 +19,7 @@ from consent_service.ledger import evidence
 from consent_service.models import outbox_message, subscriber
 from consent_service.models_inbox import contact_message
 from tests.actors import Visitor, fi
+from tests.conftest import on_both_databases
 from tests.household import CONTROLLER
 
 SEND, SENT = fi("Send the message"), fi("Your message has been sent")
@@ -145,6 +146,7 @@ def test_the_same_form_sent_twice_is_one_message_and_the_page_is_the_same(house)
     assert len(to_owner(house)) == len(house.rows(contact_message)) == 2
 
 
+@on_both_databases
 def test_two_presses_at_once_are_one_message(house):
     form = house.get("/contact?lang=fi").form(SEND)
     fields = form.fields | {"first_name": "A", "last_name": "B", "email": "a@example.com"}
@@ -168,6 +170,7 @@ def failing(house, beginning):
     event.remove(house.service.engine, "before_cursor_execute", fail)
 
 
+@on_both_databases
 @pytest.mark.parametrize("beginning", ["INSERT INTO outbox_message", "INSERT INTO confirmation", "UPDATE subscriber"])
 def test_what_is_cut_off_in_between_leaves_nothing_and_the_next_try_succeeds(house, beginning):
     aino = Visitor(house)
@@ -193,6 +196,7 @@ def test_a_mail_whose_acceptance_got_lost_comes_again_as_the_same_mail(sqlite_ho
 # Robots and floods
 
 
+@on_both_databases
 def test_a_robot_gets_the_same_page_and_leaves_no_trace(open_house, database_url):
     house = open_house(database_url, form_min_s=2)
     before = house.everything()
@@ -239,6 +243,7 @@ def test_a_form_without_its_token_or_with_an_old_one_is_shown_again_with_everyth
     assert kept(house).message == "Hei\nvaan"
 
 
+@on_both_databases
 def test_a_form_handed_back_for_its_age_may_come_at_once_and_any_other_may_not(open_house, database_url):
     house = open_house(database_url, form_min_s=2)
     with time_machine.travel(services.now() - timedelta(hours=25), tick=True):

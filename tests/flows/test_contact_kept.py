@@ -18,6 +18,7 @@ from consent_service.import_file import EMAIL, Line
 from consent_service.models import allowance, erasure, outbox_message
 from consent_service.models_inbox import contact_message
 from tests.actors import Staff, Visitor, fi
+from tests.conftest import on_both_databases
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 DAY, NOON = timedelta(days=1), timedelta(hours=4)
@@ -50,6 +51,7 @@ def ask_for_data(house, email):
 # Time
 
 
+@on_both_databases
 def test_a_message_goes_after_a_year_whether_or_not_it_was_closed(house, clock):
     for name in ("aino", "eero"):
         Visitor(house, f"{name}@example.com").write()
@@ -201,6 +203,7 @@ def test_a_hold_keeps_messages_from_being_erased_at_a_wish(house):
     assert written(house) == [aino.email]
 
 
+@on_both_databases
 def test_an_old_backup_brings_back_no_message_that_was_erased_by_hand(house):
     Visitor(house).write()
     Visitor(house, "eero@example.com").write()

@@ -5,6 +5,7 @@ import pytest
 from consent_service import erasure as erasing
 from consent_service.models_inbox import contact_message
 from tests.actors import Staff, Visitor, fi
+from tests.conftest import on_both_databases
 from tests.household import CONTROLLER
 
 LIST = "/staff/contact-messages?lang=fi"
@@ -46,6 +47,7 @@ def test_an_empty_list_says_what_to_do_and_the_navigation_leads_there(house, hei
     assert fi("Nobody has written yet. Put a link to the contact form on your web site.") in empty.words
 
 
+@on_both_databases
 def test_messages_are_listed_searched_read_closed_and_opened_again(house, heidi):
     write_three(house)
     overview = house.get("/staff/?lang=fi", heidi.http)

@@ -19,6 +19,7 @@ from consent_service.models_site import cookie_choice
 from consent_service.notes_file import NotesFile
 from consent_service.restoration import Note
 from tests.actors import Visitor, fi
+from tests.conftest import on_both_databases
 from tests.household import CONTROLLER
 from tests.passer_by import SITE, PasserBy
 from tests.tampering import findings
@@ -290,6 +291,7 @@ def test_a_number_that_leads_nowhere_is_said_beside_the_field(sqlite_house, numb
     assert "<script>" not in page.html
 
 
+@on_both_databases
 def test_who_erases_what_is_recorded_leaves_an_empty_leaf_that_the_audit_understands(house):
     passer, other = PasserBy(house), PasserBy(house)
     for one in (passer, other):

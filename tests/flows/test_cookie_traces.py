@@ -9,10 +9,12 @@ from consent_service import chores
 from consent_service.models import consent_event
 from consent_service.models_site import cookie_choice
 from tests.actors import fi
+from tests.conftest import on_both_databases
 from tests.passer_by import SITE, PasserBy
 from tests.tampering import findings
 
 
+@on_both_databases
 def test_a_choice_that_comes_from_many_tabs_at_once_is_recorded_once(open_house, database_url):
     house = open_house(database_url, allowed_origins=SITE)
     passer, other = PasserBy(house), PasserBy(house)

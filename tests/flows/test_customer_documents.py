@@ -17,6 +17,7 @@ from consent_service.staff_accounts import STAFF
 from consent_service.web.files import FileRequest
 from tests import filing
 from tests.actors import Staff, fi
+from tests.conftest import on_both_databases
 from tests.filing import PDF, REMOVE, Clerk
 from tests.tampering import findings
 
@@ -320,6 +321,7 @@ def test_nothing_changes_of_a_customer_whose_data_is_restricted(heidi):
     assert heidi.download(row).content == PDF, "for a claim it can still be read (GDPR article 18(2))"
 
 
+@on_both_databases
 def test_a_document_is_found_with_its_own_customer_only_and_no_get_changes_anything(heidi):
     aino, other = heidi.take_in(), heidi.take_in_company()
     heidi.file(aino, "invoice", ("lasku.pdf", PDF))

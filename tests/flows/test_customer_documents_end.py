@@ -23,6 +23,7 @@ from consent_service.register import binders, documents
 from consent_service.register.documents import DocumentKept
 from consent_service.restoration import Note
 from tests.actors import fi
+from tests.conftest import on_both_databases
 from tests.filing import PDF, REMOVE, Clerk
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -117,6 +118,7 @@ def test_an_erased_customer_leaves_what_the_law_keeps_and_each_says_why_and_unti
     assert house.rows(customer) == house.rows(customer_key) == house.rows(document_file) == [], "the rest goes with it"
 
 
+@on_both_databases
 def test_a_contract_that_goes_on_ends_with_its_customer_at_the_latest(heidi):
     aino = heidi.take_in()
     heidi.file(aino, "contract", ("s.pdf", PDF), dated_on="2026-01-01")
@@ -149,6 +151,7 @@ def test_nothing_of_a_restricted_customer_is_purged(clock, heidi):
     assert purge(heidi.house) == {"voucher": 1, "book": 1, "contract": 1, "consent_form": 1}
 
 
+@on_both_databases
 def test_the_file_of_a_consent_form_goes_on_its_day_and_its_paper_waits_for_somebody(clock, heidi):
     house, aino = heidi.house, heidi.take_in()
     heidi.file(aino, "consent_form", ("suostumus.pdf", PDF), destroy_by="2027-01-01")
@@ -205,6 +208,7 @@ def test_a_paper_whose_entry_goes_is_still_to_be_shredded_and_names_nobody(clock
     )
 
 
+@on_both_databases
 def test_the_last_document_of_an_erased_customer_removed_by_hand_takes_the_rest_along(clock, heidi):
     aino = heidi.take_in()
     heidi.file(aino, "invoice", ("lasku.pdf", PDF), dated_on="2024-02-15")
@@ -235,6 +239,7 @@ def test_permissions_go_with_an_erased_customer(heidi):
     assert heidi.house.rows(publication_permission) == heidi.house.rows(customer) == []
 
 
+@on_both_databases
 def test_a_document_that_was_filed_anew_meanwhile_stays_whoever_saw_it_before(heidi):
     house, aino = heidi.house, heidi.take_in()
     heidi.file(aino, "other", ("muistio.pdf", PDF), title="muistio")
@@ -245,6 +250,7 @@ def test_a_document_that_was_filed_anew_meanwhile_stays_whoever_saw_it_before(he
     assert kinds(house) == ["invoice"]
 
 
+@on_both_databases
 def test_a_paper_that_is_filed_anew_while_somebody_notes_it_shredded_stays(clock, heidi):
     house, aino = heidi.house, heidi.take_in()
     heidi.file(aino, "consent_form", None, binder="A", page="14", destroy_by="2026-03-02")

@@ -14,6 +14,7 @@ from consent_service.people import read_address
 from consent_service.register import customer_file, customers, erasure
 from consent_service.register.customers import Details
 from tests.actors import Visitor, fi
+from tests.conftest import on_both_databases
 from tests.sheets import AINO, HEADINGS, IMPORTS, KEINUMA, Importer, rows_of, xlsx
 
 PROBES = ['=HYPERLINK("http://x.example")', "+1+1", "-2", "@SUM(A1)", "<script>alert(1)</script>", "'=1", "\"'><b>"]
@@ -149,6 +150,7 @@ def test_what_goes_out_comes_in_again_as_who_is_there(keeper):
     assert [row.changed_at for row in house.rows(customer)] == [row.changed_at for row in before], "nothing was missing"
 
 
+@on_both_databases
 def test_who_may_not_be_used_is_left_out_and_counted(keeper):
     house = keeper.house
     keeper.bring_in(xlsx(HEADINGS, AINO, KEINUMA))
@@ -163,6 +165,7 @@ def test_who_may_not_be_used_is_left_out_and_counted(keeper):
     assert "Mäkelä" not in str(rows_of(content, 1))
 
 
+@on_both_databases
 def test_a_search_goes_out_alone(keeper):
     keeper.bring_in(xlsx(HEADINGS, AINO, KEINUMA))
     assert [row[0] for row in rows_of(keeper.export("&q=keinuma"))[1:]] == [1001]
@@ -172,6 +175,7 @@ def test_a_search_goes_out_alone(keeper):
     assert fi("Nobody matches.") in nobody.words and nobody.forms[-1].buttons != [fi("Download the file (.xlsx)")]
 
 
+@on_both_databases
 def test_a_search_that_finds_nobody_any_more_is_shown_as_it_was_asked(keeper):
     keeper.bring_in(xlsx(HEADINGS, AINO))
     page = keeper.house.get("/staff/customers/export?lang=fi&q=aino&kind=consumer&status=active", keeper.http)
@@ -183,6 +187,7 @@ def test_a_search_that_finds_nobody_any_more_is_shown_as_it_was_asked(keeper):
     assert answer.url.partition("?")[2] == asked and answer.url.endswith(f"/export?{asked}")
 
 
+@on_both_databases
 def test_a_number_that_was_merged_into_another_goes_out_as_the_one_who_is_kept(keeper):
     keeper.bring_in(xlsx(HEADINGS, AINO, KEINUMA))
     with keeper.house.service.transaction() as connection:
@@ -234,6 +239,7 @@ def test_a_customer_who_is_erased_is_gone_from_imports_too(keeper):
     assert "aino@example.com" not in str([row.cells for row in house.rows(customer_import_row)])
 
 
+@on_both_databases
 def test_nobody_but_staff_brings_anything_in_or_out(keeper):
     house = keeper.house
     page = keeper.check(keeper.send(xlsx(HEADINGS, AINO)))

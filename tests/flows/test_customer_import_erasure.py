@@ -13,6 +13,7 @@ from consent_service.register.import_traces import Traces
 from consent_service.register.merging import Merging
 from consent_service.web.console.customer_form import details_of
 from tests.actors import fi
+from tests.conftest import on_both_databases
 from tests.flows.test_customer_imports import figure
 from tests.register import add_customer
 from tests.sheets import AINO, HEADINGS, KEINUMA, Importer, xlsx
@@ -55,6 +56,7 @@ def test_rows_whose_columns_nobody_has_named_are_emptied(house, heidi, aino):
     assert names(house) == ["Salo"]
 
 
+@on_both_databases
 def test_a_first_row_that_goes_leaves_a_page_for_the_columns(house, heidi, aino):
     page = heidi.send("Aino;Mäkelä\nEero;Niemi\n".encode(), "lista.csv")
     erase(house, aino)
@@ -77,6 +79,7 @@ def test_rows_left_out_of_what_is_done_are_emptied_too(house, heidi):
     assert "0401234567" not in said(house) and names(house) == ["Salo"]
 
 
+@on_both_databases
 def test_a_file_nobody_has_read_is_given_up_and_its_page_says_so(house, heidi, aino):
     with house.service.transaction() as connection:
         content = xlsx(HEADINGS, AINO)

@@ -18,6 +18,7 @@ from consent_service.register import customer_imports
 from consent_service.web.console.customer_imports import TOO_LATE
 from tests.actors import fi
 from tests.asker import Desk
+from tests.conftest import on_both_databases
 from tests.flows.test_customer_imports import figure, known
 from tests.sheets import AINO, HEADINGS, KEINUMA, Importer, xlsx
 
@@ -52,6 +53,7 @@ def later(**span):
     return time_machine.travel(services.now() + timedelta(**span))
 
 
+@on_both_databases
 def test_a_relay_that_stops_in_the_middle_is_followed_by_another(house, heidi):
     page = heidi.send(xlsx(*MANY))
     chosen = {"column-0": "last_name", "sheet": "0", "header": "1", "source": "other"}
@@ -72,6 +74,7 @@ def test_a_relay_that_stops_in_the_middle_is_followed_by_another(house, heidi):
     assert sorted(row.number for row in house.rows(customer)) == list(range(1001 + 600, 1001 + 1200))
 
 
+@on_both_databases
 def test_what_a_relay_does_whose_claim_was_taken_over_counts_for_nothing(house, heidi):
     page = heidi.send(xlsx(HEADINGS, AINO))
     checked = heidi.check(page)
@@ -88,6 +91,7 @@ def test_what_a_relay_does_whose_claim_was_taken_over_counts_for_nothing(house, 
     assert house.rows(customer) == [] and state(house) == "applying"
 
 
+@on_both_databases
 def test_a_batch_of_which_one_row_cannot_go_in_leaves_nothing_and_is_given_up(house, heidi):
     checked = heidi.check(heidi.send(xlsx(HEADINGS, KEINUMA, AINO)))
     known(house, "Muu")
@@ -106,6 +110,7 @@ def test_a_batch_of_which_one_row_cannot_go_in_leaves_nothing_and_is_given_up(ho
     assert fi("It was tried several times and did not work. Nothing has been changed. Try again later.") in page.words
 
 
+@on_both_databases
 def test_a_file_a_relay_dies_of_is_given_up(house, heidi):
     with house.service.transaction() as connection:
         customer_imports.take(connection, services.now(), "a.xlsx", xlsx(HEADINGS, AINO), "Heidi")
@@ -114,6 +119,7 @@ def test_a_file_a_relay_dies_of_is_given_up(house, heidi):
     assert state(house) == "refused"
 
 
+@on_both_databases
 def test_what_is_not_finished_is_gone_after_a_week_and_a_batch_after_a_month(house, heidi):
     heidi.check(heidi.send(xlsx(HEADINGS, AINO)))
     done = heidi.bring_in(xlsx(["Sukunimi", "Puhelin"], ["Niemi", None], ["Salo", "ei ole"]))
@@ -168,6 +174,7 @@ def test_numbers_no_file_has_and_columns_too_early_are_answered_calmly(house, he
     assert early.status_code == 409 and fi(TOO_LATE) in early.text
 
 
+@on_both_databases
 def test_two_rows_that_fill_in_one_customer_are_both_undone(house, heidi):
     known(house, "Niemi", "eero@example.com")
     rows = [["Niemi", "eero@example.com", "0401234567", None], ["Niemi", "eero@example.com", None, "Oulu"]]

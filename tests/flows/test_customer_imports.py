@@ -13,6 +13,7 @@ from consent_service.register.customer_rows import BECAME_A_DATE, NO_NAME, ODD_A
 from consent_service.register.customers import Details
 from consent_service.register.entries import NO_PHONE
 from tests.actors import fi
+from tests.conftest import on_both_databases
 from tests.sheets import AINO, HEADINGS, IMPORTS, KEINUMA, Importer, rows_of, xlsx
 
 SHORT = ["Sukunimi", "Etunimi", "Sähköposti", "Puhelin", "Paikkakunta", "Lisätiedot"]
@@ -115,6 +116,7 @@ def test_a_company_in_a_list_is_the_same_as_it_is_by_hand(house, heidi):
     assert "Sama nimi ja paikkakunta: 1001 Valo & Varjo Oy" in heidi.rows(checked, "known").words
 
 
+@on_both_databases
 def test_who_is_there_already_is_left_out_completed_or_added_anyway(house, heidi):
     for last, email in (("Mäkelä", "aino@example.com"), ("Niemi", "eero@example.com"), ("Salo", "iida@example.com")):
         known(house, last, email)
@@ -162,6 +164,7 @@ def test_who_is_there_already_is_left_out_completed_or_added_anyway(house, heidi
     assert sorted(row.last_name for row in rows.values()) == ["Laine", "Mäkelä", "Niemi", "Salo", "Uusi"]
 
 
+@on_both_databases
 def test_restricted_and_erased_customers_are_not_completed(house, heidi):
     aino = known(house, "Mäkelä", "aino@example.com")
     with house.service.transaction() as connection:
@@ -209,6 +212,7 @@ def test_a_number_that_would_make_the_next_ones_too_long_is_refused(house, heidi
         assert customers.of_number(connection, "10000000").last_name == "Uusi"
 
 
+@on_both_databases
 def test_who_was_added_meanwhile_is_noticed_before_anything_is_added(house, heidi):
     checked = heidi.check(
         heidi.send(xlsx(SHORT, ["Mäkelä", "Aino", "aino@example.com"], ["Niemi", "Eero", "eero@example.com"]))
@@ -260,6 +264,7 @@ def test_an_import_that_is_cancelled_or_forgotten_leaves_nothing(house, heidi):
     assert late.status == 404
 
 
+@on_both_databases
 def test_the_same_file_sent_twice_is_one_import_and_two_presses_add_once(house, heidi):
     content = xlsx(HEADINGS, AINO)
     first, second = heidi.send(content), heidi.send(content)

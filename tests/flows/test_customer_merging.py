@@ -16,6 +16,7 @@ from consent_service.models_requests import data_request
 from consent_service.register import erasure as erasing
 from consent_service.register import merging
 from tests.actors import Staff, fi
+from tests.conftest import on_both_databases
 from tests.flows.test_customer_rights import add_document, add_permission, content_of
 from tests.register import VALO, add_customer, customer_of
 
@@ -62,6 +63,7 @@ def test_the_other_one_is_proposed_or_found_by_number_and_both_are_shown(house, 
     assert house.get(f"/staff/customers/{first}/merge/{first}", heidi.http).status == 404
 
 
+@on_both_databases
 def test_documents_permissions_and_what_was_chosen_go_to_the_one_who_is_kept(house, heidi, twins):
     first, second = twins
     mine, other = add_document(house, first, b"mine"), add_document(house, second, b"other")
@@ -115,6 +117,7 @@ def test_of_what_differs_everything_has_to_be_chosen_and_a_name_must_be_left(hou
     assert (customer_of(house).company_name, customer_of(house).billing_email) == (None, None)
 
 
+@on_both_databases
 def test_nobody_is_merged_who_was_changed_meanwhile_or_may_not_be_used(house, heidi, twins):
     first, second = twins
     page = pair(house, heidi, first, second)
@@ -129,6 +132,7 @@ def test_nobody_is_merged_who_was_changed_meanwhile_or_may_not_be_used(house, he
     assert len(house.rows(customer)) == 2
 
 
+@on_both_databases
 def test_when_the_key_of_the_files_is_gone_nobody_is_merged_and_the_page_says_so(house, heidi, twins):
     first, second = twins
     add_document(house, second)
@@ -139,6 +143,7 @@ def test_when_the_key_of_the_files_is_gone_nobody_is_merged_and_the_page_says_so
     assert len(house.rows(customer)) == 2
 
 
+@on_both_databases
 def test_erasing_the_kept_one_reaches_the_other_in_an_older_backup(house, heidi, twins):
     first, second = twins
     with house.service.reading() as connection:

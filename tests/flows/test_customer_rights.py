@@ -21,6 +21,7 @@ from consent_service.models_customers import (
 from consent_service.register import customers, keeping
 from consent_service.register import erasure as erasing
 from tests.actors import Staff, Visitor, fi
+from tests.conftest import on_both_databases
 from tests.register import VALO, add_customer, customer_of
 from tests.test_rotation import BOTH
 
@@ -98,6 +99,7 @@ def test_restricted_data_is_only_kept_until_somebody_lifts_that(house, heidi):
     assert fi("There is no restriction.") in house.get(place(house, "/lift"), heidi.http).words
 
 
+@on_both_databases
 def test_a_customer_is_erased_on_a_page_that_asks_for_the_name(house, heidi):
     aino, _ = add_customer(house), add_customer(house, "info@valo.example", **VALO)
     add_permission(house, aino)
@@ -143,6 +145,7 @@ def test_erasing_a_customer_leaves_the_newsletter_to_its_own_consent(house, heid
     assert house.status("aino@example.com") == "active"
 
 
+@on_both_databases
 def test_an_erased_customer_does_not_come_back_with_an_older_database(house, tmp_path):
     aino, eero = add_customer(house), add_customer(house, "eero@example.com", last_name="Niemi")
     kept = add_document(house, aino)
@@ -189,6 +192,7 @@ def bring_back(house, before):
                 connection.execute(insert(customer).values(**row))
 
 
+@on_both_databases
 def test_the_keys_of_customers_are_wrapped_anew_too(house, open_house):
     aino = add_customer(house)
     document = add_document(house, aino)

@@ -7,6 +7,7 @@ import pytest
 from consent_service.models_customers import customer
 from consent_service.models_inbox import contact_message
 from tests.actors import Staff, Visitor, fi
+from tests.conftest import on_both_databases
 from tests.register import VALO, add_customer, customer_of
 
 LIST, ADD = "/staff/customers?lang=fi", "/staff/customers/add?lang=fi"
@@ -69,6 +70,7 @@ def test_a_consumer_is_added_with_the_next_number_and_shown_as_finns_write(house
     assert fi("This customer has not asked for the newsletter.") in page.words
 
 
+@on_both_databases
 def test_a_company_is_added_with_its_billing_details(house, heidi):
     page = add(house, heidi, **TYPED_COMPANY)
     row = customer_of(house)
@@ -128,6 +130,7 @@ def test_foreign_places_and_numbers_are_taken_as_they_are_written_there(house, h
     assert "+46 70 123 45 67" in page.words and "Ruotsi" in page.words
 
 
+@on_both_databases
 def test_customers_are_found_by_any_part_and_filtered(house, heidi):
     add_customer(house)
     add_customer(house, "laskut@valo.example", **VALO)
@@ -164,6 +167,7 @@ def test_details_are_changed_and_found_anew(house, heidi):
     assert numbers(house.get(f"{LIST}&q=järvinen", heidi.http)) == []
 
 
+@on_both_databases
 def test_of_two_who_change_one_customer_the_second_is_told_and_nothing_is_lost(house, heidi):
     add(house, heidi)
     hers, his = (house.get(place(house, "/change"), heidi.http) for _ in range(2))
@@ -210,6 +214,7 @@ def test_the_newsletter_has_its_own_state_beside_the_address(house, heidi):
         house.deliver()
 
 
+@on_both_databases
 def test_whoever_may_be_here_already_is_shown_before_anything_is_saved(house, heidi):
     add_customer(house)
     add_customer(house, "info@valo.example", **VALO)

@@ -19,6 +19,7 @@ from consent_service.register import customers
 from consent_service.register import erasure as customer_erasure
 from tests.actors import Visitor, fi
 from tests.asker import Desk, add_asker, add_waiting, today
+from tests.conftest import on_both_databases
 from tests.register import add_paper
 
 AINO = "aino@example.com"
@@ -107,6 +108,7 @@ def test_nothing_is_disclosed_changed_or_erased_before_it_is_sure_who_asks(house
     assert "Emme voineet varmistaa, että pyytäjä olit sinä" in flat(newest(house))
 
 
+@on_both_databases
 def test_someone_asks_what_is_held_and_gets_one_file(house, desk):
     Visitor(house).becomes_active().write()
     aino = add_asker(house)
@@ -175,6 +177,7 @@ def test_an_objection_holds_for_good_also_for_a_stranger(house, desk):
     assert [row.reason for row in house.rows(suppression)] == ["objected", "objected"]
 
 
+@on_both_databases
 def test_somebody_on_an_earlier_list_sees_it_and_is_taken_off(house, desk):
     add_waiting(house, "odottaja@example.com")
     for kind in ("access", "erase"):
@@ -202,6 +205,7 @@ def test_a_customer_does_not_reach_a_mailbox_they_only_name(house, desk):
     assert house.status("eero@example.com") == "active" and house.rows(customer) == []
 
 
+@on_both_databases
 def test_a_legal_hold_keeps_everything_and_says_so(house, desk):
     Visitor(house).becomes_active()
     aino = add_asker(house)
@@ -216,6 +220,7 @@ def test_a_legal_hold_keeps_everything_and_says_so(house, desk):
     assert desk.close("refused", ground="claims").status == 200
 
 
+@on_both_databases
 def test_a_customer_is_named_later_and_then_no_more(house, desk):
     aino = add_asker(house, email=None)
     desk.take("access")
@@ -309,6 +314,7 @@ def test_what_is_done_on_ones_own_page_is_counted_without_a_name(house, desk):
     assert desk.show(rows[0].number).status == 200
 
 
+@on_both_databases
 @pytest.mark.parametrize(
     "forced",
     [

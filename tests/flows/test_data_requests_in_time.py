@@ -14,6 +14,7 @@ from consent_service.models_requests import data_request, data_request_letter, d
 from consent_service.register import erasure as customer_erasure
 from tests.actors import Visitor, fi
 from tests.asker import Desk, add_asker, today
+from tests.conftest import on_both_databases
 from tests.household import CONTROLLER
 
 AINO = "aino@example.com"
@@ -47,6 +48,7 @@ def purge(house):
             retention.purge_due(connection, house.occasion("relay", "relay"), retention.BY_KEY[key], 100)
 
 
+@on_both_databases
 def test_nothing_gets_late_without_an_alarm(clock, house):
     desk = Desk(house)
     desk.take("access")
@@ -85,6 +87,7 @@ def test_nothing_gets_late_without_an_alarm(clock, house):
         assert request_rows.year(connection, 2026) == request_rows.Year(2026, received=1, closed=1, late=1)
 
 
+@on_both_databases
 def test_more_time_moves_the_alarm(clock, house):
     desk = Desk(house)
     desk.take("access")
@@ -99,6 +102,7 @@ def test_more_time_moves_the_alarm(clock, house):
     assert len(told_owner(house)) == 2
 
 
+@on_both_databases
 def test_who_had_everything_erased_is_forgotten_once_the_answer_has_left(clock, house):
     Visitor(house).becomes_active()
     desk = Desk(house)
@@ -129,6 +133,7 @@ def test_who_had_everything_erased_is_forgotten_once_the_answer_has_left(clock, 
     assert [house.rows(table) for table in (data_request, data_request_task, data_request_letter)] == [[], [], []]
 
 
+@on_both_databases
 def test_who_saw_their_data_is_forgotten_after_a_month_or_with_an_erasure(clock, house):
     aino, desk = add_asker(house), Desk(house)
     Visitor(house).becomes_active()

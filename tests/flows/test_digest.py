@@ -12,6 +12,7 @@ from consent_service import service as services
 from consent_service.language import HELSINKI
 from consent_service.weeks import Week
 from tests.actors import Staff, Visitor
+from tests.conftest import on_both_databases
 from tests.household import CONTROLLER, NO_ACTIVECAMPAIGN
 from tests.processes import run, variables
 
@@ -58,6 +59,7 @@ def change(house, statement, **values):
         connection.execute(text(statement), values)
 
 
+@on_both_databases
 def test_one_mail_on_monday_morning_tells_what_the_week_brought(clock, house):
     begin(house)
     Visitor(house).becomes_active()
@@ -216,6 +218,7 @@ def test_a_robot_is_said_first_and_loudly(clock, sqlite_house):
     assert len(newest) == weeks.COMPARED
 
 
+@on_both_databases
 def test_only_who_asked_themselves_counts_and_only_in_their_week(clock, house):
     with time_machine.travel(datetime(2026, 11, 29, 23, 59, tzinfo=HELSINKI), tick=False):
         Visitor(house, "sunday@example.com").subscribe()

@@ -14,6 +14,7 @@ from consent_service.config import PACKAGE
 from consent_service.models_inbox import contact_message
 from consent_service.models_site import spent_proof
 from tests.actors import SUBSCRIBE, Visitor, fi
+from tests.conftest import on_both_databases
 
 CONTINUE, MOMENT = fi("Continue"), fi("Just a moment")
 SITE = "https://www.keinuma.example"
@@ -196,6 +197,7 @@ def test_a_task_of_before_a_change_of_keys_is_taken(open_house, tmp_path, clock)
     assert fi("Check your e-mail") in Visitor(after).subscribe(proof=proof).title
 
 
+@on_both_databases
 def test_a_used_proof_is_forgotten_a_day_later(house, clock):
     page = Visitor(house).subscribe()
     page.press(CONTINUE, proof=solved(task(page)))

@@ -22,6 +22,7 @@ from consent_service.models import (
     suppression,
 )
 from tests.actors import Visitor
+from tests.conftest import on_both_databases
 from tests.household import NO_ACTIVECAMPAIGN
 
 fi = language("fi").say
@@ -69,6 +70,7 @@ def messages_about_people(house):
     return [row for row in house.rows(outbox_message) if row.kind not in (ANCHOR, DIGEST)]
 
 
+@on_both_databases
 def test_only_the_empty_leaves_and_a_note_stay(house):
     aino = Visitor(house).becomes_active()
     person, before = house.person(aino.email), {row.id: row for row in house.rows(consent_event)}

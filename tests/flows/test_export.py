@@ -13,6 +13,7 @@ from consent_service.language import language
 from consent_service.ledger import proof
 from consent_service.ledger.checkpoint import Verifier
 from tests.actors import Staff, Visitor, fi
+from tests.conftest import on_both_databases
 from tests.processes import run, variables
 
 FORMULA = '=HYPERLINK("https://spam.example")'
@@ -116,6 +117,7 @@ def test_no_spreadsheet_finds_a_formula_in_the_middle_of_a_name_either(house, se
     assert all(line.startswith(b'"') for line in files["henkilo.csv"].removeprefix(b"\xef\xbb\xbf").splitlines())
 
 
+@on_both_databases
 def test_the_readable_file_needs_nothing_but_itself(house, aino):
     house.service.seal()
     page = opened(download(aino))["tiedot.html"].decode()

@@ -8,6 +8,7 @@ import time_machine
 
 from consent_service import service as services
 from tests.actors import Visitor, fi
+from tests.conftest import on_both_databases
 from tests.flows.test_forward import forward_until_done
 from tests.flows.test_forward_faults import FAULTS, no_dead_letters
 from tests.household import CONTROLLER, household
@@ -156,6 +157,7 @@ def test_an_update_that_waited_since_before_the_change_renames_too(house, clock,
     assert (there.contacts[NEW].first_name, there.status_of(NEW)) == ("Anni", SUBSCRIBED)
 
 
+@on_both_databases
 def test_two_changes_before_they_hear_of_either_end_at_the_last(house, clock, aino):
     there = house.contacts
     contact = there.contacts[aino.email]

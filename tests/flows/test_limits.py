@@ -10,6 +10,7 @@ from consent_service import service as services
 from consent_service.delivery.owner_letters import OWNER_HELD
 from consent_service.language import language
 from tests.actors import AGAIN, DECLINE, Staff, Visitor, fi
+from tests.conftest import on_both_databases
 
 
 @pytest.fixture
@@ -160,6 +161,7 @@ def test_an_old_unsubscribe_link_does_not_undo_a_decline(open_house, database_ur
     assert len(aino.mails()) == mails, "newsletters are forwarded, confirmation mails are not"
 
 
+@on_both_databases
 def test_who_leaves_undoes_and_leaves_again_can_undo_again_at_once(open_house, database_url, clock):
     house = open_house(database_url, limit_address="3/24 hours;6/30 days")
     aino = Visitor(house).becomes_active()

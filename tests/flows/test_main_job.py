@@ -1,6 +1,9 @@
 """The whole job through real servers: subscribe, confirm, be forwarded, leave, come back, be added by staff."""
 
 from tests.actors import Staff, Visitor
+from tests.conftest import on_both_databases
+
+pytestmark = on_both_databases
 
 SUBSCRIBED, UNSUBSCRIBED = 1, 2
 

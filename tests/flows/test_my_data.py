@@ -10,6 +10,7 @@ from consent_service import service as services
 from consent_service.language import language
 from consent_service.models import allowance, subscriber
 from tests.actors import Scanner, Staff, Visitor, fi
+from tests.conftest import on_both_databases
 
 SEND, SAVE, STOP = fi("Send me the link"), fi("Save the name"), fi("Stop the newsletter")
 STATES = ("new", "pending", "active", "passive", "declined")
@@ -44,6 +45,7 @@ def somebody_of_every_state(house):
 # The link
 
 
+@on_both_databases
 def test_whoever_is_known_gets_the_link_and_the_page_is_the_same_for_everybody(house):
     people = somebody_of_every_state(house)
     before = {state: len(person.mails()) for state, person in people.items()}
@@ -141,6 +143,7 @@ def test_a_forged_link_opens_the_one_page_for_dead_links(house, aino, spoil):
     assert house.status(aino.email) == "active"
 
 
+@on_both_databases
 def test_a_link_of_another_kind_or_to_an_earlier_address_is_dead(house, aino):
     aino.my_data()
     unsubscribe = aino.link("unsubscribe").rpartition("/")[2]
@@ -199,6 +202,7 @@ def test_the_ombudsmans_page_is_in_the_language_of_the_reader(house, aino, code,
     assert f"https://tietosuoja.fi{place}" in page.links
 
 
+@on_both_databases
 def test_staff_who_added_a_suppression_and_a_hold_are_told(house):
     heidi, eero = Staff(house), Visitor(house, "eero@example.com")
     heidi.log_in()
@@ -253,6 +257,7 @@ def test_the_same_name_again_is_no_event_and_a_wrong_one_no_change(house, aino):
     assert house.person(aino.email).first_name == "Anni"
 
 
+@on_both_databases
 def test_a_name_corrected_before_confirming_is_the_one_that_is_confirmed(house):
     aino = Visitor(house)
     aino.subscribe()

@@ -15,6 +15,7 @@ from consent_service import chores
 from consent_service import service as services
 from consent_service.models import confirmation, suppression
 from tests.actors import AGAIN, DECLINE, LEAVE, Scanner, Visitor, fi
+from tests.conftest import on_both_databases
 from tests.flows.test_export import download, opened
 from tests.flows.test_my_data import somebody_of_every_state
 
@@ -234,6 +235,7 @@ def test_who_gets_no_newsletter_has_no_address_to_change(house, aino):
     assert asked_addresses(house) == []
 
 
+@on_both_databases
 def test_somebody_who_came_to_the_address_meanwhile_keeps_it(house, aino, new):
     aino.move_to(NEW)
     house.deliver()
@@ -247,6 +249,7 @@ def test_somebody_who_came_to_the_address_meanwhile_keeps_it(house, aino, new):
     assert house.status(aino.email) == house.status(other.email) == "active"
 
 
+@on_both_databases
 def test_of_two_who_confirm_one_address_at_the_same_moment_one_gets_it(house, aino, new):
     eero = Visitor(house, "eero@example.com").becomes_active()
     forms = []
@@ -299,6 +302,7 @@ def test_the_newest_change_counts_and_the_address_before_is_forgotten(house, ain
     assert asked_addresses(house) == []
 
 
+@on_both_databases
 def test_a_stranger_who_did_not_ask_is_left_alone_for_a_year(house, aino, new):
     aino.move_to(NEW)
     house.deliver()
@@ -329,6 +333,7 @@ def test_after_seven_days_the_link_says_so_and_gives_nothing_away(house, aino, n
     assert house.status(aino.email) == "active"
 
 
+@on_both_databases
 def test_an_address_nobody_confirmed_is_forgotten_after_two_weeks(house, aino):
     aino.move_to(NEW)
     house.deliver()
@@ -341,6 +346,7 @@ def test_an_address_nobody_confirmed_is_forgotten_after_two_weeks(house, aino):
         assert NEW.lower() not in repr(rows).lower(), table
 
 
+@on_both_databases
 def test_who_leaves_meanwhile_has_left(house, aino, new):
     aino.move_to(NEW)
     house.deliver()

@@ -6,6 +6,7 @@ from sqlalchemy import update
 from consent_service import service as services
 from consent_service.models import subscriber
 from tests.actors import Staff, Visitor, fi
+from tests.conftest import on_both_databases
 
 NEVER, ERASE = fi("Never send me marketing again"), fi("Erase everything about me")
 UNSUBSCRIBED = 2
@@ -53,6 +54,7 @@ def test_what_is_promised_to_who_objects_holds_also_when_somebody_asks_for_the_o
     assert aino.newest().message["Subject"] == fi("Your link to the data we hold about you")
 
 
+@on_both_databases
 def test_an_erasure_is_asked_on_a_page_of_its_own_and_told_by_mail_when_it_is_done(house, aino):
     question = go(aino, "erase")
     assert house.status(aino.email) == "active"

@@ -15,6 +15,7 @@ from consent_service.register import rules
 from consent_service.weeks import Week
 from tests import registered
 from tests.actors import Staff, Visitor, fi
+from tests.conftest import on_both_databases
 from tests.household import CONTROLLER
 
 MONDAY = datetime(2026, 11, 30, 10, tzinfo=HELSINKI)
@@ -108,6 +109,7 @@ def test_no_other_chart_is_there_and_nobody_else_sees_one(sqlite_house):
     assert sqlite_house.get("/staff/charts/subscribers.svg", allow_redirects=False).status == 302
 
 
+@on_both_databases
 def test_two_things_that_need_somebody_are_two_lines_each_with_its_way(house, heidi):
     assert fi("All is well.") in overview(house, heidi).words
     house.mail.answer_next("rcpt", 550, "no")

@@ -10,6 +10,7 @@ from consent_service.models_site import cookie_choice
 from tests import registered
 from tests.actors import Staff, Visitor, fi
 from tests.asker import LIST, Desk, add_asker
+from tests.conftest import on_both_databases
 from tests.test_access_log import noted
 
 PLACE = "/staff/people"
@@ -44,6 +45,7 @@ def wait(house, email, first="Aino", last="Listanen"):
         connection.execute(insert(import_row).values(**row, language="fi", created_at=now))
 
 
+@on_both_databases
 def test_one_address_is_one_line_and_its_page_gathers_every_register(house, heidi):
     aino = Visitor(house).becomes_active()
     aino.write()
@@ -128,6 +130,7 @@ def test_choices_about_cookies_are_joined_to_nobody(house, heidi):
     assert fi("Cookie choices") not in person.words
 
 
+@on_both_databases
 def test_what_is_empty_or_nobody_gets_a_calm_answer_and_nothing_changes(house, heidi):
     before = house.everything()
     empty = house.get(f"{PLACE}?lang=fi", heidi.http).press(LOOK_UP, words=" \0 ")

@@ -11,6 +11,7 @@ from consent_service import retention
 from consent_service.language import CODES, language
 from consent_service.models import shown_text
 from tests.actors import Staff, Visitor, fi
+from tests.conftest import on_both_databases
 from tests.household import CONTROLLER
 
 # What GDPR articles 13, 14 and 21(4) want told, in words that stand in each language's text.
@@ -193,6 +194,7 @@ def test_a_made_up_version_and_a_text_of_another_kind_are_pages_not_found(house)
             assert house.get(f"{path}?version={version}").status == 404, version
 
 
+@on_both_databases
 def test_staff_see_the_old_texts_byte_for_byte_after_everything_has_changed(house):
     heidi, aino = Staff(house), Visitor(house)
     heidi.log_in()

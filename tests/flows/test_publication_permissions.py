@@ -7,6 +7,7 @@ import time_machine
 
 from consent_service.models_customers import publication_permission
 from tests.actors import fi
+from tests.conftest import on_both_databases
 from tests.filing import Clerk
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -35,6 +36,7 @@ def listed(heidi, state=""):
     return heidi.house.get(f"/staff/publication-permissions?lang=fi&state={state}", heidi.http)
 
 
+@on_both_databases
 def test_a_permission_is_noted_shown_and_taken_back_at_one_press(clock, heidi):
     aino = heidi.take_in()
     assert fi("There is no permission yet. Note one on a customer's page.") in listed(heidi).words
@@ -59,6 +61,7 @@ def test_a_permission_is_noted_shown_and_taken_back_at_one_press(clock, heidi):
     assert "Aino" in listed(heidi, "withdrawn").words and "Aino" not in listed(heidi, "valid").words
 
 
+@on_both_databases
 @pytest.mark.parametrize(
     ("until", "states"),
     [
@@ -108,6 +111,7 @@ def test_of_a_restricted_customer_nothing_is_noted_or_listed_and_a_permission_ca
     assert OVER in noted.press(WITHDRAW).words
 
 
+@on_both_databases
 def test_no_get_changes_anything_and_nobody_else_sees_it(heidi):
     noted = form(heidi, heidi.take_in()).press(SAVE, **WISH)
     before = heidi.house.everything()

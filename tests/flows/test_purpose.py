@@ -6,6 +6,7 @@ import re
 from consent_service.language import CODES
 from consent_service.models import confirmation
 from tests.actors import DECLINE, Staff, Visitor, fi
+from tests.conftest import on_both_databases
 from tests.household import CONTROLLER
 
 OLD = (
@@ -48,6 +49,7 @@ def test_an_ask_keeps_the_version_of_its_purpose_in_its_row_and_in_its_event(hou
         assert house.story(email)[0].core["purpose_version"] == version
 
 
+@on_both_databases
 def test_without_a_change_nobody_is_old_and_nothing_speaks_of_it(house):
     aino, look = Visitor(house).becomes_active(), looking(house)
     changed(house, **WORDING)
@@ -59,6 +61,7 @@ def test_without_a_change_nobody_is_old_and_nothing_speaks_of_it(house):
     assert listed(look("/staff/subscribers?status=stale")) == []
 
 
+@on_both_databases
 def test_a_new_purpose_makes_the_active_ones_old_and_staff_see_whose(house):
     Visitor(house, "gone@example.com").becomes_active().leave()
     Visitor(house, "waiting@example.com").subscribe()
@@ -112,6 +115,7 @@ def test_who_was_asked_before_the_change_and_confirms_after_it_agreed_to_the_ear
     assert listed(look("/staff/subscribers?status=stale")) == [aino.email]
 
 
+@on_both_databases
 def test_a_form_opened_before_the_change_with_other_words_is_shown_again(house):
     Visitor(house, "eero@example.com").subscribe()
     aino = Visitor(house)

@@ -14,6 +14,7 @@ from consent_service.models_there import reconcile_run, stranger
 from consent_service.reconcile import Unreachable
 from tests import crowd
 from tests.actors import Visitor
+from tests.conftest import on_both_databases
 from tests.tampering import findings
 
 SUBSCRIBED, UNSUBSCRIBED, BOUNCED = 1, 2, 3
@@ -97,6 +98,7 @@ def test_who_is_gone_is_not_made_anew_by_a_correction_of_the_name(house, aino):
     assert aino.email not in house.contacts.contacts
 
 
+@on_both_databases
 def test_who_is_gone_leaves_here_also_while_a_hint_about_them_waits(house, aino):
     crowd.hear(house, [(house.person(aino.email).contact_id, aino.email)])
     house.contacts.remove(aino.email)
@@ -116,6 +118,7 @@ def test_many_gone_at_once_are_a_slip_until_somebody_looked(sqlite_house):
     assert {house.status(person.email) for person in people} == {"passive"}
 
 
+@on_both_databases
 def test_who_left_here_is_taken_off_there(house, aino):
     aino.leave()
     house.deliver()
@@ -126,6 +129,7 @@ def test_who_left_here_is_taken_off_there(house, aino):
     assert house.status(aino.email) == "passive"
 
 
+@on_both_databases
 def test_a_newer_confirmation_that_never_went_out_is_forwarded(house, aino):
     house.contacts.set_status(aino.email, UNSUBSCRIBED)
     house.compare()
@@ -140,6 +144,7 @@ def test_a_newer_confirmation_that_never_went_out_is_forwarded(house, aino):
     assert house.status(aino.email) == "active"
 
 
+@on_both_databases
 def test_a_stranger_is_reported_by_the_first_run_and_taken_off_by_the_next(house, aino):
     house.contacts.add("eero@example.com", status=SUBSCRIBED)
     assert house.compare() == drift.Summary({"stranger": 1}, {"stranger": 0})
@@ -163,6 +168,7 @@ def test_no_night_takes_strangers_off_before_anybody_imported_or_compared_by_han
     assert house.compare(by_hand=False).repaired == {"stranger": 1}
 
 
+@on_both_databases
 def test_another_list_is_only_looked_at_the_first_night(house, aino, open_list):
     compared_before(house)
     eero = Visitor(house, "eero@example.com", "Eero", "Niemi").becomes_active()
@@ -215,6 +221,7 @@ def test_who_only_asked_here_is_a_stranger_there(house, aino):
     assert (house.status(eero.email), house.contacts.status_of(eero.email)) == ("active", SUBSCRIBED)
 
 
+@on_both_databases
 def test_who_confirms_before_they_are_taken_off_stays(house, aino):
     compared_before(house)
     eero = Visitor(house, "eero@example.com", "Eero", "Niemi")
@@ -238,6 +245,7 @@ def test_the_first_run_after_an_import_only_reports_strangers_again(house, aino)
     assert house.compare().repaired == {"stranger": 1}
 
 
+@on_both_databases
 def test_who_is_being_asked_for_an_earlier_list_is_left_until_that_is_over(house, aino):
     compared_before(house)
     with house.service.transaction() as connection:
@@ -253,6 +261,7 @@ def test_who_is_being_asked_for_an_earlier_list_is_left_until_that_is_over(house
     assert house.compare().repaired == {"stranger": 1}
 
 
+@on_both_databases
 def test_a_take_off_that_was_given_up_keeps_nobody_from_being_forwarded(house, aino):
     compared_before(house)
     house.contacts.add("eero@example.com", status=SUBSCRIBED)
@@ -285,6 +294,7 @@ def test_many_strangers_at_once_wait_for_somebody_who_looked(sqlite_house):
     assert {house.contacts.status_of(f"person{number}@example.com") for number in range(21)} == {UNSUBSCRIBED}
 
 
+@on_both_databases
 @pytest.mark.parametrize("status", [SUBSCRIBED, UNSUBSCRIBED])
 def test_a_restored_contact_is_deleted_again(house, aino, status):
     compared_before(house)

@@ -26,6 +26,7 @@ from consent_service.models import (
 )
 from tests import crowd
 from tests.actors import Staff, Visitor
+from tests.conftest import on_both_databases
 from tests.household import CONTROLLER
 
 fi = language("fi").say
@@ -61,6 +62,7 @@ def about_people(house):
 # A year
 
 
+@on_both_databases
 def test_who_left_is_gone_within_a_year_while_the_relay_runs(house, clock):
     aino = Visitor(house).becomes_active()
     aino.leave()
@@ -151,6 +153,7 @@ def test_an_overdue_person_alarms_staff_and_operators(sqlite_house, clock, tmp_p
 # The other rules
 
 
+@on_both_databases
 def test_an_unconfirmed_subscription_goes_two_weeks_after_the_last_ask(house, clock):
     aino, eero = Visitor(house), Visitor(house, "eero@example.com")
     aino.subscribe()
@@ -195,6 +198,7 @@ def test_an_objection_stays_for_good(sqlite_house, clock):
     assert [row.reason for row in sqlite_house.rows(suppression)] == ["objected"]
 
 
+@on_both_databases
 def test_network_and_browser_go_after_90_days_and_the_proof_stays(house, clock):
     aino = Visitor(house).becomes_active()
     assert all(event.tech for event in house.story(aino.email))
@@ -226,6 +230,7 @@ def test_messages_and_counts_go_a_month_later_and_the_note_of_an_erasure_after_t
     assert house.count(erasure) == 0
 
 
+@on_both_databases
 def test_a_legal_hold_keeps_everything_until_it_is_lifted(house, clock):
     aino, eero = Visitor(house).becomes_active(), Visitor(house, "eero@example.com")
     aino.leave()

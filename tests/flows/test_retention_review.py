@@ -14,6 +14,7 @@ from consent_service.models_reviews import kept_customer, retention_review
 from consent_service.register import reviews
 from tests import registered
 from tests.actors import Staff, fi
+from tests.conftest import on_both_databases
 from tests.register import add_paper
 from tests.registered import TEN_YEARS
 
@@ -62,6 +63,7 @@ def needs(house, heidi, number):
     return language("fi").count(*WAITS, number) in look(house, heidi, "/staff/?lang=fi").words
 
 
+@on_both_databases
 def test_the_yearly_review(house, heidi):
     """One goes whole, one leaves an invoice, one is kept with a reason, one is restricted, and the young ones stay."""
     registered.add(house, "Vanha", passive_for=TEN_YEARS, notes="pitkät muistiinpanot")
@@ -110,6 +112,7 @@ def test_the_yearly_review(house, heidi):
     assert again.status == 409 and len(house.rows(retention_review)) == 1, "an old page does nothing"
 
 
+@on_both_databases
 def test_who_was_kept_and_who_is_restricted_is_looked_at_again_the_year_after(house, heidi, clock):
     kept = registered.add(house, "Riitala", passive_for=TEN_YEARS)
     limited = {"restricted_at": services.now(), "restriction_reason": "tiedot kiistetty"}
@@ -130,6 +133,7 @@ def test_who_was_kept_and_who_is_restricted_is_looked_at_again_the_year_after(ho
     assert called(house) == {"Rajanen"} and house.rows(kept_customer) == []
 
 
+@on_both_databases
 def test_a_list_that_has_changed_meanwhile_is_shown_again(house, heidi):
     first, second = (registered.add(house, name, passive_for=TEN_YEARS) for name in ("Vanha", "Vieläkin"))
     asked = ask(house, heidi)

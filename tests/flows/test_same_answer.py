@@ -9,6 +9,9 @@ from sqlalchemy import select
 from consent_service import service as services
 from consent_service.models import allowance
 from tests.actors import SUBSCRIBE, Visitor, fi
+from tests.conftest import on_both_databases
+
+pytestmark = on_both_databases
 
 STATES = ("new", "pending", "active", "passive", "declined", "over-limit")
 ROUNDS = 2

@@ -15,6 +15,7 @@ from consent_service.models_site import spent_proof
 from consent_service.models_staff import passkey, recovery_code
 from tests.actors import Staff, fi
 from tests.authenticator import App, Device
+from tests.conftest import on_both_databases
 from tests.household import SECRET
 
 CODE = re.compile(r"(?:[a-z2-9]{4}-){3}[a-z2-9]{4}")
@@ -54,6 +55,7 @@ def equipped(house, clock):
     return heidi, app, codes
 
 
+@on_both_databases
 def test_an_app_is_set_up_and_then_asked_for_at_the_login(house, clock):
     heidi, app, codes = equipped(house, clock)
     assert len(codes) == 10
@@ -103,6 +105,7 @@ def test_a_clock_may_be_wrong_by_half_a_minute(sqlite_house, clock, steps, opens
     assert is_in(to_second_step(heidi).press(fi("Go on"), code=app.code(steps))) == opens
 
 
+@on_both_databases
 def test_a_recovery_code_opens_once_however_it_is_typed(house, clock):
     heidi, _, codes = equipped(house, clock)
     typed = codes[0].upper().replace("-", " ")

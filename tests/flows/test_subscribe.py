@@ -9,6 +9,7 @@ from consent_service import service as services
 from consent_service.language import language
 from consent_service.ledger import evidence
 from tests.actors import SUBSCRIBE, Visitor, fi
+from tests.conftest import on_both_databases
 
 
 def kept(house, event):
@@ -114,6 +115,7 @@ def test_who_mends_the_form_at_once_is_no_robot(open_house, tmp_path):
     assert house.status(aino.email) == "pending"
 
 
+@on_both_databases
 def test_a_form_handed_back_for_its_age_may_come_at_once(open_house, database_url):
     house = open_house(database_url, form_min_s=2)
     aino = Visitor(house)
@@ -124,6 +126,7 @@ def test_a_form_handed_back_for_its_age_may_come_at_once(open_house, database_ur
     assert house.status(aino.email) == "pending"
 
 
+@on_both_databases
 def test_a_robot_gets_the_same_page_and_leaves_no_trace(open_house, database_url):
     house = open_house(database_url, form_min_s=2)
     before = house.everything()

@@ -15,6 +15,7 @@ from consent_service import database
 from consent_service.cli import cli
 from consent_service.language import HELSINKI, language
 from tests.actors import Staff, Visitor
+from tests.conftest import on_both_databases
 from tests.processes import run, variables
 
 ADD = [
@@ -158,6 +159,7 @@ def test_without_accounts_the_list_says_how_to_add_one(terminal):
     assert json.loads(terminal("staff", "list", "--json").stdout) == []
 
 
+@on_both_databases
 def test_a_password_can_be_typed_and_is_never_shown(house, terminal):
     password = "ääkköset ja väli"
     done = terminal(

@@ -11,6 +11,7 @@ from consent_service import service as services
 from consent_service.models import consent_event, erasure, subscriber
 from tests import crowd
 from tests.actors import Visitor
+from tests.conftest import on_both_databases
 from tests.processes import run, variables
 
 RULES = [rule.key for rule in retention.RULES if rule.end]
@@ -60,6 +61,7 @@ def test_a_dry_run_counts_the_same_and_changes_nothing(old_house, purge):
     assert numbers(purge("--dry-run", "--json"), "due") == {}
 
 
+@on_both_databases
 def test_the_report_in_words(old_house, purge):
     done = purge()
     assert (done.returncode, "Purging" in done.stderr) == (0, True)

@@ -12,6 +12,7 @@ from consent_service import service as services
 from consent_service.delivery import outbox
 from consent_service.delivery.contacts import Membership, Seen
 from tests.actors import Visitor, fi
+from tests.conftest import on_both_databases
 from tests.processes import running
 from tests.tampering import findings
 
@@ -101,6 +102,7 @@ def test_every_shape_of_a_hint_is_understood(house, aino, more):
     assert house.status(aino.email) == "passive"
 
 
+@on_both_databases
 def test_a_hint_that_comes_before_the_id_is_known_is_found_by_its_address(house, aino):
     with house.service.transaction() as connection:
         connection.exec_driver_sql("UPDATE subscriber SET contact_id = NULL")
@@ -143,6 +145,7 @@ def test_too_large_a_hint_is_refused(house, aino):
     assert looks(house) == []
 
 
+@on_both_databases
 def test_the_same_hint_a_hundred_times_is_looked_at_once(house, aino):
     for _ in range(100):
         assert hint(house).status_code == 204
@@ -193,6 +196,7 @@ def test_a_newer_confirmation_here_beats_an_older_leaving_there(house, aino):
     assert house.contacts.status_of(aino.email) == SUBSCRIBED
 
 
+@on_both_databases
 def test_who_leaves_there_while_our_answer_was_lost_is_not_put_back(house):
     aino = Visitor(house)
     with time_machine.travel(services.now(), tick=False) as clock:
