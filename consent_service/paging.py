@@ -28,6 +28,10 @@ class Found:
 
 def page_of(connection: Connection, counted: Select[int], listed: Select[Any], page: int) -> Found:
     """Return a page of what is `listed`, in its order, by how many are `counted`; beyond the end, the last one."""
+    if page == 1:
+        first = connection.execute(listed.limit(PAGE + 1)).all()
+        is_all = len(first) <= PAGE  # to count a few found words would take as long as to find them
+        return Found(first[:PAGE], len(first) if is_all else connection.execute(counted).scalar_one(), 1)
     total = connection.execute(counted).scalar_one()
     page = min(page, _pages(total))
     return Found(connection.execute(listed.limit(PAGE).offset((page - 1) * PAGE)).all(), total, page)
