@@ -12,17 +12,18 @@ from consent_service.models_customers import customer, customer_document, public
 from consent_service.models_imports import customer_import
 from consent_service.models_inbox import contact_message
 from consent_service.models_requests import data_request, data_request_task
-from tests import staff_pages
+from tests import registered, staff_pages
 from tests.actors import Staff, Visitor, fi
 from tests.authenticator import Device
 from tests.filing import PDF, Clerk
 from tests.page import Page
 from tests.probes import Read, probe, typed
-from tests.register import VALO
+from tests.register import VALO, add_paper
 from tests.sheets import Importer
 
 AINO, EERO, ELINA = "probe@example.com", "named@example.com", "elina@keinuma.example"
 SAVE, CHANGE, NOTE = fi("Save"), fi("Save the changes"), fi("Note it")
+PAPER = tuple(f"console.document_forms.AddForm.{name}" for name in ("title", "binder", "page"))
 CUSTOMER = {"kind": "company", "country": "FI", "source": "other", "language": "fi", **VALO}
 
 
@@ -52,7 +53,7 @@ class Typist(Clerk):
         self.house.compare()
         for act in (self._visitors, self._subscribers, self._customers, self._documents, self._breach):
             act()
-        for act in (self._retention, self._colleagues, self._sheet):
+        for act in (self._retention, self._past, self._colleagues, self._sheet):
             act()
         self.known |= {"open_number": self._request("erase"), "number": self._request("access")}
         self._answer(self.known["number"])
@@ -126,6 +127,20 @@ class Typist(Clerk):
     def _retention(self) -> None:
         path = f"/staff/retention/review/{self.known['passive_id']}/keep"
         self.fill(path, fi("Keep for another year"), "console.retention.KeepForm")
+
+    def _past(self) -> None:
+        """Somebody whom the yearly review asks about, and somebody erased, of whom one paper stays and one goes."""
+        name, (title, binder, page) = probe("console.customer_form.CustomerForm.last_name"), PAPER
+        registered.add(self.house, name, passive_for=registered.TEN_YEARS)
+        gone = registered.add(self.house, name)
+        for ends in ("2100-12-31", "2020-12-31"):
+            add_paper(self.house, gone, title=probe(title), binder=probe(binder), page=probe(page), keep_until=ends)
+        assert self.erase(gone)
+        self.known["gone_id"] = gone
+        binders = self.open("/staff/binders")
+        for form in binders.forms:
+            if form.action.endswith("/destroy"):
+                assert binders.press(form.buttons[0]).status == 200
 
     def _colleagues(self) -> None:
         form = "console.api_keys.KeyForm"

@@ -14,7 +14,7 @@ import pytest
 from tests import staff_pages
 from tests.household import household
 from tests.page import Page
-from tests.probed import Typist
+from tests.probed import ELINA, PAPER, Typist
 from tests.probes import BY_RULE, FIELDS, FREE, NOT_KEPT, PLACES, Read, probe, told, told_in_json, typed
 from tests.servers.activecampaign import ActiveCampaign
 from tests.servers.smtp import MailServer
@@ -70,14 +70,24 @@ def everywhere(typist):
     found |= {f"{asked}/{known['open_number']}{step}" for step in steps}
     found |= {f"{mine}/documents/{paper}{tail}" for paper in known["papers"] for tail in ("", "/change", "/remove")}
     found |= {f"/staff/customers/{known['other_id']}{tail}" for tail in ("", "/lift", "/erase")}
+    found |= {f"/staff/customers/{known['gone_id']}", f"/staff/invitation/{typist.house.invitation(ELINA)}"}
     people = [typist.house.person(f"{name}@example.com").id for name in ("named", "added")]
     found |= {f"/staff/subscribers/{person}" for person in people}
     return found | {f"/staff/people/subscribers/{known['subscriber_id']}", "/staff/customers?part=list"}
 
 
-def test_every_page_shows_probes_as_they_were_typed_and_runs_none(opened):
+def test_every_page_shows_probes_as_they_were_typed_and_runs_none(typist, opened):
+    """Every free field is filled in and shown somewhere; also of whom the review asks about, and who is erased."""
     shown = {place for _, read in opened.values() if read for place in read.places}
-    assert shown == set(PLACES.values()) - NOT_KEPT, "every free field is filled in and shown somewhere"
+    assert shown == set(PLACES.values()) - NOT_KEPT
+    name, (title, binder, page) = "console.customer_form.CustomerForm.last_name", PAPER
+    for path, places in (
+        ("/staff/retention/review", {name}),
+        ("/staff/retention/review/erase", {name}),
+        (f"/staff/customers/{typist.known['gone_id']}", {title}),
+        ("/staff/binders/shredded", {binder, page}),
+    ):
+        assert opened[path][1].places >= places, path
     names = {place.rpartition(".")[2] for place in FIELDS}
     assert set(FIELDS) | names >= BY_RULE and set(FIELDS) >= NOT_KEPT, "nothing is excepted that is not there"
 
@@ -94,7 +104,7 @@ def test_mails_carry_probes_as_text_and_no_header_of_theirs(typist):
 
 
 def test_files_that_go_out_carry_probes_and_no_formula(typist, opened):
-    typist.aino.my_data()
+    assert "subscribing.SubscribeForm.last_name" in Read(typist.aino.my_data().html).places
     own = typist.house.get(typist.aino.link("my-data").replace("?", "/download?"))
     pages = [own, *(page for page, read in opened.values() if read is None)]
     seen = set()
