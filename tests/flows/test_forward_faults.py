@@ -140,6 +140,7 @@ def test_three_relays_together_make_at_most_four_calls_a_second(house):
 
     others = [Service(house.settings, CONTROLLER) for _ in range(3)]
     threads = [threading.Thread(target=work, args=(f"relay {number}", one)) for number, one in enumerate(others)]
+    started = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -148,6 +149,6 @@ def test_three_relays_together_make_at_most_four_calls_a_second(house):
         other.engine.dispose()
     assert {there.status_of(email) for email in emails} == {SUBSCRIBED}
     assert len(there.history) == len(there.contacts) == 60, "each once"
-    times = [(call.at - there.calls[0].at) * FASTER for call in there.calls]
+    times = [(call.at - started) * FASTER for call in there.calls]  # however late one arrives, none was early
     assert all(at >= 0.25 * count - 0.25 for count, at in enumerate(times)), times
     assert len({call.name for call in there.calls} & {"sync", "bulk", "info"}) == 3
