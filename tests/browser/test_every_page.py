@@ -36,10 +36,15 @@ LETTER_RULES = '{resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wc
 FOUND = 'one => one.id + ": " + one.nodes.map(node => node.html.slice(0, 160)).join(" | ")'
 
 SIDEWAYS = """() => {
-  const width = document.documentElement.clientWidth;
-  if (document.documentElement.scrollWidth <= width) return [];
-  return [...document.querySelectorAll("body *")]
-    .filter(one => one.getBoundingClientRect().right > width + 1).map(one => one.outerHTML.slice(0, 120));
+  const width = document.documentElement.clientWidth, whole = document.documentElement.scrollWidth;
+  if (whole <= width) return [];
+  const range = document.createRange(), out = [`${whole} px in ${width}`];
+  for (const walk = document.createTreeWalker(document.body); walk.nextNode();) {  // words, too, not their boxes alone
+    range.selectNode(walk.currentNode);
+    if (range.getBoundingClientRect().right > width + 1)
+      out.push((walk.currentNode.outerHTML || walk.currentNode.data).slice(0, 120));
+  }
+  return out;
 }"""
 SMALL = """() => [...document.querySelectorAll("a, button, input, select, textarea, summary")].filter(one => {
   const box = one.getBoundingClientRect(), isInText = getComputedStyle(one).display === "inline";
