@@ -52,7 +52,9 @@ class Guest:
 
     def look(self, width: int, theme: str) -> None:
         """Hold the page in a window of this width, in `light` or `dark`."""
-        self.tab.set_viewport_size({"width": width, "height": HEIGHTS.get(width, 800)})
+        size = {"width": width, "height": HEIGHTS.get(width, 800)}
+        if self.tab.viewport_size != size:
+            self.tab.set_viewport_size(size)
         self.tab.emulate_media(color_scheme=theme)
 
     def open(self, place: str) -> "Guest":

@@ -6,6 +6,7 @@ from consent_service.language import CODES
 from tests.actors import Staff
 from tests.browser.guest import Guest
 from tests.browser.houses import STAFF
+from tests.browser.street import SPOKEN
 
 pytestmark = pytest.mark.browser
 
@@ -81,7 +82,7 @@ class Hands:
         assert self.guest.tab.locator("html").get_attribute("lang") == self.guest.code
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", SPOKEN)
 def test_from_the_form_to_leaving_and_back(visit, tab_without_scripts, houses, code):
     guest = visit(tab_without_scripts, houses["town"], code)
     house, person, hands = guest.house, guest.somebody(), Hands(guest)
@@ -111,7 +112,7 @@ def test_from_the_form_to_leaving_and_back(visit, tab_without_scripts, houses, c
     assert (guest.complaints, guest.strays, guest.cookies) == ([], [], [])
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", SPOKEN)
 def test_staff_add_somebody_who_answers_no(visit, tab_without_scripts, houses, code):
     guest = visit(tab_without_scripts, houses["town"], code)
     house, person, hands = guest.house, guest.somebody(), Hands(guest)

@@ -2,14 +2,14 @@
 
 import pytest
 
-from consent_service.language import CODES
 from consent_service.models_inbox import contact_message
+from tests.browser.street import SPOKEN
 from tests.browser.test_by_keyboard import Hands
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", SPOKEN)
 def test_somebody_writes_and_asks_for_the_newsletter_too(visit, tab_without_scripts, houses, code):
     guest = visit(tab_without_scripts, houses["town"], code)
     house, person, hands = guest.house, guest.somebody(), Hands(guest)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.street import SPOKEN
+from tests.browser.street import SPOKEN, soaked
 from tests.browser.test_every_page import SIDEWAYS, axe
 
 pytestmark = pytest.mark.browser
@@ -27,7 +27,10 @@ SMALL = """(host) => [...host.shadowRoot.querySelectorAll("a, button, summary, l
 }).map((one) => one.outerHTML)"""
 
 
-@pytest.mark.parametrize(("width", "theme"), [(320, "light"), (320, "dark"), (1280, "light"), (1280, "dark")])
+SCREENS = [(320, "light"), (1280, "dark"), *soaked([(320, "dark"), (1280, "light")])]
+
+
+@pytest.mark.parametrize(("width", "theme"), SCREENS)
 @pytest.mark.parametrize("code", SPOKEN)
 def test_yes_and_no_are_equals_side_by_side_and_everybody_can_use_them(pass_by, code, width, theme):
     passing = pass_by(code, viewport={"width": width, "height": 700}, color_scheme=theme).open()

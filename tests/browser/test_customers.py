@@ -6,11 +6,8 @@ from playwright.sync_api import expect
 from consent_service.language import language
 from consent_service.models_customers import customer
 from tests.actors import Staff
-from tests.browser import customer_pages as pages
-from tests.browser.guest import NARROW, WIDE
 from tests.browser.houses import STAFF
 from tests.browser.test_by_keyboard import Hands
-from tests.browser.test_every_page import everybody_can_use_it
 from tests.register import add_customer, customer_of
 
 pytestmark = pytest.mark.browser
@@ -48,17 +45,6 @@ def test_somebody_adds_a_company_by_keyboard_alone(visit, tab, houses):
         "PO 7",
     )
     assert (guest.complaints, guest.strays) == ([], [])
-
-
-@pytest.mark.parametrize("code", ["fi", "en"])
-def test_everybody_can_use_the_pages_on_a_phone_and_a_desk(visit, tab, houses, code):
-    for where in (pages.customers_many, pages.customer_add_wrong, pages.customer_show, pages.customer_merge):
-        name = where.__name__
-        guest = visit(tab, houses["empty" if name == "customer_add_wrong" else "busy"], code)
-        where(guest)
-        for width in (NARROW, WIDE):
-            everybody_can_use_it(guest, width, "light")
-        assert guest.complaints == [], name
 
 
 def furnished(houses):

@@ -7,11 +7,11 @@ import pytest
 import time_machine
 
 from consent_service import service as services
-from consent_service.language import CODES
 from consent_service.models_inbox import contact_message
 from tests.actors import Visitor
+from tests.browser.street import SPOKEN
 from tests.browser.test_by_keyboard import Hands
-from tests.browser.test_embed import PAGE, SCRIPT, it_fits, write
+from tests.browser.test_embed import PAGE, SCRIPT, write
 from tests.household import household
 from tests.servers.activecampaign import ActiveCampaign
 from tests.servers.site import Site
@@ -53,7 +53,7 @@ def proof_in(body):
     return ""
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", SPOKEN)
 def test_the_browser_solves_the_task_and_goes_on_by_itself(visit, tab, crowded, code):
     guest = visit(tab, crowded, code)
     person = guest.somebody()
@@ -65,7 +65,7 @@ def test_the_browser_solves_the_task_and_goes_on_by_itself(visit, tab, crowded, 
     assert (guest.complaints, guest.strays, guest.cookies) == ([], [], [])
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", SPOKEN)
 def test_without_scripts_half_a_minute_and_one_more_press(visit, tab_without_scripts, crowded, code):
     guest = visit(tab_without_scripts, crowded, code)
     person, hands = guest.somebody(), Hands(guest)
@@ -92,21 +92,6 @@ def test_a_message_with_the_box_ticked_pays_the_same_and_loses_no_line(visit, ta
     [written] = [row for row in crowded.rows(contact_message) if row.email == person.email]
     assert (written.message, crowded.status(person.email)) == ("Hei!\n\n<b>Moi</b>", "pending")
     assert (guest.complaints, guest.strays, guest.cookies) == ([], [], [])
-
-
-@pytest.mark.parametrize("code", CODES)
-def test_the_page_of_a_moment_is_for_everybody(visit, tab, crowded, code):
-    guest = visit(tab, crowded, code)
-    tab.route("**/moment.js", lambda route: route.abort())
-    try:
-        guest.subscribe(guest.somebody().email)
-        guest.press("Continue")
-        tab.locator("[role=alert]").wait_for()
-        for width, theme in ((320, "light"), (320, "dark"), (1280, "light"), (1280, "dark")):
-            guest.look(width, theme)
-            it_fits(guest)
-    finally:
-        tab.unroute("**/moment.js")
 
 
 def test_on_a_site_of_ours_too(visit, tab, crowded, site):

@@ -4,6 +4,7 @@ The site's policy is as strict as it can be and still load the script; whatever 
 """
 
 from datetime import timedelta
+from itertools import cycle
 
 import pytest
 import time_machine
@@ -11,6 +12,7 @@ import time_machine
 from consent_service import service as services
 from consent_service.language import CODES, language
 from tests.browser.guest import LONG_EMAIL, LONG_FIRST, LONG_LAST, NUMBERS
+from tests.browser.street import SPOKEN, soaked
 from tests.browser.test_by_keyboard import Hands
 from tests.browser.test_every_page import SIDEWAYS, axe
 from tests.household import household
@@ -40,6 +42,9 @@ LOOKS = {
     " --consent-radius: 0; --consent-font: serif; }",
     "pale": "body { --consent-accent: #8a8a8a; }",
 }
+SCREENS = [(320, "light"), (320, "dark"), (768, "light"), (1280, "dark")]
+DAILY = [(look, "fi", [screen]) for look, screen in zip(LOOKS, cycle(SCREENS), strict=False)]
+AT_LENGTH = [(look, code, SCREENS) for look in LOOKS for code in (CODES if look == "follows" else ["fi"])]
 LIMITS = (
     "One address gets a message every five minutes at most, and a few a day. Only the link in the newest one works."
 )
@@ -92,7 +97,7 @@ def come(visit, site, home):
     return to_the_site
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", SPOKEN)
 def test_by_keyboard_alone_from_empty_to_sent_and_confirmed(come, tab, site, code):
     guest = come(tab, code)
     person, hands, house = guest.somebody(), Hands(guest), guest.house
@@ -118,7 +123,7 @@ def test_by_keyboard_alone_from_empty_to_sent_and_confirmed(come, tab, site, cod
     nothing_else_happened(guest, site)
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", SPOKEN)
 def test_without_scripts_the_plain_form_leads_to_our_page(come, tab_without_scripts, site, code):
     tab = tab_without_scripts
     guest = come(tab, code)
@@ -137,35 +142,35 @@ def test_without_scripts_the_plain_form_leads_to_our_page(come, tab_without_scri
     nothing_else_happened(guest, site)
 
 
-@pytest.mark.parametrize(("look", "code"), [*((look, "fi") for look in LOOKS), ("follows", "sv"), ("follows", "en")])
-def test_every_state_is_for_everybody_at_every_width_in_every_look(come, tab, site, code, look):
+@pytest.mark.parametrize(("look", "code", "screens"), [*DAILY, *soaked(AT_LENGTH)])
+def test_every_state_is_for_everybody_at_every_width_in_every_look(come, tab, site, code, look, screens):
     guest = come(tab, code, look)
     tab.locator("form[lang]").wait_for()
-    it_is_for_everybody(guest)
+    it_is_for_everybody(guest, screens)
     tab.locator("#first_name").fill(LONG_FIRST)
     tab.locator("#last_name").fill(LONG_LAST)
     guest.press("Subscribe")
     tab.locator("#email[aria-invalid]:focus").wait_for()
     assert tab.locator("#last_name").input_value() == LONG_LAST
-    it_is_for_everybody(guest)
+    it_is_for_everybody(guest, screens)
     tab.locator("#email").fill(LONG_EMAIL.format(next(NUMBERS)))
     tab.locator("#consent").check()
     guest.press("Subscribe")
     tab.locator("section:focus").wait_for()
-    it_is_for_everybody(guest)
+    it_is_for_everybody(guest, screens)
     nothing_else_happened(guest, site)
 
 
-@pytest.mark.parametrize("code", CODES)
-def test_the_last_step_is_for_everybody(come, tab, code):
+@pytest.mark.parametrize(("code", "screens"), [("fi", SCREENS[:1]), *soaked([(code, SCREENS) for code in CODES])])
+def test_the_last_step_is_for_everybody(come, tab, code, screens):
     guest = come(tab, code, form=PLACE)
     tab.locator("#plain_first").fill(LONG_FIRST)
     tab.locator("#plain_last").fill(LONG_LAST)
     tab.locator("#plain_email").fill(LONG_EMAIL.format(next(NUMBERS)))
     tab.get_by_role("button", name="Go on").click()
     Hands(guest).sees("One step left")
-    for width, theme in ((320, "light"), (320, "dark"), (768, "light"), (1280, "dark")):
-        guest.look(width, theme)
+    for screen in screens:
+        guest.look(*screen)
         it_fits(guest)
     assert guest.complaints == []
 
@@ -186,7 +191,8 @@ def test_who_sees_that_the_address_was_wrong_gets_back_what_they_wrote(come, tab
     assert len(guest.house.asks(right.email)) == 2
 
 
-def test_without_a_connection_it_says_so_and_keeps_what_was_written(come, tab):
+@pytest.mark.parametrize("screens", [SCREENS[1:2], *soaked([[SCREENS]])])
+def test_without_a_connection_it_says_so_and_keeps_what_was_written(come, tab, screens):
     guest = come(tab, "fi")
     person = guest.somebody()
     tab.locator("form[lang]").wait_for()
@@ -202,7 +208,7 @@ def test_without_a_connection_it_says_so_and_keeps_what_was_written(come, tab):
     )
     assert tab.locator("#email").input_value() == person.email
     assert tab.locator("#consent").is_checked()
-    it_is_for_everybody(guest)
+    it_is_for_everybody(guest, screens)
     guest.press("Subscribe")
     tab.locator("section:focus").wait_for()
     assert guest.house.status(person.email) == "pending"
@@ -245,7 +251,7 @@ def test_a_page_that_was_open_for_days_shows_the_words_anew(come, tab):
     assert guest.house.status(person.email) == "pending"
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", SPOKEN)
 def test_a_site_that_is_not_ours_shows_a_link_and_its_owner_is_told_why(come, tab, houses, site, code):
     guest = come(tab, code, house=houses["empty"])
     title = language(code).say("Subscribe to %(possessive)s newsletter")
@@ -297,9 +303,9 @@ def send(guest, email):
     guest.tab.locator("section:focus").wait_for()
 
 
-def it_is_for_everybody(guest):
-    """By every rule of axe-core, nothing sticking out and nothing too small, on a phone and a wide screen."""
-    for width, theme in ((320, "light"), (320, "dark"), (768, "light"), (1280, "dark")):
+def it_is_for_everybody(guest, screens):
+    """By every rule of axe-core, nothing sticking out and nothing too small, on each of these screens."""
+    for width, theme in screens:
         guest.look(width, theme)
         it_fits(guest)
         assert guest.tab.evaluate(SMALL) == [], f"{width} px"

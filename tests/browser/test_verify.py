@@ -11,20 +11,22 @@ pytestmark = pytest.mark.browser
 VECTORS = Path(__file__).parents[2] / "docs" / "vectors"
 
 
-@pytest.fixture
-def proof(sqlite_house):
-    aino = Visitor(sqlite_house, "asa.oberg@example.com", "Åsa \U0001f33b", 'O"Brien\\').becomes_active()
+@pytest.fixture(scope="module")
+def proof(standing_house):
+    aino = Visitor(standing_house, "asa.oberg@example.com", "Åsa \U0001f33b", 'O"Brien\\').becomes_active()
     for number in range(9):
-        Visitor(sqlite_house, f"p{number}@example.com").subscribe()
-    sqlite_house.service.seal()
-    with sqlite_house.service.reading() as connection:
-        return receipt.compose(connection, sqlite_house.service.vault, sqlite_house.person(aino.email).basis_event_id)
+        Visitor(standing_house, f"p{number}@example.com").subscribe()
+    standing_house.service.seal()
+    with standing_house.service.reading() as connection:
+        return receipt.compose(
+            connection, standing_house.service.vault, standing_house.person(aino.email).basis_event_id
+        )
 
 
 @pytest.fixture
-def checked(visit, tab, sqlite_house):
+def checked(visit, tab, standing_house):
     """What the page says about a file, and every request it made."""
-    guest = visit(tab, sqlite_house, "en")
+    guest = visit(tab, standing_house, "en")
     guest.open("/verify")
 
     def check(content, key=None):
@@ -39,7 +41,7 @@ def checked(visit, tab, sqlite_house):
     return check
 
 
-def test_a_genuine_proof_is_shown_with_its_words(checked, proof, tab, sqlite_house):
+def test_a_genuine_proof_is_shown_with_its_words(checked, proof, tab, standing_house):
     asked = []
     tab.on("request", lambda request: asked.append(request.url))
     found, guest = checked(proof)
@@ -65,8 +67,8 @@ def test_a_changed_proof_does_not_hold(checked, proof, place):
     assert checked(b"\n".join(lines))[0] == "bad"
 
 
-def test_another_key_does_not_open_it(checked, proof, sqlite_house):
-    assert checked(proof, f"x{sqlite_house.service.signer.verifier}")[0] == "bad"
+def test_another_key_does_not_open_it(checked, proof, standing_house):
+    assert checked(proof, f"x{standing_house.service.signer.verifier}")[0] == "bad"
 
 
 def test_it_agrees_with_the_published_vectors(checked, tab):
