@@ -33,7 +33,7 @@ from tests.servers.smtp import MailServer
 
 OURS_TOO = ("HOST", "PORT", "MAKELEVEL", "MAKEFLAGS", "MFLAGS")  # `make test` hands the latter down
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.command"])
+FORKS.set_forkserver_preload(["tests.command", "tests.preloaded"])
 ASKING = threading.Lock()  # how a process ended can be read once: of two threads that ask, one would learn nothing
 PATIENCE_S = 60  # a machine full of tests may take its time
 
