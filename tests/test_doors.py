@@ -2,9 +2,12 @@
 
 import re
 
+import pytest
+
 from consent_service.models_inbox import contact_message
 from tests.actors import Visitor
 from tests.asker import Desk
+from tests.conftest import ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL
 from tests.machine import Machine
 from tests.register import add_customer
 
@@ -48,6 +51,7 @@ def test_every_address_of_the_api_wants_a_key(sqlite_house):
             assert answer.status_code == 401, (method, rule.rule)
 
 
+@pytest.mark.parametrize("database_url", ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL, indirect=True)
 def test_no_get_changes_a_row(open_house, database_url):
     house = open_house(database_url, allowed_origins="https://www.keinuma.example")
     aino = Visitor(house).becomes_active()

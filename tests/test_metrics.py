@@ -15,6 +15,7 @@ from consent_service import service as services
 from consent_service.delivery import outbox
 from consent_service.language import HELSINKI
 from tests.actors import Staff, Visitor
+from tests.conftest import ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL
 from tests.household import NO_ACTIVECAMPAIGN
 from tests.processes import running
 from tests.servers import redis
@@ -23,6 +24,7 @@ from tests.test_docs import ROOT, part, rows
 ALERTS = ROOT / "docs" / "alerts.yml"
 TOKEN = "metrics-token-0123456789-abcdefghijklm"
 NOON = datetime(2026, 12, 1, 12, tzinfo=HELSINKI)
+mostly_on_sqlite = pytest.mark.parametrize("database_url", ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL, indirect=True)
 
 
 @pytest.fixture
@@ -47,6 +49,7 @@ def _written(name, labels):
     return f"{name}{{{inner}}}" if inner else name
 
 
+@mostly_on_sqlite
 def test_whoever_brings_no_token_finds_no_page(house, open_house, tmp_path):
     for given in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}, {"Authorization": "Bearer é"}):
         answer = house.get("/metrics", headers={name: value.encode() for name, value in given.items()})
@@ -65,6 +68,7 @@ def test_a_new_service_has_nothing_to_tell(house):
     assert "consent_purge_timestamp_seconds" not in found, "what has not been yet has no time"
 
 
+@mostly_on_sqlite
 def test_requests_are_counted_by_rule_and_never_by_path(house):
     aino = Visitor(house)
     aino.subscribe()
@@ -105,6 +109,7 @@ def test_what_waits_what_died_and_what_was_delivered(house):
         assert found[f'consent_deliveries_total{{lane="mail",outcome="{outcome}"}}'] == 1
 
 
+@mostly_on_sqlite
 def test_a_count_that_cannot_be_added_is_not_lost(house):
     tally = house.relay.tally
     tally.count(outbox.MAIL, "delivered")
@@ -180,6 +185,7 @@ def test_the_purge_and_what_should_be_gone(house):
     assert found["consent_purge_timestamp_seconds"] == NOON.timestamp()
 
 
+@mostly_on_sqlite
 def test_nothing_of_anybody_is_in_it(house):
     aino = Visitor(house, "kanerva.salamyhka@example.com", "Kanervatar", "Salamyhkänen").becomes_active()
     person, tokens = house.person(aino.email), {aino.link("confirm"), aino.link("unsubscribe")}

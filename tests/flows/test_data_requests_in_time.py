@@ -14,10 +14,12 @@ from consent_service.models_requests import data_request, data_request_letter, d
 from consent_service.register import erasure as customer_erasure
 from tests.actors import Visitor, fi
 from tests.asker import Desk, add_asker, today
+from tests.conftest import ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL
 from tests.household import CONTROLLER
 
 AINO = "aino@example.com"
 DAY = timedelta(days=1)
+mostly_on_sqlite = pytest.mark.parametrize("database_url", ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL, indirect=True)
 TOLD = "Tietoja koskevaan pyyntöön on vastattava"
 
 
@@ -85,6 +87,7 @@ def test_nothing_gets_late_without_an_alarm(clock, house):
         assert request_rows.year(connection, 2026) == request_rows.Year(2026, received=1, closed=1, late=1)
 
 
+@mostly_on_sqlite
 def test_more_time_moves_the_alarm(clock, house):
     desk = Desk(house)
     desk.take("access")
@@ -99,6 +102,7 @@ def test_more_time_moves_the_alarm(clock, house):
     assert len(told_owner(house)) == 2
 
 
+@mostly_on_sqlite
 def test_who_had_everything_erased_is_forgotten_once_the_answer_has_left(clock, house):
     Visitor(house).becomes_active()
     desk = Desk(house)
@@ -160,6 +164,7 @@ def test_who_saw_their_data_is_forgotten_after_a_month_or_with_an_erasure(clock,
     assert (desk.request.name, desk.request.subscriber_id) == (None, None)
 
 
+@mostly_on_sqlite
 def test_an_open_request_outlives_the_person_so_that_it_can_be_answered(clock, house):
     Visitor(house).becomes_active()
     desk = Desk(house)
@@ -185,6 +190,7 @@ def test_letters_are_read_and_printed_where_there_is_no_address(sqlite_house):
     assert sqlite_house.mail.to(AINO) == []
 
 
+@mostly_on_sqlite
 def test_a_subscriber_gets_the_link_to_do_it_themselves(house):
     aino = Visitor(house).becomes_active()
     desk = Desk(house)

@@ -15,12 +15,14 @@ from consent_service import database
 from consent_service.cli import cli
 from consent_service.language import HELSINKI, language
 from tests.actors import Staff, Visitor
+from tests.conftest import ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL
 from tests.processes import run, variables
 
 ADD = [
     "subscriber", "add", "eero@example.com", "--first-name", "Eero", "--last-name", "Niemi", "--language", "sv",
     "--staff-name", "Heidi", "--channel", "phone", "--occasion", "messut Oulussa",
 ]  # fmt: skip
+mostly_on_sqlite = pytest.mark.parametrize("database_url", ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL, indirect=True)
 
 
 @pytest.fixture
@@ -95,6 +97,7 @@ def test_the_first_try_puts_everything_into_var(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"var"}
 
 
+@mostly_on_sqlite
 def test_a_database_from_a_newer_version_is_refused_in_one_line(house, terminal):
     with house.service.transaction() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -137,6 +140,7 @@ def test_an_account_is_added_listed_and_disabled(house, terminal):
     assert refused(terminal("staff", "disable", "nobody@keinuma.example"), "no account with this address")
 
 
+@mostly_on_sqlite
 def test_adding_an_account_again_gives_it_a_new_password_and_ends_its_sessions(house, terminal):
     heidi, _ = Staff(house), Staff(house, "elina@keinuma.example", "Elina")
     heidi.log_in()
@@ -153,11 +157,13 @@ def test_adding_an_account_again_gives_it_a_new_password_and_ends_its_sessions(h
     assert "heidi@keinuma.example  Heidi Äijälä  owner  active" in listed and len(listed) == 2, "still one account"
 
 
+@mostly_on_sqlite
 def test_without_accounts_the_list_says_how_to_add_one(terminal):
     assert terminal("staff", "list").stdout.startswith("No accounts yet. ")
     assert json.loads(terminal("staff", "list", "--json").stdout) == []
 
 
+@mostly_on_sqlite
 def test_a_password_can_be_typed_and_is_never_shown(house, terminal):
     password = "ääkköset ja väli"
     done = terminal(
@@ -169,6 +175,7 @@ def test_a_password_can_be_typed_and_is_never_shown(house, terminal):
     assert is_let_in(house, "heidi@keinuma.example", password)
 
 
+@mostly_on_sqlite
 def test_what_makes_no_account_is_refused_and_leaves_nothing(house, terminal):
     before = house.everything()
     add = ["staff", "add", "heidi@keinuma.example", "--name", "Heidi"]
@@ -208,6 +215,7 @@ def test_a_subscriber_is_asked_and_decides(house, terminal):
     assert len(house.mail.mails) == mails
 
 
+@mostly_on_sqlite
 def test_the_day_of_asking_is_today_in_helsinki_and_never_tomorrow(house, terminal):
     before = house.everything()
     assert refused(terminal(*ADD, "--asked-on", "2999-01-01"), "a day that has been")
@@ -219,6 +227,7 @@ def test_the_day_of_asking_is_today_in_helsinki_and_never_tomorrow(house, termin
     assert house.story("eero@example.com")[0].core["occasion_on"] in days
 
 
+@mostly_on_sqlite
 def test_who_may_not_be_written_to_is_not(house, terminal):
     eero = Visitor(house, "eero@example.com")
     assert terminal(*ADD, "--language", "fi", CONSENT_LIMIT_ADDRESS="1/day").returncode == 0
@@ -230,6 +239,7 @@ def test_who_may_not_be_written_to_is_not(house, terminal):
     assert len(eero.mails()) == 1
 
 
+@mostly_on_sqlite
 def test_bad_words_are_refused_and_leave_nothing(house, terminal):
     before = house.everything()
     assert refused(terminal(*ADD[:2], "eero@", *ADD[3:]), "name@example.com")
