@@ -25,6 +25,7 @@ from consent_service import service as services
 from consent_service.config import Settings
 from consent_service.service import Service
 from consent_service.web import create_app
+from tests import made_once
 from tests.command import obey
 from tests.household import CONTROLLER, Household, settings
 from tests.servers.activecampaign import ActiveCampaign
@@ -33,7 +34,7 @@ from tests.servers.smtp import MailServer
 
 OURS_TOO = ("HOST", "PORT", "MAKELEVEL", "MAKEFLAGS", "MFLAGS")  # `make test` hands the latter down
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.command"])
+FORKS.set_forkserver_preload(["tests.command", "tests.preloaded"])
 ASKING = threading.Lock()  # how a process ended can be read once: of two threads that ask, one would learn nothing
 PATIENCE_S = 60  # a machine full of tests may take its time
 
@@ -251,9 +252,9 @@ def running(
         "activecampaign_url": contacts.url,
         "activecampaign_token": contacts.token,
         "activecampaign_list_id": contacts.list_id,
-        "relay_poll_s": 0.05,
     }
     service = Service(settings(database_url, **(usual | given)), CONTROLLER, folder / "var")
+    made_once.migrate(service)
     house = Running(folder, service, mail, contacts, port, relays)
     try:
         house.start()

@@ -37,7 +37,7 @@ def test_two_purges_at_once_erase_everybody_once_and_list_every_leaf_once(house)
 
 
 @on_both_databases
-@pytest.mark.parametrize("number", range(ROUNDS))
+@pytest.mark.parametrize("number", ROUNDS)
 def test_whoever_asks_at_the_moment_they_are_erased_is_asked_anew(house, number):
     """The ask comes while the erasure is done but not committed; it must neither fail nor be lost with the old row."""
     aino = Visitor(house)

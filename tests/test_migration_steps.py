@@ -1,6 +1,5 @@
 """A database that grew old: every step with rows in every table, several processes at once, killed in the middle."""
 
-import os
 import signal
 from datetime import UTC, datetime
 
@@ -8,11 +7,12 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import BigInteger, Column, DateTime, Integer, LargeBinary, MetaData, String, event, insert, select, text
+from sqlalchemy import BigInteger, Column, DateTime, Integer, LargeBinary, MetaData, String, insert, select, text
 from sqlalchemy.schema import sort_tables
 
 from consent_service import database
 from tests.actors import Visitor
+from tests.migrate import migrate
 from tests.processes import FORKS, PATIENCE_S
 
 STEPS = [step.revision for step in ScriptDirectory(str(database.MIGRATIONS)).walk_revisions()][::-1]
@@ -58,13 +58,12 @@ def contents(engine, found):
         return {table.name: [row._asdict() for row in connection.execute(select(table))] for table in found}
 
 
-def fill(engine, found):
-    """Put one row into every table that has none, with what has to be said and nothing else."""
+def fill(engine, empty):
+    """Put one row into each of these tables, with what has to be said and nothing else."""
     with database.transaction(engine) as connection:
-        for table in found:
-            if not connection.execute(select(table)).first():
-                needed = [one for one in table.columns if str(one) in SAID or not (one.nullable or one.server_default)]
-                connection.execute(insert(table), {column.name: value(connection, column) for column in needed})
+        for table in empty:
+            needed = [one for one in table.columns if str(one) in SAID or not (one.nullable or one.server_default)]
+            connection.execute(insert(table), {column.name: value(connection, column) for column in needed})
 
 
 def value(connection, column: Column):
@@ -103,8 +102,9 @@ def test_every_step_keeps_every_row_and_the_program_goes_on_with_them(grown, ope
         if grown.dialect.name == "sqlite":
             with database.reading(grown) as connection:
                 assert not connection.exec_driver_sql("PRAGMA foreign_key_check").all(), revision
-        fill(grown, found)
-        before = contents(grown, found)
+        empty = [table for table in found if not after[table.name]]
+        fill(grown, empty)
+        before = after | contents(grown, empty)
     [person] = before["subscriber"]
     assert person["forwarded_event_id"] == person["basis_event_id"], "who was there already counts as taken over"
     house = open_house(empty_url)
@@ -128,19 +128,6 @@ def test_whoever_had_an_account_is_an_owner_and_who_was_disabled_stays_so(empty_
     assert [(row[0], row[1], bool(row[2])) for row in found] == [("gone", "owner", False), ("heidi", "owner", True)]
     assert len({row.link_state for row in found} - {""}) == 2
     engine.dispose()
-
-
-def migrate(url, dies_at=None):
-    """Bring a database up to date, or die (SIGKILL) before a statement of that."""
-    engine, done = database.make_engine(url), []
-
-    def count(*_):
-        done.append(1)
-        if len(done) == dies_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    event.listen(engine, "before_cursor_execute", count)
-    database.upgrade(engine)
 
 
 def in_processes(number, *arguments):

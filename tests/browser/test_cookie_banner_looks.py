@@ -188,4 +188,4 @@ def test_it_follows_the_theme_of_a_site_that_has_a_dark_one(pass_by):
     assert dark[1] == "rgb(255, 255, 255)" and dark[0] != "rgb(255, 255, 255)"
     assert ours(axe(passing.tab)) == []
     passing.tab.emulate_media(color_scheme="light")
-    assert look_of(passing)[:2] == ["rgb(255, 255, 255)", "rgb(0, 0, 0)"], "at once"
+    passing.until(lambda: look_of(passing)[:2] == ["rgb(255, 255, 255)", "rgb(0, 0, 0)"])
