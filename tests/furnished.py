@@ -12,8 +12,7 @@ from consent_service.register import customer_imports, documents, publication, s
 from consent_service.register.document_files import PDF
 from consent_service.register.documents import Described, File, Filing
 from consent_service.register.publication import Permitted
-from tests import registered
-from tests.register import VALO, add_customer
+from tests.register import TEN_YEARS, VALO, add_customer, add_somebody
 
 DAY = date(2024, 2, 15)
 
@@ -21,7 +20,7 @@ DAY = date(2024, 2, 15)
 def furnish_register(house) -> dict[str, object]:
     """Put one of everything into the register; the ids by the names that addresses have for them."""
     known = {"customer_id": add_customer(house), "other_id": add_customer(house, "valo@valo.example", **VALO)}
-    known["passive_id"] = registered.add(house, "Rantanen", passive_for=registered.TEN_YEARS)
+    known["passive_id"] = add_somebody(house, "Rantanen", passive_for=TEN_YEARS)
     occasion, now = house.occasion("staff:1", "console"), services.now()
     filing, permission = (Filing(known["customer_id"], str(uuid4()), "Heidi") for _ in range(2))
     invoice = Described(kind="invoice", kept_as="voucher", dated_on=DAY, financial_year_end=date(2024, 12, 31))

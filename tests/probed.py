@@ -12,13 +12,13 @@ from consent_service.models_customers import customer, customer_document, public
 from consent_service.models_imports import customer_import
 from consent_service.models_inbox import contact_message
 from consent_service.models_requests import data_request, data_request_task
-from tests import registered, staff_pages
+from tests import staff_pages
 from tests.actors import Staff, Visitor, fi
 from tests.authenticator import Device
 from tests.filing import PDF, Clerk
 from tests.page import Page
 from tests.probes import Read, probe, typed
-from tests.register import VALO, add_paper
+from tests.register import TEN_YEARS, VALO, add_paper, add_somebody
 from tests.sheets import Importer
 
 AINO, EERO, ELINA = "probe@example.com", "named@example.com", "elina@keinuma.example"
@@ -131,8 +131,8 @@ class Typist(Clerk):
     def _past(self) -> None:
         """Somebody whom the yearly review asks about, and somebody erased, of whom one paper stays and one goes."""
         name, (title, binder, page) = probe("console.customer_form.CustomerForm.last_name"), PAPER
-        registered.add(self.house, name, passive_for=registered.TEN_YEARS)
-        gone = registered.add(self.house, name)
+        add_somebody(self.house, name, passive_for=TEN_YEARS)
+        gone = add_somebody(self.house, name)
         for ends in ("2100-12-31", "2020-12-31"):
             add_paper(self.house, gone, title=probe(title), binder=probe(binder), page=probe(page), keep_until=ends)
         assert self.erase(gone)

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from uuid import uuid4
 
+from sqlalchemy import update
+
 from consent_service import service as services
 from consent_service.ledger.evidence import Occasion
 from consent_service.models_customers import customer, customer_document
@@ -11,6 +13,7 @@ from consent_service.register import customers
 from consent_service.register.customers import Details
 from tests.household import Household
 
+TEN_YEARS = timedelta(days=3653)
 AINO = {
     "kind": "consumer", "first_name": "Aino", "last_name": "Järvinen", "phone": "+358401234567",
     "street": "Kauppakatu 1 A 2", "postal_code": "40100", "city": "Jyväskylä", "country": "FI",
@@ -30,6 +33,16 @@ def add_customer(house: Household, email: str | None = "aino@example.com", **cha
     with house.service.transaction() as connection:
         occasion = Occasion(services.now(), "staff:1", "console", house.service.vault)
         return customers.add(connection, occasion, Details(**values, address=address), "Heidi")
+
+
+def add_somebody(house: Household, last_name: str, *, email=None, passive_for=None, **columns: object) -> str:
+    """Somebody in the register, for how long passive if at all, with some columns set; returns the id."""
+    made = add_customer(house, email, last_name=last_name, phone=None)
+    passive = {"status": "passive", "passive_since": services.now() - passive_for} if passive_for else {}
+    if values := columns | passive:
+        with house.service.transaction() as connection:
+            connection.execute(update(customer).where(customer.c.id == made).values(values))
+    return made
 
 
 def customer_of(house: Household, number: int = 1001):

@@ -4,10 +4,10 @@ from sqlalchemy import select
 
 from consent_service.models_breaches import breach
 from consent_service.models_customers import customer
-from tests import registered
 from tests.browser.guest import LONG_EMAIL, LONG_FIRST, LONG_LAST, NUMBERS, Guest
 from tests.browser.houses import STAFF
 from tests.browser.places import Place, place
+from tests.register import add_somebody
 
 DAY: list[Place] = []
 
@@ -40,7 +40,7 @@ def people_nothing_typed(guest: Guest) -> None:
 def people_found(guest: Guest) -> None:
     person = guest.subscribed()
     email = LONG_EMAIL.format(next(NUMBERS))
-    registered.add(guest.house, LONG_LAST[:100], email=email, first_name=LONG_FIRST)
+    add_somebody(guest.house, LONG_LAST[:100], email=email, first_name=LONG_FIRST)
     _open(guest, "/people").write(words="a").press("Look up")
     guest.tab.get_by_text(person.email).first.wait_for()
 
@@ -54,7 +54,7 @@ def people_none_found(guest: Guest) -> None:
 def person(guest: Guest) -> None:
     somebody = guest.confirmed()
     somebody.write(guest.code)
-    registered.add(guest.house, LONG_LAST[:100], email=somebody.email, first_name=LONG_FIRST)
+    add_somebody(guest.house, LONG_LAST[:100], email=somebody.email, first_name=LONG_FIRST)
     guest.house.object(somebody.email)
     _open(guest, f"/people/subscribers/{guest.house.person(somebody.email).id}")
 

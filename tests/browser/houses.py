@@ -13,7 +13,7 @@ from consent_service import service as services
 from consent_service.delivery import forwarding, outbox
 from consent_service.models import subscriber
 from consent_service.models_there import reconcile_run
-from tests import crowd, registered
+from tests import crowd, half_a_year
 from tests.actors import Staff, Visitor, fi
 from tests.browser.guest import LONG_EMAIL, LONG_FIRST, LONG_LAST
 from tests.household import NO_ACTIVECAMPAIGN, Household, household
@@ -156,7 +156,7 @@ def _with_an_update_refused(house: Household, email: str) -> None:
 def _with_much_to_do(house: Household) -> None:
     """Weeks behind it, customers ten years passive, and a breach that has to be reported."""
     _with_staff(house)
-    registered.furnish(house, LONG_FIRST, LONG_LAST)
+    half_a_year.furnish(house, LONG_FIRST, LONG_LAST)
 
 
 def change_run(house: Household, *, is_claimed: bool, trouble: str | None) -> None:

@@ -13,10 +13,10 @@ from consent_service.models import week
 from consent_service.models_reviews import headcount
 from consent_service.register import rules
 from consent_service.weeks import Week
-from tests import registered
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 from tests.household import CONTROLLER
+from tests.register import TEN_YEARS, add_somebody
 
 MONDAY = datetime(2026, 11, 30, 10, tzinfo=HELSINKI)
 CHARTS = ("subscribers", "sign-ups", "confirmed", "stopped")
@@ -115,7 +115,7 @@ def test_two_things_that_need_somebody_are_two_lines_each_with_its_way(house, he
     house.mail.answer_next("rcpt", 550, "no")
     Visitor(house).subscribe()
     house.deliver()
-    registered.add(house, "Vanha", passive_for=registered.TEN_YEARS)
+    add_somebody(house, "Vanha", passive_for=TEN_YEARS)
     page = overview(house, heidi)
     assert language("fi").count("One thing needs you.", "%(number)s things need you.", 2) in page.words
     assert fi("All is well.") not in page.words
@@ -126,7 +126,7 @@ def test_what_goes_within_a_month_is_counted(house, heidi, clock):
     Visitor(house).becomes_active().leave()
     clock.move_to(MONDAY + timedelta(days=330))
     heidi.log_in()
-    registered.add(house, "Pian", passive_for=registered.TEN_YEARS - timedelta(days=10))
+    add_somebody(house, "Pian", passive_for=TEN_YEARS - timedelta(days=10))
     page = overview(house, heidi)
     assert language("fi").count("One person who has left.", "", 1) in page.words
     assert language("fi").count("One customer ten years passive, after the review.", "", 1) in page.words

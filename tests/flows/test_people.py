@@ -7,10 +7,10 @@ from consent_service import service as services
 from consent_service.models import import_batch, import_row
 from consent_service.models_inbox import contact_message
 from consent_service.models_site import cookie_choice
-from tests import registered
 from tests.actors import Staff, Visitor, fi
 from tests.asker import LIST, Desk, add_asker
 from tests.conftest import on_both_databases
+from tests.register import add_somebody
 from tests.test_access_log import noted
 
 PLACE = "/staff/people"
@@ -49,8 +49,8 @@ def wait(house, email, first="Aino", last="Listanen"):
 def test_one_address_is_one_line_and_its_page_gathers_every_register(house, heidi):
     aino = Visitor(house).becomes_active()
     aino.write()
-    customer_id = registered.add(house, "Mäkelä", email="aino@example.com")
-    registered.add(house, "Mäkelä-Osoitteeton", phone="+358401234567")
+    customer_id = add_somebody(house, "Mäkelä", email="aino@example.com")
+    add_somebody(house, "Mäkelä-Osoitteeton", phone="+358401234567")
     page = look_up(house, heidi, "mäkelä")
     assert len(led_to(page)) == 2 and "@" not in " ".join(page.links) and "@" not in page.answer.url
     mine = next(link for link in led_to(page) if "/subscribers/" in link)
@@ -95,7 +95,7 @@ def test_who_looked_is_noted_under_the_name_that_every_page_uses(house, heidi):
     aino = Visitor(house).becomes_active()
     aino.write()
     wait(house, "lista@example.com")
-    customer_id = registered.add(house, "Mäkelä", email="aino@example.com")
+    customer_id = add_somebody(house, "Mäkelä", email="aino@example.com")
     known = {
         "subscribers": ("subscriber", house.person(aino.email).id),
         "customers": ("customer", customer_id),

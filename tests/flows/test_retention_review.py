@@ -12,11 +12,9 @@ from consent_service.models import erasure
 from consent_service.models_customers import customer, customer_document
 from consent_service.models_reviews import kept_customer, retention_review
 from consent_service.register import reviews
-from tests import registered
 from tests.actors import Staff, fi
 from tests.conftest import on_both_databases
-from tests.register import add_paper
-from tests.registered import TEN_YEARS
+from tests.register import TEN_YEARS, add_paper, add_somebody
 
 PLACE, REVIEW = "/staff/retention?lang=fi", "/staff/retention/review?lang=fi"
 ERASE = fi("Erase for good")
@@ -66,15 +64,15 @@ def needs(house, heidi, number):
 @on_both_databases
 def test_the_yearly_review(house, heidi):
     """One goes whole, one leaves an invoice, one is kept with a reason, one is restricted, and the young ones stay."""
-    registered.add(house, "Vanha", passive_for=TEN_YEARS, notes="pitkät muistiinpanot")
-    invoiced = registered.add(house, "Laskunen", passive_for=TEN_YEARS + timedelta(days=9))
+    add_somebody(house, "Vanha", passive_for=TEN_YEARS, notes="pitkät muistiinpanot")
+    invoiced = add_somebody(house, "Laskunen", passive_for=TEN_YEARS + timedelta(days=9))
     add_paper(house, invoiced, keep_until="2030-12-31")
     add_paper(house, invoiced, keep_until="2020-12-31", title="Vanha lasku")
-    disputed = registered.add(house, "Riitala", passive_for=TEN_YEARS)
+    disputed = add_somebody(house, "Riitala", passive_for=TEN_YEARS)
     limited = {"restricted_at": services.now(), "restriction_reason": "tiedot kiistetty"}
-    registered.add(house, "Rajanen", passive_for=TEN_YEARS, **limited)
-    registered.add(house, "Nuori", passive_for=TEN_YEARS - timedelta(days=20))
-    registered.add(house, "Aktiivinen")
+    add_somebody(house, "Rajanen", passive_for=TEN_YEARS, **limited)
+    add_somebody(house, "Nuori", passive_for=TEN_YEARS - timedelta(days=20))
+    add_somebody(house, "Aktiivinen")
     assert needs(house, heidi, 3)
 
     shown = look(house, heidi, PLACE)
@@ -114,9 +112,9 @@ def test_the_yearly_review(house, heidi):
 
 @on_both_databases
 def test_who_was_kept_and_who_is_restricted_is_looked_at_again_the_year_after(house, heidi, clock):
-    kept = registered.add(house, "Riitala", passive_for=TEN_YEARS)
+    kept = add_somebody(house, "Riitala", passive_for=TEN_YEARS)
     limited = {"restricted_at": services.now(), "restriction_reason": "tiedot kiistetty"}
-    registered.add(house, "Rajanen", passive_for=TEN_YEARS, **limited)
+    add_somebody(house, "Rajanen", passive_for=TEN_YEARS, **limited)
     look(house, heidi, f"/staff/retention/review/{kept}/keep?lang=fi").press(
         fi("Keep for another year"), reason="avoin vaade"
     )
@@ -135,12 +133,12 @@ def test_who_was_kept_and_who_is_restricted_is_looked_at_again_the_year_after(ho
 
 @on_both_databases
 def test_a_list_that_has_changed_meanwhile_is_shown_again(house, heidi):
-    first, second = (registered.add(house, name, passive_for=TEN_YEARS) for name in ("Vanha", "Vieläkin"))
+    first, second = (add_somebody(house, name, passive_for=TEN_YEARS) for name in ("Vanha", "Vieläkin"))
     asked = ask(house, heidi)
     with house.service.transaction() as connection:
         back = {"status": "active", "passive_since": None}
         connection.execute(update(customer).where(customer.c.id == first).values(back))
-    registered.add(house, "Kolmas", passive_for=TEN_YEARS)
+    add_somebody(house, "Kolmas", passive_for=TEN_YEARS)
     page = asked.press(ERASE, number="2")
     assert page.status == 409 and "Kolmas" in page.words
     assert fi("The list has changed meanwhile. Read it again before you go on.") in page.words
@@ -153,8 +151,8 @@ def test_the_restricted_and_the_young_cannot_be_kept_or_erased_by_address(sqlite
     house, heidi = sqlite_house, logged_in(sqlite_house)
     limited = {"restricted_at": services.now(), "restriction_reason": "tiedot kiistetty"}
     for customer_id in (
-        registered.add(house, "Rajanen", passive_for=TEN_YEARS, **limited),
-        registered.add(house, "Nuori", passive_for=TEN_YEARS - timedelta(days=2)),
+        add_somebody(house, "Rajanen", passive_for=TEN_YEARS, **limited),
+        add_somebody(house, "Nuori", passive_for=TEN_YEARS - timedelta(days=2)),
         "00000000-0000-4000-8000-000000000000",
     ):
         place = f"/staff/retention/review/{customer_id}/keep?lang=fi"
@@ -167,7 +165,7 @@ def test_the_restricted_and_the_young_cannot_be_kept_or_erased_by_address(sqlite
 def test_very_many_are_looked_at_some_at_a_time(sqlite_house):
     house, heidi = sqlite_house, logged_in(sqlite_house)
     for number in range(reviews.AT_ONCE + 1):
-        registered.add(house, f"Vanha {number}", passive_for=TEN_YEARS + timedelta(days=number))
+        add_somebody(house, f"Vanha {number}", passive_for=TEN_YEARS + timedelta(days=number))
     assert (
         fi("These have been passive the longest. The next ones come when these are gone.") in look(house, heidi).words
     )
@@ -176,7 +174,7 @@ def test_very_many_are_looked_at_some_at_a_time(sqlite_house):
 
 
 def test_the_page_says_what_goes_by_itself_and_when(house, heidi):
-    registered.add(house, "Nuori", passive_for=TEN_YEARS - timedelta(days=20))
+    add_somebody(house, "Nuori", passive_for=TEN_YEARS - timedelta(days=20))
     page = look(house, heidi, PLACE)
     assert fi("No customer has to be erased now.") in page.words
     assert language("fi").count("Within 30 days one will have to be.", "", 1) in page.words

@@ -1,40 +1,27 @@
-"""What the tests of the staff's day need: customers, put there by the register itself, weeks gone by, and a breach."""
+"""A house that has run for half a year: weeks gone by, customers whose time is up, and an open breach."""
 
 from datetime import timedelta
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert
 
 from consent_service import breaches
 from consent_service import service as services
 from consent_service.breaches import Facts, Notice
 from consent_service.models import week
-from consent_service.models_customers import customer
 from consent_service.models_reviews import headcount
 from consent_service.register import reviews
 from consent_service.weeks import SPAN
-from tests.register import add_customer, add_paper
-
-TEN_YEARS = timedelta(days=3653)
-
-
-def add(house, last_name, *, email=None, passive_for=None, **columns):
-    """Somebody in the register, for how long passive if at all, with some columns set; returns the id."""
-    made = add_customer(house, email, last_name=last_name, phone=None)
-    passive = {"status": "passive", "passive_since": services.now() - passive_for} if passive_for else {}
-    if values := columns | passive:
-        with house.service.transaction() as connection:
-            connection.execute(update(customer).where(customer.c.id == made).values(values))
-    return made
+from tests.register import TEN_YEARS, add_paper, add_somebody
 
 
 def furnish(house, first_name, last_name):
-    """A house that has run for half a year: somebody to erase, to keep and to leave alone, and an open breach."""
+    """Put in somebody to erase, to keep and to leave alone, and an open breach."""
     now = services.now()
-    gone, kept = (add(house, name, passive_for=TEN_YEARS) for name in (last_name, "Riitala"))
+    gone, kept = (add_somebody(house, name, passive_for=TEN_YEARS) for name in (last_name, "Riitala"))
     add_paper(house, gone, keep_until=f"{now.year + 4}-12-31")
     add_paper(house, gone, keep_until=f"{now.year + 2}-05-05", title=None, retention_class="contract")
     limited = {"restricted_at": now, "restriction_reason": "tiedot kiistetty, selvitys kesken"}
-    add(house, "Rajanen", passive_for=TEN_YEARS, first_name=first_name, **limited)
+    add_somebody(house, "Rajanen", passive_for=TEN_YEARS, first_name=first_name, **limited)
     monday = (now - timedelta(days=now.weekday())).date()
     facts = {
         "noticed_at": now - timedelta(hours=20),
