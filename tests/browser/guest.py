@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 from playwright.sync_api import ConsoleMessage, Error, Page, Request
 
 from consent_service.language import language
+from consent_service.rate_limit import RateLimit
+from consent_service.web import tries
 from tests.actors import Staff, Visitor
 from tests.household import Household
 
@@ -20,7 +22,8 @@ LONG_EMAIL = "anna-karoliina.maria-margareta.von-numminen.{}@pitkanimisen-valmen
 class Guest:
     """Reads at one household in a tab; notes what the browser complains of and every request that leaves the house.
 
-    The tab is one of many visits, since opening one takes longer than most visits; what it kept is wiped first.
+    The tab is one of many visits, since opening one takes longer than most visits; what it kept is wiped first, and
+    so is what the house counted of earlier guests' tries to log in: they all come from one network.
     """
 
     def __init__(self, tab: Page, house: Household, code: str):
@@ -35,6 +38,7 @@ class Guest:
 
     def __enter__(self) -> "Guest":
         self.tab.context.clear_cookies()
+        self.house.app.extensions["login-limit"] = RateLimit(self.house.settings.redis_url, tries.LIMIT)
         self.tab.set_extra_http_headers({"Accept-Language": self.code})
         self.look(NARROW, "light")
         for event, listener in self._listeners.items():
