@@ -5,6 +5,7 @@ runs it alone; with a folder the databases are kept there, since filling them ta
 """
 
 import asyncio
+import gc
 import json
 import re
 import statistics
@@ -40,6 +41,7 @@ from consent_service.web import accounts, create_app
 from consent_service.weeks import SPAN
 
 PEOPLE, CUSTOMERS, MESSAGES = 100_000, 20_000, 2_000
+SHEETS = 400  # in a binder
 WEEKS, TEN_YEARS, GONE = 30, timedelta(days=3660), 100  # so many customers are ten years passive
 ADDRESS, PASSWORD = "heidi@keinuma.example", "a password for the bench only"
 WARM, TIMES = 3, 20
@@ -61,9 +63,10 @@ def fill(service: Service, number: int, messages: int) -> None:
     """Add so many customers, each with a document, and contact messages; weeks, a breach, and somebody of staff."""
     now, chance = services.now(), Random(2)  # noqa: S311
     people = [_customer(chance, which, now) for which in range(number)]
+    papers = [_document(one, which, now) for which, one in enumerate(people)]
     with loading(service.engine) as load:
         _load(load, customer.name, people)
-        _load(load, customer_document.name, [_document(one, now) for one in people])
+        _load(load, customer_document.name, papers)
         _load(load, contact_message.name, [_message(chance, which, now) for which in range(messages)])
     monday = (now - timedelta(days=now.weekday())).date()
     rows = [
@@ -81,6 +84,7 @@ def measure(service: Service) -> Figures:
     """Open every page of staff; milliseconds by page, and which could not be opened for want of a sample."""
     app = create_app(service)
     client = _logged_in(app, service)
+    gc.freeze()  # as a web process does
     with service.reading() as connection:
         samples = {name: choose(connection) for name, choose in SAMPLES.items()}
     rules = [
@@ -160,8 +164,9 @@ def _customer(chance: Random, which: int, now: datetime) -> dict[str, Any]:
     return row | passive | {"search_text": search_text(row, 1001 + which)}
 
 
-def _document(one: dict[str, Any], now: datetime) -> dict[str, Any]:
-    kept = {"retention_class": "voucher", "keep_until": f"{now.year + 3}-12-31", "binder": "Kansio 1"}
+def _document(one: dict[str, Any], which: int, now: datetime) -> dict[str, Any]:
+    place = {"binder": f"Kansio {which // SHEETS + 1}", "page": str(which % SHEETS + 1)}
+    kept = {"retention_class": "voucher", "keep_until": f"{now.year + 3}-12-31", **place}
     dated = {"kind": "invoice", "title": "Lasku", "dated_on": f"{now.year - 3}-05-05"}
     return {"id": one["id"], "customer_id": one["id"], **dated, **kept, "added_at": now, "added_by": "Heidi"}
 

@@ -4,16 +4,17 @@ Joins documents that are papers with what is left of those whose entry is gone. 
 """
 
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, false, func, or_, select
 
 from consent_service.ledger.evidence import Occasion
 from consent_service.models_customers import customer, customer_document
 from consent_service.models_customers import shredding as to_shred
-from consent_service.paging import Found, cut, page_of
+from consent_service.paging import PAGE, Found, cut, page_of
 from consent_service.register import documents, shredding
 from consent_service.register.documents import DocumentKept
 
@@ -23,6 +24,8 @@ _ON_PAPER = (
     .join_from(customer_document, customer)
     .where(customer_document.c.binder.is_not(None))
 )
+
+Group = tuple[bool, str]  # whether its papers are due, and the binder
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,16 @@ class Paper:
 
 def papers(connection: Connection, today: date, binder: str | None, page: int) -> Found:
     """Return a page of the papers in one binder, or in all: those due first, then by binder and page."""
-    found = [_left(row, today) for row in shredding.waiting(connection)]
-    found += [_filed(row, today) for row in connection.execute(_ON_PAPER)]
-    wanted = [paper for paper in found if binder in (None, paper.binder)]
-    return cut(sorted(wanted, key=_place), page)
+    left = [_left(row, today) for row in shredding.waiting(connection) if binder in (None, row.binder)]
+    sizes = Counter((paper.is_due, paper.binder) for paper in left)
+    sizes.update(_sizes(connection, today, binder))
+    found = cut(range(sizes.total()), page)
+    first = (found.page - 1) * PAGE
+    shown, before = _shown(sizes, first)
+    rows = [paper for paper in left if (paper.is_due, paper.binder) in shown]
+    filed = _ON_PAPER.where(or_(false(), *(_in(one, today) for one in shown)))
+    rows += [_filed(row, today) for row in connection.execute(filed)]
+    return replace(found, rows=sorted(rows, key=_place)[first - before :][:PAGE])
 
 
 def names(connection: Connection) -> list[str]:
@@ -79,6 +88,37 @@ def destroy(connection: Connection, occasion: Occasion, paper_id: str, staff_nam
     if row is not None:
         documents.remove(connection, occasion, row, today)
     return shredding.note(connection, paper_id, today, staff_name)
+
+
+def _sizes(connection: Connection, today: date, binder: str | None) -> dict[Group, int]:
+    """How many papers with an entry lie in a binder or in each, due or not."""
+    filed = _ON_PAPER.with_only_columns(_is_due(today).label("is_due"), customer_document.c.binder)
+    each = (filed if binder is None else filed.where(customer_document.c.binder == binder)).subquery()
+    counted = select(each.c.is_due, each.c.binder, func.count()).group_by(each.c.is_due, each.c.binder)
+    return {(bool(is_due), name): number for is_due, name, number in connection.execute(counted)}
+
+
+def _shown(sizes: Counter[Group], first: int) -> tuple[set[Group], int]:
+    """What a page that begins with the `first` paper shows of, and how many papers stand before all of that."""
+    shown, before, place = set(), 0, 0
+    for group in sorted(sizes, key=lambda group: (not group[0], _in_order(group[1]))):
+        if place + sizes[group] <= first:
+            before += sizes[group]
+        elif place < first + PAGE:
+            shown.add(group)
+        place += sizes[group]
+    return shown, before
+
+
+def _in(group: Group, today: date) -> ColumnElement[bool]:
+    is_due, binder = group
+    return (customer_document.c.binder == binder) & (_is_due(today) if is_due else ~_is_due(today))
+
+
+def _is_due(today: date) -> ColumnElement[bool]:
+    """Whether a paper is to be shredded by now; whoever is restricted keeps theirs."""
+    kept, other, now = customer_document.c.keep_until, customer_document.c.destroy_by, today.isoformat()
+    return customer.c.restricted_at.is_(None) & func.coalesce(kept < now, other <= now, false())
 
 
 def _left(row: Row[Any], today: date) -> Paper:
