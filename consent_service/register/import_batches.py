@@ -147,7 +147,7 @@ def undo(connection: Connection, now: datetime, found: Row[Any], relay: str) -> 
         ids = [row.customer_id for row in rows]
         connection.execute(delete(customer).where(customer.c.id.in_(ids), *_is_as_left(found.applied_at)))
         these = mine & customer_import_row.c.position.in_([row.position for row in rows])
-        _note_stayed(connection, these, customer_import_row.c.customer_id)
+        _note_stayed(connection, these, customer_import_row.c.customer_id, ids)
         taken = len(rows)
     else:
         completed = select(customer_import_row.c.match_id).where(mine, _has_become(COMPLETED)).distinct().limit(AT_ONCE)
@@ -210,9 +210,10 @@ def _empty_again(connection: Connection, now: datetime, as_left: datetime, rows:
             known[row.match_id].update(dict.fromkeys(json.loads(row.filled)))
     filled = {row.match_id for row in rows if json.loads(row.filled)}
     _write(connection, now, [known[customer_id] for customer_id in sorted(filled & known.keys())])
-    if others := [row.position for row in rows if row.match_id in filled - known.keys()]:
-        mine = customer_import_row.c.import_id == rows[0].import_id
-        _note_stayed(connection, mine & customer_import_row.c.position.in_(others), customer_import_row.c.match_id)
+    others = sorted(filled - known.keys())
+    if positions := [row.position for row in rows if row.match_id in others]:
+        these = (customer_import_row.c.import_id == rows[0].import_id) & customer_import_row.c.position.in_(positions)
+        _note_stayed(connection, these, customer_import_row.c.match_id, others)
 
 
 def _usable(connection: Connection, ids: Sequence[str], as_left: datetime | None = None) -> dict[str, dict[str, Any]]:
@@ -251,10 +252,11 @@ def _note_outcomes(connection: Connection, import_id: str) -> None:
     )
 
 
-def _note_stayed(connection: Connection, which: Any, theirs: Any) -> None:
-    """Note rows whose customer is still there; nobody need be told of one who is erased meanwhile."""
-    here = theirs.in_(select(customer.c.id).where(customer.c.erased_at.is_(None)))
-    connection.execute(update(customer_import_row).where(which, here).values(outcome=STAYED, **EMPTY))
+def _note_stayed(connection: Connection, which: Any, theirs: Any, ids: Sequence[str]) -> None:
+    """Note rows whose customer, one of `ids`, is still there; nobody need be told of one who is erased meanwhile."""
+    here = select(customer.c.id).where(customer.c.id.in_(ids), customer.c.erased_at.is_(None))
+    which &= theirs.in_(connection.execute(here).scalars().all())  # read once for all rows, whatever is planned
+    connection.execute(update(customer_import_row).where(which).values(outcome=STAYED, **EMPTY))
 
 
 def _has_become(*outcomes: str) -> Any:
