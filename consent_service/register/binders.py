@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, false, func, or_, select
 
 from consent_service.ledger.evidence import Occasion
 from consent_service.models_customers import customer, customer_document
@@ -19,12 +19,6 @@ from consent_service.register import documents, shredding
 from consent_service.register.documents import DocumentKept
 
 WHOSE = ("number", "company_name", "first_name", "last_name", "restricted_at")
-_ON_PAPER = (
-    select(customer_document, *(customer.c[name] for name in WHOSE))
-    .join_from(customer_document, customer)
-    .where(customer_document.c.binder.is_not(None))
-)
-
 Group = tuple[bool, str]  # whether its papers are due, and the binder
 
 
@@ -53,8 +47,7 @@ def papers(connection: Connection, today: date, binder: str | None, page: int) -
     first = (found.page - 1) * PAGE
     shown, before = _shown(sizes, first)
     rows = [paper for paper in left if (paper.is_due, paper.binder) in shown]
-    filed = _ON_PAPER.where(or_(false(), *(_in(one, today) for one in shown)))
-    rows += [_filed(row, today) for row in connection.execute(filed)]
+    rows += [_filed(row) for row in connection.execute(_on_paper(today).where(_is_in(shown, today)))]
     return replace(found, rows=sorted(rows, key=_place)[first - before :][:PAGE])
 
 
@@ -78,24 +71,31 @@ def destroy(connection: Connection, occasion: Occasion, paper_id: str, staff_nam
 
     Raises CustomerClosed and DocumentKept.
     """
-    this = _ON_PAPER.where(customer_document.c.id == paper_id)
+    this = _on_paper(today).where(customer_document.c.id == paper_id)
     row = connection.execute(this).one_or_none()
     if row is not None:
         documents.hold(connection, row.customer_id)
         row = connection.execute(this).one_or_none()  # as it is now that nobody can note it otherwise
-    if row is not None and not _filed(row, today).is_due:
+    if row is not None and not row.is_due:
         raise DocumentKept
     if row is not None:
         documents.remove(connection, occasion, row, today)
     return shredding.note(connection, paper_id, today, staff_name)
 
 
+def _on_paper(today: date) -> Select[Any]:
+    """Documents that are papers, with their customer's name, and whether each is to be shredded by now: `is_due`."""
+    whose = (customer.c[name] for name in WHOSE)
+    found = select(customer_document, *whose, _is_due(today).label("is_due")).join_from(customer_document, customer)
+    return found.where(customer_document.c.binder.is_not(None))
+
+
 def _sizes(connection: Connection, today: date, binder: str | None) -> dict[Group, int]:
     """How many papers with an entry lie in a binder or in each, due or not."""
-    filed = _ON_PAPER.with_only_columns(_is_due(today).label("is_due"), customer_document.c.binder)
-    each = (filed if binder is None else filed.where(customer_document.c.binder == binder)).subquery()
+    each = _on_paper(today).subquery()
     counted = select(each.c.is_due, each.c.binder, func.count()).group_by(each.c.is_due, each.c.binder)
-    return {(bool(is_due), name): number for is_due, name, number in connection.execute(counted)}
+    counted = counted if binder is None else counted.where(each.c.binder == binder)
+    return {(is_due, name): number for is_due, name, number in connection.execute(counted)}
 
 
 def _shown(sizes: Counter[Group], first: int) -> tuple[set[Group], int]:
@@ -110,9 +110,11 @@ def _shown(sizes: Counter[Group], first: int) -> tuple[set[Group], int]:
     return shown, before
 
 
-def _in(group: Group, today: date) -> ColumnElement[bool]:
-    is_due, binder = group
-    return (customer_document.c.binder == binder) & (_is_due(today) if is_due else ~_is_due(today))
+def _is_in(groups: set[Group], today: date) -> ColumnElement[bool]:
+    """Whether a document belongs to one of these."""
+    due = _is_due(today)
+    each = ((customer_document.c.binder == binder) & (due if is_due else ~due) for is_due, binder in groups)
+    return or_(false(), *each)
 
 
 def _is_due(today: date) -> ColumnElement[bool]:
@@ -125,12 +127,11 @@ def _left(row: Row[Any], today: date) -> Paper:
     return Paper(row.id, row.kind, row.binder, row.page, row.due_on, row.due_on <= today.isoformat())
 
 
-def _filed(row: Row[Any], today: date) -> Paper:
+def _filed(row: Row[Any]) -> Paper:
     due_on = row.destroy_by
     if row.keep_until:
         due_on = (date.fromisoformat(row.keep_until) + timedelta(days=1)).isoformat()
-    is_due = due_on is not None and due_on <= today.isoformat() and row.restricted_at is None
-    return Paper(row.id, row.kind, row.binder, row.page, due_on, is_due, row)
+    return Paper(row.id, row.kind, row.binder, row.page, due_on, row.is_due, row)
 
 
 def _place(paper: Paper) -> tuple[Any, ...]:
