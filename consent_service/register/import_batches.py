@@ -210,9 +210,8 @@ def _empty_again(connection: Connection, now: datetime, as_left: datetime, rows:
             known[row.match_id].update(dict.fromkeys(json.loads(row.filled)))
     filled = {row.match_id for row in rows if json.loads(row.filled)}
     _write(connection, now, [known[customer_id] for customer_id in sorted(filled & known.keys())])
-    others = sorted(filled - known.keys())
-    if positions := [row.position for row in rows if row.match_id in others]:
-        these = (customer_import_row.c.import_id == rows[0].import_id) & customer_import_row.c.position.in_(positions)
+    if others := sorted(filled - known.keys()):
+        these = (customer_import_row.c.import_id == rows[0].import_id) & _has_become(COMPLETED)
         _note_stayed(connection, these, customer_import_row.c.match_id, others)
 
 
