@@ -5,13 +5,11 @@ a commit survives a power cut unless its transaction was not to last, and writer
 Must not know a use case.
 """
 
-import math
 import sqlite3
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from enum import Enum
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,25 +37,22 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import (
     DBAPIError,
-    DisconnectionError,
     IntegrityError,
     InterfaceError,
     InternalError,
     OperationalError,
 )
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from consent_service import writers
+from consent_service.pool import KEPT_CONNECTIONS, Pool
 from consent_service.prepared import Prepared, refuse
 
 BUSY_TIMEOUT_S = 10
 FAST_TO_SCRUB = 16 * 1024 * 1024
 # What says that the database is locked, full, read-only or away for now, and nothing about what it was asked.
 UNAVAILABLE = (OperationalError, InternalError, InterfaceError)
-ASKED_AFTER_S = 1  # a connection that nobody has used for so long is asked whether it still stands
 PRAGMAS = (
     "journal_mode=WAL",
     "wal_autocheckpoint=8000",  # pages; only where no relay moves them, see `move_log`
@@ -65,7 +60,6 @@ PRAGMAS = (
     "foreign_keys=ON",
     "secure_delete=ON",
 )
-KEPT_CONNECTIONS = 16  # more are opened when more threads ask at once, and closed again
 MIGRATIONS = Path(__file__).with_name("migrations")
 MIGRATION_LOCK = 7_310_457  # any numbers, the same for every process of this service
 LOG_LOCK = 7_310_458
@@ -87,6 +81,7 @@ POSTGRESQL_BEGINS = {
     Kind.HASTY: "BEGIN; SET LOCAL synchronous_commit = off",
     Kind.SNAPSHOT: "BEGIN ISOLATION LEVEL REPEATABLE READ",
 }
+SYNCHRONOUS = "synchronous"
 SQLITE_SYNCHRONOUS = {Kind.LASTING: "FULL", Kind.HASTY: "NORMAL"}
 
 
@@ -100,10 +95,9 @@ def make_engine(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = _pooled(parsed, {"timeout": BUSY_TIMEOUT_S}, pool_reset_on_return=None)
+        engine = _pooled(parsed, {"timeout": BUSY_TIMEOUT_S})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
-        event.listen(engine, "checkin", _end_sqlite)  # as the pool would, which does not look whether it has to
         return engine
     # Without these two a visitor would wait as long as somebody holds a lock, or as long as a network swallows packets.
     waits = f"-c lock_timeout={BUSY_TIMEOUT_S}s {parsed.query.get('options', '')}"
@@ -111,8 +105,6 @@ def make_engine(url: str) -> Engine:
     engine = _pooled(parsed.set(drivername="postgresql+psycopg"), limits)
     event.listen(engine, "connect", _prepare_postgresql)
     event.listen(engine, "begin", _begin_postgresql)
-    event.listen(engine, "checkin", lambda _, record: record.info.update(used_at=time.monotonic()))
-    event.listen(engine, "checkout", partial(_ask_if_idle, engine))
     return engine
 
 
@@ -123,21 +115,21 @@ def transaction(engine: Engine, *, lasting: bool = True) -> Iterator[Connection]
     One that is not `lasting` holds for every process at once as well, but does not wait for the disk: a power cut may
     undo it.
     """
-    with _turn(engine), _begun(engine.connect(), Kind.LASTING if lasting else Kind.HASTY) as connection:
+    with _turn(engine), _lent(engine, Kind.LASTING if lasting else Kind.HASTY) as connection:
         yield connection
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """Read only: on SQLite one transaction that never waits for a writer, on PostgreSQL one for each question."""
-    with _begun(engine.connect(), Kind.READING) as connection:
+    with _lent(engine, Kind.READING) as connection:
         yield connection
 
 
 @contextmanager
 def snapshot(engine: Engine) -> Iterator[Connection]:
     """One transaction that only reads and sees nothing of what is committed meanwhile."""
-    with _begun(engine.connect(), Kind.SNAPSHOT) as connection:
+    with _lent(engine, Kind.SNAPSHOT) as connection:
         yield connection
 
 
@@ -231,7 +223,7 @@ def upgrade(engine: Engine) -> None:
 @contextmanager
 def remaking(engine: Engine) -> Iterator[Connection]:
     """One transaction that may change the form of tables, while nobody else does."""
-    with _begun(engine.connect().execution_options(migrates=True), Kind.LASTING) as connection:
+    with engine.connect().execution_options(migrates=True) as connection, _begun(connection, Kind.LASTING):
         connection.detach()  # from the pool: it is closed at the end, since it does not check what others must
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = 0"))  # another process may migrate for long
@@ -306,27 +298,30 @@ def _checkpoint(driver: sqlite3.Connection) -> None:
         raise OperationalError("PRAGMA wal_checkpoint", None, error) from error
 
 
-def _ask_if_idle(engine: Engine, connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
-    """Ask a connection whether it still stands before it is used, unless it has been just now."""
-    if time.monotonic() - record.info.get("used_at", -math.inf) < ASKED_AFTER_S:
-        return
+@contextmanager
+def _lent(engine: Engine, kind: Kind) -> Iterator[Connection]:
+    pool = cast(Pool, engine.pool)
+    connection = pool.take() or engine.connect()
     try:
-        engine.dialect.do_ping(connection)
-    except psycopg.OperationalError as error:
-        raise DisconnectionError("it ended while nobody used it") from error
+        with _begun(connection, kind):
+            yield connection
+    except BaseException:
+        connection.close()
+        raise
+    pool.keep(connection)
 
 
 @contextmanager
-def _begun(connection: Connection, kind: Kind) -> Iterator[Connection]:
-    with connection:
-        connection.info[Kind] = kind
-        with connection.begin():
-            yield connection
+def _begun(connection: Connection, kind: Kind) -> Iterator[None]:
+    connection.info[Kind] = kind
+    with connection.begin():
+        yield
 
 
-def _pooled(url: URL, connect_args: Mapping[str, Any], **options: Any) -> Engine:
+def _pooled(url: URL, connect_args: Mapping[str, Any]) -> Engine:
     """An engine with as many connections as threads ask at once, so that none ever waits for another's."""
-    return create_engine(url, connect_args=connect_args, pool_size=KEPT_CONNECTIONS, max_overflow=-1, **options)
+    size = {"pool_size": KEPT_CONNECTIONS, "max_overflow": -1}
+    return create_engine(url, connect_args=connect_args, poolclass=Pool, pool_pre_ping=True, **size)
 
 
 def _turn(engine: Engine) -> AbstractContextManager[None]:
@@ -360,12 +355,6 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}").close()
 
 
-def _end_sqlite(connection: Any, _record: object) -> None:
-    """End what a COMMIT left open that was refused, before somebody else gets the connection."""
-    if connection is not None and connection.in_transaction:
-        connection.rollback()
-
-
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -376,7 +365,9 @@ def _begin_sqlite(connection: Connection) -> None:
         if connection.get_execution_options().get("migrates"):  # a table made anew must not take its rows' referrers
             driver.execute("PRAGMA foreign_keys=OFF")
         # Also where nobody said what it is for: the connection may have been a hasty one's.
-        driver.execute(f"PRAGMA synchronous={SQLITE_SYNCHRONOUS.get(kind, 'FULL')}")
+        if connection.info.get(SYNCHRONOUS) != (wanted := SQLITE_SYNCHRONOUS.get(kind, "FULL")):
+            driver.execute(f"PRAGMA synchronous={wanted}")
+            connection.info[SYNCHRONOUS] = wanted
         driver.execute("BEGIN IMMEDIATE" if kind in SQLITE_SYNCHRONOUS else "BEGIN")
     except sqlite3.OperationalError as error:
         refuse(connection, "BEGIN", error)

@@ -75,7 +75,8 @@ ROOMS = {
     "bell": set(),
     "writers": set(),
     "prepared": set(),
-    "database": {"prepared", "writers"},
+    "pool": set(),
+    "database": {"pool", "prepared", "writers"},
 }
 ROWS = [
     {"ledger.tiles"},
@@ -262,8 +263,9 @@ def test_only_the_database_room_knows_which_database_is_behind():
         code = path.read_text("utf-8")
         if room_of(path) in ("database", "models", "config"):
             continue  # models: two variants of two types; config: the default address
-        assert "dialect" not in code or room_of(path) == "prepared", path  # which compiles for whichever it is
-        assert not re.search("psycopg|sqlite|postgres", code) or room_of(path) != "prepared", path
+        serves_any = room_of(path) in ("pool", "prepared")  # which ask, and compile for, whichever it is
+        assert "dialect" not in code or serves_any, path
+        assert not re.search("psycopg|sqlite|postgres", code) or not serves_any, path
         assert "psycopg" not in code, path
 
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 
-from consent_service import database
+from consent_service import database, pool
 from tests.actors import SUBSCRIBE, Visitor
 from tests.conftest import DATABASES, on_both_databases
 
@@ -56,7 +56,7 @@ def test_what_a_refused_commit_left_open_keeps_nobody_out(sqlite_house):
         connection.execute(text("CREATE TABLE parent (id INTEGER PRIMARY KEY)"))
         late = "REFERENCES parent DEFERRABLE INITIALLY DEFERRED"
         connection.execute(text(f"CREATE TABLE child (parent INTEGER {late})"))
-    for _ in range(database.KEPT_CONNECTIONS + 1):
+    for _ in range(pool.KEPT_CONNECTIONS + 1):
         with pytest.raises(IntegrityError), database.transaction(engine) as connection:
             connection.execute(text("INSERT INTO child VALUES (7)"))
     with database.transaction(engine) as connection:

@@ -8,15 +8,17 @@ use case.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, or_, select
 
 from consent_service.delivery import outbox, relaying
 from consent_service.delivery.outbox import Hold, Message, Outcome, Retry
 from consent_service.delivery.relaying import Attempt, Channel, Relay
 from consent_service.models import outbox_message
+from consent_service.prepared import Prepared
 
 LEAST, MOST = 20, 250
 TRIES = 3  # where they fail together that often, each is tried by itself
@@ -39,10 +41,27 @@ class BatchChannel(Channel):
     deliver_all: Callable[[Sequence[Any]], list[Outcome]]
     handed: Callable[[Connection, Sequence[Outcome], datetime], None]
 
+    @cached_property
+    def due(self) -> Prepared:
+        """What is due and may go together; a lane that is busy asks for it after every turn."""
+        columns = outbox_message.c
+        now: BindParameter[datetime] = bindparam("now")
+        due = (columns.lane == self.lane, outbox.undone(), columns.due_at <= now)
+        first_due = select(columns.id).where(*due).order_by(columns.due_at, columns.id).limit(LOOKED_AT)
+        return Prepared(
+            select(outbox_message)
+            .where(columns.id.in_(first_due.scalar_subquery()), outbox.undone())
+            .where(or_(columns.claimed_until.is_(None), columns.claimed_until <= now))
+            .where(columns.bulk_id.is_(None), columns.attempts < TRIES, self.may_join, outbox.is_first())
+            .order_by(columns.due_at, columns.id)
+            .limit(MOST)
+            .with_for_update(skip_locked=True, of=outbox_message)
+        )
+
 
 def relay_batch(relay: Relay, channel: BatchChannel) -> Outcome | None:
     """Deliver many due messages together and say how it went; None when too few wait that may go so."""
-    with relay.transaction() as connection:
+    with relay.transaction(lasting=False) as connection:  # a power cut undoes it, and is no harm
         messages = _claim(connection, relay, channel)
     if not messages:
         return None
@@ -61,18 +80,7 @@ def relay_batch(relay: Relay, channel: BatchChannel) -> Outcome | None:
 
 
 def _claim(connection: Connection, relay: Relay, channel: BatchChannel) -> list[Message]:
-    now, columns = relay.now(), outbox_message.c
-    due = (columns.lane == channel.lane, outbox.undone(), columns.due_at <= now)
-    first_due = select(columns.id).where(*due).order_by(columns.due_at, columns.id).limit(LOOKED_AT)
-    rows = connection.execute(
-        select(outbox_message)
-        .where(columns.id.in_(first_due.scalar_subquery()), outbox.undone())
-        .where(or_(columns.claimed_until.is_(None), columns.claimed_until <= now))
-        .where(columns.bulk_id.is_(None), columns.attempts < TRIES, channel.may_join, outbox.is_first())
-        .order_by(columns.due_at, columns.id)
-        .limit(MOST)
-        .with_for_update(skip_locked=True, of=outbox_message)
-    ).all()
+    rows = channel.due.rows(connection, {"now": relay.now()})
     return relaying.take(connection, relay, rows) if len(rows) >= LEAST else []
 
 
