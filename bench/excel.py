@@ -23,7 +23,7 @@ from bench.ground import KINDS, ground
 from bench.grown import service_in
 from bench.programs import KEY
 from bench.rounds import Figures
-from consent_service import config, database
+from consent_service import config, schema
 from consent_service import service as services
 from consent_service.config import EXAMPLE_CONTROLLER, Settings
 from consent_service.database import insert_or_replace
@@ -51,7 +51,7 @@ async def _measure(kind: str, rows: int) -> Figures:
     async with ground(kind) as here:
         url, _ = here.database("excel")
         service = service_in(here, "excel", url)
-        database.upgrade(service.engine)
+        schema.upgrade(service.engine)
         file = here.folder / "customers.xlsx"
         _write_list(file, rows)
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:

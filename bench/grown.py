@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from bench.ground import Ground
 from bench.people import Population, fill
 from bench.programs import KEY
-from consent_service import config, database
+from consent_service import config, schema
 from consent_service.config import EXAMPLE_CONTROLLER, Settings
 from consent_service.models import daily_run
 from consent_service.service import Service
@@ -30,7 +30,7 @@ def grown(here: Ground, people: int) -> Service:
     url, is_new = here.database(f"people{people}")
     service = service_in(here, name(people), url)
     if is_new:
-        database.upgrade(service.engine)
+        schema.upgrade(service.engine)
         with click.progressbar(length=people, label=f"{here.kind}: writing {people:,} people", file=sys.stderr) as bar:
             fill(service, Population(people), bar.update)
         with service.transaction() as connection:

@@ -18,7 +18,7 @@ from typing import Any
 import click
 from sqlalchemy import Connection, Engine, Row, insert, select
 
-from consent_service import database, people, subscriptions
+from consent_service import database, people, schema, subscriptions
 from consent_service.asks import Ask
 from consent_service.ledger import audit, evidence, merkle, seal, sealer, tiles
 from consent_service.ledger.anchors import Anchors
@@ -183,7 +183,7 @@ def _occasion() -> Occasion:
 
 def _open(folder: Path) -> tuple[Engine, Anchors]:
     engine = database.make_engine(f"sqlite:///{folder}/bench.db")
-    database.upgrade(engine)
+    schema.upgrade(engine)
     return engine, Anchors(folder / "anchors.jsonl")
 
 

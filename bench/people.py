@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, Table, insert
 
 from bench.loading import loading
-from consent_service import config, database, statements
+from consent_service import config, schema, statements
 from consent_service import service as services
 from consent_service.language import language
 from consent_service.ledger import merkle, seal, sealer, tiles, vault
@@ -264,7 +264,7 @@ def _commit(compartment: str, blind: bytes, payload: str) -> str:
 def main(people: int, due: int) -> None:
     """Fill the empty database that the settings of the service name with so many PEOPLE."""
     service = Service(*config.load())
-    database.upgrade(service.engine)
+    schema.upgrade(service.engine)
     with click.progressbar(length=people, label=f"Writing {people:,} people", file=sys.stderr) as bar:
         fill(service, Population(people, due), bar.update)
 

@@ -28,7 +28,7 @@ from bench.grown import grown
 from bench.loading import loading
 from bench.people import FIRST_NAMES, LAST_NAMES
 from bench.rounds import Figures
-from consent_service import breaches, database, staff_accounts
+from consent_service import breaches, schema, staff_accounts
 from consent_service import service as services
 from consent_service.models import consent_event, subscriber, week
 from consent_service.models_customers import customer, customer_document
@@ -208,7 +208,7 @@ async def look(kind: str, folder: Path | None = None, people: int = PEOPLE, numb
     """Measure on one kind of database."""
     async with ground(kind, folder / kind if folder else None) as here:
         service = grown(here, people)
-        database.upgrade(service.engine)
+        schema.upgrade(service.engine)
         if not _count(service, customer):
             fill(service, number, MESSAGES)
         return measure(service)

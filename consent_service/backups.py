@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
-from consent_service import backup_file, database, encrypted_file, pulses
+from consent_service import backup_file, encrypted_file, pulses, schema
 from consent_service import service as services
 from consent_service.backup_file import FILE, TABLE, BackupRefused, Contents, Header, Reader, Row, Section, Step
 from consent_service.encrypted_file import Keys
@@ -74,7 +74,7 @@ class Facts:
 
 def count(connection: Connection) -> int:
     """Return how many rows a backup has to write."""
-    counted = [select(func.count()).select_from(table) for table in database.tables(connection)]
+    counted = [select(func.count()).select_from(table) for table in schema.tables(connection)]
     return sum(connection.execute(one).scalar_one() for one in counted)
 
 
@@ -136,9 +136,9 @@ def _write(service: Service, draft: Path, keys: Keys, step: Step) -> Contents:
     for _ in NotesFile(service.folder / NOTES).read():
         pass  # what could not be relied on after a restore is refused now, while there may be a good copy
     with service.snapshot() as connection:
-        if not database.is_migrated(connection):
+        if not schema.is_migrated(connection):
             raise BackupRefused("The form of the database is not this version's. Run: consent-service migrate")
-        header = Header(services.now(), str(database.revision(connection)))
+        header = Header(services.now(), str(schema.revision(connection)))
         files = (_file(service.folder, ANCHORS, anchored), _file(service.folder, NOTES, None))
         sections = (*_tables(connection), *files)
         with encrypted_file.writing(draft, keys) as stream:
@@ -146,7 +146,7 @@ def _write(service: Service, draft: Path, keys: Keys, step: Step) -> Contents:
 
 
 def _tables(connection: Connection) -> Iterator[tuple[Section, Iterable[Row]]]:
-    for table in database.tables(connection):
+    for table in schema.tables(connection):
         yield Section(TABLE, table.name, tuple(table.c.keys())), _rows(connection, table)
 
 

@@ -24,7 +24,6 @@ from consent_service import (
     chores,
     config,
     data_package,
-    database,
     doctor,
     import_command,
     import_rows,
@@ -34,6 +33,7 @@ from consent_service import (
     request_counts,
     retention,
     rotate_command,
+    schema,
     staff_accounts,
     statements,
     subscriptions,
@@ -101,7 +101,7 @@ def run_relay() -> None:
 @terminal.fails_clearly
 def migrate() -> None:
     """Bring the database to this version's form; safe to repeat and to run from several places at once."""
-    database.upgrade(terminal.load_service().engine)
+    schema.upgrade(terminal.load_service().engine)
     click.echo("The database is up to date.")
 
 
@@ -237,7 +237,7 @@ def add_staff(email: str, name: str, role: str | None, password_stdin: bool) -> 
     password = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(12)
     if len(password) < accounts.SHORTEST_PASSWORD:
         terminal.stop(f"The password needs at least {accounts.SHORTEST_PASSWORD} characters.")
-    database.upgrade(service.engine)
+    schema.upgrade(service.engine)
     with service.transaction() as connection:
         known = staff_accounts.find_by_address(connection, address)
         role = role or (known.role if known else "staff" if staff_accounts.everybody(connection) else "owner")
@@ -340,7 +340,7 @@ def add_subscriber(email: str, code: str, **said: Any) -> None:
         terms=service.terms(spoken),
         staff=request,
     )
-    database.upgrade(service.engine)
+    schema.upgrade(service.engine)
     with service.transaction() as connection:
         occasion = Occasion(now, "terminal", "terminal", service.vault)
         result = subscriptions.add_by_staff(connection, occasion, ask, service.address_limit)

@@ -5,6 +5,7 @@ a commit survives a power cut unless its transaction was not to last, and writer
 Must not know a use case.
 """
 
+import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
@@ -14,17 +15,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.pq import DiagnosticField, ExecStatus
+from psycopg.pq.abc import PGresult
 from sqlalchemy import (
     URL,
     Connection,
     Engine,
     Insert,
-    MetaData,
     Row,
     Table,
     create_engine,
@@ -44,10 +42,11 @@ from sqlalchemy.exc import (
     InternalError,
     OperationalError,
 )
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from consent_service import writers
 from consent_service.pool import KEPT_CONNECTIONS, Pool
-from consent_service.prepared import Prepared, refuse
+from consent_service.prepared import EXECUTE, Prepared, refuse
 
 BUSY_TIMEOUT_S = 10
 FAST_TO_SCRUB = 16 * 1024 * 1024
@@ -60,9 +59,9 @@ PRAGMAS = (
     "foreign_keys=ON",
     "secure_delete=ON",
 )
-MIGRATIONS = Path(__file__).with_name("migrations")
 MIGRATION_LOCK = 7_310_457  # any numbers, the same for every process of this service
 LOG_LOCK = 7_310_458
+PLACE = re.compile(r"%\((\w+)\)s")  # of a value in a statement, as SQLAlchemy writes it for psycopg
 _INSERTED = literal(True)
 
 
@@ -77,16 +76,12 @@ class Kind(Enum):
 
 # In one message; what only reads needs none, each of its questions is asked of another moment anyway (READ COMMITTED).
 POSTGRESQL_BEGINS = {
-    Kind.LASTING: "BEGIN",
-    Kind.HASTY: "BEGIN; SET LOCAL synchronous_commit = off",
-    Kind.SNAPSHOT: "BEGIN ISOLATION LEVEL REPEATABLE READ",
+    Kind.LASTING: b"BEGIN",
+    Kind.HASTY: b"BEGIN; SET LOCAL synchronous_commit = off",
+    Kind.SNAPSHOT: b"BEGIN ISOLATION LEVEL REPEATABLE READ",
 }
 SYNCHRONOUS = "synchronous"
 SQLITE_SYNCHRONOUS = {Kind.LASTING: "FULL", Kind.HASTY: "NORMAL"}
-
-
-class SchemaNewer(Exception):
-    """The database was migrated by a newer version of this program; run that version or a newer one."""
 
 
 def make_engine(url: str) -> Engine:
@@ -211,15 +206,6 @@ def reason(error: DBAPIError) -> str:
     return getattr(error.orig, "sqlite_errorname", None) or type(error.orig).__name__
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the tables to this version's form in one transaction; several processes may call it at once.
-
-    Raises SchemaNewer when the database is ahead of this program.
-    """
-    with remaking(engine) as connection:
-        migrate(connection, "head")
-
-
 @contextmanager
 def remaking(engine: Engine) -> Iterator[Connection]:
     """One transaction that may change the form of tables, while nobody else does."""
@@ -229,32 +215,6 @@ def remaking(engine: Engine) -> Iterator[Connection]:
             connection.execute(text("SET LOCAL lock_timeout = 0"))  # another process may migrate for long
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         yield connection
-
-
-def migrate(connection: Connection, to: str) -> None:
-    """Bring the tables to the form of a revision within `remaking`; raises SchemaNewer when it is not known here."""
-    try:
-        command.upgrade(_alembic(connection), to)
-    except CommandError as error:
-        raise SchemaNewer("the database is newer than this program; start the newer version") from error
-
-
-def is_migrated(connection: Connection) -> bool:
-    """Whether the tables have exactly the form this version expects."""
-    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
-    return MigrationContext.configure(connection).get_current_revision() == head
-
-
-def revision(connection: Connection) -> str | None:
-    """Return of which form the tables are, None without any."""
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def tables(connection: Connection) -> list[Table]:
-    """Return every table there is as it is in this database, with its columns and without the rules about them."""
-    names = [name for name in inspect(connection).get_table_names() if name != "alembic_version"]
-    found = MetaData()
-    return [Table(name, found, autoload_with=connection, resolve_fks=False) for name in sorted(names)]
 
 
 def drop_tables(connection: Connection) -> None:
@@ -329,13 +289,6 @@ def _turn(engine: Engine) -> AbstractContextManager[None]:
     return writers.turn(path, BUSY_TIMEOUT_S / 2) if path else nullcontext()
 
 
-def _alembic(connection: Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = connection
-    return config
-
-
 @cache
 def _insert_if_absent(dialect: str, table: Table, told: Any) -> Prepared:
     # Told by what comes back: beside a key the database counts up, the number of rows is not told on PostgreSQL.
@@ -348,11 +301,56 @@ def _dialect_insert(dialect: str, table: Table) -> Any:
     return statement
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
+def _prepare_sqlite(connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info[EXECUTE] = connection.execute
     connection.create_function("lower", 1, _lower, deterministic=True)  # its own knows the letters A to Z only
     connection.isolation_level = None  # BEGIN is ours, see _begin_sqlite
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+class _Statements:
+    """The statements that PostgreSQL keeps prepared for one connection, run by libpq itself.
+
+    A cursor costs the program as much again as the statement does. All that the driver knows about values stays.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any]):
+        self._line, self._values = connection.pgconn, Transformer(connection)
+        self._known: dict[str, tuple[bytes, list[str]]] = {}
+        self._found: PGresult
+
+    def execute(self, statement: str, values: Mapping[str, Any]) -> "_Statements":
+        """Run a statement with places `%(name)s`; what came of it can be read until the next one."""
+        name, places = self._known.get(statement) or self._prepare(statement)
+        told: Any = self._values.dump_sequence([values[place] for place in places], [PyFormat.TEXT] * len(places))
+        self._found = _checked(self._line.exec_prepared(name, told, self._values.formats))
+        return self
+
+    @property
+    def rowcount(self) -> int | None:
+        """How many rows it wrote."""
+        return self._found.command_tuples
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """Its rows."""
+        self._values.set_pgresult(self._found)
+        return self._values.load_rows(0, self._found.ntuples, tuple)
+
+    def _prepare(self, statement: str) -> tuple[bytes, list[str]]:
+        places = list(dict.fromkeys(PLACE.findall(statement)))
+        numbered = PLACE.sub(lambda place: f"${places.index(place[1]) + 1}", statement).replace("%%", "%")
+        name = b"consent_%d" % len(self._known)
+        _checked(self._line.prepare(name, numbered.encode()))
+        self._known[statement] = name, places
+        return name, places
+
+
+def _checked(found: PGresult) -> PGresult:
+    if found.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+        return found
+    state, message = found.error_field(DiagnosticField.SQLSTATE), found.get_error_message()
+    raise psycopg.errors.lookup(state.decode())(message) if state else psycopg.OperationalError(message)
 
 
 def _lower(value: object) -> object:
@@ -373,16 +371,18 @@ def _begin_sqlite(connection: Connection) -> None:
         refuse(connection, "BEGIN", error)
 
 
-def _prepare_postgresql(connection: psycopg.Connection[Any], _record: object) -> None:
+def _prepare_postgresql(connection: psycopg.Connection[Any], record: ConnectionPoolEntry) -> None:
     connection.autocommit = True  # BEGIN is ours, see _begin_postgresql
+    connection.prepare_threshold = None  # it would throw away ours with its own, after a rollback
+    record.info[EXECUTE] = _Statements(connection).execute
 
 
 def _begin_postgresql(connection: Connection) -> None:
     kind = connection.info.pop(Kind, Kind.LASTING)
     if kind is Kind.READING:
         return
-    driver: Any = connection.connection.driver_connection
+    driver = cast(psycopg.Connection[Any], connection.connection.driver_connection)
     try:
-        driver.execute(POSTGRESQL_BEGINS[kind], prepare=False)  # several statements in one message
+        _checked(driver.pgconn.exec_(POSTGRESQL_BEGINS[kind]))
     except psycopg.Error as error:
         refuse(connection, "BEGIN", error)

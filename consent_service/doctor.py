@@ -14,13 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from consent_service import (
     chores,
     connection_state,
-    database,
     privacy,
     privacy_check,
     pulses,
     rate_limit,
     request_rows,
     retention,
+    schema,
 )
 from consent_service import service as services
 from consent_service.delivery import account_setup, outbox, own_link, renewal
@@ -201,7 +201,7 @@ def _advice(refused: Ended | SetupRefused) -> str:
 def _database(service: Service) -> Finding:
     try:
         with service.reading() as connection:
-            migrated = database.is_migrated(connection)
+            migrated = schema.is_migrated(connection)
     except SQLAlchemyError as error:
         return Finding("database", "wrong", f"no answer ({type(error).__name__}); check CONSENT_DATABASE_URL")
     if not migrated:

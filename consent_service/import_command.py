@@ -18,13 +18,13 @@ from sqlalchemy import Row
 
 from consent_service import (
     chores,
-    database,
     import_account,
     import_claims,
     import_file,
     import_rows,
     imports,
     language,
+    schema,
     terminal,
 )
 from consent_service import service as services
@@ -117,7 +117,7 @@ def bring_account(*, dry_run: bool, as_json: bool, **said: Any) -> None:
 def list_batches(as_json: bool) -> None:
     """List what was brought over, newest first."""
     service = terminal.load_service()
-    database.upgrade(service.engine)
+    schema.upgrade(service.engine)
     with service.reading() as connection:
         found, waiting = imports.batches(connection), import_rows.waiting(connection)
     told = [_told(batch, *waiting.get(batch.id, (0, 0))) for batch in found]
@@ -140,7 +140,7 @@ def list_batches(as_json: bool) -> None:
 def invite(batch_id: str) -> None:
     """Ask those of a batch whose permission nobody can prove, a few at a time, as the limits of mails allow."""
     service = terminal.load_service()
-    database.upgrade(service.engine)
+    schema.upgrade(service.engine)
     with service.transaction() as connection:
         _known(imports.find(connection, batch_id))
         invited = import_rows.invite(connection, batch_id, services.now())
@@ -154,7 +154,7 @@ def invite(batch_id: str) -> None:
 def forget(email: str, *, objects: bool) -> None:
     """Erase somebody who only waits to be asked, at their wish."""
     address, service = terminal.read_address(email), terminal.load_service()
-    database.upgrade(service.engine)
+    schema.upgrade(service.engine)
     with service.transaction() as connection:
         forgotten = imports.forget(connection, _occasion(service), address.key, objects=objects)
     if forgotten is None:
@@ -173,7 +173,7 @@ def forget(email: str, *, objects: bool) -> None:
 def undo(batch_id: str, as_json: bool) -> None:
     """Erase the people a batch brought here, except those who have done anything since; can be run again."""
     service = terminal.load_service()
-    database.upgrade(service.engine)
+    schema.upgrade(service.engine)
     with service.transaction() as connection:
         _known(imports.find(connection, batch_id))
         waited = imports.begin_undo(connection, _occasion(service), batch_id)

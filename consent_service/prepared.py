@@ -18,6 +18,7 @@ from sqlalchemy.types import TypeEngine
 
 Values = Mapping[str, Any]
 Process = Callable[[Any], Any]
+EXECUTE = "execute"  # how a connection's driver runs a statement: for whoever opens connections to say
 NO_VALUES: Values = MappingProxyType({})
 
 
@@ -120,9 +121,8 @@ class _Form:
         for name, process in self._processes:
             given[name] = process(given[name])
         told: Any = [given[name] for name in self._names] if self._is_positional else given
-        driver: Any = connection.connection.driver_connection
         try:
-            return read(driver.execute(self._text, told))  # SQLite looks for the second row when it is read
+            return read(connection.info[EXECUTE](self._text, told))  # SQLite looks for the second row when it is read
         except Exception as error:
             refuse(connection, self._text, error)
 

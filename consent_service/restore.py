@@ -15,13 +15,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, column, delete, func, insert, select, table, update
 
-from consent_service import api_keys, backups, database, drift, encrypted_file, import_rows
+from consent_service import api_keys, backups, database, drift, encrypted_file, import_rows, schema
 from consent_service import service as services
 from consent_service.backup_file import FILE, BackupRefused, Reader, Section, Step
 from consent_service.backup_file import Row as Line
 from consent_service.backups import ANCHORS, NOTES, Facts
 from consent_service.caution import RESTORED
-from consent_service.database import SchemaNewer, insert_or_replace
+from consent_service.database import insert_or_replace
 from consent_service.delivery import outbox
 from consent_service.delivery.pacing import CallBudget
 from consent_service.encrypted_file import Keys
@@ -32,6 +32,7 @@ from consent_service.line_file import LineFile
 from consent_service.models import metadata, outbox_message
 from consent_service.models_there import pulse, reconcile_run
 from consent_service.reconcile import Comparison
+from consent_service.schema import SchemaNewer
 from consent_service.service import Service
 
 OURS = {*metadata.tables, "role", "staff_role"}  # those two are in older backups
@@ -202,7 +203,7 @@ def _or_none(service: Service, plan: Plan, files: Iterable[Path]) -> Iterator[No
 
 
 def _begun(connection: Connection) -> datetime | None:
-    if not database.is_migrated(connection):
+    if not schema.is_migrated(connection):
         return None
     return connection.execute(select(pulse.c.at).where(pulse.c.name == RESTORING)).scalar_one_or_none()
 
@@ -225,7 +226,7 @@ def _check_keys(service: Service, facts: Facts) -> None:
 
 
 def _refuse_filled(connection: Connection) -> None:
-    for there in database.tables(connection):
+    for there in schema.tables(connection):
         if there.name not in OURS:
             raise BackupRefused(
                 f"The database has a table {there.name}, which is not this service's. Name an empty one."
@@ -236,13 +237,13 @@ def _refuse_filled(connection: Connection) -> None:
 
 def _migrate(connection: Connection, revision: str) -> None:
     try:
-        database.migrate(connection, revision)
+        schema.migrate(connection, revision)
     except SchemaNewer:
         raise BackupRefused("The backup was made by a newer version of this program; install that.") from None
 
 
 def _fill(connection: Connection, reader: Reader, files: dict[str, Path], step: Step) -> None:
-    there = {one.name: one for one in database.tables(connection)}
+    there = {one.name: one for one in schema.tables(connection)}
     for section, batch in reader.batches():
         if section.kind == FILE:
             _write(files, section, batch)

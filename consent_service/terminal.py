@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from consent_service import chores, config, database, people, restore
+from consent_service import chores, config, people, restore, schema
 from consent_service import log as logs
 from consent_service.backup_file import BackupRefused
 from consent_service.encrypted_file import EncryptionRefused
@@ -30,7 +30,7 @@ PATIENCE_S = 60
 NOT_CONNECTED = "ActiveCampaign is not connected. Set CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID."
 REFUSALS = (
     config.SettingsRefused,
-    database.SchemaNewer,
+    schema.SchemaNewer,
     VaultRefused,
     CheckpointRefused,
     ReceiptRefused,
@@ -80,7 +80,7 @@ def await_database(service: Service) -> None:
     end = time.monotonic() + PATIENCE_S
     while True:
         try:
-            database.upgrade(service.engine)
+            schema.upgrade(service.engine)
             restore.refuse_unfinished(service)
             chores.repeat_notes(service)
             return

@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from functools import cache
 
 NEXT, NOW = 0, 1  # the bytes of the file that are locked: to stand next in line, and to have the turn
-SHORTEST_LOOK_S = 0.0005
-LONGEST_LOOK_S = {NEXT: 0.004, NOW: 0.001}
+SHORTEST_LOOK_S = 0.0003
+LONGEST_LOOK_S = {NEXT: 0.001, NOW: 0.0005}
 
 
 class _Line:

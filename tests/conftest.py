@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from consent_service import database
+from consent_service import database, schema
 from tests import made_once, postgres
 from tests.household import household
 from tests.servers.activecampaign import ActiveCampaign
@@ -56,7 +56,7 @@ def postgres_url():
     with postgres.cluster(folder / "cluster") as url:
         _create(url, "template_house")
         engine = database.make_engine(_named(url, "template_house"))
-        database.upgrade(engine)
+        schema.upgrade(engine)
         engine.dispose()
         yield url
         _keeper(url).close()

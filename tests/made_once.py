@@ -17,7 +17,7 @@ from sqlalchemy import Engine, make_url
 from werkzeug.routing import Rule
 from werkzeug.routing.rules import RulePart
 
-from consent_service import database
+from consent_service import database, schema
 from consent_service.service import Service
 from consent_service.web import accounts
 
@@ -71,7 +71,7 @@ def migrate(service: Service) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(_migrated())
     elif service.settings.database_url not in MIGRATED:
-        database.upgrade(service.engine)
+        schema.upgrade(service.engine)
 
 
 def compile_once(app: Flask) -> None:
@@ -111,6 +111,6 @@ def _migrated() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "empty.db"
         engine = database.make_engine(f"sqlite:///{file}")
-        database.upgrade(engine)
+        schema.upgrade(engine)
         engine.dispose()
         return file.read_bytes()

@@ -5,7 +5,7 @@ import signal
 
 from sqlalchemy import event
 
-from consent_service import database
+from consent_service import database, schema
 
 
 def migrate(url, dies_at=None):
@@ -18,4 +18,4 @@ def migrate(url, dies_at=None):
             os.kill(os.getpid(), signal.SIGKILL)
 
     event.listen(engine, "before_cursor_execute", count)
-    database.upgrade(engine)
+    schema.upgrade(engine)

@@ -77,6 +77,7 @@ ROOMS = {
     "prepared": set(),
     "pool": set(),
     "database": {"pool", "prepared", "writers"},
+    "schema": {"database"},
 }
 ROWS = [
     {"ledger.tiles"},

@@ -10,12 +10,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import BigInteger, Column, DateTime, Integer, LargeBinary, MetaData, String, insert, select, text
 from sqlalchemy.schema import sort_tables
 
-from consent_service import database
+from consent_service import database, schema
 from tests.actors import Visitor
 from tests.migrate import migrate
 from tests.processes import FORKS, PATIENCE_S
 
-STEPS = [step.revision for step in ScriptDirectory(str(database.MIGRATIONS)).walk_revisions()][::-1]
+STEPS = [step.revision for step in ScriptDirectory(str(schema.MIGRATIONS)).walk_revisions()][::-1]
 MOMENT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 SAID = {  # what a rule of the database asks for; any other text is the name of its column
     "subscriber.status": "pending", "suppression.reason": "declined", "confirmation.source": "form",
@@ -36,9 +36,9 @@ BECOMES_ACTIVE = (
 
 
 def step_to(engine, revision):
-    """Go to a step, as `database.upgrade` goes to the last one."""
+    """Go to a step, as `schema.upgrade` goes to the last one."""
     config = Config()
-    config.set_main_option("script_location", str(database.MIGRATIONS))
+    config.set_main_option("script_location", str(schema.MIGRATIONS))
     with database.remaking(engine) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
@@ -122,7 +122,7 @@ def test_whoever_had_an_account_is_an_owner_and_who_was_disabled_stays_so(empty_
                 f"('{name}', '{name}@keinuma.example', '{name}', 'x', {active}, '{name}', '2026-01-01 00:00:00+00:00')"
             )
             connection.execute(text(f"{account} {said}"))
-    database.upgrade(engine)
+    schema.upgrade(engine)
     with database.reading(engine) as connection:
         found = connection.execute(text("SELECT id, role, ended_at IS NULL, link_state FROM staff ORDER BY id")).all()
     assert [(row[0], row[1], bool(row[2])) for row in found] == [("gone", "owner", False), ("heidi", "owner", True)]
@@ -145,7 +145,7 @@ def test_four_processes_may_migrate_at_once(grown, empty_url):
     before = contents(grown, found)
     assert in_processes(4, empty_url) == [0, 0, 0, 0]
     with database.reading(grown) as connection:
-        assert database.is_migrated(connection)
+        assert schema.is_migrated(connection)
     assert contents(grown, found) == before
 
 
@@ -156,4 +156,4 @@ def test_killed_in_the_middle_nothing_has_happened_and_the_next_try_succeeds(gro
         assert contents(grown, tables(grown)) == before, dies_at
     assert in_processes(1, empty_url) == [0]
     with database.reading(grown) as connection:
-        assert database.is_migrated(connection)
+        assert schema.is_migrated(connection)

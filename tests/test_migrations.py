@@ -7,7 +7,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from consent_service import database, models_there
+from consent_service import database, models_there, schema
 from consent_service.models import metadata
 from consent_service.web import accounts
 from tests.actors import Visitor
@@ -17,20 +17,20 @@ from tests.conftest import on_both_databases
 def test_head_equals_the_models(empty_url):
     assert accounts.Staff.__table__.metadata is models_there.metadata is metadata
     engine = database.make_engine(empty_url)
-    database.upgrade(engine)
+    schema.upgrade(engine)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-        assert database.is_migrated(connection)
+        assert schema.is_migrated(connection)
     engine.dispose()
 
 
 def test_an_older_program_refuses_a_newer_database(empty_url):
     engine = database.make_engine(empty_url)
-    database.upgrade(engine)
+    schema.upgrade(engine)
     with database.transaction(engine) as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(database.SchemaNewer):
-        database.upgrade(engine)
+    with pytest.raises(schema.SchemaNewer):
+        schema.upgrade(engine)
     engine.dispose()
 
 

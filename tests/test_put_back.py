@@ -9,7 +9,7 @@ import pytest
 from pyrage import x25519
 from sqlalchemy import event, insert, select, update
 
-from consent_service import backup_file, backups, database, encrypted_file, import_rows, restore
+from consent_service import backup_file, backups, database, encrypted_file, import_rows, restore, schema
 from consent_service import service as services
 from consent_service.backup_file import BackupRefused, Reader
 from consent_service.models import import_batch, import_row, subscriber
@@ -198,7 +198,7 @@ def test_what_cannot_be_put_back_is_refused_and_changes_nothing(sqlite_house, ke
     assert {path.name for path in (tmp_path / "var").iterdir()} <= {"anchors.jsonl", "development-keys.toml"}
     assert house.service.anchors.path.read_bytes() == newest
     with database.reading(database.make_engine(new_url)) as connection:
-        assert database.tables(connection) == []
+        assert schema.tables(connection) == []
 
 
 def test_a_backup_of_an_older_version_is_brought_to_this_one(sqlite_house, keys, tmp_path):
@@ -210,7 +210,7 @@ def test_a_backup_of_an_older_version_is_brought_to_this_one(sqlite_house, keys,
     said = told(put_back(house, tmp_path, new_url, "--json", **NOT_CONNECTED))
     assert said["audit"]["findings"] == []
     with database.reading(database.make_engine(new_url)) as connection:
-        assert database.is_migrated(connection)
+        assert schema.is_migrated(connection)
         assert connection.execute(select(subscriber.c.email, subscriber.c.status)).all() == [(aino.email, "active")]
 
 
@@ -272,9 +272,9 @@ def test_a_database_with_somebody_else_s_tables_is_left_alone(sqlite_house, keys
     back_up(sqlite_house, keys, tmp_path)
     service = elsewhere(sqlite_house, f"sqlite:///{tmp_path}/new.db", tmp_path / "new")
     plan = restore.prepare(service, tmp_path / "one.age", keys, ignore)
-    database.upgrade(service.engine)
+    schema.upgrade(service.engine)
     with service.transaction() as connection:
-        assert {one.name for one in database.tables(connection)} == restore.OURS - {"role", "staff_role"}
+        assert {one.name for one in schema.tables(connection)} == restore.OURS - {"role", "staff_role"}
         connection.exec_driver_sql("CREATE TABLE invoice (id INTEGER)")
     for attempt in (lambda: restore.is_under_way(service, plan), lambda: restore.load(service, plan, ignore)):
         with pytest.raises(BackupRefused, match="a table invoice, which is not this service's"):
@@ -350,8 +350,8 @@ def as_of_0010(header, sections, folder):
     """The same as an earlier version would have made it, without what has come since."""
     engine = database.make_engine(f"sqlite:///{folder}/older.db")
     with database.remaking(engine) as connection:
-        database.migrate(connection, "0010")
-        known = {table.name: set(table.c.keys()) for table in database.tables(connection)}
+        schema.migrate(connection, "0010")
+        known = {table.name: set(table.c.keys()) for table in schema.tables(connection)}
     engine.dispose()
     older = {}
     for part, rows in sections.items():

@@ -8,7 +8,7 @@ import uuid
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from consent_service import database, models
+from consent_service import database, models, schema
 from consent_service import service as services
 from consent_service.models import subscriber
 
@@ -16,7 +16,7 @@ from consent_service.models import subscriber
 @pytest.fixture
 def engine(tmp_path):
     engine = database.make_engine(f"sqlite:///{tmp_path}/traces.db")
-    database.upgrade(engine)
+    schema.upgrade(engine)
     yield engine
     engine.dispose()
 

@@ -66,7 +66,6 @@ STAYS, DELETED_CONTACT = ("leaf", "erasure", "allowance"), "deleted_contact"
 
 
 _PERSON = Prepared(select(subscriber).where(subscriber.c.id == bindparam("person")))
-_LOCK_PERSON = Prepared(select(subscriber.c.id).where(subscriber.c.id == bindparam("person")).with_for_update())
 _ASK = Prepared(select(confirmation).where(confirmation.c.id == bindparam("ask")))
 _AGREED = Prepared(select(confirmation).where(confirmation.c.used_event_id == bindparam("basis")))
 
@@ -160,8 +159,7 @@ class Letters:
             evidence.append_filler(connection, Occasion(now, "relay", "relay", self.vault))
         if message.kind != CONFIRMATION or message.subscriber_id is None:
             return
-        person = {"person": message.subscriber_id}
-        if letter.shown is None or _LOCK_PERSON.row(connection, person) is None:
+        if letter.shown is None:
             return
         tech: Payload = {"message_id": letter.message_id, "smtp_answer": sent.answer}
         occasion = Occasion(now, "relay", "relay", self.vault, tech)

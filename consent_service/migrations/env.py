@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the steps in `versions/` on the connection, and in the transaction, of `database.upgrade`."""
+"""Alembic's entry: runs the steps in `versions/` on the connection, and in the transaction, of `schema.upgrade`."""
 
 from alembic import context
 

@@ -6,7 +6,7 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent_service import database, retention
+from consent_service import retention, schema
 from consent_service import service as services
 from consent_service.delivery import outbox
 from consent_service.delivery.lanes import lane_states
@@ -35,7 +35,7 @@ def ready() -> ResponseReturnValue:
 
 def _state(current: Service) -> dict[str, object]:
     with current.reading() as connection:
-        if not database.is_migrated(connection):
+        if not schema.is_migrated(connection):
             return {"database": "ok", "migrations": "pending", "ready": False}
         lanes = lane_states(connection)
         overdue = retention.overdue(connection, services.now())

@@ -11,7 +11,7 @@ import click
 import pytest
 from sqlalchemy import text
 
-from consent_service import database
+from consent_service import database, schema
 from consent_service.cli import cli
 from consent_service.language import HELSINKI, language
 from tests.actors import Staff, Visitor
@@ -86,7 +86,7 @@ def test_migrating_is_safe_to_repeat_and_to_do_from_four_places_at_once(empty_ur
     assert [(one.returncode, one.stdout, one.stderr) for one in done] == [(0, "The database is up to date.\n", "")] * 5
     engine = database.make_engine(empty_url)
     with database.reading(engine) as connection:
-        assert database.is_migrated(connection)
+        assert schema.is_migrated(connection)
     engine.dispose()
 
 
