@@ -40,6 +40,7 @@ from sqlalchemy.exc import (
     IntegrityError,
     InterfaceError,
     InternalError,
+    NotSupportedError,
     OperationalError,
 )
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -61,6 +62,7 @@ PRAGMAS = (
 )
 MIGRATION_LOCK = 7_310_457  # any numbers, the same for every process of this service
 LOG_LOCK = 7_310_458
+BINARY, TEXT = PyFormat.BINARY, PyFormat.TEXT
 PLACE = re.compile(r"%\((\w+)\)s")  # of a value in a statement, as SQLAlchemy writes it for psycopg
 _INSERTED = literal(True)
 
@@ -94,10 +96,10 @@ def make_engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    # Without these two a visitor would wait as long as somebody holds a lock, or as long as a network swallows packets.
+    # Without these a visitor would wait as long as somebody holds a lock, or as long as a network swallows packets.
     waits = f"-c lock_timeout={BUSY_TIMEOUT_S}s {parsed.query.get('options', '')}"
-    limits = {"connect_timeout": BUSY_TIMEOUT_S} | dict(parsed.query) | {"options": waits}
-    engine = _pooled(parsed.set(drivername="postgresql+psycopg"), limits)
+    limits = {"connect_timeout": BUSY_TIMEOUT_S, "tcp_user_timeout": 1000 * BUSY_TIMEOUT_S} | dict(parsed.query)
+    engine = _pooled(parsed.set(drivername="postgresql+psycopg"), limits | {"options": waits})
     event.listen(engine, "connect", _prepare_postgresql)
     event.listen(engine, "begin", _begin_postgresql)
     return engine
@@ -107,8 +109,8 @@ def make_engine(url: str) -> Engine:
 def transaction(engine: Engine, *, lasting: bool = True) -> Iterator[Connection]:
     """One transaction that may write: commits at the end of the block, rolls back on any exception.
 
-    One that is not `lasting` holds for every process at once as well, but does not wait for the disk: a power cut may
-    undo it.
+    The connection is another's after the block. One that is not `lasting` holds for every process at once as well, but
+    does not wait for the disk: a power cut may undo it.
     """
     with _turn(engine), _lent(engine, Kind.LASTING if lasting else Kind.HASTY) as connection:
         yield connection
@@ -265,7 +267,11 @@ def _lent(engine: Engine, kind: Kind) -> Iterator[Connection]:
     try:
         with _begun(connection, kind):
             yield connection
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, NotSupportedError):  # what it has prepared is not right any more
+            connection.invalidate()
+        if connection.invalidated:  # the others may have ended with it
+            pool.drop()
         connection.close()
         raise
     pool.keep(connection)
@@ -323,7 +329,9 @@ class _Statements:
     def execute(self, statement: str, values: Mapping[str, Any]) -> "_Statements":
         """Run a statement with places `%(name)s`; what came of it can be read until the next one."""
         name, places = self._known.get(statement) or self._prepare(statement)
-        told: Any = self._values.dump_sequence([values[place] for place in places], [PyFormat.TEXT] * len(places))
+        given = [values[place] for place in places]
+        # As text the server reads each as the type it wants; bytes as text would be read by how it takes backslashes.
+        told: Any = self._values.dump_sequence(given, [BINARY if isinstance(one, bytes) else TEXT for one in given])
         self._found = _checked(self._line.exec_prepared(name, told, self._values.formats))
         return self
 
@@ -349,8 +357,9 @@ class _Statements:
 def _checked(found: PGresult) -> PGresult:
     if found.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
         return found
-    state, message = found.error_field(DiagnosticField.SQLSTATE), found.get_error_message()
-    raise psycopg.errors.lookup(state.decode())(message) if state else psycopg.OperationalError(message)
+    if found.error_field(DiagnosticField.SQLSTATE) is None:  # libpq's own: the line has ended
+        raise psycopg.OperationalError(found.get_error_message())
+    raise psycopg.errors.error_from_result(found)
 
 
 def _lower(value: object) -> object:

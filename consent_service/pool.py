@@ -28,28 +28,37 @@ class Pool(QueuePool):
 
     def take(self) -> Connection | None:
         """Return the one that was used last, unless it has ended since; None when there is none."""
-        with contextlib.suppress(IndexError):  # no other is left
-            while True:
-                connection, used_at = self._ready.pop()
-                if time.monotonic() - used_at < ASKED_AFTER_S or _stands(connection):
-                    return connection
-                connection.invalidate()
-                connection.close()
+        with contextlib.suppress(IndexError):  # there is none
+            connection, used_at = self._ready.pop()
+            if time.monotonic() - used_at < ASKED_AFTER_S or _stands(connection):
+                return connection
+            _end(connection)
+            self.drop()
         return None
 
     def keep(self, connection: Connection) -> None:
         """Have it ready for the next one who asks."""
+        # Once the engine has another pool, nobody asks this one any more.
         if len(self._ready) < KEPT_CONNECTIONS and connection.engine.pool is self:
             self._ready.append((connection, time.monotonic()))
         else:
-            connection.close()
+            _end(connection)
 
-    def dispose(self) -> None:
-        """Close them all."""
+    def drop(self) -> None:
+        """End those that are ready."""
         with contextlib.suppress(IndexError):  # no other is left
             while True:
-                self._ready.pop()[0].close()
+                _end(self._ready.pop()[0])
+
+    def dispose(self) -> None:
+        """End them all."""
+        self.drop()
         super().dispose()
+
+
+def _end(connection: Connection) -> None:
+    connection.invalidate()
+    connection.close()
 
 
 def _stands(connection: Connection) -> bool:

@@ -19,6 +19,7 @@ from sqlalchemy.types import TypeEngine
 Values = Mapping[str, Any]
 Process = Callable[[Any], Any]
 EXECUTE = "execute"  # how a connection's driver runs a statement: for whoever opens connections to say
+LONGEST_LIST = 16
 NO_VALUES: Values = MappingProxyType({})
 
 
@@ -64,7 +65,10 @@ class Prepared:
 
 
 class PreparedList:
-    """The same for a statement about a list that is not empty, built by `statement(binds)` once for each length."""
+    """The same for a statement about a list that is not empty, built by `statement(binds)` once for each length.
+
+    A list of over sixteen goes the ordinary way: a database keeps what is prepared for each connection.
+    """
 
     def __init__(self, statement: Callable[[Sequence[BindParameter[Any]]], Executable]):
         self._statement = statement
@@ -72,18 +76,26 @@ class PreparedList:
 
     def rows(self, connection: Connection, listed: Sequence[Any], values: Values = NO_VALUES) -> Sequence[Row[Any]]:
         """Run it and return its rows."""
-        return self._of(listed).rows(connection, {**_numbered(listed), **values})
+        given = {**_numbered(listed), **values}
+        if len(listed) > LONGEST_LIST:
+            return connection.execute(self._built(listed), given).all()
+        return self._of(listed).rows(connection, given)
 
     def run(self, connection: Connection, listed: Sequence[Any], values: Values = NO_VALUES) -> int:
         """Run it and return how many rows it wrote."""
-        return self._of(listed).run(connection, {**_numbered(listed), **values})
+        given = {**_numbered(listed), **values}
+        if len(listed) > LONGEST_LIST:
+            return connection.execute(self._built(listed), given).rowcount
+        return self._of(listed).run(connection, given)
 
     def _of(self, listed: Sequence[Any]) -> Prepared:
         found = self._by_length.get(len(listed))
         if found is None:
-            binds: list[BindParameter[Any]] = [bindparam(name) for name in _numbered(listed)]
-            found = self._by_length[len(listed)] = Prepared(self._statement(binds))
+            found = self._by_length[len(listed)] = Prepared(self._built(listed))
         return found
+
+    def _built(self, listed: Sequence[Any]) -> Executable:
+        return self._statement([bindparam(name) for name in _numbered(listed)])
 
 
 class _Form:

@@ -1,5 +1,6 @@
 """Statements that the driver runs: the same answers, the same refusals and the same listeners as by SQLAlchemy."""
 
+import contextlib
 import uuid
 from datetime import UTC, datetime
 
@@ -18,7 +19,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
 from consent_service.models import subscriber
 from consent_service.models_there import call_budget
@@ -130,3 +131,29 @@ def test_a_connection_that_has_ended_is_not_used_again(open_house, new_postgres_
     assert ended.value.connection_invalidated
     with house.service.reading() as connection:
         assert next_at.rows(connection) == []
+
+
+@on_both_databases
+def test_whoever_rolls_back_loses_no_statement(house):
+    """A driver that prepares what it runs often by itself may throw everything away after a rollback."""
+    with house.service.transaction() as connection:
+        ADD.run(connection, person("Aino"))
+    for _ in range(8):
+        with contextlib.suppress(LookupError), house.service.transaction() as connection:
+            connection.execute(select(subscriber.c.id))
+            assert FIND.row(connection, {"key": "Aino@example.com"})
+            raise LookupError
+    with house.service.reading() as connection:
+        assert FIND.row(connection, {"key": "Aino@example.com"})
+
+
+def test_a_refusal_of_a_kind_nobody_knows_is_told_as_one(open_house, new_postgres_url):
+    house = open_house(new_postgres_url)
+    refuses = (
+        "CREATE FUNCTION pg_temp.refuse() RETURNS int AS $$BEGIN RAISE USING ERRCODE = 'ZZ999'; END$$ LANGUAGE plpgsql"
+    )
+    with pytest.raises(DBAPIError) as refused, house.service.transaction() as connection:
+        connection.execute(text(refuses))
+        Prepared(select(literal_column("pg_temp.refuse()"))).rows(connection)
+    assert refused.value.orig.sqlstate == "ZZ999"
+    assert not refused.value.connection_invalidated

@@ -28,7 +28,6 @@ from consent_service.delivery.own_link import LinkField
 from consent_service.delivery.places import read_place
 from consent_service.delivery.tags import Tags
 
-CALLS_TO_SUBSCRIBE = 2  # with hardly an exception: the contact, and its place on the list
 RESUBSCRIBE_SOURCE = 4  # documented for a contact that left and comes back with a fresh confirmation
 SEARCH_AGAIN = timedelta(minutes=10)
 
@@ -104,7 +103,6 @@ class Account:
     def _subscribe(self, contact: ContactState) -> Outcome:
         if contact.basis and contact.basis.is_forwarded and contact.was_forwarded:
             return self._update(contact)
-        self._calls.plan(CALLS_TO_SUBSCRIBE)
         contact_id = self._sync(contact)
         is_imported = contact.basis is not None and contact.basis.is_imported
         if contact.basis and (contact.was_forwarded or is_imported):  # who left there since is not put back

@@ -17,7 +17,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from consent_service.delivery.outbox import Hold, Outcome, Rejected, Retry
-from consent_service.delivery.pacing import GAP, CallBudget, Unpaced
+from consent_service.delivery.pacing import CallBudget, Unpaced
 
 TIMEOUT_S = 10
 LONGEST_ANSWER_S = 20  # from its first byte to its last
@@ -46,7 +46,6 @@ class Calls:
         self._base = f"{url}/api/3"
         self._budget = budget
         self._timeout_s = timeout_s
-        self._turns: list[datetime] = []
         # The transport without a session: no cookies, no redirects, and no proxy or .netrc of the machine sees the key.
         self._http = requests.adapters.HTTPAdapter()
         self._headers = {"Api-Token": token, "Accept": "application/json", "User-Agent": "consent-service"}
@@ -59,10 +58,6 @@ class Calls:
         """The time, as the call budget has it."""
         return self._budget.now()
 
-    def plan(self, calls: int) -> None:
-        """Take the turns of calls that are about to be made one after another; one that comes late takes a new one."""
-        self._turns = self._budget.reserve(calls)
-
     def call(
         self, method: str, path: str, body: object = None, *, is_taken: bool = False, is_explained: bool = False
     ) -> tuple[int, Any]:
@@ -72,7 +67,7 @@ class Calls:
         has the address, or another field the title; with `is_explained` the 400 by which imports say what is wrong or
         that it is too much.
         """
-        if not self._budget.await_turn(self._turn()):
+        if not self._budget.take_turn():
             raise Ended(Hold(self._budget.now(), "the relay was stopped before its turn to call"))
         try:
             with self._http.send(self._wanted(method, path, body), stream=True, timeout=self._timeout_s) as answer:
@@ -86,14 +81,6 @@ class Calls:
         if not (200 <= answer.status_code < 300 or answer.status_code == 404 or is_expected):
             self._end(answer, content)
         return answer.status_code, content
-
-    def _turn(self) -> datetime:
-        """When the next call may be made. A planned turn is lost once the next one's time has come."""
-        planned = self._turns.pop(0) if self._turns else None
-        if planned is not None and self._budget.now() - planned < GAP:
-            return planned
-        self._turns = []
-        return self._budget.reserve(1)[0]
 
     @cached_property
     def _blank(self) -> requests.PreparedRequest:

@@ -154,7 +154,10 @@ class Letters:
         return self._to_active(connection, message, person)
 
     def record(self, connection: Connection, message: Message, letter: Letter, sent: Delivered, now: datetime) -> None:
-        """Append the evidence that a confirmation was handed over (GDPR article 7(1))."""
+        """Append the evidence that a confirmation was handed over (GDPR article 7(1)).
+
+        Its message was settled and its person locked in this transaction: nobody who was erased meanwhile comes here.
+        """
         if message.kind == ALREADY and message.confirmation_id is None:  # answers a form, not a change of address
             evidence.append_filler(connection, Occasion(now, "relay", "relay", self.vault))
         if message.kind != CONFIRMATION or message.subscriber_id is None:

@@ -19,6 +19,9 @@ NAME = "activecampaign"
 BULK = "activecampaign bulk"
 BULK_GAP = timedelta(milliseconds=600)  # a hundred a minute are allowed (reference of bulk-import-contacts)
 
+_TAKE_IF_FREE = Prepared(
+    update(call_budget).where(call_budget.c.name == bindparam("budget"), call_budget.c.next_at <= bindparam("now"))
+)
 _NEXT_AT = Prepared(select(call_budget.c.next_at).where(call_budget.c.name == bindparam("budget")).with_for_update())
 _SET_NEXT = Prepared(update(call_budget).where(call_budget.c.name == bindparam("budget")))
 
@@ -39,21 +42,13 @@ class CallBudget:
 
     def take_turn(self) -> bool:
         """Reserve the next call and wait until its time has come; False when the wait was cut short: do not call."""
-        [at] = self.reserve(1)
-        return self.await_turn(at)
-
-    def reserve(self, calls: int) -> list[datetime]:
-        """Reserve so many calls that follow each other, and return when each may be made."""
         with self.transaction(lasting=False) as connection:
-            now = self.now()
-            at = max(self._next_at(connection, now), now)
-            self._set_next(connection, at + calls * self.gap)
-        return [at + number * self.gap for number in range(calls)]
-
-    def await_turn(self, at: datetime) -> bool:
-        """Wait until the time of a reserved call has come; False when the wait was cut short: do not call."""
-        left = at - self.now()
-        return left <= timedelta(0) or not self.sleep(left.total_seconds())
+            at = now = self.now()
+            free = {"budget": self.name, "now": now, "next_at": now + self.gap}
+            if not _TAKE_IF_FREE.run(connection, free):
+                at = max(self._next_at(connection, now), now)
+                self._set_next(connection, at + self.gap)
+        return at <= now or not self.sleep((at - now).total_seconds())
 
     def is_stopping(self) -> bool:
         """Whether a wait would be cut short now: begin no further call of many."""
@@ -84,11 +79,7 @@ class Unpaced:
         """The time of now."""
         return datetime.now(UTC)
 
-    def reserve(self, calls: int) -> list[datetime]:
-        """Every call may be made at once."""
-        return [self.now()] * calls
-
-    def await_turn(self, at: datetime) -> bool:
+    def take_turn(self) -> bool:
         """Go ahead."""
         return True
 

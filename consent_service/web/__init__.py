@@ -3,8 +3,10 @@
 import secrets
 import time
 import traceback
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import structlog
@@ -49,9 +51,17 @@ MAY_BE_KEPT = ("static", "pages.brand", "pages.icon", "pages.logo", "cookies.sho
 log = structlog.get_logger()
 
 
+class Pages(Flask):
+    """An application whose pages and hooks are ordinary functions; none has to be asked at every request."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function as it is."""
+        return func
+
+
 def create_app(service: Service) -> Flask:
     """Return the application of a service; touches neither the network nor the database."""
-    app = Flask("consent_service", template_folder=str(TEMPLATES), static_folder=str(PACKAGE / "web" / "static"))
+    app = Pages("consent_service", template_folder=str(TEMPLATES), static_folder=str(PACKAGE / "web" / "static"))
     app.request_class = files.FileRequest
     app.config.update(_configuration(service.settings))
     app.session_interface = accounts.StaffSessions()

@@ -7,7 +7,7 @@ is believed that a stranger can set: forwarded headers count only as far as the 
 import ipaddress
 from datetime import date
 
-from flask import current_app, request
+from flask import current_app, g, request
 
 from consent_service import service as services
 from consent_service.config import Settings
@@ -83,7 +83,9 @@ def _limit(act: str = "") -> RateLimit:
 
 
 def _network_code() -> str:
-    return service().vault.address_hash(f"network:{network(request.remote_addr)}")
+    if "network" not in g:
+        g.network = service().vault.address_hash(f"network:{network(request.remote_addr)}")
+    return str(g.network)
 
 
 def _read(address: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
