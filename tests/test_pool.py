@@ -19,6 +19,14 @@ def driver_of(house) -> object:
         return connection.connection.driver_connection
 
 
+def is_open(driver) -> bool:
+    try:
+        driver.execute("SELECT 1")
+    except (psycopg.OperationalError, sqlite3.ProgrammingError):
+        return False
+    return True
+
+
 @on_both_databases
 def test_the_next_transaction_has_the_same_connection(house):
     assert driver_of(house) is driver_of(house)
@@ -37,15 +45,15 @@ def test_many_at_once_have_one_each_and_no_more_are_kept_than_wanted(house):
     at_once = pool.KEPT_CONNECTIONS + 3
     everybody = Barrier(at_once)
 
-    def read(_: int) -> int:
+    def read(_: int) -> object:
         with house.service.reading() as connection:
             everybody.wait(20)
-            return id(connection)
+            return connection.connection.driver_connection
 
     with ThreadPoolExecutor(at_once) as threads:
-        assert len(set(threads.map(read, range(at_once)))) == at_once
-    kept = house.service.engine.pool
-    assert (kept.checkedout(), kept.checkedin()) == (pool.KEPT_CONNECTIONS, 0), "the others were closed"
+        drivers = set(threads.map(read, range(at_once)))
+    assert len(drivers) == at_once
+    assert sum(map(is_open, drivers)) == pool.KEPT_CONNECTIONS
 
 
 @on_both_databases
@@ -53,8 +61,7 @@ def test_one_that_comes_back_once_the_engine_is_disposed_of_is_closed(house):
     with house.service.reading() as connection:
         former = connection.connection.driver_connection
         house.service.engine.dispose()
-    with pytest.raises((psycopg.OperationalError, sqlite3.ProgrammingError), match="closed"):
-        former.execute("SELECT 1")
+    assert not is_open(former)
 
 
 def test_one_that_ended_while_nobody_used_it_troubles_nobody(open_house, new_postgres_url):
