@@ -72,3 +72,16 @@ def test_one_that_ended_while_nobody_used_it_troubles_nobody(open_house, new_pos
     time.sleep(pool.ASKED_AFTER_S)
     with house.service.reading() as connection:
         assert connection.execute(text("SELECT 1")).scalar_one() == 1
+
+
+def test_when_one_has_ended_the_others_that_are_ready_are_not_tried(open_house, new_postgres_url):
+    house = open_house(new_postgres_url)
+    with house.service.reading() as first, house.service.reading() as second:
+        backends = [one.connection.driver_connection.info.backend_pid for one in (first, second)]
+    with house.service.engine.connect() as other:
+        for backend in backends:
+            other.execute(text("SELECT pg_terminate_backend(:backend)"), {"backend": backend})
+    with pytest.raises(DBAPIError), house.service.reading() as connection:
+        connection.execute(text("SELECT 1"))
+    with house.service.reading() as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1

@@ -19,11 +19,11 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, IntegrityError, NotSupportedError, OperationalError, ProgrammingError
 
 from consent_service.models import subscriber
 from consent_service.models_there import call_budget
-from consent_service.prepared import Prepared, PreparedList
+from consent_service.prepared import LONGEST_LIST, Prepared, PreparedList
 from tests.conftest import on_both_databases
 
 NOW = datetime(2026, 3, 29, 1, 30, 0, 5, tzinfo=UTC)
@@ -61,11 +61,12 @@ def test_the_values_decide_what_is_written(house):
 
 @on_both_databases
 def test_a_list_of_any_length(house):
-    keys = [f"p{number}@example.com" for number in range(4)]
+    keys = [f"p{number}@example.com" for number in range(LONGEST_LIST + 1)]
     with house.service.transaction() as connection:
         for number in range(3):
             ADD.run(connection, person(f"p{number}"))
         assert [len(SOME.rows(connection, keys[:length])) for length in (1, 2, 4, 2)] == [1, 2, 3, 2]
+        assert [len(SOME.rows(connection, keys[:length])) for length in (LONGEST_LIST, LONGEST_LIST + 1)] == [3, 3]
 
 
 @on_both_databases
@@ -157,3 +158,16 @@ def test_a_refusal_of_a_kind_nobody_knows_is_told_as_one(open_house, new_postgre
         Prepared(select(literal_column("pg_temp.refuse()"))).rows(connection)
     assert refused.value.orig.sqlstate == "ZZ999"
     assert not refused.value.connection_invalidated
+
+
+def test_a_statement_that_is_not_right_any_more_is_refused_once(open_house, new_postgres_url):
+    house, changing = open_house(new_postgres_url), Table("changing", MetaData(), Column("n", Integer))
+    number = Prepared(select(changing))
+    with house.service.transaction() as connection:
+        connection.execute(text("CREATE TABLE changing (n int)"))
+        assert number.rows(connection) == []
+        connection.execute(text("ALTER TABLE changing ALTER n TYPE bigint"))
+    with pytest.raises(NotSupportedError), house.service.reading() as connection:
+        number.rows(connection)
+    with house.service.reading() as connection:
+        assert number.rows(connection) == []
