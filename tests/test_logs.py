@@ -198,7 +198,7 @@ def another_program_asks(house):
     wrong = {"Authorization": f"Bearer {program.key}x"}
     assert program.ask("POST", f"/status?{ADDRESS}", json={"email": ADDRESS}, headers=wrong).status_code == 401
     assert program.ask("GET", f"/{ADDRESS}").status_code == 404
-    return {program.key, program.key.rpartition("_")[2]}
+    return {program.key, program.key.split("_", 2)[2]}
 
 
 def watchers_look(house):
