@@ -10,8 +10,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy.engine import result_tuple
 
 from consent_service import people, statements
+from consent_service.database import locks_rows
 from consent_service.delivery import allowance, outbox
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.moves import MOVE
@@ -32,7 +34,7 @@ ASK_GAP = Window(1, timedelta(minutes=5))
 _WRITE_DOWN = Prepared(insert(confirmation))
 _ASK = Prepared(select(confirmation).where(confirmation.c.id == bindparam("ask")))
 _PERSON_OF = select(subscriber).where(subscriber.c.id == bindparam("person"))
-_PERSON, _LOCK_PERSON = Prepared(_PERSON_OF), Prepared(_PERSON_OF.with_for_update())
+_LOCK_PERSON = Prepared(_PERSON_OF.with_for_update())
 _OWNER = select(confirmation.c.subscriber_id).where(confirmation.c.id == bindparam("ask"))
 _LOCK_OWNER = Prepared(select(subscriber).where(subscriber.c.id == _OWNER.scalar_subquery()).with_for_update())
 _CHANGE_PERSON = Prepared(update(subscriber).where(subscriber.c.id == bindparam("person")))
@@ -43,9 +45,13 @@ _MOVED_SINCE = (  # whoever reads the old mailbox has no say over the new one
     .where(_MOVED.c.id != confirmation.c.id, _MOVED.c.used_at > confirmation.c.asked_at)
     .exists()
 )
-_ASK_SEEN = Prepared(
-    select(confirmation, _MOVED_SINCE.label("is_to_former_address")).where(confirmation.c.id == bindparam("ask"))
+_THEIRS = [column.label(f"person_{column.key}") for column in subscriber.c]
+_SEEN = Prepared(
+    select(confirmation, _MOVED_SINCE.label("is_to_former_address"), *_THEIRS)
+    .join(subscriber, subscriber.c.id == confirmation.c.subscriber_id)
+    .where(confirmation.c.id == bindparam("ask"))
 )
+_AS_PERSON = result_tuple(subscriber.c.keys())
 
 
 class LinkDead(Exception):
@@ -170,17 +176,17 @@ def mail_link(connection: Connection, now: datetime, subscriber_id: str, confirm
 
 def find(connection: Connection, confirmation_id: str) -> tuple[Row[Any], Row[Any]]:
     """Return an ask and its person for showing only; raises LinkDead, also when another address was asked by it."""
-    ask = _ASK_SEEN.row(connection, {"ask": confirmation_id})
-    if ask is None or ask.is_to_former_address:
+    seen = _SEEN.row(connection, {"ask": confirmation_id})
+    if seen is None or seen.is_to_former_address:
         raise LinkDead
-    person = _PERSON.row(connection, {"person": ask.subscriber_id})
-    if person is None:  # erased between the two
-        raise LinkDead
-    return ask, person
+    return seen, _AS_PERSON(seen[-len(_THEIRS) :])
 
 
-def lock(connection: Connection, confirmation_id: str) -> tuple[Row[Any], Row[Any]]:
-    """Return an ask and its person, whom nobody else changes meanwhile; raises LinkDead."""
+def lock(connection: Connection, seen: tuple[Row[Any], Row[Any]]) -> tuple[Row[Any], Row[Any]]:
+    """Return what `find` found in this transaction as it is now that nobody else changes it; raises LinkDead."""
+    if not locks_rows(connection):
+        return seen
+    confirmation_id = seen[0].id
     person = _LOCK_OWNER.row(connection, {"ask": confirmation_id})
     if person is None:
         raise LinkDead

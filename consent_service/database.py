@@ -9,7 +9,6 @@ import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -45,9 +44,9 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from consent_service import writers
 from consent_service.pool import KEPT_CONNECTIONS, Pool
-from consent_service.prepared import EXECUTE, Prepared, refuse
+from consent_service.prepared import LINE, Line, Prepared, refuse
+from consent_service.writers import Turn
 
 BUSY_TIMEOUT_S = 10
 FAST_TO_SCRUB = 16 * 1024 * 1024
@@ -65,25 +64,18 @@ LOG_LOCK = 7_310_458
 BINARY, TEXT = PyFormat.BINARY, PyFormat.TEXT
 PLACE = re.compile(r"%\((\w+)\)s")  # of a value in a statement, as SQLAlchemy writes it for psycopg
 _INSERTED = literal(True)
+AT_ONCE = nullcontext()
 
 
-class Kind(Enum):
-    """What a transaction is for; without one, SQLAlchemy's own begin as it is everywhere."""
-
-    LASTING = "lasting"
-    HASTY = "hasty"
-    READING = "reading"
-    SNAPSHOT = "snapshot"
-
-
+# What a transaction is for; without a word of it, SQLAlchemy's own begin as it is everywhere.
+LASTING, HASTY, READING, SNAPSHOT = "lasting", "hasty", "reading", "snapshot"
 # In one message; what only reads needs none, each of its questions is asked of another moment anyway (READ COMMITTED).
 POSTGRESQL_BEGINS = {
-    Kind.LASTING: b"BEGIN",
-    Kind.HASTY: b"BEGIN; SET LOCAL synchronous_commit = off",
-    Kind.SNAPSHOT: b"BEGIN ISOLATION LEVEL REPEATABLE READ",
+    None: b"BEGIN",
+    LASTING: b"BEGIN",
+    HASTY: b"BEGIN; SET LOCAL synchronous_commit = off",
+    SNAPSHOT: b"BEGIN ISOLATION LEVEL REPEATABLE READ",
 }
-SYNCHRONOUS = "synchronous"
-SQLITE_SYNCHRONOUS = {Kind.LASTING: "FULL", Kind.HASTY: "NORMAL"}
 
 
 def make_engine(url: str) -> Engine:
@@ -105,29 +97,23 @@ def make_engine(url: str) -> Engine:
     return engine
 
 
-@contextmanager
-def transaction(engine: Engine, *, lasting: bool = True) -> Iterator[Connection]:
+def transaction(engine: Engine, *, lasting: bool = True) -> AbstractContextManager[Connection]:
     """One transaction that may write: commits at the end of the block, rolls back on any exception.
 
     The connection is another's after the block. One that is not `lasting` holds for every process at once as well, but
     does not wait for the disk: a power cut may undo it.
     """
-    with _turn(engine), _lent(engine, Kind.LASTING if lasting else Kind.HASTY) as connection:
-        yield connection
+    return _lent(engine, LASTING if lasting else HASTY, _turn(engine))
 
 
-@contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
+def reading(engine: Engine) -> AbstractContextManager[Connection]:
     """Read only: on SQLite one transaction that never waits for a writer, on PostgreSQL one for each question."""
-    with _lent(engine, Kind.READING) as connection:
-        yield connection
+    return _lent(engine, READING)
 
 
-@contextmanager
-def snapshot(engine: Engine) -> Iterator[Connection]:
+def snapshot(engine: Engine) -> AbstractContextManager[Connection]:
     """One transaction that only reads and sees nothing of what is committed meanwhile."""
-    with _lent(engine, Kind.SNAPSHOT) as connection:
-        yield connection
+    return _lent(engine, SNAPSHOT)
 
 
 def insert_if_absent(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
@@ -145,6 +131,11 @@ def insert_or_replace(connection: Connection, table: Table, keys: Collection[str
     statement = _dialect_insert(connection.dialect.name, table)
     others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=others), rows)
+
+
+def locks_rows(connection: Connection) -> bool:
+    """Whether several write at once and lock the rows they read; on SQLite there is one writer anyway."""
+    return connection.dialect.name != "sqlite"
 
 
 def hold_log(connection: Connection) -> None:
@@ -211,7 +202,7 @@ def reason(error: DBAPIError) -> str:
 @contextmanager
 def remaking(engine: Engine) -> Iterator[Connection]:
     """One transaction that may change the form of tables, while nobody else does."""
-    with engine.connect().execution_options(migrates=True) as connection, _begun(connection, Kind.LASTING):
+    with engine.connect().execution_options(migrates=True) as connection, connection.begin():
         connection.detach()  # from the pool: it is closed at the end, since it does not check what others must
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = 0"))  # another process may migrate for long
@@ -261,27 +252,36 @@ def _checkpoint(driver: sqlite3.Connection) -> None:
 
 
 @contextmanager
-def _lent(engine: Engine, kind: Kind) -> Iterator[Connection]:
+def _lent(engine: Engine, kind: str, turn: AbstractContextManager[None] = AT_ONCE) -> Iterator[Connection]:
     pool = cast(Pool, engine.pool)
-    connection = pool.take() or engine.connect()
-    try:
-        with _begun(connection, kind):
-            yield connection
-    except BaseException as error:
-        if isinstance(error, NotSupportedError):  # what it has prepared is not right any more
-            connection.invalidate()
-        if connection.invalidated:  # the others may have ended with it
-            pool.drop()
-        connection.close()
-        raise
-    pool.keep(connection)
+    with turn:
+        is_heard = bool(engine.dispatch.before_cursor_execute or engine.dispatch.after_cursor_execute)
+        # Whoever listens to what is executed hears of what SQLAlchemy executes itself.
+        connection = engine.connect() if is_heard else pool.take() or _connected(engine)
+        try:
+            _line(connection).kind = kind
+            with connection.begin():
+                yield connection
+        except BaseException as error:
+            if isinstance(error, NotSupportedError):  # what it has prepared is not right any more
+                connection.invalidate()
+            if connection.invalidated:  # the others may have ended with it
+                pool.drop()
+            connection.close()
+            raise
+        if is_heard:
+            connection.close()
+        else:
+            pool.keep(connection)
 
 
-@contextmanager
-def _begun(connection: Connection, kind: Kind) -> Iterator[None]:
-    connection.info[Kind] = kind
-    with connection.begin():
-        yield
+def _connected(engine: Engine) -> Connection:
+    connection = engine.connect()
+    return connection.execution_options(**{LINE: connection.info[LINE]})
+
+
+def _line(connection: Connection) -> Line:
+    return cast(Line, connection.get_execution_options().get(LINE) or connection.info[LINE])
 
 
 def _pooled(url: URL, connect_args: Mapping[str, Any]) -> Engine:
@@ -292,7 +292,7 @@ def _pooled(url: URL, connect_args: Mapping[str, Any]) -> Engine:
 
 def _turn(engine: Engine) -> AbstractContextManager[None]:
     path = engine.url.database if engine.dialect.name == "sqlite" else None
-    return writers.turn(path, BUSY_TIMEOUT_S / 2) if path else nullcontext()
+    return Turn(path, BUSY_TIMEOUT_S / 2) if path else AT_ONCE
 
 
 @cache
@@ -308,7 +308,7 @@ def _dialect_insert(dialect: str, table: Table) -> Any:
 
 
 def _prepare_sqlite(connection: Any, record: ConnectionPoolEntry) -> None:
-    record.info[EXECUTE] = connection.execute
+    record.info[LINE] = Line(connection.execute)
     connection.create_function("lower", 1, _lower, deterministic=True)  # its own knows the letters A to Z only
     connection.isolation_level = None  # BEGIN is ours, see _begin_sqlite
     for pragma in PRAGMAS:
@@ -367,15 +367,17 @@ def _lower(value: object) -> object:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    kind, driver = connection.info.pop(Kind, None), cast(sqlite3.Connection, connection.connection.driver_connection)
+    line, driver = _line(connection), cast(sqlite3.Connection, connection.connection.driver_connection)
+    kind, line.kind = line.kind, None
     try:
-        if connection.get_execution_options().get("migrates"):  # a table made anew must not take its rows' referrers
-            driver.execute("PRAGMA foreign_keys=OFF")
+        if connection.get_execution_options().get("migrates"):
+            driver.execute("PRAGMA foreign_keys=OFF")  # a table made anew must not take its rows' referrers
+            kind = LASTING
         # Also where nobody said what it is for: the connection may have been a hasty one's.
-        if connection.info.get(SYNCHRONOUS) != (wanted := SQLITE_SYNCHRONOUS.get(kind, "FULL")):
-            driver.execute(f"PRAGMA synchronous={wanted}")
-            connection.info[SYNCHRONOUS] = wanted
-        driver.execute("BEGIN IMMEDIATE" if kind in SQLITE_SYNCHRONOUS else "BEGIN")
+        if line.is_lasting != (kind != HASTY):
+            driver.execute(f"PRAGMA synchronous={'NORMAL' if kind == HASTY else 'FULL'}")
+            line.is_lasting = kind != HASTY
+        driver.execute("BEGIN IMMEDIATE" if kind in (LASTING, HASTY) else "BEGIN")
     except sqlite3.OperationalError as error:
         refuse(connection, "BEGIN", error)
 
@@ -383,12 +385,13 @@ def _begin_sqlite(connection: Connection) -> None:
 def _prepare_postgresql(connection: psycopg.Connection[Any], record: ConnectionPoolEntry) -> None:
     connection.autocommit = True  # BEGIN is ours, see _begin_postgresql
     connection.prepare_threshold = None  # it would throw away ours with its own, after a rollback
-    record.info[EXECUTE] = _Statements(connection).execute
+    record.info[LINE] = Line(_Statements(connection).execute)
 
 
 def _begin_postgresql(connection: Connection) -> None:
-    kind = connection.info.pop(Kind, Kind.LASTING)
-    if kind is Kind.READING:
+    line = _line(connection)
+    kind, line.kind = line.kind, None
+    if kind == READING:
         return
     driver = cast(psycopg.Connection[Any], connection.connection.driver_connection)
     try:

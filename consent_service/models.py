@@ -72,8 +72,8 @@ def _as_utc(value: datetime | None) -> datetime | None:
 
 
 def _as_text(value: datetime | None) -> str | None:
-    at = _as_utc(value)
-    return None if at is None else at.replace(tzinfo=None).isoformat(" ", "microseconds")
+    at = value if value is None or value.tzinfo is UTC else _as_utc(value)
+    return None if at is None else at.isoformat(" ", "microseconds").removesuffix("+00:00")
 
 
 def _from_text(value: str | None) -> datetime | None:

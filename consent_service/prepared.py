@@ -6,6 +6,8 @@ know what they are about.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter, itemgetter, methodcaller
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -18,9 +20,19 @@ from sqlalchemy.types import TypeEngine
 
 Values = Mapping[str, Any]
 Process = Callable[[Any], Any]
-EXECUTE = "execute"  # how a connection's driver runs a statement: for whoever opens connections to say
+LINE = "line"  # the option of a connection that says how its driver is asked
 LONGEST_LIST = 16
 NO_VALUES: Values = MappingProxyType({})
+_ALL, _WRITTEN = methodcaller("fetchall"), attrgetter("rowcount")
+
+
+@dataclass(slots=True)
+class Line:
+    """How the driver of one connection runs a statement, and what `database` has it ready for."""
+
+    execute: Callable[[str, Any], Any]
+    kind: str | None = None
+    is_lasting: bool = True
 
 
 class Prepared:
@@ -28,6 +40,7 @@ class Prepared:
 
     What the database refuses, and that this connection has ended, is told as by SQLAlchemy: DBAPIError. A value that is
     missing raises ValueError, as does a statement whose text depends on its values; for lists there is `PreparedList`.
+    A connection without a `LINE` runs it as any other statement.
     """
 
     def __init__(self, statement: Executable):
@@ -36,9 +49,11 @@ class Prepared:
 
     def rows(self, connection: Connection, values: Values = NO_VALUES) -> Sequence[Row[Any]]:
         """Run it and return its rows."""
-        if _is_heard(connection):
+        line = connection.get_execution_options().get(LINE)
+        if line is None:
             return connection.execute(self._statement, values).all()
-        return self._form(connection, values).rows(connection, values)
+        form = self._forms.get((connection.dialect.name, *values)) or self._form(connection, values)
+        return form.read(form.run(line, connection, values, _ALL))
 
     def row(self, connection: Connection, values: Values = NO_VALUES) -> Row[Any] | None:
         """Run it and return its only row, or None."""
@@ -52,16 +67,16 @@ class Prepared:
 
     def run(self, connection: Connection, values: Values = NO_VALUES) -> int:
         """Run it and return how many rows it wrote."""
-        if _is_heard(connection):
+        line = connection.get_execution_options().get(LINE)
+        if line is None:
             return connection.execute(self._statement, values).rowcount
-        return self._form(connection, values).count(connection, values)
+        form = self._forms.get((connection.dialect.name, *values)) or self._form(connection, values)
+        number: int = form.run(line, connection, values, _WRITTEN)
+        return number
 
     def _form(self, connection: Connection, values: Values) -> "_Form":
-        kind = (connection.dialect.name, *values)
-        form = self._forms.get(kind)
-        if form is None:
-            form = self._forms[kind] = _Form(connection.dialect, self._statement, values)
-        return form
+        made = self._forms[(connection.dialect.name, *values)] = _Form(connection.dialect, self._statement, values)
+        return made
 
 
 class PreparedList:
@@ -107,43 +122,35 @@ class _Form:
             raise ValueError("the text of this statement depends on its values")
         if missing := [name for bind, name in compiled.bind_names.items() if bind.required and name not in values]:
             raise ValueError(f"no value for {', '.join(missing)}")
-        self._text, self._is_positional = compiled.string, compiled.positional
+        self._text = compiled.string
         processes = {
             name: _processor(dialect, bind.type, "bind_processor") for bind, name in compiled.bind_names.items()
         }
-        self._names = compiled.positiontup if compiled.positiontup is not None else [*processes]
+        self._told = _in_order(compiled.positiontup or ()) if compiled.positional else None
         self._fixed = {name: value for name, value in compiled.params.items() if name not in values}
         self._processes = [(name, process) for name, process in processes.items() if process]
         columns = list(getattr(statement, "exported_columns", ()))
         self._row = result_tuple([column.key for column in columns])
         found = [_processor(dialect, column.type, "result_processor", None) for column in columns]
-        self._read = [(place, process) for place, process in enumerate(found) if process]
+        self._reads = [(place, process) for place, process in enumerate(found) if process]
 
-    def rows(self, connection: Connection, values: Values) -> Sequence[Row[Any]]:
-        """Run it and return its rows."""
-        return [self._as_row(row) for row in self._run(connection, values, _all)]
-
-    def count(self, connection: Connection, values: Values) -> int:
-        """Run it and return how many rows it wrote."""
-        number: int = self._run(connection, values, _written)
-        return number
-
-    def _run(self, connection: Connection, values: Values, read: Callable[[DBAPICursor], Any]) -> Any:
+    def run(self, line: Line, connection: Connection, values: Values, wanted: Callable[[DBAPICursor], Any]) -> Any:
+        """Run it and return what is wanted of its cursor."""
         given = {**self._fixed, **values}
         for name, process in self._processes:
             given[name] = process(given[name])
-        told: Any = [given[name] for name in self._names] if self._is_positional else given
-        try:
-            return read(connection.info[EXECUTE](self._text, told))  # SQLite looks for the second row when it is read
+        try:  # SQLite looks for the second row when it is read
+            return wanted(line.execute(self._text, self._told(given) if self._told else given))
         except Exception as error:
             refuse(connection, self._text, error)
 
-    def _as_row(self, found: Sequence[Any]) -> Row[Any]:
-        read = list(found)
-        for place, process in self._read:
-            read[place] = process(read[place])
-        row: Row[Any] = self._row(read)
-        return row
+    def read(self, found: Sequence[Sequence[Any]]) -> Sequence[Row[Any]]:
+        """Return the rows that the driver found as SQLAlchemy would."""
+        rows = [list(row) for row in found]
+        for row in rows:
+            for place, process in self._reads:
+                row[place] = process(row[place])
+        return [self._row(row) for row in rows]
 
 
 def refuse(connection: Connection, statement: str, error: Exception) -> NoReturn:
@@ -160,12 +167,9 @@ def refuse(connection: Connection, statement: str, error: Exception) -> NoReturn
     ) from error
 
 
-def _all(cursor: DBAPICursor) -> Sequence[Any]:
-    return cursor.fetchall()
-
-
-def _written(cursor: DBAPICursor) -> int:
-    return cursor.rowcount
+def _in_order(names: Sequence[str]) -> Callable[[Values], Sequence[Any]]:
+    """What picks the values of a statement with places, in their order."""
+    return itemgetter(*names) if len(names) > 1 else lambda given: [given[name] for name in names]
 
 
 def _processor(dialect: Dialect, kind: TypeEngine[Any], which: str, *more: object) -> Process | None:
@@ -175,8 +179,3 @@ def _processor(dialect: Dialect, kind: TypeEngine[Any], which: str, *more: objec
 
 def _numbered(listed: Sequence[Any]) -> dict[str, Any]:
     return {f"listed_{number}": one for number, one in enumerate(listed)}
-
-
-def _is_heard(connection: Connection) -> bool:
-    dispatch = connection.engine.dispatch
-    return bool(dispatch.before_cursor_execute or dispatch.after_cursor_execute)

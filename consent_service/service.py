@@ -5,7 +5,7 @@ none of them builds its own. Must not know a request or a command.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -154,22 +154,18 @@ class Service:
         A power cut may undo one that is not `lasting`.
         """
         with database.transaction(self.engine, lasting=lasting) as connection:
-            outbox.due_now(connection)  # what one before left when it failed is nothing to wake anybody for
+            lanes = outbox.due_at_once(connection)
             yield connection
-            lanes = outbox.due_now(connection)
-        self.bell.ring(lanes)
+        if lanes:
+            self.bell.ring(lanes)
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> AbstractContextManager[Connection]:
         """Read only; questions that have to see one moment need a `snapshot`."""
-        with database.reading(self.engine) as connection:
-            yield connection
+        return database.reading(self.engine)
 
-    @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
+    def snapshot(self) -> AbstractContextManager[Connection]:
         """One transaction that only reads, and sees one moment however many questions it asks."""
-        with database.snapshot(self.engine) as connection:
-            yield connection
+        return database.snapshot(self.engine)
 
     def consent_text(self, language: Language) -> ConsentText:
         """The consent text of today in a language."""

@@ -129,7 +129,7 @@ def confirm(
     if asks.is_confirmed(*seen):
         return str(seen[1].id)
     asks.forgive(connection, occasion, asks.asked_address(*seen))  # before the person is locked, as every ask does
-    ask, person = asks.lock(connection, seen[0].id)
+    ask, person = asks.lock(connection, seen)
     if asks.is_confirmed(ask, person):
         return str(person.id)
     if person.open_confirmation_id != ask.id:
@@ -150,7 +150,7 @@ def decline(connection: Connection, occasion: Occasion, confirmation_id: str) ->
         return
     address = asks.asked_address(seen, seen_person)
     asks.forgive(connection, occasion, address)  # who pressed by mistake may ask again at once
-    ask, person = asks.lock(connection, confirmation_id)
+    ask, person = asks.lock(connection, (seen, seen_person))
     if ask.declined_at is not None:
         return
     is_past = ask.email is None if ask.source == MOVE else person.status == "active"

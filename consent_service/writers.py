@@ -13,8 +13,6 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 
 NEXT, NOW = 0, 1  # the bytes of the file that are locked: to stand next in line, and to have the turn
@@ -22,7 +20,7 @@ SHORTEST_LOOK_S = 0.0003
 LONGEST_LOOK_S = {NEXT: 0.001, NOW: 0.0005}
 
 
-class _Line:
+class _Queue:
     """Where a process queues for one file: its threads at a lock, and the first of them at the file beside it."""
 
     def __init__(self, path: str):
@@ -33,7 +31,9 @@ class _Line:
     def stand(self, until: float) -> None:
         """Wait at the file for the turn, until it has come or as long as that."""
         descriptor = self._opened()
-        if descriptor is not None and _lock(descriptor, NEXT, until):
+        if descriptor is None or _at_once(descriptor):
+            return
+        if _lock(descriptor, NEXT, until):
             _lock(descriptor, NOW, until)
             fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, NEXT)  # also without a turn: it stands in nobody's way
 
@@ -54,28 +54,43 @@ class _Line:
         return self._descriptor
 
 
-LINES: dict[str, _Line] = {}  # by file; kept, since a file that is closed loses its locks
+QUEUES: dict[str, _Queue] = {}  # by file; kept, since a file that is closed loses its locks
 
 
-@contextmanager
-def turn(path: str, patience_s: float) -> Iterator[None]:
-    """Wait for the turn to write to the file at `path`, at most so many seconds, and keep it for the block."""
-    until, line = time.monotonic() + patience_s, _line(path)
-    if not line.first.acquire(timeout=patience_s):
-        yield
-        return
-    try:
-        line.stand(until)
-        yield
-    finally:
-        line.leave()
-        line.first.release()
+class Turn:
+    """The turn to write to one file: waited for, at most so many seconds, and kept for a block."""
+
+    __slots__ = ("_has_it", "_patience_s", "_queue")
+
+    def __init__(self, path: str, patience_s: float):
+        self._queue, self._patience_s = _queue(path), patience_s
+
+    def __enter__(self) -> None:
+        until = time.monotonic() + self._patience_s
+        self._has_it = self._queue.first.acquire(timeout=self._patience_s)
+        if self._has_it:
+            self._queue.stand(until)
+
+    def __exit__(self, *_: object) -> None:
+        if self._has_it:
+            self._queue.leave()
+            self._queue.first.release()
 
 
 @cache
-def _line(path: str) -> _Line:
+def _queue(path: str) -> _Queue:
     file = f"{os.path.realpath(path)}-queue"
-    return LINES.setdefault(file, _Line(file))
+    return QUEUES.setdefault(file, _Queue(file))
+
+
+def _at_once(descriptor: int) -> bool:
+    """Take the turn when nobody has it and nobody waits for it."""
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 2, NEXT)
+        fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, NEXT)
+    except OSError:
+        return False
+    return True
 
 
 def _lock(descriptor: int, place: int, until: float) -> bool:

@@ -18,7 +18,7 @@ from consent_service import writers
 path, counter = sys.argv[1], Path(sys.argv[2])
 number = 0
 while True:
-    with writers.turn(path, 5):
+    with writers.Turn(path, 5):
         number += 1
         draft = counter.with_suffix(".draft")
         draft.write_text(str(number))
@@ -49,14 +49,14 @@ def test_who_has_just_had_a_turn_is_not_ahead_of_those_who_wait(greedy, place):
     for _ in range(30):
         time.sleep(3 * WORK_S)
         before = greedy()
-        with writers.turn(place, 30):
+        with writers.Turn(place, 30):
             waited.append(greedy() - before)
     assert sum(waited) <= 3 * len(waited), waited
 
 
 def test_one_at_a_time(greedy, place):
     for _ in range(20):
-        with writers.turn(place, 30):
+        with writers.Turn(place, 30):
             before = greedy()
             time.sleep(2 * WORK_S)
             assert greedy() == before
@@ -66,7 +66,7 @@ def test_the_threads_of_a_process_go_one_by_one(place):
     inside, most = [], []
 
     def work(_):
-        with writers.turn(place, 30):
+        with writers.Turn(place, 30):
             inside.append(1)
             most.append(len(inside))
             time.sleep(0.0005)
@@ -78,10 +78,10 @@ def test_the_threads_of_a_process_go_one_by_one(place):
 
 
 def test_who_waits_too_long_goes_on_to_the_database(place):
-    with writers.turn(place, 1), ThreadPoolExecutor(1) as threads:
-        assert threads.submit(lambda: writers.turn(place, 0.05).__enter__()).result(timeout=10) is None
+    with writers.Turn(place, 1), ThreadPoolExecutor(1) as threads:
+        assert threads.submit(lambda: writers.Turn(place, 0.05).__enter__()).result(timeout=10) is None
 
 
 def test_a_folder_that_is_not_there_is_the_databases_trouble(tmp_path):
-    with writers.turn(str(tmp_path / "nowhere" / "consent.db"), 1):
+    with writers.Turn(str(tmp_path / "nowhere" / "consent.db"), 1):
         pass

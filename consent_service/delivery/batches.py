@@ -99,15 +99,15 @@ def _attempt(relay: Relay, channel: BatchChannel, messages: Sequence[Message]) -
 
 def _finish(relay: Relay, channel: BatchChannel, attempts: Sequence[Attempt]) -> list[Outcome]:
     outcomes = [attempt.outcome for attempt in attempts]
-    try:
-        with relay.transaction() as connection:
+    try:  # a power cut may undo it, as with a message that goes alone
+        with relay.transaction(lasting=False) as connection:
             for attempt in _waiting_alike(relay, attempts):
                 relaying.conclude(connection, relay, channel, attempt)
             channel.handed(connection, outcomes, relay.now())
     except Exception as error:  # handed over but not noted: it counts as a try
         log.error("batch not recorded", lane=channel.lane, error=type(error).__name__)
         outcomes = [Retry(f"delivered, but not recorded: {type(error).__name__}")] * len(attempts)
-        with relay.transaction() as connection:
+        with relay.transaction(lasting=False) as connection:
             for attempt, outcome in zip(attempts, outcomes, strict=True):
                 relaying.settle(connection, relay, attempt.message, outcome)
     return outcomes

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, NoReturn
 
 import requests
+from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import HTTPError
 
 from consent_service.delivery.outbox import Hold, Outcome, Rejected, Retry
@@ -39,6 +40,30 @@ class Ended(Exception):
         self.outcome, self.status = outcome, status
 
 
+class _Transport(requests.adapters.HTTPAdapter):
+    """Requests' own without a session, to one place, which is not looked for anew at each call.
+
+    No cookies, no redirects, and no proxy or .netrc of the machine sees the key.
+    """
+
+    _place: ConnectionPool | None = None
+
+    def get_connection_with_tls_context(self, *given: Any, **how: Any) -> ConnectionPool:
+        """Return the connections to the place."""
+        if self._place is None:
+            self._place = super().get_connection_with_tls_context(*given, **how)
+        return self._place
+
+    def request_url(self, request: requests.PreparedRequest, proxies: object) -> str:
+        """Return what is asked for there."""
+        return request.path_url
+
+    def close(self) -> None:
+        """Close the connections; the next call opens one."""
+        self._place = None
+        super().close()
+
+
 class Calls:
     """The line to one account: base address without `/api/3`, key, and the call budget that all relays share."""
 
@@ -46,8 +71,7 @@ class Calls:
         self._base = f"{url}/api/3"
         self._budget = budget
         self._timeout_s = timeout_s
-        # The transport without a session: no cookies, no redirects, and no proxy or .netrc of the machine sees the key.
-        self._http = requests.adapters.HTTPAdapter()
+        self._http = _Transport()
         self._headers = {"Api-Token": token, "Accept": "application/json", "User-Agent": "consent-service"}
 
     def close(self) -> None:

@@ -82,6 +82,7 @@ def load(
 
 def state_of(keys: Vault, connection: Connection, person: Row[Any]) -> ContactState:
     """Return what a person's contact has to look like now."""
+    is_known_there = person.contact_id is not None or person.forwarded_at is not None
     return ContactState(
         person.email,
         person.first_name,
@@ -89,7 +90,7 @@ def state_of(keys: Vault, connection: Connection, person: Row[Any]) -> ContactSt
         person.status == "active",
         person.contact_id,
         person.forwarded_at is not None,
-        moves.unheard_address(connection, keys, person),
+        moves.unheard_address(connection, keys, person) if is_known_there else None,
         _basis(keys, connection, person),
         tagging=_tagging(person),
     )

@@ -180,9 +180,9 @@ def enqueue_once(connection: Connection, lane: str, kind: str, now: datetime, su
         _wake(connection, lane, subscriber_id, now)
 
 
-def due_now(connection: Connection) -> set[str]:
-    """Return the lanes that got something to deliver at once since this was last asked of the connection."""
-    lanes: set[str] = connection.info.pop(DUE_NOW, set())
+def due_at_once(connection: Connection) -> set[str]:
+    """Return the lanes that get something to deliver at once from now on: none yet, and each that does."""
+    lanes = connection.info[DUE_NOW] = set[str]()
     return lanes
 
 

@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Row, bindparam, or_, select, update
 
+from consent_service import database
 from consent_service.delivery.outbox import (
     Delivered,
     Hold,
@@ -41,22 +43,25 @@ MESSAGE_COLUMNS = (
 log = structlog.get_logger()
 
 # Built once: what is done for every message pays for building a statement as much as for executing it.
-_DUE = Prepared(
-    select(outbox_message)
+_DUE = (  # a table of its own, so that it is read once and no more are taken than it holds
+    select(outbox_message.c.id)
     .where(outbox_message.c.lane == bindparam("in_lane"), undone(), outbox_message.c.due_at <= bindparam("now"))
     .where(or_(outbox_message.c.claimed_until.is_(None), outbox_message.c.claimed_until <= bindparam("now")))
     .where(is_first())
     .order_by(outbox_message.c.due_at, outbox_message.c.id)
     .limit(bindparam("at_most"))
     .with_for_update(skip_locked=True)
+    .cte("due")
 )
-_TAKE = PreparedList(
-    lambda ids: (
-        update(outbox_message)
-        .where(outbox_message.c.id.in_(ids))
-        .values(claimed_by=bindparam("by"), claimed_until=bindparam("until"), attempts=outbox_message.c.attempts + 1)
-    )
+_MINE = {
+    "claimed_by": bindparam("by"),
+    "claimed_until": bindparam("until"),
+    "attempts": outbox_message.c.attempts + 1,
+}
+_CLAIM = Prepared(
+    update(outbox_message).where(outbox_message.c.id.in_(select(_DUE.c.id))).values(**_MINE).returning(outbox_message)
 )
+_TAKE = PreparedList(lambda ids: update(outbox_message).where(outbox_message.c.id.in_(ids)).values(**_MINE))
 _HELD = (  # waits for nobody: a turn settles its messages in another order, and each could wait for the other
     select(outbox_message.c.id)
     .where(outbox_message.c.id.in_(bindparam("ids", expanding=True)), outbox_message.c.claimed_by == bindparam("relay"))
@@ -157,21 +162,24 @@ def extend_leases(relay: Relay) -> None:
 
 def _claim(connection: Connection, relay: Relay, lane: str, at_most: int) -> list[Message]:
     now = relay.now()
-    rows = _DUE.rows(connection, {"in_lane": lane, "now": now, "at_most": at_most})
+    mine = {"in_lane": lane, "now": now, "at_most": at_most, "by": relay.name, "until": now + LEASE}
+    rows = sorted(_CLAIM.rows(connection, mine), key=attrgetter("due_at", "id"))
     for row in rows:
-        if row.attempts >= TRIES:  # whoever tried last never came back to say how it went
+        if row.attempts > TRIES:  # whoever tried last never came back to say how it went
             spent = {"dead_at": now, "claimed_by": None, "claimed_until": None, "last_error": "tried without an end"}
-            connection.execute(update(outbox_message).where(outbox_message.c.id == row.id).values(**spent))
-    open_rows = [row for row in rows if row.attempts < TRIES]
-    return take(connection, relay, open_rows) if open_rows else []
+            buried = update(outbox_message).where(outbox_message.c.id == row.id)
+            connection.execute(buried.values(attempts=TRIES, **spent))
+    return [_message(row, row.attempts) for row in rows if row.attempts <= TRIES]
 
 
 def take(connection: Connection, relay: Relay, rows: Sequence[Row[Any]]) -> list[Message]:
     """Claim locked messages for a relay, as one more try of each."""
-    mine = {"by": relay.name, "until": relay.now() + LEASE}
-    _TAKE.run(connection, [row.id for row in rows], mine)
-    columns = [({name: getattr(row, name) for name in MESSAGE_COLUMNS}, row.attempts + 1) for row in rows]
-    return [Message(**same, attempts=attempts) for same, attempts in columns]
+    _TAKE.run(connection, [row.id for row in rows], {"by": relay.name, "until": relay.now() + LEASE})
+    return [_message(row, row.attempts + 1) for row in rows]
+
+
+def _message(row: Row[Any], attempts: int) -> Message:
+    return Message(**{name: getattr(row, name) for name in MESSAGE_COLUMNS}, attempts=attempts)
 
 
 def _attempt(relay: Relay, channel: Channel, messages: Sequence[Message]) -> list[Attempt]:
@@ -212,8 +220,8 @@ def _deliver(channel: Channel, message: Message, parcel: Any) -> Outcome:
 
 
 def _finish(relay: Relay, channel: Channel, attempts: Sequence[Attempt]) -> list[Outcome]:
-    try:
-        with relay.transaction() as connection:
+    try:  # a power cut may undo it: then the same message goes out once more, as after any answer that is lost
+        with relay.transaction(lasting=False) as connection:
             _lock_people(connection, attempts)
             for attempt in sorted(attempts, key=lambda one: _person(one.message)):
                 conclude(connection, relay, channel, attempt)
@@ -222,7 +230,7 @@ def _finish(relay: Relay, channel: Channel, attempts: Sequence[Attempt]) -> list
             return [outcome for one in attempts for outcome in _finish(relay, channel, [one])]
         log.error("delivery not recorded", message=attempts[0].message.id, error=type(error).__name__)
         outcome = Retry(f"delivered, but not recorded: {type(error).__name__}")
-        with relay.transaction() as connection:
+        with relay.transaction(lasting=False) as connection:
             settle(connection, relay, attempts[0].message, outcome)
         return [outcome]
     return [attempt.outcome for attempt in attempts]
@@ -230,7 +238,8 @@ def _finish(relay: Relay, channel: Channel, attempts: Sequence[Attempt]) -> list
 
 def _lock_people(connection: Connection, attempts: Sequence[Attempt]) -> None:
     """Lock the people of some messages before the messages, and in the order of their ids, as everywhere."""
-    if ids := sorted({_person(attempt.message) for attempt in attempts} - {""}):
+    ids = sorted({_person(attempt.message) for attempt in attempts} - {""})
+    if ids and database.locks_rows(connection):
         _PEOPLE.rows(connection, ids)
 
 

@@ -23,10 +23,15 @@ from consent_service.models import consent_event, shown_text, subject_key
 from consent_service.prepared import Prepared, PreparedList
 from consent_service.statements import ConsentText, ShownText
 
+KEPT_TEXTS = "texts known to be kept"  # of a connection's info
+NEW = timedelta(minutes=1)  # longer than any transaction takes
+
 # Built once: what is done for every subscriber pays for building a statement as much as for executing it.
 _APPEND = Prepared(insert(consent_event))
 _KEPT = Prepared(select(shown_text).where(shown_text.c.sha256 == bindparam("sha256")))
-_KNOWN = PreparedList(lambda texts: select(shown_text.c.sha256).where(shown_text.c.sha256.in_(texts)))
+_KNOWN = PreparedList(
+    lambda texts: select(shown_text.c.sha256, shown_text.c.first_used_at).where(shown_text.c.sha256.in_(texts))
+)
 _WRAPPED_KEY = select(subject_key.c.wrapped).where(subject_key.c.subscriber_id == bindparam("person"))
 _WRAPPED = Prepared(_WRAPPED_KEY)
 _NEWEST = Prepared(
@@ -173,8 +178,14 @@ def keep_text(connection: Connection, occasion: Occasion, shown: ShownText) -> s
 
 def keep_texts(connection: Connection, occasion: Occasion, shown: Collection[ShownText]) -> None:
     """Do the same with several texts."""
-    known = {row.sha256 for row in _KNOWN.rows(connection, [one.sha256 for one in shown])}
-    for one in shown:
+    kept: set[str] = connection.info.setdefault(KEPT_TEXTS, set())
+    asked = [one for one in shown if one.sha256 not in kept]
+    if not asked:
+        return
+    known = {row.sha256: row.first_used_at for row in _KNOWN.rows(connection, [one.sha256 for one in asked])}
+    # What is new may come from this very transaction, which can still be undone; all else is there for ever.
+    kept.update(sha256 for sha256, at in known.items() if at < occasion.now - NEW)
+    for one in asked:
         if one.sha256 not in known:
             values = {"sha256": one.sha256, "kind": one.kind, "language": one.language, "content": one.content}
             insert_if_absent(connection, shown_text, values | {"first_used_at": occasion.now})

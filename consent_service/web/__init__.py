@@ -3,14 +3,15 @@
 import secrets
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import structlog
-from flask import Flask, Response, g, redirect, request
+from flask import Flask, Response, g, redirect
+from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.exc import DBAPIError
@@ -47,6 +48,12 @@ LARGEST_PIECE = 512 * 1024  # of a file that is read in pieces
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 PROGRAM_TYPES = ("application/json",)
 MAY_BE_KEPT = ("static", "pages.brand", "pages.icon", "pages.logo", "cookies.show_banner", "embed.script")
+ALWAYS = [
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+]
 
 log = structlog.get_logger()
 
@@ -57,6 +64,12 @@ class Pages(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function as it is."""
         return func
+
+    def wsgi_app(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer a request, with those headers that no page decides about."""
+        return super().wsgi_app(
+            environ, lambda status, headers, *failed: start_response(status, headers + ALWAYS, *failed)
+        )
 
 
 def create_app(service: Service) -> Flask:
@@ -112,9 +125,10 @@ def _before_and_after(app: Flask) -> None:
 
 
 def _start() -> None:
+    asked = request_ctx.request
     g.started_at = time.monotonic()
     g.request_id = secrets.token_hex(6)
-    g.language = languages.choose(request.args.get("lang"), _accepted(request.headers.get("Accept-Language", "")))
+    g.language = languages.choose(asked.args.get("lang"), _accepted(asked.environ.get("HTTP_ACCEPT_LANGUAGE", "")))
 
 
 @lru_cache(256)
@@ -123,55 +137,56 @@ def _accepted(header: str) -> tuple[str, ...]:
 
 
 def _check_form() -> ResponseReturnValue | None:
-    if request.method != "POST":
+    asked = request_ctx.request
+    if asked.method != "POST":
         return None
     types = PROGRAM_TYPES if problems.is_told_to_a_program() else FORM_TYPES
-    if request.mimetype not in types and (request.mimetype or request.content_length):
+    if asked.mimetype not in types and (asked.mimetype or asked.content_length):
         return pages.error(415)
-    if (largest := files.LARGEST_BODIES.get(request.endpoint or "")) is not None:
+    if (largest := files.LARGEST_BODIES.get(asked.endpoint or "")) is not None:
         if (refused := access.guard()) is not None:
             return refused  # before anything of a large request is read
-        request.max_content_length, request.max_form_memory_size = largest, LARGEST_PIECE
-    is_from_elsewhere = request.headers.get("Sec-Fetch-Site") == "cross-site"
-    if is_from_elsewhere and not (request.endpoint == "public.unsubscribe" or origins.may_send()):
+        asked.max_content_length, asked.max_form_memory_size = largest, LARGEST_PIECE
+    is_from_elsewhere = asked.environ.get("HTTP_SEC_FETCH_SITE") == "cross-site"
+    if is_from_elsewhere and not (asked.endpoint == "public.unsubscribe" or origins.may_send()):
         return pages.error(400)  # another site made the visitor's browser send it; one-click comes from anywhere
-    is_webhook = request.blueprint == "webhooks"  # it names several lists in fields of one name
-    if not is_webhook and any(len(values) > 1 for _, values in request.form.lists()):
+    is_webhook = asked.blueprint == "webhooks"  # it names several lists in fields of one name
+    if not is_webhook and any(len(values) > 1 for _, values in asked.form.lists()):
         return pages.error(400)
     return None
 
 
 def _add_headers(response: Response) -> Response:
-    response.headers.setdefault("Content-Security-Policy", policy.WITH_SCRIPT if g.get("runs_script") else policy.PAGE)
-    place = urlsplit(response.location) if response.location else None
+    asked, headers = request_ctx.request, response.headers
+    if "Content-Security-Policy" not in headers:
+        headers["Content-Security-Policy"] = policy.WITH_SCRIPT if g.get("runs_script") else policy.PAGE
+    place = urlsplit(response.location) if response.status_code >= 300 and response.location else None
     # The router's own redirects repeat the Host header, which anybody can set.
-    if place and place.netloc == request.host:
+    if place and place.netloc == asked.host:
         response.location = urlunsplit(("", "", place.path, place.query, place.fragment))
         response.set_data(b"")
-    response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
-    if request.is_secure:
-        response.headers["Strict-Transport-Security"] = "max-age=31536000"
-    if request.endpoint not in MAY_BE_KEPT or response.status_code >= 400:
-        response.headers["Cache-Control"] = "no-store"
+    if asked.is_secure:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    if asked.endpoint not in MAY_BE_KEPT or response.status_code >= 400:
+        headers["Cache-Control"] = "no-store"
     if response.mimetype == "text/html":
-        response.headers["Content-Language"] = g.language.code if "language" in g else languages.DEFAULT
-        response.vary.add("Accept-Language")
+        spoken = g.get("language")
+        headers["Content-Language"] = spoken.code if spoken else languages.DEFAULT
+        headers.add("Vary", "Accept-Language")
     return response
 
 
 def _log(response: Response) -> Response:
-    rule = request.url_rule.rule if request.url_rule else "unknown"  # the rule, never the path: paths hold tokens
+    asked = request_ctx.request
+    rule = asked.url_rule.rule if asked.url_rule else "unknown"  # the rule, never the path: paths hold tokens
     if rule not in ("/healthz", "/readyz", "/metrics") and not rule.startswith("/static"):
-        milliseconds = round((time.monotonic() - g.get("started_at", time.monotonic())) * 1000, 1)
+        now = time.monotonic()
         log.info(
             "request",
-            method=request.method,
+            method=asked.method,
             rule=rule,
             status=response.status_code,
-            ms=milliseconds,
+            ms=round((now - g.get("started_at", now)) * 1000, 1),
             request=g.get("request_id"),
         )
     return response

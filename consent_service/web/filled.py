@@ -7,7 +7,8 @@ looked at for marks. Contains no page and no rule.
 import re
 from collections.abc import Callable, Hashable, Mapping
 
-from flask import current_app, g, render_template, request
+from flask import current_app, g, render_template
+from flask.globals import request_ctx
 from markupsafe import escape
 
 from consent_service.language import CODES
@@ -23,11 +24,14 @@ def filled_page(
     `form` makes the empty form of a page that shows one. The page's own address counts as the visitor's: it may hold a
     token.
     """
-    values = {**own, "here": request.path}
-    spoken = (g.language.code, request.args.get("lang") in CODES, request.script_root)
-    kind = (template, *spoken, request.method, request.endpoint, *shared.items(), *values)
-    pages: dict[Hashable, str] = current_app.extensions.setdefault("filled-pages", {})
+    asked = request_ctx.request
+    values = {**own, "here": asked.path}
+    spoken = (g.language.code, asked.args.get("lang", "") in CODES, asked.root_path)
+    kind = (template, *spoken, asked.method, asked.endpoint, *shared.values(), *values)
+    pages: dict[Hashable, list[str]] = current_app.extensions.setdefault("filled-pages", {})
     if kind not in pages:
         marks = {name: f"fill-3c5a-{name}-here" for name in values}
-        pages[kind] = render_template(template, form=form and form(), **marks, **shared)
-    return MARK.sub(lambda mark: str(escape(values[mark[1]])), pages[kind])
+        pages[kind] = MARK.split(render_template(template, form=form and form(), **marks, **shared))
+    parts = pages[kind].copy()  # every other one is the name of a value
+    parts[1::2] = [escape(values[name]) for name in parts[1::2]]
+    return "".join(parts)

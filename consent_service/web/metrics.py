@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 from flask import Blueprint, Flask, Response, abort, current_app, g, request
+from flask.globals import request_ctx
 from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics, exposition, values
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -59,9 +60,9 @@ def count_requests(app: Flask) -> None:
 
     @app.after_request
     def count(response: Response) -> Response:
-        now = time.monotonic()
-        rule = request.url_rule.rule if request.url_rule else "unknown"
-        method = request.method if request.method in METHODS else "other"
+        asked, now = request_ctx.request, time.monotonic()
+        rule = asked.url_rule.rule if asked.url_rule else "unknown"
+        method = asked.method if asked.method in METHODS else "other"
         took.labels(rule, method, response.status_code).observe(now - g.get("started_at", now))
         return response
 

@@ -4,6 +4,7 @@ Both say the same words, and both carry the render token, which proves which tex
 Contains no rule.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -40,7 +41,8 @@ class SubscribeForm(RenderedForm):
 
 def show() -> str:
     """The empty form."""
-    return filled_page("public/subscribe.html", {"form_token": _new_token()}, SubscribeForm, **_asked_today())
+    asked = _asked_today()
+    return filled_page("public/subscribe.html", {"form_token": _new_token(asked)}, SubscribeForm, **asked)
 
 
 def embedded(site: str | None, shown_at: datetime | None = None) -> dict[str, object]:
@@ -50,7 +52,7 @@ def embedded(site: str | None, shown_at: datetime | None = None) -> dict[str, ob
         "language": code,
         "title": title(),
         "action": f"{service().settings.public_url}/subscribe?lang={code}",
-        "token": _new_token(site, shown_at),
+        "token": _new_token(words, site, shown_at),
         "first_name": say("First name"),
         "last_name": say("Last name"),
         "email": say("E-mail address"),
@@ -102,12 +104,12 @@ def mended(
     form: SubscribeForm, trouble: str | None = None, shown: ShownForm | None = None, *, is_last_step: bool = False
 ) -> str:
     """The form's page with what was written; a box stays ticked only beside the words it was ticked for."""
-    token = form.csrf_token.data or ""
+    token, asked = form.csrf_token.data or "", _asked_today()
     if not _shows_today(shown):
         form.consent.data = form.tracking.data = False  # if ticked, then beside other words, or nobody knows which
-        token = _new_token(_site(shown), handed_back_at(form))
+        token = _new_token(asked, _site(shown), handed_back_at(form))
     how = {"trouble": trouble, "is_last_step": is_last_step}
-    return render_template("public/subscribe.html", form=form, form_token=token, **how, **_asked_today())
+    return render_template("public/subscribe.html", form=form, form_token=token, **how, **asked)
 
 
 def one_moment(form: SubscribeForm) -> ResponseReturnValue:
@@ -178,22 +180,23 @@ def _for_script(answer: dict[str, object]) -> Response:
 
 
 def _asked_today() -> dict[str, ConsentText]:
-    return {"consent": service().consent_text(g.language), "tracking": service().tracking_text(g.language)}
+    current, language = service(), g.language
+    return {"consent": current.consent_text(language), "tracking": current.tracking_text(language)}
 
 
-def _shown_words() -> tuple[str, str, str]:
+def _words(asked: Mapping[str, ConsentText]) -> tuple[str, str, str]:
     """What the form's token has to prove: the text beside its box, in which language, and the one beside the other."""
-    consent, tracking = _asked_today().values()
+    consent, tracking = asked["consent"], asked["tracking"]
     return consent.shown.sha256, consent.language, tracking.shown.sha256
 
 
 def _shows_today(shown: ShownForm | None) -> bool:
     """Whether somebody has had today's words before them all the while."""
-    return shown is not None and (shown.statement, shown.language, shown.tracking) == _shown_words()
+    return shown is not None and (shown.statement, shown.language, shown.tracking) == _words(_asked_today())
 
 
-def _new_token(site: str | None = None, shown_at: datetime | None = None) -> str:
-    return service().tokens.for_form(*_shown_words(), site, shown_at=shown_at)
+def _new_token(asked: Mapping[str, ConsentText], site: str | None = None, shown_at: datetime | None = None) -> str:
+    return service().tokens.for_form(*_words(asked), site, shown_at=shown_at)
 
 
 def _site(shown: ShownForm | None) -> str | None:
