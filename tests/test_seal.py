@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from consent_service.ledger import evidence, merkle, seal
@@ -34,6 +36,27 @@ def by_hand(domain: bytes, blind: bytes = BLIND, content: bytes = CANONICAL) -> 
 def test_a_commitment_is_the_hmac_of_domain_and_canonical_payload():
     assert seal.commitment("core", Opening(PAYLOAD, BLIND)) == by_hand(b"consent-log/v1/core")
     assert seal.commitment("tech", Opening(PAYLOAD, BLIND)) == by_hand(b"consent-log/v1/tech")
+
+
+NAMES = st.text(st.characters(codec="ascii"))
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner),
+)
+
+
+@given(st.dictionaries(NAMES, VALUES))
+def test_whatever_a_payload_holds_is_written_as_the_library_of_the_rule_writes_it(payload):
+    assert Opening(payload, BLIND).canonical == rfc8785.dumps(payload)
+
+
+@pytest.mark.parametrize("value", ["\ud800", "Ain\udfffo", 2**53, -(2**53), float("inf")])
+def test_what_has_no_canonical_form_is_refused(value):
+    with pytest.raises(ValueError, match=r"surrogates|exceeds|not representable|infinity|Infinity|INF|inf"):
+        _ = Opening({"value": value}, BLIND).canonical
 
 
 def test_a_fixed_vector_that_may_never_change():

