@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
-from psycopg.pq import DiagnosticField, ExecStatus
+from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 from sqlalchemy import (
     URL,
@@ -26,6 +26,7 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
+    exc,
     func,
     inspect,
     literal,
@@ -34,14 +35,6 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import (
-    DBAPIError,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    NotSupportedError,
-    OperationalError,
-)
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from consent_service.pool import KEPT_CONNECTIONS, Pool
@@ -51,7 +44,7 @@ from consent_service.writers import Turn
 BUSY_TIMEOUT_S = 10
 FAST_TO_SCRUB = 16 * 1024 * 1024
 # What says that the database is locked, full, read-only or away for now, and nothing about what it was asked.
-UNAVAILABLE = (OperationalError, InternalError, InterfaceError)
+UNAVAILABLE = (exc.OperationalError, exc.InternalError, exc.InterfaceError)
 PRAGMAS = (
     "journal_mode=WAL",
     "wal_autocheckpoint=8000",  # pages; only where no relay moves them, see `move_log`
@@ -92,6 +85,7 @@ def make_engine(url: str) -> Engine:
     waits = f"-c lock_timeout={BUSY_TIMEOUT_S}s {parsed.query.get('options', '')}"
     limits = {"connect_timeout": BUSY_TIMEOUT_S, "tcp_user_timeout": 1000 * BUSY_TIMEOUT_S} | dict(parsed.query)
     engine = _pooled(parsed.set(drivername="postgresql+psycopg"), limits | {"options": waits})
+    event.listen(engine, "do_connect", lambda _dialect, _record, where, how: _Connection.connect(*where, **how))
     event.listen(engine, "connect", _prepare_postgresql)
     event.listen(engine, "begin", _begin_postgresql)
     return engine
@@ -194,7 +188,7 @@ def scrub(engine: Engine) -> bool:
     return empty_log(engine)
 
 
-def reason(error: DBAPIError) -> str:
+def reason(error: exc.DBAPIError) -> str:
     """Return the database's own name for what it refused: SQLITE_FULL, LockNotAvailable; never what it was asked."""
     return getattr(error.orig, "sqlite_errorname", None) or type(error.orig).__name__
 
@@ -223,7 +217,7 @@ def unordered(connection: Connection) -> Iterator[None]:
     if connection.dialect.name == "sqlite":
         yield
         if lost := connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-            raise IntegrityError("PRAGMA foreign_key_check", None, ValueError(f"a row of {lost[0]} refers to none"))
+            raise exc.IntegrityError("PRAGMA foreign_key_check", None, ValueError(f"a row of {lost[0]} refers to none"))
         return
     listed = "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
     mine = "contype = 'f' AND connamespace = current_schema()::regnamespace"
@@ -248,7 +242,7 @@ def _checkpoint(driver: sqlite3.Connection) -> None:
     try:
         driver.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
     except sqlite3.Error as error:
-        raise OperationalError("PRAGMA wal_checkpoint", None, error) from error
+        raise exc.OperationalError("PRAGMA wal_checkpoint", None, error) from error
 
 
 @contextmanager
@@ -263,7 +257,7 @@ def _lent(engine: Engine, kind: str, turn: AbstractContextManager[None] = AT_ONC
             with connection.begin():
                 yield connection
         except BaseException as error:
-            if isinstance(error, NotSupportedError):  # what it has prepared is not right any more
+            if isinstance(error, exc.NotSupportedError):  # what it has prepared is not right any more
                 connection.invalidate()
             if connection.invalidated:  # the others may have ended with it
                 pool.drop()
@@ -315,6 +309,15 @@ def _prepare_sqlite(connection: Any, record: ConnectionPoolEntry) -> None:
         connection.execute(f"PRAGMA {pragma}").close()
 
 
+class _Connection(psycopg.Connection[Any]):
+    """The driver's own, whose transactions libpq itself ends, as `_begin_postgresql` begins them."""
+
+    def commit(self) -> None:
+        """Commit what was begun, if anything was."""
+        if self.pgconn.transaction_status != TransactionStatus.IDLE:
+            _checked(self.pgconn.exec_(b"COMMIT"))
+
+
 class _Statements:
     """The statements that PostgreSQL keeps prepared for one connection, run by libpq itself.
 
@@ -333,12 +336,8 @@ class _Statements:
         # As text the server reads each as the type it wants; bytes as text would be read by how it takes backslashes.
         told: Any = self._values.dump_sequence(given, [BINARY if isinstance(one, bytes) else TEXT for one in given])
         self._found = _checked(self._line.exec_prepared(name, told, self._values.formats))
+        self.rowcount = self._found.command_tuples
         return self
-
-    @property
-    def rowcount(self) -> int | None:
-        """How many rows it wrote."""
-        return self._found.command_tuples
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """Its rows."""

@@ -39,7 +39,7 @@ class Opening:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether all names in a value are ASCII, which sorts the same in any encoding, and all numbers small whole ones."""
+    """Whether every name in a value is ASCII, which sorts the same however it is encoded, and every number small."""
     match value:
         case dict():
             return all(name.isascii() and _is_plain(inner) for name, inner in value.items())
