@@ -16,7 +16,7 @@ from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, or_,
 
 from consent_service.delivery import outbox, relaying
 from consent_service.delivery.outbox import Hold, Message, Outcome, Retry
-from consent_service.delivery.relaying import Attempt, Channel, Relay
+from consent_service.delivery.relaying import MESSAGE_COLUMNS, Attempt, Channel, Relay
 from consent_service.models import outbox_message
 from consent_service.prepared import Prepared
 
@@ -49,7 +49,7 @@ class BatchChannel(Channel):
         due = (columns.lane == self.lane, outbox.undone(), columns.due_at <= now)
         first_due = select(columns.id).where(*due).order_by(columns.due_at, columns.id).limit(LOOKED_AT)
         return Prepared(
-            select(outbox_message)
+            select(*MESSAGE_COLUMNS)
             .where(columns.id.in_(first_due.scalar_subquery()), outbox.undone())
             .where(or_(columns.claimed_until.is_(None), columns.claimed_until <= now))
             .where(columns.bulk_id.is_(None), columns.attempts < TRIES, self.may_join, outbox.is_first())
@@ -80,8 +80,8 @@ def relay_batch(relay: Relay, channel: BatchChannel) -> Outcome | None:
 
 
 def _claim(connection: Connection, relay: Relay, channel: BatchChannel) -> list[Message]:
-    rows = channel.due.rows(connection, {"now": relay.now()})
-    return relaying.take(connection, relay, rows) if len(rows) >= LEAST else []
+    due = [relaying.read(row) for row in channel.due.rows(connection, {"now": relay.now()})]
+    return relaying.take(connection, relay, due) if len(due) >= LEAST else []
 
 
 def _attempt(relay: Relay, channel: BatchChannel, messages: Sequence[Message]) -> list[Attempt]:

@@ -6,7 +6,7 @@ out; a relay that lost its lease settles nothing. Must not know SMTP, HTTP, or a
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
@@ -35,10 +35,7 @@ LEASE = timedelta(seconds=10)
 TRIES = 12
 FIRST_PAUSE_S = 120
 AT_ONCE = timedelta(seconds=2)  # so old may be what was read for a message when it leaves
-MESSAGE_COLUMNS = (
-    "id", "key", "lane", "kind", "subscriber_id", "confirmation_id", "departure_id",
-    "bulk_id", "import_row_id", "contact_message_id", "contact_id", "staff_id", "created_at", "counted_at",
-)  # fmt: skip
+MESSAGE_COLUMNS = [outbox_message.c[one.name] for one in fields(Message)]
 
 log = structlog.get_logger()
 
@@ -59,7 +56,10 @@ _MINE = {
     "attempts": outbox_message.c.attempts + 1,
 }
 _CLAIM = Prepared(
-    update(outbox_message).where(outbox_message.c.id.in_(select(_DUE.c.id))).values(**_MINE).returning(outbox_message)
+    update(outbox_message)
+    .where(outbox_message.c.id.in_(select(_DUE.c.id)))
+    .values(**_MINE)
+    .returning(*MESSAGE_COLUMNS, outbox_message.c.due_at)
 )
 _TAKE = PreparedList(lambda ids: update(outbox_message).where(outbox_message.c.id.in_(ids)).values(**_MINE))
 _HELD = (  # waits for nobody: a turn settles its messages in another order, and each could wait for the other
@@ -169,17 +169,19 @@ def _claim(connection: Connection, relay: Relay, lane: str, at_most: int) -> lis
             spent = {"dead_at": now, "claimed_by": None, "claimed_until": None, "last_error": "tried without an end"}
             buried = update(outbox_message).where(outbox_message.c.id == row.id)
             connection.execute(buried.values(attempts=TRIES, **spent))
-    return [_message(row, row.attempts) for row in rows if row.attempts <= TRIES]
+    return [read(row) for row in rows if row.attempts <= TRIES]
 
 
-def take(connection: Connection, relay: Relay, rows: Sequence[Row[Any]]) -> list[Message]:
+def take(connection: Connection, relay: Relay, messages: Sequence[Message]) -> list[Message]:
     """Claim locked messages for a relay, as one more try of each."""
-    _TAKE.run(connection, [row.id for row in rows], {"by": relay.name, "until": relay.now() + LEASE})
-    return [_message(row, row.attempts + 1) for row in rows]
+    _TAKE.run(connection, [one.id for one in messages], {"by": relay.name, "until": relay.now() + LEASE})
+    return [replace(one, attempts=one.attempts + 1) for one in messages]
 
 
-def _message(row: Row[Any], attempts: int) -> Message:
-    return Message(**{name: getattr(row, name) for name in MESSAGE_COLUMNS}, attempts=attempts)
+def read(row: Row[Any]) -> Message:
+    """Return the message in a row that begins with `MESSAGE_COLUMNS`."""
+    columns: tuple[Any, ...] = tuple(row)
+    return Message(*columns[: len(MESSAGE_COLUMNS)])
 
 
 def _attempt(relay: Relay, channel: Channel, messages: Sequence[Message]) -> list[Attempt]:

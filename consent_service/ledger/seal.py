@@ -11,7 +11,6 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from hashlib import sha256
 from typing import Literal
 
 import rfc8785
@@ -58,7 +57,7 @@ def new_blind() -> bytes:
 def commitment(compartment: Compartment, opening: Opening) -> bytes:
     """Return HMAC-SHA-256(blind, domain || 0x00 || JCS(payload)); JCS is RFC 8785."""
     domain = f"consent-log/v{VERSION}/{compartment}".encode()
-    return hmac.new(opening.blind, domain + b"\x00" + opening.canonical, sha256).digest()
+    return hmac.digest(opening.blind, domain + b"\x00" + opening.canonical, "sha256")
 
 
 def leaf(event_id: str, at: datetime, core: bytes, tech: bytes) -> bytes:
@@ -70,7 +69,7 @@ def leaf(event_id: str, at: datetime, core: bytes, tech: bytes) -> bytes:
 
 def timestamp(at: datetime) -> str:
     """Return an aware datetime as UTC text with microseconds, the one form used in leaves and payloads."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def base64url(content: bytes) -> str:

@@ -60,7 +60,7 @@ class Vault:
 
     def address_hashes(self, email_key: str) -> tuple[str, ...]:
         """Return the keyed hashes under every key, newest first, to find what an older key hashed."""
-        return tuple(hmac.new(key, email_key.encode(), sha256).hexdigest() for key in self._address_keys)
+        return tuple(hmac.digest(key, email_key.encode(), "sha256").hex() for key in self._address_keys)
 
     def address_mark(self, email_key: str) -> str:
         """Return the beginning of the keyed hash, to bind a short-lived link to an address without naming it."""
