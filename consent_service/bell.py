@@ -9,39 +9,57 @@ import os
 import secrets
 import select
 import threading
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 LOOK_FOR_STOP_S = 0.25
+LOOK_FOR_RELAYS_S = 1
 LONGEST_RING = 4096
 
 
-@dataclass(frozen=True)
 class Bell:
-    """The pipes of the relays on this machine, in `folder`."""
+    """The pipes of the relays on this machine, in `folder`; whoever rings keeps them open."""
 
-    folder: Path
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._lock = threading.Lock()  # a pipe that one thread closes must not be another's to write to
+        self._pipes: dict[str, int] = {}
+        self._looked_at = 0.0
 
     def ring(self, lanes: Iterable[str]) -> None:
         """Wake one relay for these lanes; the others go on sleeping, as one is enough."""
-        told = "".join(f"{lane}\n" for lane in sorted(lanes)).encode()
-        names = self._relays() if told else []
-        while names:
-            name = names.pop(secrets.randbelow(len(names)))
-            with contextlib.suppress(OSError):  # killed, or so far behind that its pipe is full
-                pipe = os.open(self.folder / name, os.O_WRONLY | os.O_NONBLOCK)
-                try:
-                    os.write(pipe, told)
-                    return
-                finally:
-                    os.close(pipe)
+        told = "".join([f"{lane}\n" for lane in sorted(lanes)]).encode()
+        with self._lock:
+            if time.monotonic() - self._looked_at > LOOK_FOR_RELAYS_S:
+                self._look()
+            if not self._tell_one(told):
+                self._look()
+                self._tell_one(told)
 
-    def _relays(self) -> list[str]:
+    def _tell_one(self, told: bytes) -> bool:
+        while self._pipes:
+            name = secrets.choice([*self._pipes])
+            with contextlib.suppress(OSError):
+                os.write(self._pipes[name], told)
+                return True
+            os.close(self._pipes.pop(name))  # killed, or so far behind that its pipe is full
+        return False
+
+    def _look(self) -> None:
+        """Open the pipes of new relays, and close those of the ones that have ended."""
+        self._looked_at, names = time.monotonic(), self._relays()
+        for gone in self._pipes.keys() - names:
+            os.close(self._pipes.pop(gone))
+        for new in names - self._pipes.keys():
+            with contextlib.suppress(OSError):
+                self._pipes[new] = os.open(self.folder / new, os.O_WRONLY | os.O_NONBLOCK)
+
+    def _relays(self) -> set[str]:
         try:
-            return [name for name in os.listdir(self.folder) if not name.startswith(".")]
+            return {name for name in os.listdir(self.folder) if not name.startswith(".")}
         except OSError:  # no relay has ever listened on this machine
-            return []
+            return set()
 
     def listen(self, woken: Mapping[str, threading.Event], stop: threading.Event) -> None:
         """Set the event of each lane that is rung for, until `stop` is set; then set them all."""

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from contextlib import contextmanager
 
 from consent_service.bell import Bell
@@ -64,3 +65,48 @@ def test_what_is_rung_by_somebody_else_breaks_nothing(tmp_path):
         (bell.folder / name).write_bytes(b"\xff\xfe nowhere\n\n")
         bell.ring({"mail"})
         assert woken["mail"].wait(5)
+
+
+def test_a_relay_that_has_ended_is_forgotten_and_a_new_one_is_found(tmp_path):
+    bell, before = Bell(tmp_path / "bell"), len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with listening(bell) as woken:
+            bell.ring({"mail"})
+            assert woken["mail"].wait(5)
+    bell.ring({"mail"})
+    assert len(os.listdir("/proc/self/fd")) == before, "nothing stays open"
+
+
+def test_a_second_relay_is_rung_for_within_a_second_or_so(tmp_path):
+    bell = Bell(tmp_path / "bell")
+    with listening(bell) as first:
+        bell.ring({"mail"})
+        assert first["mail"].wait(5)
+        with listening(bell) as second:
+            end = time.monotonic() + 20
+            while not second["mail"].is_set() and time.monotonic() < end:
+                bell.ring({"mail"})
+                time.sleep(0.05)
+            assert second["mail"].is_set()
+
+
+def test_many_who_ring_at_once_while_relays_come_and_go_write_to_pipes_alone(tmp_path):
+    bell, over = Bell(tmp_path / "bell"), threading.Event()
+    letters = tmp_path / "letters"
+
+    def ring():
+        while not over.is_set():
+            bell.ring({"mail"})
+            with letters.open("ab") as file:  # takes the number of any pipe that was closed a moment ago
+                file.write(b".")
+
+    ringing = [threading.Thread(target=ring) for _ in range(4)]
+    for thread in ringing:
+        thread.start()
+    for _ in range(10):
+        with listening(bell):
+            pass
+    over.set()
+    for thread in ringing:
+        thread.join(10)
+    assert set(letters.read_bytes()) == set(b".")
