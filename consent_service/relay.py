@@ -31,7 +31,7 @@ from consent_service.service import Service
 LONGEST_REST_S = 60
 OUTAGE = 3  # so many failures in a row are the other side's trouble, not one message's
 LONGEST_END_S = 20  # to end what is under way when told to stop, as the pages have too
-MOVE_LOG_S = 1
+MOVE_LOG_S = 0.2  # the less there is to move at a time, the shorter the disk keeps those waiting who commit meanwhile
 HEARTBEAT_S = relaying.LEASE.total_seconds() / 3
 
 log = structlog.get_logger()
