@@ -3,15 +3,18 @@
 The statements are overheard while people come and go, so that none is forgotten. Nobody has run ANALYZE.
 """
 
+from datetime import timedelta
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from bench.people import Population, fill
 from consent_service import service as services
-from consent_service.delivery import forwarding
+from consent_service.delivery import departures, forwarding, outbox
 from consent_service.delivery.batches import LEAST, MOST, BatchChannel, relay_batch
 from consent_service.delivery.outbox import Hold
-from consent_service.models import metadata
+from consent_service.ids import new_id
+from consent_service.models import metadata, outbox_message
 from tests import crowd, plans
 from tests.actors import Visitor, fi
 from tests.conftest import on_both_databases
@@ -108,6 +111,25 @@ def test_ten_times_as_many_people_make_no_more_work(tmp_path, mail, contacts):
         return done.dozens
 
     few, many = work(100), work(1000)
+    assert many < 1.25 * few
+
+
+def test_a_queue_ten_times_as_long_makes_no_more_work(tmp_path, mail, contacts):
+    """As after a purge, when thousands of contacts wait to be deleted there."""
+
+    def work(waiting: int) -> int:
+        folder = tmp_path / str(waiting)
+        with household(folder, f"sqlite:///{folder}/c.db", mail, contacts, **GIVEN) as house:
+            now = services.now()
+            alike = {"kind": departures.DELETE, "created_at": now, "due_at": now + timedelta(days=1)}
+            rows = [alike | {"lane": lane, "key": new_id(now)} for lane in outbox.LANES for _ in range(waiting)]
+            with house.service.transaction() as connection:
+                connection.execute(insert(outbox_message), rows)
+            with plans.worked(house.service.engine) as done:
+                come_and_go(house)
+        return done.dozens
+
+    few, many = work(300), work(3000)
     assert many < 1.25 * few
 
 
