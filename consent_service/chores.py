@@ -31,7 +31,7 @@ from consent_service.rule import Rule
 from consent_service.service import Service
 
 SLICE, LEAST_SLICE = 200, 10
-SLICE_S = 0.03  # so long a slice of the purge is to keep other writers waiting
+SLICE_S = 0.02  # so long a slice of the purge is to keep other writers waiting
 TRIES_TO_EMPTY = 20
 INVITED_AT_ONCE = 5
 FIELD_IS_KNOWN = 2 * own_link.LOOK_AGAIN  # by then a running relay has seen the field
