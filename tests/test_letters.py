@@ -258,8 +258,7 @@ def test_a_controller_file_with_line_breaks_puts_nothing_into_headers(sqlite_hou
     service = Service(sqlite_house.settings, controller)
     with sqlite_house.service.transaction() as connection:
         [message] = [row for row in sqlite_house.messages() if row.lane == outbox.MAIL]
-        same = {name: getattr(message, name) for name in relaying.MESSAGE_COLUMNS}
-        ask = outbox.Message(**same, attempts=message.attempts)
+        ask = outbox.Message(**{column.name: getattr(message, column.name) for column in relaying.MESSAGE_COLUMNS})
         letter = service.letters.load(connection, ask, services.now())
     mailer = service.mailer()
     try:
