@@ -38,13 +38,11 @@ def test_a_commitment_is_the_hmac_of_domain_and_canonical_payload():
     assert seal.commitment("tech", Opening(PAYLOAD, BLIND)) == by_hand(b"consent-log/v1/tech")
 
 
-NAMES = st.text(st.characters(codec="ascii"))
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+NAMES = st.text(st.characters(codec="ascii")) | TEXT
+NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**53) + 1, 2**53 - 1)
-    | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner),
+    st.none() | st.booleans() | NUMBERS | TEXT, lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner)
 )
 
 
@@ -55,7 +53,7 @@ def test_whatever_a_payload_holds_is_written_as_the_library_of_the_rule_writes_i
 
 @pytest.mark.parametrize("value", ["\ud800", "Ain\udfffo", 2**53, -(2**53), float("inf")])
 def test_what_has_no_canonical_form_is_refused(value):
-    with pytest.raises(ValueError, match=r"surrogates|exceeds|not representable|infinity|Infinity|INF|inf"):
+    with pytest.raises(ValueError, match=r"surrogates|exceeds|inf"):
         _ = Opening({"value": value}, BLIND).canonical
 
 
