@@ -32,11 +32,10 @@ ASK_GAP = Window(1, timedelta(minutes=5))
 
 # Built once: what is done for every subscriber pays for building a statement as much as for executing it.
 _WRITE_DOWN = Prepared(insert(confirmation))
-_ASK = Prepared(select(confirmation).where(confirmation.c.id == bindparam("ask")))
 _PERSON_OF = select(subscriber).where(subscriber.c.id == bindparam("person"))
 _LOCK_PERSON = Prepared(_PERSON_OF.with_for_update())
 _OWNER = select(confirmation.c.subscriber_id).where(confirmation.c.id == bindparam("ask"))
-_LOCK_OWNER = Prepared(select(subscriber).where(subscriber.c.id == _OWNER.scalar_subquery()).with_for_update())
+_LOCK_OWNER = Prepared(select(subscriber.c.id).where(subscriber.c.id == _OWNER.scalar_subquery()).with_for_update())
 _CHANGE_PERSON = Prepared(update(subscriber).where(subscriber.c.id == bindparam("person")))
 _MOVED = confirmation.alias("moved")
 _MOVED_SINCE = (  # whoever reads the old mailbox has no say over the new one
@@ -162,7 +161,7 @@ def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask
         "asked_at": asked.at,
         "expires_at": asked.at + LINK_LIFETIME,
     }
-    _WRITE_DOWN.run(connection, values | names | extra | new_address)
+    _WRITE_DOWN.write(connection, values | names | extra | new_address)
     change_person(connection, person.id, open_confirmation_id=confirmation_id, asked_at=asked.at)
     return confirmation_id
 
@@ -186,12 +185,8 @@ def lock(connection: Connection, seen: tuple[Row[Any], Row[Any]]) -> tuple[Row[A
     """Return what `find` found in this transaction as it is now that nobody else changes it; raises LinkDead."""
     if not locks_rows(connection):
         return seen
-    confirmation_id = seen[0].id
-    person = _LOCK_OWNER.row(connection, {"ask": confirmation_id})
-    if person is None:
-        raise LinkDead
-    [ask] = _ASK.rows(connection, {"ask": confirmation_id})
-    return ask, person
+    _LOCK_OWNER.write(connection, {"ask": seen[0].id})
+    return find(connection, seen[0].id)
 
 
 def lock_person(connection: Connection, subscriber_id: str) -> Row[Any] | None:
@@ -209,7 +204,7 @@ def lock_people(connection: Connection, subscriber_ids: Sequence[str]) -> list[R
 
 def change_person(connection: Connection, subscriber_id: str, **values: object) -> None:
     """Give columns of a locked person new values."""
-    _CHANGE_PERSON.run(connection, {"person": subscriber_id, **values})
+    _CHANGE_PERSON.write(connection, {"person": subscriber_id, **values})
 
 
 def was_asked_on(connection: Connection, consent_sha256: str, purpose_version: int) -> bool:

@@ -5,7 +5,6 @@ a commit survives a power cut unless its transaction was not to last, and writer
 Must not know a use case.
 """
 
-import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
@@ -15,7 +14,7 @@ from typing import Any, cast
 
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
-from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
+from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 from sqlalchemy import (
     URL,
@@ -37,6 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from consent_service.pipeline import Statements
 from consent_service.pool import KEPT_CONNECTIONS, Pool
 from consent_service.prepared import LINE, Line, Prepared, refuse
 from consent_service.writers import Turn
@@ -54,20 +54,22 @@ PRAGMAS = (
 )
 MIGRATION_LOCK = 7_310_457  # any numbers, the same for every process of this service
 LOG_LOCK = 7_310_458
-BINARY, TEXT = PyFormat.BINARY, PyFormat.TEXT
-PLACE = re.compile(r"%\((\w+)\)s")  # of a value in a statement, as SQLAlchemy writes it for psycopg
 _INSERTED = literal(True)
 AT_ONCE = nullcontext()
 
 
 # What a transaction is for; without a word of it, SQLAlchemy's own begin as it is everywhere.
-LASTING, HASTY, READING, SNAPSHOT = "lasting", "hasty", "reading", "snapshot"
-# In one message; what only reads needs none, each of its questions is asked of another moment anyway (READ COMMITTED).
-POSTGRESQL_BEGINS = {
-    None: b"BEGIN",
-    LASTING: b"BEGIN",
-    HASTY: b"BEGIN; SET LOCAL synchronous_commit = off",
-    SNAPSHOT: b"BEGIN ISOLATION LEVEL REPEATABLE READ",
+LASTING, HASTY, SINGLE, READING, SNAPSHOT = "lasting", "hasty", "single", "reading", "snapshot"
+WRITING = (LASTING, HASTY, SINGLE)
+HASTILY = "SELECT set_config('synchronous_commit', 'off', true)"
+# What only reads needs none, each of its questions is asked of another moment anyway (READ COMMITTED).
+POSTGRESQL_BEGINS: dict[str | None, tuple[str, ...]] = {
+    None: ("BEGIN",),
+    LASTING: ("BEGIN",),
+    HASTY: ("BEGIN", HASTILY),
+    SINGLE: (HASTILY,),  # a transaction of all that is sent together
+    READING: (),
+    SNAPSHOT: ("BEGIN ISOLATION LEVEL REPEATABLE READ",),
 }
 
 
@@ -91,13 +93,14 @@ def make_engine(url: str) -> Engine:
     return engine
 
 
-def transaction(engine: Engine, *, lasting: bool = True) -> AbstractContextManager[Connection]:
+def transaction(engine: Engine, *, lasting: bool = True, single: bool = False) -> AbstractContextManager[Connection]:
     """One transaction that may write: commits at the end of the block, rolls back on any exception.
 
     The connection is another's after the block. One that is not `lasting` holds for every process at once as well, but
-    does not wait for the disk: a power cut may undo it.
+    does not wait for the disk: a power cut may undo it. A `single` one does not either, and is for one statement:
+    others may be transactions of their own.
     """
-    return _lent(engine, LASTING if lasting else HASTY, _turn(engine))
+    return _lent(engine, SINGLE if single else LASTING if lasting else HASTY, _turn(engine))
 
 
 def reading(engine: Engine) -> AbstractContextManager[Connection]:
@@ -302,7 +305,7 @@ def _dialect_insert(dialect: str, table: Table) -> Any:
 
 
 def _prepare_sqlite(connection: Any, record: ConnectionPoolEntry) -> None:
-    record.info[LINE] = Line(connection.execute)
+    record.info[LINE] = Line(connection.execute, connection.execute)
     connection.create_function("lower", 1, _lower, deterministic=True)  # its own knows the letters A to Z only
     connection.isolation_level = None  # BEGIN is ours, see _begin_sqlite
     for pragma in PRAGMAS:
@@ -310,47 +313,30 @@ def _prepare_sqlite(connection: Any, record: ConnectionPoolEntry) -> None:
 
 
 class _Connection(psycopg.Connection[Any]):
-    """The driver's own, whose transactions libpq itself ends, as `_begin_postgresql` begins them."""
+    """The driver's own, whose transactions begin and end with the statements that are sent anyway."""
+
+    def __init__(self, *given: Any, **how: Any):
+        super().__init__(*given, **how)
+        self.statements = Statements(self.pgconn, Transformer(self), _form, _checked)
+
+    def cursor(self, *given: Any, **how: Any) -> Any:
+        """Return the driver's own cursor, which comes after what waits."""
+        self.statements.send()
+        return super().cursor(*given, **how)
 
     def commit(self) -> None:
         """Commit what was begun, if anything was."""
-        if self.pgconn.transaction_status != TransactionStatus.IDLE:
-            _checked(self.pgconn.exec_(b"COMMIT"))
+        self.statements.commit()
+
+    def rollback(self) -> None:
+        """Undo what was begun, if anything was."""
+        self.statements.forget()
+        super().rollback()
 
 
-class _Statements:
-    """The statements that PostgreSQL keeps prepared for one connection, run by libpq itself.
-
-    A cursor costs the program as much again as the statement does. All that the driver knows about values stays.
-    """
-
-    def __init__(self, connection: psycopg.Connection[Any]):
-        self._line, self._values = connection.pgconn, Transformer(connection)
-        self._known: dict[str, tuple[bytes, list[str]]] = {}
-        self._found: PGresult
-
-    def execute(self, statement: str, values: Mapping[str, Any]) -> "_Statements":
-        """Run a statement with places `%(name)s`; what came of it can be read until the next one."""
-        name, places = self._known.get(statement) or self._prepare(statement)
-        given = [values[place] for place in places]
-        # As text the server reads each as the type it wants; bytes as text would be read by how it takes backslashes.
-        told: Any = self._values.dump_sequence(given, [BINARY if isinstance(one, bytes) else TEXT for one in given])
-        self._found = _checked(self._line.exec_prepared(name, told, self._values.formats))
-        self.rowcount = self._found.command_tuples
-        return self
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        """Its rows."""
-        self._values.set_pgresult(self._found)
-        return self._values.load_rows(0, self._found.ntuples, tuple)
-
-    def _prepare(self, statement: str) -> tuple[bytes, list[str]]:
-        places = list(dict.fromkeys(PLACE.findall(statement)))
-        numbered = PLACE.sub(lambda place: f"${places.index(place[1]) + 1}", statement).replace("%%", "%")
-        name = b"consent_%d" % len(self._known)
-        _checked(self._line.prepare(name, numbered.encode()))
-        self._known[statement] = name, places
-        return name, places
+def _form(value: Any) -> PyFormat:
+    # As text the server reads each as the type it wants; bytes as text would be read by how it takes backslashes.
+    return PyFormat.BINARY if isinstance(value, bytes) else PyFormat.TEXT
 
 
 def _checked(found: PGresult) -> PGresult:
@@ -373,27 +359,26 @@ def _begin_sqlite(connection: Connection) -> None:
             driver.execute("PRAGMA foreign_keys=OFF")  # a table made anew must not take its rows' referrers
             kind = LASTING
         # Also where nobody said what it is for: the connection may have been a hasty one's.
-        if line.is_lasting != (kind != HASTY):
-            driver.execute(f"PRAGMA synchronous={'NORMAL' if kind == HASTY else 'FULL'}")
-            line.is_lasting = kind != HASTY
-        driver.execute("BEGIN IMMEDIATE" if kind in (LASTING, HASTY) else "BEGIN")
+        is_lasting = kind not in (HASTY, SINGLE)
+        if line.is_lasting != is_lasting:
+            driver.execute(f"PRAGMA synchronous={'FULL' if is_lasting else 'NORMAL'}")
+            line.is_lasting = is_lasting
+        driver.execute("BEGIN IMMEDIATE" if kind in WRITING else "BEGIN")
     except sqlite3.OperationalError as error:
         refuse(connection, "BEGIN", error)
 
 
-def _prepare_postgresql(connection: psycopg.Connection[Any], record: ConnectionPoolEntry) -> None:
+def _prepare_postgresql(connection: _Connection, record: ConnectionPoolEntry) -> None:
     connection.autocommit = True  # BEGIN is ours, see _begin_postgresql
     connection.prepare_threshold = None  # it would throw away ours with its own, after a rollback
-    record.info[LINE] = Line(_Statements(connection).execute)
+    record.info[LINE] = Line(connection.statements.execute, connection.statements.defer)
 
 
 def _begin_postgresql(connection: Connection) -> None:
     line = _line(connection)
     kind, line.kind = line.kind, None
-    if kind == READING:
-        return
-    driver = cast(psycopg.Connection[Any], connection.connection.driver_connection)
+    driver = cast(_Connection, connection.connection.driver_connection)
     try:
-        _checked(driver.pgconn.exec_(POSTGRESQL_BEGINS[kind]))
+        driver.statements.begin(*POSTGRESQL_BEGINS[kind])
     except psycopg.Error as error:
         refuse(connection, "BEGIN", error)

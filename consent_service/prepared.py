@@ -28,9 +28,10 @@ _ALL, _WRITTEN = methodcaller("fetchall"), attrgetter("rowcount")
 
 @dataclass(slots=True)
 class Line:
-    """How the driver of one connection runs a statement, and what `database` has it ready for."""
+    """How the driver of one connection runs a statement, or does so by the next one, and what it is ready for."""
 
     execute: Callable[[str, Any], Any]
+    defer: Callable[[str, Any], object]
     kind: str | None = None
     is_lasting: bool = True
 
@@ -74,6 +75,15 @@ class Prepared:
         number: int = form.run(line, connection, values, _WRITTEN)
         return number
 
+    def write(self, connection: Connection, values: Values = NO_VALUES) -> None:
+        """Run it with the next one, or with the end of the transaction: what it is refused for is told there."""
+        line = connection.get_execution_options().get(LINE)
+        if line is None:
+            connection.execute(self._statement, values)
+        else:
+            form = self._forms.get((connection.dialect.name, *values)) or self._form(connection, values)
+            form.defer(line, connection, values)
+
     def _form(self, connection: Connection, values: Values) -> "_Form":
         made = self._forms[(connection.dialect.name, *values)] = _Form(connection.dialect, self._statement, values)
         return made
@@ -102,6 +112,13 @@ class PreparedList:
         if len(listed) > LONGEST_LIST:
             return connection.execute(self._built(listed), given).rowcount
         return self._of(listed).run(connection, given)
+
+    def write(self, connection: Connection, listed: Sequence[Any]) -> None:
+        """Run it with the next one, or with the end of the transaction."""
+        if len(listed) > LONGEST_LIST:
+            connection.execute(self._built(listed), _numbered(listed))
+        else:
+            self._of(listed).write(connection, _numbered(listed))
 
     def _of(self, listed: Sequence[Any]) -> Prepared:
         found = self._by_length.get(len(listed))
@@ -136,13 +153,25 @@ class _Form:
 
     def run(self, line: Line, connection: Connection, values: Values, wanted: Callable[[DBAPICursor], Any]) -> Any:
         """Run it and return what is wanted of its cursor."""
+        told = self._given(values)
+        try:  # SQLite looks for the second row when it is read
+            return wanted(line.execute(self._text, told))
+        except Exception as error:
+            refuse(connection, self._text, error)
+
+    def defer(self, line: Line, connection: Connection, values: Values) -> None:
+        """Run it with the next one."""
+        told = self._given(values)
+        try:
+            line.defer(self._text, told)
+        except Exception as error:
+            refuse(connection, self._text, error)
+
+    def _given(self, values: Values) -> Any:
         given = {**self._fixed, **values}
         for name, process in self._processes:
             given[name] = process(given[name])
-        try:  # SQLite looks for the second row when it is read
-            return wanted(line.execute(self._text, self._told(given) if self._told else given))
-        except Exception as error:
-            refuse(connection, self._text, error)
+        return self._told(given) if self._told else given
 
     def read(self, found: Sequence[Sequence[Any]]) -> Sequence[Row[Any]]:
         """Return the rows that the driver found as SQLAlchemy would."""

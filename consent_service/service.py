@@ -148,12 +148,12 @@ class Service:
         return bool(self.settings.activecampaign_url)
 
     @contextmanager
-    def transaction(self, *, lasting: bool = True) -> Iterator[Connection]:
+    def transaction(self, *, lasting: bool = True, single: bool = False) -> Iterator[Connection]:
         """One transaction that may write; the relay is woken if it leaves something to deliver.
 
-        A power cut may undo one that is not `lasting`.
+        A power cut may undo one that is not `lasting`, or is for a `single` statement.
         """
-        with database.transaction(self.engine, lasting=lasting) as connection:
+        with database.transaction(self.engine, lasting=lasting, single=single) as connection:
             lanes = outbox.due_at_once(connection)
             yield connection
         if lanes:

@@ -157,7 +157,7 @@ def decline(connection: Connection, occasion: Occasion, confirmation_id: str) ->
     if ask.used_at is not None or is_past:
         raise LinkDead
     declined = evidence.append(connection, occasion, person.id, {"kind": "declined", "confirmation": ask.id})
-    _ANSWER.run(connection, {"ask": ask.id, "declined_at": declined.at})
+    _ANSWER.write(connection, {"ask": ask.id, "declined_at": declined.at})
     asks.change_person(connection, person.id, open_confirmation_id=None)
     corrections.forget_move(connection, person)
     suppression.decline(connection, occasion.vault, address.key, occasion.now)
@@ -306,7 +306,7 @@ def _activate(
     core: Payload = {"kind": "confirmed", "confirmation": ask.id, "email": person.email, "texts": {**texts}}
     basis = evidence.append(connection, occasion, person.id, core | names)
     tracked = basis if "tracking" in texts else None
-    _ANSWER.run(connection, {"ask": ask.id, "used_at": basis.at, "used_event_id": basis.id})
+    _ANSWER.write(connection, {"ask": ask.id, "used_at": basis.at, "used_event_id": basis.id})
     asks.change_person(
         connection,
         person.id,

@@ -75,8 +75,9 @@ ROOMS = {
     "bell": set(),
     "writers": set(),
     "prepared": set(),
+    "pipeline": set(),
     "pool": set(),
-    "database": {"pool", "prepared", "writers"},
+    "database": {"pipeline", "pool", "prepared", "writers"},
     "schema": {"database"},
 }
 ROWS = [

@@ -5,15 +5,19 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event, func, select
+from psycopg.pq import TransactionStatus
+from sqlalchemy import event, func, literal_column, select, text
 
 from consent_service.ledger import evidence
 from consent_service.models import outbox_message, shown_text
+from consent_service.prepared import Prepared
 from consent_service.statements import ShownText
 from tests.actors import Visitor
 from tests.conftest import on_both_databases
 
-ASKED = {"sqlite": ("PRAGMA synchronous", 2), "postgresql": ("SHOW synchronous_commit", "on")}
+SYNCHRONOUS = Prepared(select(literal_column("synchronous")).select_from(text("pragma_synchronous")))
+SYNCHRONOUS_COMMIT = Prepared(select(func.current_setting("synchronous_commit")))
+ASKED = {"sqlite": (SYNCHRONOUS, 2), "postgresql": (SYNCHRONOUS_COMMIT, "on")}
 TEXT = ShownText("mail", "fi", b"words that nobody has been shown")
 
 
@@ -28,14 +32,26 @@ def lasting_house(house):
     return house
 
 
+def waits(connection):
+    """Whether the transaction of a connection waits for the disk."""
+    asked, lasting = ASKED[connection.dialect.name]
+    return asked.value(connection) == lasting
+
+
+def has_ended(connection):
+    """Whether it was one statement's, which PostgreSQL has committed already."""
+    line = getattr(connection.connection.driver_connection, "pgconn", None)
+    return line is not None and line.transaction_status == TransactionStatus.IDLE
+
+
 @contextmanager
 def committed(house):
-    """Whether each transaction waited for the disk, in their order."""
+    """Whether each transaction waited for the disk, in their order, but for those of one statement."""
     waited = []
 
     def note(connection):
-        statement, lasting = ASKED[connection.dialect.name]
-        waited.append(connection.exec_driver_sql(statement).scalar_one() == lasting)
+        if not has_ended(connection):
+            waited.append(waits(connection))
 
     event.listen(house.service.engine, "commit", note)
     yield waited
@@ -63,6 +79,15 @@ def test_what_the_relay_notes_does_not_wait(lasting_house):
         assert connection.execute(select(outbox_message.c.done_at)).scalar_one() is not None
     assert waited
     assert not any(waited)
+
+
+@on_both_databases
+def test_one_statement_alone_does_not_wait_and_the_next_transaction_does(lasting_house):
+    service = lasting_house.service
+    with service.transaction(single=True) as connection:
+        assert not waits(connection)
+    with service.transaction() as connection:
+        assert waits(connection)
 
 
 @on_both_databases

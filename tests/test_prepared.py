@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, NotSupportedError, Operat
 
 from consent_service.models import subscriber
 from consent_service.models_there import call_budget
+from consent_service.pipeline import MOST
 from consent_service.prepared import LONGEST_LIST, Prepared, PreparedList
 from tests.conftest import on_both_databases
 
@@ -171,3 +172,85 @@ def test_a_statement_that_is_not_right_any_more_is_refused_once(open_house, new_
         number.rows(connection)
     with house.service.reading() as connection:
         assert number.rows(connection) == []
+
+
+@on_both_databases
+def test_what_is_written_is_there_for_the_next_statement_and_for_the_next_transaction(house):
+    with house.service.transaction() as connection:
+        ADD.write(connection, person("Aino"))
+        RENAME.write(connection, {"key": "Aino@example.com", "first_name": "Aada"})
+        assert FIND.row(connection, {"key": "Aino@example.com"}).first_name == "Aada"
+        RENAME.write(connection, {"key": "Aino@example.com", "first_name": "Aune"})
+        assert connection.execute(select(subscriber.c.first_name)).scalar_one() == "Aune", "SQLAlchemy's own too"
+        RENAME.write(connection, {"key": "Aino@example.com", "first_name": "Alli"})
+    with house.service.reading() as connection:
+        assert FIND.row(connection, {"key": "Aino@example.com"}).first_name == "Alli"
+
+
+@on_both_databases
+def test_what_is_written_and_refused_undoes_all_and_leaves_nothing_behind(house):
+    aino = person("Aino")
+    with pytest.raises(IntegrityError), house.service.transaction() as connection:
+        ADD.write(connection, person("Eero"))
+        ADD.write(connection, aino)
+        ADD.write(connection, aino)
+    with pytest.raises(LookupError), house.service.transaction() as connection:
+        ADD.write(connection, aino)
+        raise LookupError
+    with house.service.transaction() as connection:
+        assert connection.execute(select(func.count()).select_from(subscriber)).scalar_one() == 0
+        ADD.write(connection, aino)
+    with house.service.reading() as connection:
+        assert FIND.row(connection, {"key": "Aino@example.com"})
+
+
+@on_both_databases
+def test_as_much_may_be_written_as_anybody_likes(house):
+    people = [person(f"p{number}") for number in range(3 * MOST)]
+    with house.service.transaction() as connection:
+        for one in people:
+            ADD.write(connection, one)
+    with house.service.reading() as connection:
+        assert connection.execute(select(func.count()).select_from(subscriber)).scalar_one() == len(people)
+
+
+@contextlib.contextmanager
+def counted(house, tmp_path):
+    """A transaction, and when it has ended how many messages PostgreSQL was sent for it."""
+    trace, sent = tmp_path / "trace", []
+    with trace.open("wb") as kept:
+        with house.service.transaction() as connection:
+            line = connection.connection.driver_connection.pgconn
+            line.trace(kept.fileno())
+            yield connection, sent
+        line.untrace()
+    sent.append(trace.read_text("latin-1").count("\tSync"))
+
+
+def test_what_nobody_waits_for_goes_along(open_house, new_postgres_url, tmp_path):
+    house = open_house(new_postgres_url)
+    for name in ("Aino", "Eero"):  # in the first everything is prepared
+        with counted(house, tmp_path) as (connection, sent):
+            ADD.write(connection, person(name))
+            RENAME.write(connection, {"key": f"{name}@example.com", "last_name": "Öberg"})
+            assert FIND.row(connection, {"key": f"{name}@example.com"}).last_name == "Öberg"
+            RENAME.write(connection, {"key": f"{name}@example.com", "last_name": "Mäkelä"})
+    assert sent == [2], "all up to the question, and the rest with the end"
+
+
+def test_nothing_is_sent_for_a_transaction_without_a_question(open_house, new_postgres_url, tmp_path):
+    with counted(open_house(new_postgres_url), tmp_path) as (_, sent):
+        pass
+    assert sent == [0]
+
+
+def test_a_connection_that_ends_at_the_end_keeps_nothing(open_house, new_postgres_url):
+    house = open_house(new_postgres_url)
+    with pytest.raises(OperationalError) as ended, house.service.transaction() as connection:
+        backend = connection.connection.driver_connection.info.backend_pid
+        ADD.write(connection, person("Aino"))
+        with house.service.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as other:
+            other.execute(text("SELECT pg_terminate_backend(:backend)"), {"backend": backend})
+    assert ended.value.connection_invalidated
+    with house.service.reading() as connection:
+        assert FIND.row(connection, {"key": "Aino@example.com"}) is None

@@ -53,7 +53,7 @@ def spend(connection: Connection, key: str, allowed: Sequence[Window], now: date
     longest = max((window.span for window in allowed), default=timedelta(0))
     counted = [*spent, (now.timestamp(), who)] if at <= now else spent
     kept = [entry for entry in counted if entry[0] > (now - longest).timestamp()]
-    _KEEP.run(connection, {"of": key, "times": kept, "asked_at": now})
+    _KEEP.write(connection, {"of": key, "times": kept, "asked_at": now})
     return at
 
 
@@ -62,7 +62,7 @@ def forgive(connection: Connection, keys: Sequence[str], who: str) -> None:
     for row in _SPENT_OF.rows(connection, sorted(keys)):
         kept = [entry for entry in row.times if entry[1] != who]
         if kept != row.times:
-            _KEEP.run(connection, {"of": row.key, "times": kept})
+            _KEEP.write(connection, {"of": row.key, "times": kept})
 
 
 def _spent(connection: Connection, key: str) -> list[tuple[float, str]]:

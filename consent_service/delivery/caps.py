@@ -36,7 +36,7 @@ def take(connection: Connection, cap: str, allowed: Sequence[Window], now: datet
         for window in allowed:
             counted, slot = kept[_name(window)], str(_slot(window, now))
             counted[slot] = counted.get(slot, 0) + 1
-        _COUNT.run(connection, {"cap": cap, "times": kept, "asked_at": now})
+        _COUNT.write(connection, {"cap": cap, "times": kept, "asked_at": now})
     return at
 
 

@@ -76,7 +76,7 @@ def load(
     if person.tracking_since and not person.tagged_at:
         begun["tagged_at"] = now
     if begun:
-        _LEARN.run(connection, {"person": person.id, **begun})
+        _LEARN.write(connection, {"person": person.id, **begun})
     return replace(state, own_link=links.of(person.id, person.language)) if state.is_active else state
 
 
@@ -146,7 +146,7 @@ def record(
         learnt["forwarded_link"] = state.own_link.mark(answer.link_field)
     if not isinstance(sent, Look):
         learnt |= _tag_learnt(state, answer)
-    _LEARN.run(connection, {"person": message.subscriber_id, **learnt})
+    _LEARN.write(connection, {"person": message.subscriber_id, **learnt})
 
 
 def mend(keys: Vault, connection: Connection, message: Message, sent: Parcel, now: datetime) -> None:

@@ -155,7 +155,7 @@ def enqueue(
         _wake(connection, lane, subscriber_id, now)
     key = new_id(now)
     values = {"key": key, "lane": lane, "kind": kind, "created_at": now, "due_at": not_before or now}
-    _ENQUEUE.run(connection, _NOBODY | about | values)
+    _ENQUEUE.write(connection, _NOBODY | about | values)
     if not_before is None:
         connection.info.setdefault(DUE_NOW, set()).add(lane)
     return key
@@ -193,7 +193,7 @@ def due_at_once(connection: Connection) -> set[str]:
 
 def note_counted(connection: Connection, message: Message, now: datetime) -> None:
     """Note that a message counts against what the whole service may send, so that it is not counted again."""
-    _NOTE_COUNTED.run(connection, {"message": message.id, "counted_at": now})
+    _NOTE_COUNTED.write(connection, {"message": message.id, "counted_at": now})
 
 
 def hasten(connection: Connection, lane: str, now: datetime) -> None:
@@ -262,4 +262,4 @@ def is_carried() -> Any:
 
 
 def _wake(connection: Connection, lane: str, subscriber_id: str, now: datetime) -> None:
-    _WAKE.run(connection, {"in_lane": lane, "person": subscriber_id, "now": now, "due_at": now})
+    _WAKE.write(connection, {"in_lane": lane, "person": subscriber_id, "now": now, "due_at": now})

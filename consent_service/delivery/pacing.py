@@ -42,12 +42,14 @@ class CallBudget:
 
     def take_turn(self) -> bool:
         """Reserve the next call and wait until its time has come; False when the wait was cut short: do not call."""
-        with self.transaction(lasting=False) as connection:
-            at = now = self.now()
+        with self.transaction(single=True) as connection:
+            now = self.now()
             free = {"budget": self.name, "now": now, "next_at": now + self.gap}
-            if not _TAKE_IF_FREE.run(connection, free):
-                at = max(self._next_at(connection, now), now)
-                self._set_next(connection, at + self.gap)
+            if _TAKE_IF_FREE.run(connection, free):
+                return True
+        with self.transaction(lasting=False) as connection:
+            at = max(self._next_at(connection, now), now)
+            self._set_next(connection, at + self.gap)
         return at <= now or not self.sleep((at - now).total_seconds())
 
     def is_stopping(self) -> bool:
@@ -68,7 +70,7 @@ class CallBudget:
         return at
 
     def _set_next(self, connection: Connection, at: datetime) -> None:
-        _SET_NEXT.run(connection, {"budget": self.name, "next_at": at})
+        _SET_NEXT.write(connection, {"budget": self.name, "next_at": at})
 
 
 class Unpaced:

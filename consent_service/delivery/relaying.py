@@ -137,7 +137,7 @@ def relay_some(relay: Relay, channel: Channel, at_most: int) -> list[Outcome]:
     They are claimed, loaded and settled together, for the price of one. Whose turn does not come within two seconds,
     or before the other side is down or the relay is stopped, are handed back.
     """
-    with relay.transaction(lasting=False) as connection:  # a power cut undoes it, and is no harm
+    with relay.transaction(single=True) as connection:  # a power cut undoes it, and is no harm
         messages = _claim(connection, relay, channel.lane, at_most)
     ids = {message.id for message in messages}
     relay.in_flight.update(ids)
@@ -242,7 +242,7 @@ def _lock_people(connection: Connection, attempts: Sequence[Attempt]) -> None:
     """Lock the people of some messages before the messages, and in the order of their ids, as everywhere."""
     ids = sorted({_person(attempt.message) for attempt in attempts} - {""})
     if ids and database.locks_rows(connection):
-        _PEOPLE.rows(connection, ids)
+        _PEOPLE.write(connection, ids)
 
 
 def conclude(connection: Connection, relay: Relay, channel: Channel, attempt: Attempt) -> None:

@@ -34,6 +34,7 @@ _KNOWN = PreparedList(
 )
 _WRAPPED_KEY = select(subject_key.c.wrapped).where(subject_key.c.subscriber_id == bindparam("person"))
 _WRAPPED = Prepared(_WRAPPED_KEY)
+_KEEP_KEY = Prepared(insert(subject_key))
 _NEWEST = Prepared(
     select(consent_event.c.recorded_at, consent_event.c.leaf_hash, _WRAPPED_KEY.scalar_subquery().label("wrapped"))
     .where(consent_event.c.subscriber_id == bindparam("person"))
@@ -94,7 +95,8 @@ def append(connection: Connection, occasion: Occasion, subscriber_id: str, core:
         "previous": previous.leaf_hash.hex() if previous else None,
         "subscriber": subscriber_id,
     }
-    key = _person_key(connection, occasion.vault, subscriber_id, previous.wrapped if previous else None)
+    wrapped = previous.wrapped if previous else None
+    key = occasion.vault.unwrap(wrapped, subscriber_id) if wrapped else _new_key(connection, occasion, subscriber_id)
     core_opening = Opening(told, seal.new_blind())
     tech_opening = Opening(occasion.tech, seal.new_blind()) if occasion.tech else None
     leaf = seal.leaf(
@@ -112,7 +114,7 @@ def append(connection: Connection, occasion: Occasion, subscriber_id: str, core:
         "core_sealed": _close(key, event_id, "core", core_opening),
         "tech_sealed": _close(key, event_id, "tech", tech_opening) if tech_opening else None,
     }
-    _APPEND.run(connection, values)
+    _APPEND.write(connection, values)
     return Recorded(event_id, at)
 
 
@@ -131,7 +133,7 @@ def append_plain(connection: Connection, occasion: Occasion, core: Payload) -> R
     opening = Opening(told, seal.new_blind())
     leaf = seal.leaf(event_id, occasion.now, seal.commitment("core", opening), seal.new_blind())
     values = {"id": event_id, "recorded_at": occasion.now, "leaf": leaf, "leaf_hash": merkle.leaf_hash(leaf)}
-    _APPEND.run(connection, values | {"core_plain": _content(opening)})
+    _APPEND.write(connection, values | {"core_plain": _content(opening)})
     return Recorded(event_id, occasion.now)
 
 
@@ -231,12 +233,11 @@ def known_key(connection: Connection, keys: Vault, subscriber_id: str) -> bytes:
     return keys.unwrap(wrapped, subscriber_id)
 
 
-def _person_key(connection: Connection, keys: Vault, subscriber_id: str, wrapped: bytes | None) -> bytes:
-    if wrapped is not None:
-        return keys.unwrap(wrapped, subscriber_id)
+def _new_key(connection: Connection, occasion: Occasion, subscriber_id: str) -> bytes:
     key = vault.new_person_key()
-    values = {"subscriber_id": subscriber_id, "wrapped": keys.wrap(key, subscriber_id)}
-    return key if insert_if_absent(connection, subject_key, values) else known_key(connection, keys, subscriber_id)
+    wrapped = occasion.vault.wrap(key, subscriber_id)
+    _KEEP_KEY.write(connection, {"subscriber_id": subscriber_id, "wrapped": wrapped})
+    return key
 
 
 def _close(key: bytes, event_id: str, compartment: Compartment, opening: Opening) -> bytes:
