@@ -135,6 +135,12 @@ class Daemon:
             exit_code(self._process, PATIENCE_S)
 
     @property
+    def pid(self) -> int:
+        """Its number."""
+        assert self._process is not None, f"{self.name} was never started"
+        return self._process.pid or 0
+
+    @property
     def runs(self) -> bool:
         """Whether it is alive."""
         return self._process is not None and exit_code(self._process) is None
