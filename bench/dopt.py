@@ -26,7 +26,7 @@ async def compare(kind: str, rounds: int, number: int) -> Figures:
         trouble = await _start_newsletter(here) if kind == "sqlite" else "on SQLite only"
         ways = {one.name: Way(number) for one in here.running}
         await take_turns(here, ways, 0)
-        await asyncio.sleep(NEW.total_seconds())  # from then on ours knows which texts it has kept, as it does for years
+        await asyncio.sleep(NEW.total_seconds())  # then ours knows which texts it has kept, as after years
         turns = await take_turns(here, ways, rounds)
         requests = await by_request(here, max(1, rounds // 2), number)
     return {

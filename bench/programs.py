@@ -159,7 +159,7 @@ def environment(database_url: str, smtp_url: str, account_url: str, port: int) -
         "CONSENT_ACTIVECAMPAIGN_URL": account_url,
         "CONSENT_ACTIVECAMPAIGN_TOKEN": TOKEN,
         "CONSENT_ACTIVECAMPAIGN_LIST_ID": str(LIST_ID),
-        "CONSENT_LIMIT_IP": "1000000/10 minutes",
+        "CONSENT_LIMIT_IP": "100000/second",
         "CONSENT_LIMIT_GLOBAL": "1000000/hour;10000000/day",
         "CONSENT_FORM_MIN_S": "0",
         "CONSENT_SEAL_EVERY_S": "2",  # oftener than usual, so that every round pays for its seals

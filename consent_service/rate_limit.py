@@ -8,6 +8,7 @@ each process counts alone, and asks again by itself. Must not know who somebody 
 import math
 import threading
 import time
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -167,10 +168,10 @@ class _Window:
         return times[0] + self._span_s - now if len(times) >= self._amount else 0
 
     def count(self, key: tuple[str, str], now: float) -> None:
-        """Count one, and forget whose last one does not count any more."""
+        """Count one, and forget all that does not count any more, and whose last one does not."""
         times = self._times.setdefault(key, [])
         times.append(now)
-        del times[: -self._amount]
+        del times[: max(len(times) - self._amount, bisect_right(times, now - self._span_s))]
         self._times.move_to_end(key)
         while (first := next(iter(self._times))) and self._times[first][-1] <= now - self._span_s:
             del self._times[first]

@@ -127,6 +127,20 @@ def test_what_does_not_count_any_more_is_not_kept():
     assert held[-1] < 1.3 * held[1], held
 
 
+def test_nor_of_somebody_who_never_stops_asking():
+    limit = RateLimit("", "1000000/minute")
+    tracemalloc.start()
+    with time_machine.travel(services.now(), tick=False) as clock:
+        held = []
+        for _ in range(4):
+            for _ in range(3000):
+                limit.take("act", "who")
+            held.append(tracemalloc.get_traced_memory()[0])
+            clock.shift(61)
+    tracemalloc.stop()
+    assert held[-1] < 1.3 * held[1], held
+
+
 def test_the_wait_is_until_the_first_of_those_that_count_is_over():
     limit = RateLimit("", "2/minute;3/hour")
     with time_machine.travel(services.now(), tick=False) as clock:
