@@ -95,7 +95,8 @@ def move(connection: Connection, occasion: Occasion, ask: Row[Any], person: Row[
     """
     try:
         with connection.begin_nested():  # somebody else may have come to the address a moment ago
-            asks.change_person(connection, person.id, email=ask.email, email_key=ask.email_key)
+            mine = update(subscriber).where(subscriber.c.id == person.id)
+            connection.execute(mine.values(email=ask.email, email_key=ask.email_key))
     except IntegrityError:
         raise AddressTaken from None
     texts = {"confirm": evidence.keep_text(connection, occasion, page), "consent": ask.statement_sha256}

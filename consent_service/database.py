@@ -97,8 +97,8 @@ def transaction(engine: Engine, *, lasting: bool = True, single: bool = False) -
     """One transaction that may write: commits at the end of the block, rolls back on any exception.
 
     The connection is another's after the block. One that is not `lasting` holds for every process at once as well, but
-    does not wait for the disk: a power cut may undo it. A `single` one does not either, and is for one statement:
-    others may be transactions of their own.
+    does not wait for the disk: a power cut may undo it. A `single` one never does, and is for one statement: on
+    PostgreSQL what has run stays, whatever is raised afterwards, and another is a transaction of its own.
     """
     return _lent(engine, SINGLE if single else LASTING if lasting else HASTY, _turn(engine))
 
@@ -325,13 +325,15 @@ class _Connection(psycopg.Connection[Any]):
         return super().cursor(*given, **how)
 
     def commit(self) -> None:
-        """Commit what was begun, if anything was."""
-        self.statements.commit()
+        """Commit what was begun, if anything was; raises InFailedSqlTransaction when it was undone instead."""
+        if not self.statements.commit():
+            raise psycopg.errors.InFailedSqlTransaction("what was refused before has undone the transaction")
 
     def rollback(self) -> None:
         """Undo what was begun, if anything was."""
         self.statements.forget()
-        super().rollback()
+        if not self.closed:  # an interrupted one is, and says nothing of its own about that
+            super().rollback()
 
 
 def _form(value: Any) -> PyFormat:

@@ -1,7 +1,7 @@
 """Prepared statements run by libpq itself, several in one message to the server, whose answers come back together.
 
 What nobody waits for goes with the next statement whose answer somebody needs: a trip to the server and back costs the
-program as much as all that goes along. Must not know which database it is, nor what it is asked.
+program as much as all that goes along. Must not know what the server is asked, nor which driver is in between.
 """
 
 import re
@@ -63,15 +63,20 @@ class Statements:
             self._pipeline.send()
             self._is_untouched = False
 
-    def commit(self) -> None:
-        """Run what waits and end the transaction; nothing of one in which nobody asked anything."""
+    def commit(self) -> bool:
+        """Run what waits and end the transaction; nothing of one in which nobody asked anything.
+
+        False when the server undid it instead, since something in it had been refused before.
+        """
         if self._is_untouched:
             self._pipeline.waiting.clear()
         elif self._is_block:
             self.execute(COMMIT, {})
         else:
             self.send()
+        is_kept = self._is_untouched or not self._is_block or self._found.command_status == COMMIT.encode()
         self._is_block, self._is_untouched = False, True
+        return is_kept
 
     def forget(self) -> None:
         """Run nothing of what waits; the driver undoes the rest."""
@@ -92,8 +97,9 @@ class _Pipeline:
 
     def __init__(self, line: Any, check: Callable[[Any], Any]):
         self._line, self._check = line, check
-        self._arrivals = select.poll()
+        self._arrivals, self._either = select.poll(), select.poll()
         self._arrivals.register(line.socket, select.POLLIN)
+        self._either.register(line.socket, select.POLLIN | select.POLLOUT)
         self.waiting: list[tuple[bytes, Any, Any]] = []
 
     def add(self, *prepared: Any) -> None:
@@ -105,30 +111,41 @@ class _Pipeline:
     def send(self) -> Any:
         """Send all that waits, in its order, and return the answer to the last; raises what the first refusal says."""
         waiting, self.waiting = self.waiting, []
+        answers: list[Any] = []
         try:
             self._line.enter_pipeline_mode()
             for prepared in waiting:
                 self._line.send_query_prepared(*prepared)
             self._line.pipeline_sync()
-            answers = self._answers(len(waiting))
+            self._flush()
+            while len(answers) <= len(waiting):  # behind them comes one that says only that all have come
+                self._read(answers)
             self._line.exit_pipeline_mode()
-        except BaseException:  # what comes later would be taken for the answer to something else
+        except BaseException as error:  # what comes later would be taken for the answer to something else
             self._line.finish()
+            if isinstance(error, Exception):  # what the server said before it hung up says more
+                self._look_at(answers)
             raise
+        self._look_at(answers[:-1])
+        return answers[-2]
+
+    def _flush(self) -> None:
+        """Wait until the system has taken all, and take in meanwhile what comes: else both sides could wait."""
+        while self._line.flush():
+            self._either.poll()
+            self._line.consume_input()
+
+    def _read(self, answers: list[Any]) -> None:
+        line = self._line
+        while line.is_busy():
+            self._arrivals.poll()
+            line.consume_input()
+        answer = line.get_result()
+        if answer is not None:
+            answers.append(answer)
+        elif line.status:  # it has ended; this says why
+            line.consume_input()
+
+    def _look_at(self, answers: list[Any]) -> None:
         for answer in answers:
             self._check(answer)
-        return answers[-1]
-
-    def _answers(self, number: int) -> list[Any]:
-        """So many answers; behind them comes one that says only that all have come."""
-        line, answers = self._line, list[Any]()
-        while len(answers) <= number:
-            while line.is_busy():
-                self._arrivals.poll()
-                line.consume_input()
-            answer = line.get_result()
-            if answer is not None:
-                answers.append(answer)
-            elif line.status:  # it has ended; this says why
-                line.consume_input()
-        return answers[:number]

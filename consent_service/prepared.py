@@ -76,7 +76,7 @@ class Prepared:
         return number
 
     def write(self, connection: Connection, values: Values = NO_VALUES) -> None:
-        """Run it with the next one, or with the end of the transaction: what it is refused for is told there."""
+        """Run it with the next one, or with the end of the transaction, where its refusal is raised, as that one's."""
         line = connection.get_execution_options().get(LINE)
         if line is None:
             connection.execute(self._statement, values)

@@ -50,8 +50,9 @@ def committed(house):
     waited = []
 
     def note(connection):
-        if not has_ended(connection):
-            waited.append(waits(connection))
+        is_lasting = waits(connection)
+        if not has_ended(connection):  # known once it was asked: a transaction begins with its first question
+            waited.append(is_lasting)
 
     event.listen(house.service.engine, "commit", note)
     yield waited

@@ -1,6 +1,7 @@
 """Statements that the driver runs: the same answers, the same refusals and the same listeners as by SQLAlchemy."""
 
 import contextlib
+import signal
 import uuid
 from datetime import UTC, datetime
 
@@ -19,9 +20,16 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError, NotSupportedError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
 
-from consent_service.models import subscriber
+from consent_service.models import shown_text, subscriber
 from consent_service.models_there import call_budget
 from consent_service.pipeline import MOST
 from consent_service.prepared import LONGEST_LIST, Prepared, PreparedList
@@ -30,6 +38,8 @@ from tests.conftest import on_both_databases
 NOW = datetime(2026, 3, 29, 1, 30, 0, 5, tzinfo=UTC)
 ADD, FIND = Prepared(insert(subscriber)), Prepared(select(subscriber).where(subscriber.c.email_key == bindparam("key")))
 RENAME = Prepared(update(subscriber).where(subscriber.c.email_key == bindparam("key")))
+LARGE = 8 * 1024 * 1024  # more than a system takes at once from somebody whom nobody listens to yet
+KEEP_TEXT = Prepared(insert(shown_text))
 SOME = PreparedList(lambda keys: select(subscriber.c.id).where(subscriber.c.email_key.in_(keys)))
 
 
@@ -224,7 +234,8 @@ def counted(house, tmp_path):
             line.trace(kept.fileno())
             yield connection, sent
         line.untrace()
-    sent.append(trace.read_text("latin-1").count("\tSync"))
+    said = trace.read_text("latin-1")
+    sent.append(said.count("\tSync") + said.count("\tQuery"))
 
 
 def test_what_nobody_waits_for_goes_along(open_house, new_postgres_url, tmp_path):
@@ -254,3 +265,39 @@ def test_a_connection_that_ends_at_the_end_keeps_nothing(open_house, new_postgre
     assert ended.value.connection_invalidated
     with house.service.reading() as connection:
         assert FIND.row(connection, {"key": "Aino@example.com"}) is None
+
+
+@on_both_databases
+def test_however_much_is_said_at_once_arrives(house):
+    text_of = {"kind": "mail", "language": "fi", "content": b"x" * LARGE, "first_used_at": NOW}
+    with house.service.transaction() as connection:
+        KEEP_TEXT.write(connection, text_of | {"sha256": "1" * 64})
+        assert KEEP_TEXT.run(connection, text_of | {"sha256": "2" * 64}) == 1
+    with house.service.reading() as connection:
+        lengths = connection.execute(select(func.length(shown_text.c.content))).scalars()
+        assert [*lengths] == [LARGE, LARGE]
+
+
+def test_a_transaction_that_was_undone_is_never_taken_for_kept(open_house, new_postgres_url):
+    house = open_house(new_postgres_url)
+    with pytest.raises(InternalError), house.service.transaction() as connection:
+        ADD.write(connection, person("Aino"))
+        with contextlib.suppress(IntegrityError):
+            ADD.run(connection, person("Aino"))
+    with house.service.reading() as connection:
+        assert FIND.row(connection, {"key": "Aino@example.com"}) is None
+
+
+def test_whoever_is_interrupted_is_told_so_and_the_next_one_is_answered(open_house, new_postgres_url):
+    house, sleeps = open_house(new_postgres_url), Prepared(select(func.pg_sleep(60)))
+    previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    try:
+        with pytest.raises(KeyboardInterrupt), house.service.transaction() as connection:
+            sleeps.rows(connection)
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    with house.service.transaction() as connection:
+        ADD.write(connection, person("Aino"))
+    with house.service.reading() as connection:
+        assert FIND.row(connection, {"key": "Aino@example.com"})

@@ -5,12 +5,15 @@ import os
 import signal
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from consent_service.web import server
 from tests.processes import running
 
-USABLE = sorted(os.sched_getaffinity(0))
+USABLE = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+FIT = pytest.mark.skipif(not 2 <= len(USABLE) <= 8, reason="needs a few processors, and a web worker for each")
 
 
 def workers(house) -> list[int]:
@@ -33,7 +36,7 @@ def is_settled(house, ended: int, wanted: list[list[int]]) -> bool:
     return ended not in workers(house) and shares(house) == wanted
 
 
-@pytest.mark.skipif(len(USABLE) > 8, reason="needs a web worker for each processor, and here are very many")
+@FIT
 def test_as_many_workers_as_processors_keep_to_one_each(tmp_path, mail, contacts):
     given = {"web_processes": len(USABLE), "web_threads": 1}
     with running(tmp_path, f"sqlite:///{tmp_path}/c.db", mail, contacts, **given) as house:
@@ -44,9 +47,15 @@ def test_as_many_workers_as_processors_keep_to_one_each(tmp_path, mail, contacts
             house.wait_for(partial(is_settled, house, killed, each_one), "each has its own again")
 
 
-@pytest.mark.skipif(len(USABLE) < 2, reason="there is one processor only")
+@FIT
 def test_fewer_workers_than_processors_use_any(tmp_path, mail, contacts):
     given = {"web_processes": len(USABLE) - 1, "web_threads": 1}
     with running(tmp_path, f"sqlite:///{tmp_path}/c.db", mail, contacts, **given) as house:
         house.wait_for(lambda: len(workers(house)) == len(USABLE) - 1, "all have begun")
         assert shares(house) == [USABLE] * (len(USABLE) - 1)
+
+
+@FIT
+def test_a_system_that_lets_nobody_choose_is_no_reason_to_stop():
+    server._keep_to_processor(None, SimpleNamespace(processor=max(USABLE) + 10_000))
+    assert sorted(os.sched_getaffinity(0)) == USABLE

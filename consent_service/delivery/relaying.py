@@ -165,7 +165,7 @@ def _claim(connection: Connection, relay: Relay, lane: str, at_most: int) -> lis
     mine = {"in_lane": lane, "now": now, "at_most": at_most, "by": relay.name, "until": now + LEASE}
     rows = sorted(_CLAIM.rows(connection, mine), key=attrgetter("due_at", "id"))
     for row in rows:
-        if row.attempts > TRIES:  # whoever tried last never came back to say how it went
+        if row.attempts > TRIES:  # whoever tried last never came back to say how it went; if this is lost, once more
             spent = {"dead_at": now, "claimed_by": None, "claimed_until": None, "last_error": "tried without an end"}
             buried = update(outbox_message).where(outbox_message.c.id == row.id)
             connection.execute(buried.values(attempts=TRIES, **spent))

@@ -1,9 +1,10 @@
 """gunicorn with our settings: threads that fit a small machine, and no access log, since paths hold tokens.
 
-Where there are at least as many workers as processors, each keeps to one: Python uses one at a time, and threads that
-hand it to each other across processors find nothing of theirs in the caches.
+Where there is a worker for each processor, or two or more, each keeps to one: Python uses one at a time, and threads
+that hand it to each other across processors find nothing of theirs in the caches.
 """
 
+import contextlib
 import gc
 import os
 from typing import Any
@@ -62,13 +63,14 @@ def serve(service: Service) -> None:
 
 
 def _choose_processor(arbiter: Any, worker: Any) -> None:
-    """Note for a worker to come the processor that fewest of the others have; None where some would be idle."""
+    """Note for a worker to come the processor that fewest of the others have; None where some would have more."""
     usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     taken = [other.processor for other in arbiter.WORKERS.values()]
-    is_enough = usable and arbiter.num_workers >= len(usable)
-    worker.processor = min(usable, key=taken.count) if is_enough else None
+    is_even = usable and arbiter.num_workers % len(usable) == 0
+    worker.processor = min(usable, key=taken.count) if is_even else None
 
 
 def _keep_to_processor(_arbiter: Any, worker: Any) -> None:
     if worker.processor is not None:
-        os.sched_setaffinity(0, {worker.processor})
+        with contextlib.suppress(OSError):  # a system that forbids it, or has taken the processor away meanwhile
+            os.sched_setaffinity(0, {worker.processor})
