@@ -145,14 +145,15 @@ def empty_log(engine: Engine) -> bool:
     """Empty SQLite's log of changes, which holds what was deleted a moment ago; False when somebody reads it now."""
     if engine.dialect.name != "sqlite":
         return True
-    with closing(engine.raw_connection()) as raw:
-        cursor = raw.cursor()
-        cursor.execute("PRAGMA busy_timeout=0")  # while it waits for a reader, nobody could write
-        try:
-            [busy, _, _] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        finally:  # the next one who gets this connection waits again, also after a full disk
-            cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
-    return not busy
+    with engine.connect() as connection:
+        driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+        _checkpoint(driver)  # most of it while others write
+        with _turn(engine):
+            driver.execute("PRAGMA busy_timeout=0")  # while it waits for a reader, nobody could write
+            try:
+                return _checkpoint(driver, "TRUNCATE")
+            finally:  # the next one who gets this connection waits again, also after a full disk
+                driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
 
 
 def move_log(engine: Engine) -> None:
@@ -241,11 +242,13 @@ def catch_up_counters(connection: Connection, filled: Iterable[Table]) -> None:
         connection.execute(select(func.setval(counter, func.max(column))))
 
 
-def _checkpoint(driver: sqlite3.Connection) -> None:
+def _checkpoint(driver: sqlite3.Connection, how: str = "PASSIVE") -> bool:
+    """Move what the log of changes holds into the file, and say whether nobody was in the way."""
     try:
-        driver.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+        [busy, _, _] = driver.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
     except sqlite3.Error as error:
         raise exc.OperationalError("PRAGMA wal_checkpoint", None, error) from error
+    return not busy
 
 
 @contextmanager

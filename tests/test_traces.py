@@ -2,11 +2,12 @@
 
 import random
 import resource
-import sqlite3
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import OperationalError
 
 from consent_service import database, models, schema
 from consent_service import service as services
@@ -95,10 +96,22 @@ def test_a_checkpoint_that_fails_leaves_no_connection_that_waits_for_nobody(engi
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "traces.db").stat().st_size, hard))  # as on a full disk
     try:
-        with pytest.raises(sqlite3.OperationalError):
+        with pytest.raises(OperationalError):
             database.empty_log(engine)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == database.BUSY_TIMEOUT_S * 1000
     assert database.empty_log(engine)
+
+
+def test_emptying_the_log_waits_for_its_turn_to_write(engine, tmp_path):
+    """Who writes would else meet SQLite's own lock, and sleep there for up to a tenth of a second at a time."""
+    with ThreadPoolExecutor(1) as threads:
+        with database.transaction(engine) as connection:
+            connection.execute(insert(subscriber).values(**somebody(random.Random(1))))
+            emptied = threads.submit(database.empty_log, engine)
+            with pytest.raises(TimeoutError):
+                emptied.result(0.3)
+        assert emptied.result(database.BUSY_TIMEOUT_S)
+    assert (tmp_path / "traces.db-wal").stat().st_size == 0
