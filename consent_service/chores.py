@@ -32,6 +32,7 @@ from consent_service.service import Service
 
 SLICE, LEAST_SLICE = 200, 10
 SLICE_S = 0.02  # so long a slice of the purge is to keep other writers waiting
+REST = 3  # so many times as long others may write after it, and the disk get done with what it wrote
 TRIES_TO_EMPTY = 20
 INVITED_AT_ONCE = 5
 FIELD_IS_KNOWN = 2 * own_link.LOOK_AGAIN  # by then a running relay has seen the field
@@ -214,7 +215,7 @@ def purge(service: Service) -> Iterator[tuple[Rule, int]]:
 def _end(service: Service, rule: Rule) -> Iterator[tuple[Rule, int]]:
     """End what is due by a rule in slices that are as large as the time they may take lets them be.
 
-    After each one, others may write for as long: on SQLite nobody does meanwhile. None is tiny, however slow the disk
+    After each one, others may write for longer: on SQLite nobody does meanwhile. None is tiny, however slow the disk
     is: most of what a few take is what every slice takes, and all together would keep others waiting for longer.
     """
     limit = LEAST_SLICE
@@ -227,7 +228,7 @@ def _end(service: Service, rule: Rule) -> Iterator[tuple[Rule, int]]:
             yield rule, ended
         if ended < limit:
             return
-        sleep(took_s)
+        sleep(REST * took_s)
         limit = max(LEAST_SLICE, min(SLICE, int(limit * SLICE_S / took_s)))
 
 
