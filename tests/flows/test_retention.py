@@ -3,7 +3,6 @@
 import json
 import threading
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import structlog
@@ -398,25 +397,3 @@ def test_the_texts_a_person_was_shown_stay_after_they_are_gone(sqlite_house, clo
             text = evidence.kept_text(connection, sha256)
             assert text is not None
             assert "aino" not in text.content.decode().lower()
-
-
-def test_the_log_of_changes_is_emptied_at_once_and_then_twice_a_minute_at_most(sqlite_house, clock):
-    house, mine = sqlite_house, Chores(sqlite_house.service, threading.Event())
-    log_of_changes = Path(f"{house.service.engine.url.database}-wal")
-
-    def is_left(person):
-        mine.run()
-        return person.email.encode() in log_of_changes.read_bytes()
-
-    aino = Visitor(house).becomes_active()
-    mine.run()  # the day's own work
-    clock.shift(chores.WIPE_PAUSE)
-    house.erase(aino.email, tell=False)
-    assert not is_left(aino)
-    eero = Visitor(house, "eero@example.com").becomes_active()
-    house.erase(eero.email, tell=False)
-    assert is_left(eero)
-    clock.shift(chores.WIPE_PAUSE - timedelta(seconds=1))
-    assert is_left(eero)
-    clock.shift(1)
-    assert not is_left(eero)
