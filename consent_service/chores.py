@@ -38,7 +38,6 @@ INVITED_AT_ONCE = 5
 FIELD_IS_KNOWN = 2 * own_link.LOOK_AGAIN  # by then a running relay has seen the field
 MORNING = time(7, tzinfo=HELSINKI)  # of Monday, when the week before is summed up
 STAMP_PAUSE = timedelta(hours=1)
-WIPE_PAUSE = timedelta(seconds=30)  # the disk needs long for a file that is cut short and has to grow again
 NIGHT_ENDS = time(6, tzinfo=HELSINKI)
 TIDY, STAMP = "tidy", "stamp"
 
@@ -56,7 +55,7 @@ class Chores:
         self._service = service
         self._stop = stop
         self._has_traces = False
-        self._stamp_after = self._wipe_after = services.now()
+        self._stamp_after = services.now()
 
     def run(self) -> None:
         """Do once what is to be done; whatever befalls one piece is logged, and tried again the next time."""
@@ -191,8 +190,8 @@ class Chores:
             log.info("asked for permission", people=asked)
 
     def _wipe(self) -> None:
-        if self._has_traces and services.now() >= self._wipe_after and database.empty_log(self._service.engine):
-            self._has_traces, self._wipe_after = False, services.now() + WIPE_PAUSE
+        if self._has_traces and database.empty_log(self._service.engine):
+            self._has_traces = False
 
 
 def purge(service: Service) -> Iterator[tuple[Rule, int]]:

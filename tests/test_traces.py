@@ -2,22 +2,16 @@
 
 import random
 import resource
-import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-import time_machine
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import OperationalError
 
-from consent_service import chores, database, models, schema
+from consent_service import database, models, schema
 from consent_service import service as services
-from consent_service.chores import Chores
 from consent_service.models import subscriber
-from tests.actors import Visitor
 
 
 @pytest.fixture
@@ -26,12 +20,6 @@ def engine(tmp_path):
     schema.upgrade(engine)
     yield engine
     engine.dispose()
-
-
-@pytest.fixture
-def clock():
-    with time_machine.travel(datetime(2026, 3, 2, 9, 0, tzinfo=UTC), tick=False) as traveller:
-        yield traveller
 
 
 def live(engine, chance):
@@ -127,25 +115,3 @@ def test_emptying_the_log_waits_for_its_turn_to_write(engine, tmp_path):
                 emptied.result(0.3)
         assert emptied.result(database.BUSY_TIMEOUT_S)
     assert (tmp_path / "traces.db-wal").stat().st_size == 0
-
-
-def test_the_log_of_changes_is_emptied_at_once_and_then_twice_a_minute_at_most(clock, sqlite_house):
-    house, mine = sqlite_house, Chores(sqlite_house.service, threading.Event())
-    log_of_changes = Path(f"{house.service.engine.url.database}-wal")
-
-    def is_left(person):
-        mine.run()
-        return person.email.encode() in log_of_changes.read_bytes()
-
-    aino = Visitor(house).becomes_active()
-    mine.run()  # the day's own work
-    clock.shift(chores.WIPE_PAUSE)
-    house.erase(aino.email, tell=False)
-    assert not is_left(aino)
-    eero = Visitor(house, "eero@example.com").becomes_active()
-    house.erase(eero.email, tell=False)
-    assert is_left(eero)
-    clock.shift(chores.WIPE_PAUSE - timedelta(seconds=1))
-    assert is_left(eero)
-    clock.shift(1)
-    assert not is_left(eero)
