@@ -113,30 +113,21 @@ def test_whoever_watches_is_told_that_redis_is_away(open_house, tmp_path, asked)
     asked.start()
 
 
-def test_what_does_not_count_any_more_is_not_kept():
-    limit = RateLimit("", "5/10 minutes;20/day")
+@pytest.mark.parametrize(
+    ("limit", "who", "pause_s"),
+    [("5/10 minutes;20/day", "{day}.{number}", 24 * 3600 + 1), ("1000000/minute", "who", 61)],
+    ids=["of many", "of one who never stops"],
+)
+def test_what_does_not_count_any_more_is_not_kept(limit, who, pause_s):
+    asked = RateLimit("", limit)
     tracemalloc.start()
     with time_machine.travel(services.now(), tick=False) as clock:
         held = []
         for day in range(4):
             for number in range(3000):
-                limit.take("act", f"{day}.{number}")
+                asked.take("act", who.format(day=day, number=number))
             held.append(tracemalloc.get_traced_memory()[0])
-            clock.shift(24 * 3600 + 1)
-    tracemalloc.stop()
-    assert held[-1] < 1.3 * held[1], held
-
-
-def test_nor_of_somebody_who_never_stops_asking():
-    limit = RateLimit("", "1000000/minute")
-    tracemalloc.start()
-    with time_machine.travel(services.now(), tick=False) as clock:
-        held = []
-        for _ in range(4):
-            for _ in range(3000):
-                limit.take("act", "who")
-            held.append(tracemalloc.get_traced_memory()[0])
-            clock.shift(61)
+            clock.shift(pause_s)
     tracemalloc.stop()
     assert held[-1] < 1.3 * held[1], held
 
