@@ -170,12 +170,15 @@ class Chores:
                 log.info("notes copied", rows=copied)
 
     def _settle(self) -> None:
-        """Looks without holding anybody up who writes: after a large purge many wait, for hours."""
-        found = SLICE
-        while found == SLICE and not self._stop.is_set():
+        """After a large purge many wait, for hours: few at a time are looked at, and nobody who writes is held up.
+
+        On SQLite the log of changes cannot begin anew as long as somebody reads.
+        """
+        after: str | None = ""
+        while after is not None and not self._stop.is_set():
             with self._service.reading() as connection:
-                ids = departures.settled(connection, services.now(), SLICE)
-            if found := len(ids):
+                ids, after = departures.settled(connection, services.now(), after, SLICE)
+            if ids:
                 with self._service.transaction() as connection:
                     over = departures.settle(connection, ids, services.now())
                 self._has_traces = True
@@ -233,11 +236,14 @@ def _end(service: Service, rule: Rule) -> Iterator[tuple[Rule, int]]:
 
 
 def list_leaves(service: Service) -> None:
-    """List emptied leaves in the sealed log."""
-    listed = erasure.BATCH
-    while listed == erasure.BATCH:
+    """List emptied leaves in the sealed log; in between, others may write as after a slice of the purge."""
+    while True:
         with service.transaction() as connection:
+            began = perf_counter()
             listed = erasure.record_leaves(connection, _occasion(service))
+        if listed < erasure.BATCH:
+            return
+        sleep(REST * (perf_counter() - began))
 
 
 def invite_next(service: Service) -> bool:

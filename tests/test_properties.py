@@ -262,7 +262,7 @@ class Lives(RuleBasedStateMachine):
     @rule(crash=CRASH)
     def relay_tidies_up(self, crash):
         with self.crashing(crash), self.transaction() as connection:
-            departures.settle(connection, departures.settled(connection, self.clock(), 1000), self.clock())
+            departures.settle(connection, departures.settled(connection, self.clock(), "", 1000)[0], self.clock())
 
     @rule(name=PEOPLE, crash=CRASH)
     def the_whole_job(self, name, crash):
@@ -342,7 +342,7 @@ class Lives(RuleBasedStateMachine):
                     if self.step(channel) is None:
                         break
         with self.service.transaction() as connection:
-            departures.settle(connection, departures.settled(connection, self.now, 1000), self.now)
+            departures.settle(connection, departures.settled(connection, self.now, "", 1000)[0], self.now)
         self.everything_has_arrived()
         for channel in self.channels:
             channel.close()

@@ -103,9 +103,14 @@ def deleted_there(connection: Connection, departure_id: str, answer: Delivered, 
     _tell(connection, now, departure.c.id == departure_id)
 
 
-def settled(connection: Connection, now: datetime, limit: int) -> Sequence[str]:
-    """Return the ids of departures for which somebody can be told, or nothing is left to do; looks through all."""
-    return connection.execute(select(departure.c.id).where(_is_settled(now)).limit(limit)).scalars().all()
+def settled(connection: Connection, now: datetime, after: str, limit: int) -> tuple[list[str], str | None]:
+    """Look at so many departures after an id: for which of them can somebody be told, or is nothing left to do.
+
+    Returns their ids, and the id to go on after; None when there is none behind.
+    """
+    looked_at = select(departure.c.id, _is_settled(now).label("is_settled")).where(departure.c.id > after)
+    rows = connection.execute(looked_at.order_by(departure.c.id).limit(limit)).all()
+    return [row.id for row in rows if row.is_settled], rows[-1].id if len(rows) == limit else None
 
 
 def settle(connection: Connection, ids: Sequence[str], now: datetime) -> int:

@@ -5,9 +5,12 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from sqlalchemy import select, update
 
+from consent_service import chores
 from consent_service import erasure as erasing
 from consent_service import service as services
+from consent_service.delivery import departures
 from consent_service.delivery.owner_letters import ANCHOR, DIGEST
 from consent_service.language import language
 from consent_service.models import (
@@ -214,3 +217,15 @@ def test_a_letter_that_no_server_takes_is_given_up_after_a_month(sqlite_house, c
     clock.shift(timedelta(days=31))
     house.do_chores()
     assert house.rows(departure) == messages_about_people(house) == []
+
+
+@on_both_databases
+def test_all_are_looked_at_however_many_wait(house):
+    with house.service.transaction() as connection:
+        departures.delete_by_address(connection, "erased", "waits@example.com", services.now())
+        for number in range(2 * chores.SLICE):
+            departures.delete_by_address(connection, "erased", f"p{number}@example.com", services.now())
+        over = outbox_message.c.departure_id.in_(select(departure.c.id).where(departure.c.email.startswith("p")))
+        connection.execute(update(outbox_message).where(over).values(done_at=services.now()))
+    house.do_chores()
+    assert [row.email for row in house.rows(departure)] == ["waits@example.com"]
