@@ -19,6 +19,7 @@ from urllib.parse import urlencode, urlsplit
 from bench.doubles import LOOPBACK, Arrival, OtherSide
 
 STEPS = ("form", "post", "mail", "page", "confirm", "forward")
+LEADING_ON = (302, 303)  # to a page that a browser opens with GET (RFC 9110, section 15.4)
 PATIENCE_S = 60
 RUN = secrets.token_hex(4)  # a database that is kept knows those of earlier runs
 Took = dict[str, list[float]]
@@ -55,17 +56,22 @@ class Line:
         self._cookies = ""
 
     async def ask(self, path: str, fields: dict[str, str] | None = None) -> str:
-        """GET a path, or POST fields to it; returns the page. Raises Refused on anything but 2xx and 3xx."""
+        """GET a path, or POST fields to it, and go on to where the answer leads; returns the page.
+
+        Raises Refused on anything but a page.
+        """
         request = self._request(path, None if fields is None else urlencode(fields).encode())
         try:
             status, head, body = await self._exchange(request)
         except (asyncio.IncompleteReadError, ConnectionError):
             self.close()
             status, head, body = await self._exchange(request)
-        if not 200 <= status < 400:
-            raise Refused(f"{path.partition('/')[2][:20]}: {status}\n{body.decode(errors='replace')[:2000]}")
         for cookie in re.findall(r"(?i)^set-cookie: ([^;\r]+)", head, re.MULTILINE):
             self._cookies = f"Cookie: {cookie}\r\n"
+        if status in LEADING_ON and (there := re.search(r"(?im)^location: *(/\S*)", head)):
+            return await self.ask(there[1])
+        if not 200 <= status < 300:
+            raise Refused(f"{path.partition('/')[2][:20]}: {status}\n{body.decode(errors='replace')[:2000]}")
         return body.decode()
 
     def close(self) -> None:

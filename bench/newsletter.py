@@ -1,4 +1,6 @@
-"""django-newsletter as its documentation sets it up, with mail by SMTP; it keeps no evidence and forwards nothing.
+"""django-newsletter as its documentation sets it up in a new project of Django's, with mail by SMTP.
+
+It keeps no evidence and forwards nothing. The database is written durably, and has a log of changes as ours has.
 
 It is under the AGPL: only run beside ours, in an environment of its own that the bench makes, never shipped. Runs there
 with nothing of ours but this file and `newsletter_urls`.
@@ -11,11 +13,19 @@ import django
 from django.conf import settings
 from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
+from django.db import connection
 
 SLUG, SENDER = "bench", "uutiskirje@keinuma.example"
-APPS = ("contenttypes", "sessions", "auth", "messages", "admin", "sites")
-MIDDLEWARE = ("sessions.middleware.SessionMiddleware", "auth.middleware.AuthenticationMiddleware",
-              "messages.middleware.MessageMiddleware")  # fmt: skip
+APPS = ("admin", "auth", "contenttypes", "sessions", "messages", "staticfiles", "sites")
+MIDDLEWARE = (
+    "middleware.security.SecurityMiddleware",
+    "contrib.sessions.middleware.SessionMiddleware",
+    "middleware.common.CommonMiddleware",
+    "middleware.csrf.CsrfViewMiddleware",
+    "contrib.auth.middleware.AuthenticationMiddleware",
+    "contrib.messages.middleware.MessageMiddleware",
+    "middleware.clickjacking.XFrameOptionsMiddleware",
+)
 CONTEXT = ("django.template.context_processors.request", "django.contrib.auth.context_processors.auth",
            "django.contrib.messages.context_processors.messages")  # fmt: skip
 
@@ -30,6 +40,7 @@ def prepare(database: str, smtp_url: str) -> None:
     """Make the tables and one newsletter."""
     configure(database, smtp_url)
     django.setup()
+    connection.cursor().execute("PRAGMA journal_mode=WAL")
     call_command("migrate", verbosity=0)
     from django.contrib.sites.models import Site  # models can be loaded after the set-up only
     from newsletter.models import Newsletter
@@ -41,19 +52,14 @@ def prepare(database: str, smtp_url: str) -> None:
 def configure(database: str, smtp_url: str) -> None:
     """Give Django its settings."""
     server = urlsplit(smtp_url)
-    durable = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL"
-    sqlite = {"timeout": 20, "transaction_mode": "IMMEDIATE", "init_command": durable}
-    engine = {"ENGINE": "django.db.backends.sqlite3", "NAME": database, "OPTIONS": sqlite, "CONN_MAX_AGE": None}
+    sqlite = {"timeout": 20, "transaction_mode": "IMMEDIATE"}  # or writers beside each other fail
+    engine = {"ENGINE": "django.db.backends.sqlite3", "NAME": database, "OPTIONS": sqlite}
     settings.configure(
         SECRET_KEY="a key of the bench",  # noqa: S106 - of a database that is thrown away
         ALLOWED_HOSTS=["*"],
         DATABASES={"default": engine},
         INSTALLED_APPS=[*(f"django.contrib.{app}" for app in APPS), "sorl.thumbnail", "newsletter"],
-        MIDDLEWARE=[
-            "django.middleware.common.CommonMiddleware",
-            "django.middleware.csrf.CsrfViewMiddleware",
-            *(f"django.contrib.{one}" for one in MIDDLEWARE),
-        ],
+        MIDDLEWARE=[f"django.{one}" for one in MIDDLEWARE],
         TEMPLATES=[
             {
                 "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -64,6 +70,7 @@ def configure(database: str, smtp_url: str) -> None:
         ROOT_URLCONF="bench.newsletter_urls",
         SITE_ID=1,
         USE_TZ=True,
+        STATIC_URL="static/",
         DEFAULT_AUTO_FIELD="django.db.models.AutoField",
         EMAIL_HOST=server.hostname,
         EMAIL_PORT=server.port,

@@ -1,13 +1,20 @@
 """The purge of very many people beside real web traffic: how long the slowest request waits meanwhile.
 
-`python -m bench.purge FOLDER` takes the databases of `bench.growth` and lets those be due who left first.
+`python -m bench.purge FOLDER` takes the databases of `bench.growth` and lets those be due who left first. Beside it
+somebody who has nothing to do with it writes a page to the same disk now and then, and waits for it: what takes long
+there is not the purge's doing alone.
 """
 
 import asyncio
+import contextlib
 import json
+import os
+import tempfile
+import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,6 +36,35 @@ DUE = 100_000
 AT_ONCE, PAUSE_S = 2, 0.05
 AT_A_TIME, BEFORE = 10, 100
 PAGES = ("form", "post", "page", "confirm")
+PIECE = 4096  # bytes
+WRITES_EVERY_S = 0.01
+STALLED_S = 0.05  # a page that is written alone takes a few ms
+
+
+@dataclass
+class Disk:
+    """How long somebody else waited for a page on the same disk: at most, and when it was unusually long."""
+
+    slowest_s: float = 0
+    stalls: list[tuple[float, float]] = field(default_factory=list)
+
+    def was_well(self, began: float, ended: float) -> bool:
+        """Whether nothing took unusually long between two times (`perf_counter`)."""
+        return not any(first < ended and last > began for first, last in self.stalls)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some who came one after another: when they began and ended, and what each of their steps took."""
+
+    began: float
+    ended: float
+    took: Took
+
+    @property
+    def slowest_s(self) -> float:
+        """The slowest of their requests."""
+        return max(max(self.took[step]) for step in PAGES)
 
 
 async def purge(kind: str, folder: Path, people: int, due: int) -> Figures:
@@ -43,13 +79,18 @@ async def purge(kind: str, folder: Path, people: int, due: int) -> Figures:
         before = await _come(here, lambda: False, BEFORE)
         began = time.monotonic()
         purging = Process("purge", [str(SCRIPT), "purge", "--json"], here.place(name(people)), given)
-        meanwhile = await _come(here, lambda: purging.runs, AT_A_TIME)
+        with _neighbour(here.folder) as disk:
+            meanwhile = await _come(here, lambda: purging.runs, AT_A_TIME)
         took_s = time.monotonic() - began
+        well = [one.slowest_s for one in meanwhile if disk.was_well(one.began, one.ended)]
         ended = json.loads(purging.said[purging.said.index("[\n") :])
     return {
         "erased": sum(rule["ended"] for rule in ended if rule["rule"] == "passive"),
         "took_min": took_s / 60,
-        "slowest_ms": max(1000 * max(times) for times in meanwhile.values()),
+        "slowest_ms": 1000 * max(group.slowest_s for group in meanwhile),
+        "disk_slowest_ms": 1000 * disk.slowest_s,
+        "disk_stalls": len(disk.stalls),
+        "slowest_well_ms": 1000 * max(well) if well else "–",
         "before_ms": _waits(before),
         "meanwhile_ms": _waits(meanwhile),
     }
@@ -69,19 +110,47 @@ def _let_be_due(service: Service, number: int) -> None:
         connection.execute(due.values(passive_since=services.now() - timedelta(days=352)))
 
 
-async def _come(here: Ground, goes_on: Callable[[], bool], number: int) -> Took:
-    """Let people come, and more of them as long as something goes on."""
-    program, all_of_them = here.running[-1], defaultdict(list)
+async def _come(here: Ground, goes_on: Callable[[], bool], number: int) -> list[Group]:
+    """Let a group of people come, and more of them as long as something goes on."""
+    program, groups = here.running[-1], list[Group]()
     crowd = Crowd(program.name, program.ways, program.port, here.other_side)
-    while True:
+    while not groups or goes_on():
+        began = time.perf_counter()
         took = await crowd.come(number, AT_ONCE, awaits_list=False, pause_s=PAUSE_S)
+        groups.append(Group(began, time.perf_counter(), took))
+    return groups
+
+
+@contextlib.contextmanager
+def _neighbour(folder: Path) -> Iterator[Disk]:
+    """Write a page to the disk of a folder again and again, durably, and note how long that took."""
+    disk, over = Disk(), threading.Event()
+
+    def write() -> None:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            while not over.wait(WRITES_EVERY_S):
+                began = time.perf_counter()
+                os.pwrite(file.fileno(), bytes(PIECE), 0)
+                os.fdatasync(file.fileno())
+                ended = time.perf_counter()
+                disk.slowest_s = max(disk.slowest_s, ended - began)
+                if ended - began > STALLED_S:
+                    disk.stalls.append((began, ended))
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield disk
+    finally:
+        over.set()
+        thread.join()
+
+
+def _waits(groups: list[Group]) -> Figures:
+    took: Took = defaultdict(list)
+    for group in groups:
         for step in PAGES:
-            all_of_them[step].extend(took[step])
-        if not goes_on():
-            return all_of_them
-
-
-def _waits(took: Took) -> Figures:
+            took[step] += group.took[step]
     return {
         step: {"p50": _ms(took[step], 0.5), "p99": _ms(took[step], 0.99), "most": _ms(took[step], 1)} for step in PAGES
     } | {"requests": sum(map(len, took.values()))}
