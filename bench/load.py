@@ -20,6 +20,7 @@ from bench.doubles import LOOPBACK, Arrival, OtherSide
 
 STEPS = ("form", "post", "mail", "page", "confirm", "forward")
 LEADING_ON = (302, 303)  # to a page that a browser opens with GET (RFC 9110, section 15.4)
+MOST_LED_ON = 5
 PATIENCE_S = 60
 RUN = secrets.token_hex(4)  # a database that is kept knows those of earlier runs
 Took = dict[str, list[float]]
@@ -60,16 +61,12 @@ class Line:
 
         Raises Refused on anything but a page.
         """
-        request = self._request(path, None if fields is None else urlencode(fields).encode())
-        try:
-            status, head, body = await self._exchange(request)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            self.close()
-            status, head, body = await self._exchange(request)
-        for cookie in re.findall(r"(?i)^set-cookie: ([^;\r]+)", head, re.MULTILINE):
-            self._cookies = f"Cookie: {cookie}\r\n"
-        if status in LEADING_ON and (there := re.search(r"(?im)^location: *(/\S*)", head)):
-            return await self.ask(there[1])
+        for _ in range(MOST_LED_ON):
+            status, head, body = await self._answer(path, fields)
+            there = re.search(r"(?im)^location: *(/\S*)", head) if status in LEADING_ON else None
+            if there is None:
+                break
+            path, fields = there[1], None
         if not 200 <= status < 300:
             raise Refused(f"{path.partition('/')[2][:20]}: {status}\n{body.decode(errors='replace')[:2000]}")
         return body.decode()
@@ -79,6 +76,17 @@ class Line:
         if self._streams:
             self._streams[1].close()
             self._streams = None
+
+    async def _answer(self, path: str, fields: dict[str, str] | None) -> tuple[int, str, bytes]:
+        request = self._request(path, None if fields is None else urlencode(fields).encode())
+        try:
+            status, head, body = await self._exchange(request)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self.close()
+            status, head, body = await self._exchange(request)
+        for cookie in re.findall(r"(?i)^set-cookie: ([^;\r]+)", head, re.MULTILINE):
+            self._cookies = f"Cookie: {cookie}\r\n"
+        return status, head, body
 
     def _request(self, path: str, body: bytes | None) -> bytes:
         kind = f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n" if body else ""

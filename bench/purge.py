@@ -1,8 +1,8 @@
 """The purge of very many people beside real web traffic: how long the slowest request waits meanwhile.
 
 `python -m bench.purge FOLDER` takes the databases of `bench.growth` and lets those be due who left first. Beside it
-somebody who has nothing to do with it writes a page to the same disk now and then, and waits for it: what takes long
-there is not the purge's doing alone.
+somebody else writes a page to the same disk, again and again, and waits for it: who waited at the same times waited for
+the disk.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -38,7 +39,7 @@ AT_A_TIME, BEFORE = 10, 100
 PAGES = ("form", "post", "page", "confirm")
 PIECE = 4096  # bytes
 WRITES_EVERY_S = 0.01
-STALLED_S = 0.05  # a page that is written alone takes a few ms
+STALLED_S = 0.05
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Disk:
 
 @dataclass(frozen=True)
 class Group:
-    """Some who came one after another: when they began and ended, and what each of their steps took."""
+    """Some who came in one go: when they began and ended, and what each of their steps took."""
 
     began: float
     ended: float
@@ -137,13 +138,13 @@ def _neighbour(folder: Path) -> Iterator[Disk]:
                 if ended - began > STALLED_S:
                     disk.stalls.append((began, ended))
 
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
-        yield disk
-    finally:
-        over.set()
-        thread.join()
+    with ThreadPoolExecutor(1) as alone:
+        written = alone.submit(write)
+        try:
+            yield disk
+        finally:
+            over.set()
+        written.result()
 
 
 def _waits(groups: list[Group]) -> Figures:

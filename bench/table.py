@@ -110,7 +110,7 @@ def _purge(found: Figures) -> Iterator[Row]:
     yield _row(found, "slowest request of all, ms", ("slowest_ms",), _whole, "≤ 250")
     yield _row(found, "a page that somebody else wrote to the disk, slowest, ms", ("disk_slowest_ms",), _whole)
     yield _row(found, "times that took over 50 ms", ("disk_stalls",), _whole)
-    yield _row(found, "slowest request but for those times, ms", ("slowest_well_ms",), _whole)
+    yield _row(found, "slowest request of those who came at other times, ms", ("slowest_well_ms",), _whole)
 
 
 def _memory(found: Figures) -> Iterator[Row]:

@@ -100,7 +100,7 @@ class Chores:
                     self._do(self._copy_notes)
                     since = perf_counter()
         finally:
-            for key, rows in ended.items():
+            for key, rows in (+ended).items():
                 log.info("purged", rule=key, rows=rows)
         with self._service.transaction() as connection:
             if _is_first(connection, PURGE, day):
@@ -170,18 +170,20 @@ class Chores:
                 log.info("notes copied", rows=copied)
 
     def _settle(self) -> None:
-        """After a large purge many wait, for hours: few at a time are looked at, and nobody who writes is held up.
+        """Looks at some at a time: after a large purge very many wait, for hours.
 
         On SQLite the log of changes cannot begin anew as long as somebody reads.
         """
+        ids: list[str] = []
         after: str | None = ""
         while after is not None and not self._stop.is_set():
             with self._service.reading() as connection:
-                ids, after = departures.settled(connection, services.now(), after, SLICE)
-            if ids:
+                found, after = departures.settled(connection, services.now(), after, SLICE)
+            ids += found
+            if ids and (len(ids) >= SLICE or after is None):
                 with self._service.transaction() as connection:
                     over = departures.settle(connection, ids, services.now())
-                self._has_traces = True
+                self._has_traces, ids = True, []
                 log.info("departures over", rows=over)
 
     def _invite(self) -> None:
@@ -200,8 +202,8 @@ class Chores:
 def purge(service: Service) -> Iterator[tuple[Rule, int]]:
     """End what is due, slice by slice, each in a transaction of its own, and yield the rule and number of each slice.
 
-    At the end, emptied leaves are listed in the sealed log. Raises PurgeIncomplete when a rule could not be carried
-    out, after all the others have been.
+    At the end, emptied leaves are listed in the sealed log, which ends nothing. Raises PurgeIncomplete when a rule
+    could not be carried out, after all the others have been.
     """
     failed = []
     for rule in retention.RULES:
@@ -210,7 +212,8 @@ def purge(service: Service) -> Iterator[tuple[Rule, int]]:
         except Exception as error:
             log.error("rule not carried out", rule=rule.key, error=type(error).__name__)
             failed.append(rule.key)
-    list_leaves(service)
+    for _ in list_leaves(service):
+        yield retention.BY_KEY["leaf"], 0
     if failed:
         raise PurgeIncomplete(f"not everything whose time is up could be ended: {', '.join(failed)}")
 
@@ -235,15 +238,20 @@ def _end(service: Service, rule: Rule) -> Iterator[tuple[Rule, int]]:
         limit = max(LEAST_SLICE, min(SLICE, int(limit * SLICE_S / took_s)))
 
 
-def list_leaves(service: Service) -> None:
-    """List emptied leaves in the sealed log; in between, others may write as after a slice of the purge."""
+def list_leaves(service: Service) -> Iterator[int]:
+    """List emptied leaves in the sealed log; yields how many at a time.
+
+    In between others may write, as after a slice of the purge.
+    """
     while True:
         with service.transaction() as connection:
             began = perf_counter()
             listed = erasure.record_leaves(connection, _occasion(service))
+        took_s = perf_counter() - began
+        yield listed
         if listed < erasure.BATCH:
             return
-        sleep(REST * (perf_counter() - began))
+        sleep(REST * took_s)
 
 
 def invite_next(service: Service) -> bool:

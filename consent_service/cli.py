@@ -10,6 +10,7 @@ import secrets
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import date
@@ -54,6 +55,7 @@ from consent_service.ledger.seal import timestamp as seal_time
 from consent_service.people import Address
 from consent_service.reconcile_command import reconcile
 from consent_service.restore_command import restore
+from consent_service.rule import Rule
 from consent_service.service import Service
 from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
 
@@ -147,7 +149,7 @@ def purge(dry_run: bool, as_json: bool) -> None:
         terminal.await_database(service)
     with service.reading() as connection:
         due = {rule: retention.due(connection, rule, services.now()) for rule in retention.RULES if rule.end}
-    ended = dict.fromkeys(due, 0)
+    ended = Counter[Rule]()
     if not dry_run:
         gc.freeze()  # or all of it would be looked through for garbage in a slice, a tenth of a second
         with click.progressbar(length=sum(due.values()), label="Purging", file=sys.stderr) as bar:

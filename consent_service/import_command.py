@@ -183,7 +183,8 @@ def undo(batch_id: str, as_json: bool) -> None:
         for first in range(0, len(ids), SLICE):
             counted += _undo_slice(service, ids[first : first + SLICE])
             bar.update(len(ids[first : first + SLICE]))
-    chores.list_leaves(service)
+    for _ in chores.list_leaves(service):
+        pass
     told = {name: counted[name] for name in (imports.UNDONE, "waited", imports.ACTED, imports.BUSY)}
     if as_json:
         click.echo(json.dumps(told))

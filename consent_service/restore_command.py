@@ -84,7 +84,8 @@ def restore(path: Path, key_file: Path | None, as_json: bool, despite: bool) -> 
         _compare(service, told, stop)
     if stop.is_set():
         terminal.stop(GO_ON)
-    chores.list_leaves(service)
+    for _ in chores.list_leaves(service):
+        pass
     service.seal()
     found = audit_command.carry_out(service)
     told.active_staff, told.active_keys = putting_back.active_staff(service), putting_back.active_keys(service)

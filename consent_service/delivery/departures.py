@@ -104,9 +104,10 @@ def deleted_there(connection: Connection, departure_id: str, answer: Delivered, 
 
 
 def settled(connection: Connection, now: datetime, after: str, limit: int) -> tuple[list[str], str | None]:
-    """Look at so many departures after an id: for which of them can somebody be told, or is nothing left to do.
+    """Look at so many departures after an id, in the order of their ids.
 
-    Returns their ids, and the id to go on after; None when there is none behind.
+    Returns the ids of those for which somebody can be told, or nothing is left to do; and the id to go on after, None
+    when fewer were left.
     """
     looked_at = select(departure.c.id, _is_settled(now).label("is_settled")).where(departure.c.id > after)
     rows = connection.execute(looked_at.order_by(departure.c.id).limit(limit)).all()
