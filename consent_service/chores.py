@@ -238,19 +238,19 @@ def _end(service: Service, rule: Rule) -> Iterator[tuple[Rule, int]]:
         limit = max(LEAST_SLICE, min(SLICE, int(limit * SLICE_S / took_s)))
 
 
-def list_leaves(service: Service) -> Iterator[int]:
-    """List emptied leaves in the sealed log; yields how many at a time.
+def list_leaves(service: Service) -> Iterator[None]:
+    """List emptied leaves in the sealed log; hands over between two events, where there are too many for one.
 
-    In between others may write, as after a slice of the purge.
+    Then others may write, as after a slice of the purge.
     """
     while True:
         with service.transaction() as connection:
             began = perf_counter()
             listed = erasure.record_leaves(connection, _occasion(service))
-        took_s = perf_counter() - began
-        yield listed
         if listed < erasure.BATCH:
             return
+        took_s = perf_counter() - began
+        yield
         sleep(REST * took_s)
 
 
