@@ -18,23 +18,12 @@ RESTORED = "restored"  # when a backup was put back
 FEW, SHARE = 20, 20  # more than twenty people and a twentieth of the list at once is likelier a slip than people's will
 
 
-def may_take_off(connection: Connection, run: Row[Any], number: int) -> bool:
-    """Whether so many strangers may be taken off the list there.
-
-    They are only reported by the first run after an import and, where nobody was ever imported, until a person has
-    applied a comparison by hand: they may be subscribers nobody has brought over yet. The same holds after a backup
-    was put back, until a person has applied one since: they may have joined after it was made.
-    """
-    return _was_reported(connection, run) and (run.by_hand or _are_few(connection, run, number))
-
-
-def may_believe_gone(connection: Connection, run: Row[Any], number: int) -> bool:
-    """Whether so many people may become passive here because they are gone from the list there.
-
-    Where nobody at all was seen on it, the list is likelier emptied than left.
-    """
-    is_empty = number >= NOBODY and not _saw_anybody(connection, run)
-    return run.by_hand or (not is_empty and _are_few(connection, run, number))
+def decide(connection: Connection, run: Row[Any], strangers: int, missing: int) -> dict[str, bool]:
+    """Decide what a run may do, before it does the first of it: each one that it settles changes the numbers."""
+    return {
+        "takes_off": run.applies and _may_take_off(connection, run, strangers),
+        "believes_gone": run.applies and _may_believe_gone(connection, run, missing),
+    }
 
 
 def is_other_list(connection: Connection, run: Row[Any], list_id: int) -> bool:
@@ -48,6 +37,25 @@ def remember(connection: Connection, run: Row[Any], now: datetime) -> None:
     """Note that a person has applied a comparison by hand; outlives the run, which is purged."""
     if run.by_hand and run.applies:
         pulses.beat(connection, _by_hand(run), now)
+
+
+def _may_take_off(connection: Connection, run: Row[Any], number: int) -> bool:
+    """Whether so many strangers may be taken off the list there.
+
+    They are only reported by the first run after an import and, where nobody was ever imported, until a person has
+    applied a comparison by hand: they may be subscribers nobody has brought over yet. The same holds after a backup
+    was put back, until a person has applied one since: they may have joined after it was made.
+    """
+    return _was_reported(connection, run) and (run.by_hand or _are_few(connection, run, number))
+
+
+def _may_believe_gone(connection: Connection, run: Row[Any], number: int) -> bool:
+    """Whether so many people may become passive here because they are gone from the list there.
+
+    Where nobody at all was seen on it, the list is likelier emptied than left.
+    """
+    is_empty = number >= NOBODY and not _saw_anybody(connection, run)
+    return run.by_hand or (not is_empty and _are_few(connection, run, number))
 
 
 def _was_reported(connection: Connection, run: Row[Any]) -> bool:

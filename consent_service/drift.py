@@ -222,9 +222,10 @@ def settle(connection: Connection, occasion: Occasion, run: Row[Any]) -> None:
         caution.remember(connection, run, occasion.now)
         _end(connection, run, DONE, occasion.now, None)
         return
-    may = {kind for kind in (MISSING_THERE, STRANGER) if run.applies and _may(connection, run, kind)}
+    run = _decided(connection, run)
+    may = {MISSING_THERE: run.believes_gone, STRANGER: run.takes_off}
     for row in rows:
-        if row.kind in may:
+        if may[row.kind]:
             _apply(connection, occasion, run, row)
     _advance(connection, run, cursor=str(rows[-1].id))
 
@@ -332,10 +333,11 @@ def _is_late(run: Row[Any]) -> tuple[Any, ...]:
     )
 
 
-def _may(connection: Connection, run: Row[Any], kind: str) -> bool:
-    number = summary(connection, run.id).found.get(kind, 0)
-    may = caution.may_take_off if kind == STRANGER else caution.may_believe_gone
-    return may(connection, run, number)
+def _decided(connection: Connection, run: Row[Any]) -> Row[Any]:
+    if run.takes_off is None:
+        number = summary(connection, run.id).found.get
+        _advance(connection, run, **caution.decide(connection, run, number(STRANGER, 0), number(MISSING_THERE, 0)))
+    return find(connection, run.id)
 
 
 def _apply(connection: Connection, occasion: Occasion, run: Row[Any], row: Row[Any]) -> None:

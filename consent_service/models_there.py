@@ -39,6 +39,8 @@ reconcile_run = Table(
     Column("cursor", String(36), nullable=False),
     Column("contacts", BigInteger, nullable=False, server_default="0"),
     Column("calls", BigInteger, nullable=False, server_default="0"),
+    Column("takes_off", Boolean),  # whether strangers may be taken off the list; decided when all are counted
+    Column("believes_gone", Boolean),  # whether who is missing there may become passive; decided then too
     Column("claimed_by", String(32)),
     Column("claimed_until", UtcDateTime),
     Column("trouble", String(200)),

@@ -80,3 +80,13 @@ def test_a_killed_command_goes_on_where_it_was(sqlite_house, tmp_path):
     assert "550 contacts" in ended.stdout
     assert "Both sides agree." in ended.stdout
     assert len(pages(house)) <= 7 + 1, "only the page that was under way may be read twice"
+
+
+def test_what_may_be_done_is_decided_once_for_all_of_a_kind(sqlite_house):
+    house = sqlite_house
+    missing = in_line(house, 1_020)[:51]  # just few enough, and more than one transaction settles beside the strangers
+    for email in missing:
+        house.contacts.remove(email)
+    for number in range(50):
+        house.contacts.add(f"stranger{number}@example.com", status=SUBSCRIBED)
+    assert house.compare(by_hand=False).repaired == {"missing-there": 51, "stranger": 0}
