@@ -23,6 +23,7 @@ from consent_service.delivery.timestamps import StampRefused
 from consent_service.language import HELSINKI
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.sealer import SealRefused
+from consent_service.log import failure
 from consent_service.models import daily_run
 from consent_service.notes_file import NotesFile
 from consent_service.restoration import Note
@@ -83,7 +84,7 @@ class Chores:
         except (SealRefused, StampRefused, PurgeIncomplete) as refused:
             log.error("chore refused", chore=piece.__name__.strip("_"), reason=str(refused))
         except Exception as error:
-            log.error("chore stumbled", chore=piece.__name__.strip("_"), error=type(error).__name__)
+            log.error("chore stumbled", chore=piece.__name__.strip("_"), **failure(error))
 
     def _purge_daily(self) -> None:
         """May take many minutes; the log is sealed, and notes are kept, as often as ever meanwhile."""
@@ -210,7 +211,7 @@ def purge(service: Service) -> Iterator[tuple[Rule, int]]:
         try:
             yield from _end(service, rule)
         except Exception as error:
-            log.error("rule not carried out", rule=rule.key, error=type(error).__name__)
+            log.error("rule not carried out", rule=rule.key, **failure(error))
             failed.append(rule.key)
     for _ in list_leaves(service):
         yield retention.BY_KEY["leaf"], 0

@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy import Connection, Row
 
 from consent_service import service as services
+from consent_service.log import failure
 from consent_service.register import customer_file, import_batches, import_steps
 from consent_service.register.customer_file import FileRefused, Line
 from consent_service.register.customer_imports import ADD, APPLIED, APPLYING, CHECKING, READING, UNDOING
@@ -48,7 +49,7 @@ class Importing:
             try:
                 worked = self.step()
             except Exception as error:
-                log.error("import stumbled", error=type(error).__name__)
+                log.error("import stumbled", **failure(error))
                 worked = False
             self._stop.wait(0 if worked else REST_S)
 

@@ -11,7 +11,9 @@ import json
 import logging
 import re
 import sys
+import traceback
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any, TextIO, cast
 
 import structlog
@@ -42,6 +44,15 @@ def configure(settings: Settings) -> None:
     )
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s", stream=sys.stderr, force=True)
     logging.getLogger("gunicorn.error").filters[:] = [_Retold()]
+
+
+def failure(error: Exception) -> dict[str, object]:
+    """What a line about an unexpected error says: its kind, and where as file:line, the innermost last.
+
+    Never what it says itself: that may quote what it was about.
+    """
+    places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+    return {"error": type(error).__name__, "where": places[-12:]}
 
 
 class _Unfailing(io.TextIOBase):

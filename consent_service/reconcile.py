@@ -22,6 +22,7 @@ from consent_service.delivery.outbox import Delivered, Outcome, Rejected, Retry
 from consent_service.delivery.pacing import CallBudget
 from consent_service.drift import DELETED, LIST, PEOPLE, SETTLE, RunLost
 from consent_service.ledger.evidence import Occasion
+from consent_service.log import failure
 from consent_service.service import Service
 
 FIRST_CALLS = 3  # the list itself, its first page, and whether it tells the active from others
@@ -161,7 +162,7 @@ def carry_out(service: Service, budget: CallBudget, stop: threading.Event) -> No
             log.warning("comparison interrupted", reason=str(error) or type(error).__name__)
         except Exception as error:  # the next one is tried whatever befell this one
             failures += 1
-            log.error("comparison stumbled", error=type(error).__name__)
+            log.error("comparison stumbled", **failure(error))
     comparison.close()
 
 

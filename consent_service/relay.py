@@ -26,6 +26,7 @@ from consent_service.delivery.outbox import Delivered, Outcome, Retry
 from consent_service.delivery.pacing import CallBudget
 from consent_service.delivery.relaying import Channel, Relay
 from consent_service.importing import Importing
+from consent_service.log import failure
 from consent_service.service import Service
 
 LONGEST_REST_S = 60
@@ -98,7 +99,7 @@ class Lane:
                 waits = stop if outcome else self.woken
                 waits.wait(self.rest_s(outcome))
             except Exception as error:  # a lane must outlive whatever befalls one message or the database
-                log.error("lane stumbled", lane=self._channel.lane, error=type(error).__name__)
+                log.error("lane stumbled", lane=self._channel.lane, **failure(error))
                 stop.wait(1)
 
     def step(self) -> Outcome | None:

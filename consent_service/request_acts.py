@@ -23,11 +23,14 @@ from consent_service.register import customers
 from consent_service.register import erasure as customer_erasure
 from consent_service.request_tasks import (
     ACCESS,
+    BACKUPS,
     CUSTOMER,
+    DOCUMENTS,
     ERASE,
     MESSAGES,
     NEWSLETTER,
     OBJECT,
+    PORTABILITY,
     RESTRICT,
     THERE,
 )
@@ -62,9 +65,7 @@ def act(connection: Connection, occasion: Occasion, request: Row[Any], place: st
         if request.kind == ACCESS and not is_answered(connection, occasion, request):
             personal_data.ask_there(connection, occasion, request.subscriber_id)
         return is_answered(connection, occasion, request)
-    do = ACTS.get((request.kind, place))
-    if do is not None:
-        do(connection, occasion, request, today)
+    ACTS[request.kind, place](connection, occasion, request, today)
     return True
 
 
@@ -117,6 +118,10 @@ def _object(connection: Connection, occasion: Occasion, request: Row[Any], today
         suppression.object_for_good(connection, occasion.vault, key, occasion.now)
 
 
+def _done_elsewhere(connection: Connection, occasion: Occasion, request: Row[Any], today: date) -> None:
+    """Documents and backups go with their customer and their time; a file is made when it is asked for."""
+
+
 def _why_restricted(request: Row[Any]) -> str:
     return languages.language(request.language).say(RESTRICTED, number=request.number)
 
@@ -125,11 +130,15 @@ def _is_here(connection: Connection, subscriber_id: str) -> bool:
     return connection.execute(select(subscriber.c.id).where(subscriber.c.id == subscriber_id)).first() is not None
 
 
-# What stands in no row is done elsewhere: documents go with their customer, a file is made when it is asked for.
+# A row for each task that the service does itself, so that none is taken for done because nothing is known of it.
 ACTS: Mapping[tuple[str, str], Act] = {
+    **{(ACCESS, place): _done_elsewhere for place in (NEWSLETTER, CUSTOMER, DOCUMENTS, MESSAGES)},
+    **{(PORTABILITY, place): _done_elsewhere for place in (NEWSLETTER, CUSTOMER, MESSAGES)},
     (ERASE, NEWSLETTER): _erase_subscriber,
     (ERASE, CUSTOMER): _erase_customer,
     (ERASE, MESSAGES): _erase_messages,
+    (ERASE, DOCUMENTS): _done_elsewhere,
+    (ERASE, BACKUPS): _done_elsewhere,
     (RESTRICT, NEWSLETTER): _restrict_subscriber,
     (RESTRICT, CUSTOMER): _restrict_customer,
     (OBJECT, NEWSLETTER): _object,

@@ -272,6 +272,8 @@ def test_nothing_of_anybody_is_logged_and_every_line_is_a_json_object(tmp_path, 
     events = [json.loads(line) for line in (*lines, *house.relay_process.said.splitlines())]
     assert all({"timestamp", "level", "event"} <= event.keys() for event in events)
     assert_nothing_is_told(secrets, house.said + told)
+    unexpected = [event for event in events if event["event"] in ("unexpected error", "delivery failed unexpectedly")]
+    assert all(re.fullmatch(r"\w+\.py:\d+", event["where"][-1]) for event in unexpected), "and be found"
     for words in (
         "/confirm/<token>",
         "/staff/subscribers/<uuid:subscriber_id>",

@@ -17,6 +17,7 @@ from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, or_,
 from consent_service.delivery import outbox, relaying
 from consent_service.delivery.outbox import Hold, Message, Outcome, Retry
 from consent_service.delivery.relaying import MESSAGE_COLUMNS, Attempt, Channel, Relay
+from consent_service.log import failure
 from consent_service.models import outbox_message
 from consent_service.prepared import Prepared
 
@@ -91,7 +92,7 @@ def _attempt(relay: Relay, channel: BatchChannel, messages: Sequence[Message]) -
             parcels = channel.load_all(connection, messages, relay.now())
         outcomes = dict(zip(parcels, channel.deliver_all(list(parcels.values())), strict=True))
     except Exception as error:  # as for one: the reason stays visible and the lane goes on
-        log.error("batch failed unexpectedly", lane=channel.lane, error=type(error).__name__)
+        log.error("batch failed unexpectedly", lane=channel.lane, **failure(error))
         outcomes = {message.id: Retry(f"unexpected {type(error).__name__}") for message in messages}
     changed = Hold(relay.now(), "changed before it could leave")
     return [Attempt(one, parcels.get(one.id), outcomes.get(one.id, changed)) for one in messages]
@@ -105,7 +106,7 @@ def _finish(relay: Relay, channel: BatchChannel, attempts: Sequence[Attempt]) ->
                 relaying.conclude(connection, relay, channel, attempt)
             channel.handed(connection, outcomes, relay.now())
     except Exception as error:  # handed over but not noted: it counts as a try
-        log.error("batch not recorded", lane=channel.lane, error=type(error).__name__)
+        log.error("batch not recorded", lane=channel.lane, **failure(error))
         outcomes = [Retry(f"delivered, but not recorded: {type(error).__name__}")] * len(attempts)
         with relay.transaction(lasting=False) as connection:
             for attempt, outcome in zip(attempts, outcomes, strict=True):

@@ -28,6 +28,7 @@ from consent_service.delivery.outbox import (
     undone,
 )
 from consent_service.delivery.tally import Tally
+from consent_service.log import failure
 from consent_service.models import outbox_message, subscriber
 from consent_service.prepared import Prepared, PreparedList
 
@@ -209,7 +210,7 @@ def _load(relay: Relay, channel: Channel, messages: Sequence[Message]) -> dict[i
     except Exception as error:  # one poisonous message must not stop the lane; its reason stays visible
         if len(messages) > 1:
             return {one.id: _load(relay, channel, [one])[one.id] for one in messages}
-        log.error("delivery failed unexpectedly", message=messages[0].id, error=type(error).__name__)
+        log.error("delivery failed unexpectedly", message=messages[0].id, **failure(error))
         return {messages[0].id: Retry(f"unexpected {type(error).__name__}")}
 
 
@@ -217,7 +218,7 @@ def _deliver(channel: Channel, message: Message, parcel: Any) -> Outcome:
     try:
         return channel.deliver(parcel)
     except Exception as error:
-        log.error("delivery failed unexpectedly", message=message.id, error=type(error).__name__)
+        log.error("delivery failed unexpectedly", message=message.id, **failure(error))
         return Retry(f"unexpected {type(error).__name__}")
 
 
@@ -230,7 +231,7 @@ def _finish(relay: Relay, channel: Channel, attempts: Sequence[Attempt]) -> list
     except Exception as error:  # delivered but not recorded: it counts as a try, or it would be sent for ever
         if len(attempts) > 1:
             return [outcome for one in attempts for outcome in _finish(relay, channel, [one])]
-        log.error("delivery not recorded", message=attempts[0].message.id, error=type(error).__name__)
+        log.error("delivery not recorded", message=attempts[0].message.id, **failure(error))
         outcome = Retry(f"delivered, but not recorded: {type(error).__name__}")
         with relay.transaction(lasting=False) as connection:
             settle(connection, relay, attempts[0].message, outcome)

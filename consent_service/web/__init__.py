@@ -2,10 +2,8 @@
 
 import secrets
 import time
-import traceback
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -24,6 +22,7 @@ from consent_service import database
 from consent_service import language as languages
 from consent_service.asks import LinkDead
 from consent_service.config import PACKAGE, TEMPLATES, Settings
+from consent_service.log import failure
 from consent_service.rate_limit import RateLimit
 from consent_service.service import Service
 from consent_service.tokens import TokenRefused
@@ -218,6 +217,5 @@ def _database_error(error: DBAPIError) -> ResponseReturnValue:
 
 
 def _unexpected_error(error: Exception) -> ResponseReturnValue:
-    places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-    log.error("unexpected error", request=g.get("request_id"), error=type(error).__name__, where=places[-12:])
+    log.error("unexpected error", request=g.get("request_id"), **failure(error))
     return pages.error(500)

@@ -8,13 +8,16 @@ from datetime import timedelta
 import pytest
 import time_machine
 from pyrage import x25519
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 
 from consent_service import backups, config
 from consent_service import service as services
 from consent_service.encrypted_file import Keys
 from consent_service.language import HELSINKI
 from consent_service.ledger.anchors import Anchor
+from consent_service.ledger.vault import Vault
+from consent_service.models import subject_key
+from tests import crowd
 from tests.actors import Staff, Visitor, fi
 from tests.processes import run, variables
 from tests.servers.smtp import MailServer
@@ -224,6 +227,17 @@ def test_a_data_key_that_does_not_open_the_evidence(examine, given, sqlite_house
     assert examine(CONSENT_DATA_KEYS=f"{other},{given['CONSENT_DATA_KEYS']}")[0] == [], "a rotation"
 
 
+def test_a_lost_data_key_is_found_however_many_people_another_one_opens(examine, sqlite_house):
+    [*_, newest] = crowd.ask(sqlite_house, [f"person{number}@example.com" for number in range(101)])
+    vault, lost = sqlite_house.service.vault, Vault([b"the newest data key of 32 bytes!"])
+    with sqlite_house.service.transaction() as connection:
+        theirs = subject_key.c.subscriber_id == newest
+        wrapped = connection.execute(select(subject_key.c.wrapped).where(theirs)).scalar_one()
+        moved = lost.wrap(vault.unwrap(wrapped, newest), newest)
+        connection.execute(update(subject_key).where(theirs).values(wrapped=moved))
+    assert examine()[0] == ["keys"]
+
+
 def test_a_clock_that_runs_behind(examine, sqlite_house):
     with time_machine.travel(services.now() + timedelta(hours=1)):
         Visitor(sqlite_house).subscribe()
@@ -250,7 +264,7 @@ def test_messages_that_nobody_delivers(examine, sqlite_house):
     Visitor(sqlite_house).subscribe()
     wrong, found = examine()
     assert (wrong, found["outbox"]) == ([], "good: 1 message waits")
-    assert found["keys"] == "good: CONSENT_DATA_KEYS opens what it should (1 person tried)"
+    assert found["keys"] == "good: CONSENT_DATA_KEYS opens what it should (1 in use)"
     with sqlite_house.service.transaction() as connection:
         connection.execute(
             text("UPDATE outbox_message SET due_at = :at"), {"at": services.now() - timedelta(minutes=16)}
