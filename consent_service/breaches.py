@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
 from consent_service.controller import Controller
+from consent_service.database import one_at_a_time
 from consent_service.language import Language, mark
 from consent_service.models_breaches import breach, breach_notice
 
@@ -120,6 +121,7 @@ def change(connection: Connection, now: datetime, breach_id: str, facts: Facts, 
 
 def tell(connection: Connection, now: datetime, breach_id: str, notice: Notice, staff_name: str) -> None:
     """Note who was told of a breach; noted twice, it stands there once."""
+    one_at_a_time(connection, "note who was told of a breach")
     said = (breach_notice.c.whom == notice.whom, breach_notice.c.how == notice.how)
     known = select(breach_notice.c.id).where(breach_notice.c.breach_id == breach_id, *said)
     if connection.execute(known.where(breach_notice.c.told_at == notice.told_at)).first() is None:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from consent_service import request_acts, request_days, request_rows, request_tasks
-from consent_service.database import insert_if_absent
+from consent_service.database import insert_if_absent, one_at_a_time
 from consent_service.delivery import outbox
 from consent_service.delivery.request_letters import ABOUT_REQUEST
 from consent_service.language import mark
@@ -134,6 +134,7 @@ def take(connection: Connection, occasion: Occasion, told: Told, staff_name: str
 
     Written down twice within a minute, it is the same request.
     """
+    one_at_a_time(connection, "take a request about data")
     if (again := _same(connection, occasion.now, told)) is not None:
         return again
     key = told.address.key if told.address else None

@@ -141,6 +141,15 @@ def hold_log(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOG_LOCK})
 
 
+def one_at_a_time(connection: Connection, act: str) -> None:
+    """Let nobody else do an act of this name until this transaction ends; on SQLite there is one writer anyway.
+
+    For what looks whether something stands there already, in a table whose keys cannot refuse a second one.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:act, 0))"), {"act": act})
+
+
 def empty_log(engine: Engine) -> bool:
     """Empty SQLite's log of changes, which holds what was deleted a moment ago; False when somebody reads it now."""
     if engine.dialect.name != "sqlite":

@@ -6,15 +6,16 @@ import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from sqlalchemy import event, select, update
 
-from consent_service import asks, corrections, import_rows, imports, statements, subscriptions
+from consent_service import asks, breaches, corrections, data_requests, import_rows, imports, statements, subscriptions
 from consent_service import service as services
 from consent_service.asks import LinkDead
 from consent_service.chores import Chores
+from consent_service.data_requests import Told
 from consent_service.delivery import outbox, relaying
 from consent_service.delivery.letters import LIST_DATA
 from consent_service.delivery.owner_letters import ANCHOR
@@ -24,6 +25,10 @@ from consent_service.import_file import EMAIL, Line
 from consent_service.language import language
 from consent_service.ledger.evidence import Occasion
 from consent_service.models import import_row, outbox_message
+from consent_service.models_breaches import breach, breach_notice
+from consent_service.models_imports import customer_import
+from consent_service.models_requests import data_request
+from consent_service.register import customer_imports
 from tests import crowd
 from tests.actors import Visitor
 from tests.conftest import on_both_databases
@@ -195,3 +200,40 @@ def test_relays_that_purge_at_once_send_one_checkpoint_a_day(house):
     relays = [Chores(house.service, threading.Event()) for _ in range(3)]
     at_once(*[relay.run for relay in relays])
     assert [message.kind for message in house.messages()] == [ANCHOR]
+
+
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
+FACTS = breaches.Facts(
+    noticed_at=NOON, what="Puhelin katosi", happened="junaan", kinds_of_data="numeroita", people=None,
+    consequences=None, measures=None, risk="some", risk_reason=None,
+)  # fmt: skip
+
+
+def a_request(house, connection):
+    told = Told(kind="access", channel="phone", received_on=NOON.date(), language="fi", name="Aino", phone="0401234567")
+    data_requests.take(connection, house.occasion(), told, "Heidi")
+
+
+def a_file(house, connection):
+    customer_imports.take(connection, services.now(), "asiakkaat.csv", b"etunimi;sukunimi", "Heidi")
+
+
+def a_notice(house, connection):
+    told = breaches.Notice("ombudsman", NOON, "lomakkeella")
+    breaches.tell(connection, services.now(), house.rows(breach)[0].id, told, "Heidi")
+
+
+@on_both_databases
+@pytest.mark.parametrize(
+    ("press", "table"), [(a_request, data_request), (a_file, customer_import), (a_notice, breach_notice)]
+)
+def test_a_button_pressed_twice_at_the_same_moment_does_it_once(house, press, table):
+    with house.service.transaction() as connection:
+        breaches.add(connection, services.now(), FACTS, "Heidi")
+
+    def pressing():
+        with house.service.transaction() as connection:
+            press(house, connection)
+
+    at_once(*[pressing] * 8)
+    assert len(house.rows(table)) == 1

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, or_, select, update
 
-from consent_service.database import insert_or_replace
+from consent_service.database import insert_or_replace, one_at_a_time
 from consent_service.language import mark
 from consent_service.models_customers import customer
 from consent_service.models_imports import (
@@ -104,6 +104,7 @@ class Table:
 
 def take(connection: Connection, now: datetime, file_name: str, content: bytes, staff_name: str) -> str:
     """Keep a file to be read, and return the import's id; the same file again leads to what is not finished yet."""
+    one_at_a_time(connection, "take a file of customers")
     digest = sha256(content).hexdigest()
     same = select(customer_import.c.id).where(customer_import.c.digest == digest)
     waiting = same.where(customer_import.c.state.in_([READING, COLUMNS, CHECKING, CHECKED, APPLYING]))
