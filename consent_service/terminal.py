@@ -19,6 +19,7 @@ from consent_service.backup_file import BackupRefused
 from consent_service.encrypted_file import EncryptionRefused
 from consent_service.import_account import AccountRefused
 from consent_service.import_file import FileRefused
+from consent_service.ledger import sealer
 from consent_service.ledger.checkpoint import CheckpointRefused
 from consent_service.ledger.proof import ReceiptRefused
 from consent_service.ledger.sealer import SealRefused
@@ -69,7 +70,25 @@ def load_service() -> Service:
     logs.configure(settings)
     service = Service(settings, controller)
     click.get_current_context().call_on_close(lambda: service.engine.dispose())
+    if settings.is_development:
+        _refuse_other_keys(service)
     return service
+
+
+def _refuse_other_keys(service: Service) -> None:
+    """A shell that lacks the settings of a service in use would write under keys of its own, and sign the log anew."""
+    try:
+        with service.reading() as connection:
+            newest = sealer.newest(connection)
+    except SQLAlchemyError:  # no tables yet, or no answer: whoever needs them says so
+        return
+    try:
+        if newest:
+            service.verifiers.check(newest.note)
+    except CheckpointRefused:
+        raise config.SettingsRefused(
+            "This database belongs to a service with other keys. Load the settings of that service first."
+        ) from None
 
 
 def await_database(service: Service) -> None:

@@ -17,6 +17,7 @@ from consent_service.language import HELSINKI, language
 from tests.actors import Staff, Visitor
 from tests.conftest import on_both_databases
 from tests.processes import run, variables
+from tests.tampering import findings
 
 ADD = [
     "subscriber", "add", "eero@example.com", "--first-name", "Eero", "--last-name", "Niemi", "--language", "sv",
@@ -52,6 +53,19 @@ def is_let_in(house, email, password):
     staff = Staff.__new__(Staff)
     staff.house, staff.email, staff.http = house, email, house.http
     return urlsplit(staff.log_in(password).answer.url).path == "/staff/"
+
+
+# A shell that has not loaded the settings
+
+
+def test_without_its_settings_nothing_is_written_to_a_service_in_use(house, tmp_path):
+    Visitor(house).becomes_active()
+    house.service.seal()
+    only_where = {"CONSENT_DATABASE_URL": house.settings.database_url}
+    for words in (ADD, ["seal"], ["staff", "add", "heidi@keinuma.example", "--name", "Heidi"], ["relay"], ["migrate"]):
+        assert refused(run(tmp_path, *words, given=only_where), "other keys.*Load the settings of that service first")
+    house.service.seal()
+    assert findings(house) == []
 
 
 # Help
