@@ -47,7 +47,7 @@ ASKED = {
 DONE = {
     ACCESS: mark("You get everything that we hold about you from us in one file, with an explanation in plain words."),
     RECTIFY: mark("We have corrected your data, and told those to whom we had passed it on."),
-    ERASE: mark("We have erased your data in these places: %(places)s."),
+    ERASE: mark("We have gone through these places and erased what we found about you: %(places)s."),
     RESTRICT: mark(
         "We keep your data but do not use it until the restriction is lifted, and we tell you before we lift it. "
         "The newsletter does not come any more; to have it again, subscribe anew."
