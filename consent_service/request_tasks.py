@@ -100,7 +100,7 @@ TASKS: Mapping[str, Mapping[str, Task]] = {
         ),
         ACCOUNTING: _by_hand(mark("Ask the accountant to erase what is not part of the books.")),
         BACKUPS: Task(
-            mark("Nothing to do: each is deleted when its days are over, and after putting one back erasures are done again.")
+            mark("Nothing to do: each is deleted in its time, and after putting one back erasures are done again.")
         ),
     },
     RESTRICT: {

@@ -188,9 +188,8 @@ def install(app: Flask) -> None:
 
 
 def may(endpoint: str) -> bool:
-    """Whether whoever is logged in has the role for an endpoint."""
-    needs, rank = NEEDS.get(endpoint), RANKS.get(getattr(current_user, "role", ""), -1)
-    return needs is not None and rank >= RANKS[needs.role]
+    """Whether whoever is logged in has the role for an endpoint; raises KeyError for one that stands in no row."""
+    return RANKS.get(getattr(current_user, "role", ""), -1) >= RANKS[NEEDS[endpoint].role]
 
 
 def guard() -> ResponseReturnValue | None:
@@ -198,7 +197,7 @@ def guard() -> ResponseReturnValue | None:
     if (refusal := accounts.require_login()) is not None:
         return refusal
     endpoint = request.endpoint or ""
-    if not may(endpoint):
+    if endpoint not in NEEDS or not may(endpoint):
         return render_template("console/refused.html"), 403
     if NEEDS[endpoint].fresh and not _is_fresh():
         return proof_page(request.full_path.rstrip("?"), is_sent=request.method == "POST"), 403

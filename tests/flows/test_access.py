@@ -41,6 +41,15 @@ def test_every_endpoint_behind_the_login_stands_in_the_table_and_nothing_else_do
     assert {needs.role for needs in access.NEEDS.values()} == set(ROLES)
 
 
+def test_the_menu_leads_to_every_page_of_its_own(house):
+    heidi = Staff(house)
+    heidi.log_in()
+    endpoints = {rule.endpoint: rule.rule for rule in house.app.url_map.iter_rules() if "GET" in rule.methods}
+    own = {endpoints[name] for name in access.NEEDS if re.fullmatch(r"/staff/[a-z-]+", endpoints.get(name, ""))}
+    linked = {urlsplit(link).path for link in house.get("/staff/", heidi.http).links}
+    assert own - linked == {"/staff/proof"}, "which is asked for where it is needed"
+
+
 @pytest.mark.parametrize("role", [*ROLES, None])
 def test_every_page_of_staff_opens_to_its_roles_alone(house, role):
     heidi = Staff(house)
