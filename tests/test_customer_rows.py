@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from consent_service.register import customer_file
 from consent_service.register.customer_columns import MEANINGS, proposal
 from consent_service.register.customer_file import FileRefused, as_it_was, harmless
-from consent_service.register.customer_rows import BECAME_A_DATE, SHOWS_AN_ERROR, Meaning, read
+from consent_service.register.customer_rows import BECAME_A_DATE, ODD_COUNTRY, SHOWS_AN_ERROR, Meaning, read
 from consent_service.register.sheet_writer import writing
 from tests.sheets import xlsx
 
@@ -106,6 +106,11 @@ def test_what_excel_spoilt_is_told(name, cell, reason):
     reading = told(**{name: cell})
     assert [(one.column, one.reason) for one in reading.problems] == [(1, reason)]
     assert reading.details.notes == f"{name}: {cell}"
+
+
+@pytest.mark.parametrize("cell", ["IC", "Kanariansaaret", "ZZ", "Ascension Island"])
+def test_a_country_that_the_form_does_not_offer_is_none(cell):
+    assert [one.reason for one in told(country=cell).problems] == [ODD_COUNTRY]
 
 
 @settings(deadline=None, max_examples=150)

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from babel import Locale
-
-from consent_service.language import CODES, language, mark
+from consent_service.language import CODES, countries, language, mark
 from consent_service.people import AddressRefused, NameRefused, read_address, read_name
 from consent_service.register import entries
 from consent_service.register.customer_columns import ADDRESS, KIND, NAME, NAME_REVERSED, NUMBER
@@ -24,7 +22,6 @@ LONGEST_NOTES, LONGEST_SOURCE_NOTE, LONGEST_ADDRESS = 4000, 200, 400
 EXCEL_ERRORS = {"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#SPILL!", "#CALC!"}
 A_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 WHOLE_ADDRESS = re.compile(r"(?P<street>.*?)[,;\s]+(?P<postal_code>(?:FI-)?\d{5})[,\s]+(?P<city>[^,;]+)")
-NO_COUNTRIES = ("EU", "EZ", "UN", "QO", "XA", "XB", "ZZ")
 MAY_BE_DATES = ("notes", "source_note", "billing_reference")
 
 SHOWS_AN_ERROR = mark("The cell shows an Excel error. Write the value in its place.")
@@ -247,8 +244,7 @@ def _said(labels: Mapping[str, str]) -> dict[str, str]:
 def _countries() -> dict[str, str]:
     known: dict[str, str] = {}
     for code in CODES:
-        found = Locale(code).territories.items()
-        named = {key: name for key, name in found if re.fullmatch("[A-Z]{2}", key) and key not in NO_COUNTRIES}
+        named = countries(code)
         known |= {name.casefold(): key for key, name in named.items()} | {key.casefold(): key for key in named}
     return known
 
