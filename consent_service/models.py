@@ -83,7 +83,7 @@ def _from_text(value: str | None) -> datetime | None:
 Count = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only an INTEGER key
 
 
-def _partial(name: str, where: Any, *columns: Any) -> None:
+def partial(name: str, where: Any, *columns: Any) -> None:
     """An index of those rows only for which a condition holds: most rows, and every write of them, are spared it."""
     Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
@@ -134,7 +134,7 @@ subscriber = Table(
     Index(None, "status", "passive_since"),
     Index(None, "contact_id"),
 )
-_partial("ix_subscriber_held", subscriber.c.hold_reason.is_not(None), subscriber.c.id)
+partial("ix_subscriber_held", subscriber.c.hold_reason.is_not(None), subscriber.c.id)
 
 confirmation = Table(
     "confirmation",
@@ -170,9 +170,9 @@ confirmation = Table(
     UniqueConstraint("subscriber_id", "used_event_id", name="uq_confirmation_subscriber_id_used_event_id"),
     Index(None, "statement_sha256", "purpose_version"),
 )
-_partial("ix_confirmation_import_batch_id", confirmation.c.import_batch_id.is_not(None), confirmation.c.import_batch_id)
-_partial("ix_confirmation_agreed", confirmation.c.used_event_id.is_not(None), confirmation.c.purpose_version)
-_partial("ix_confirmation_new_address", confirmation.c.email.is_not(None), confirmation.c.asked_at)
+partial("ix_confirmation_import_batch_id", confirmation.c.import_batch_id.is_not(None), confirmation.c.import_batch_id)
+partial("ix_confirmation_agreed", confirmation.c.used_event_id.is_not(None), confirmation.c.purpose_version)
+partial("ix_confirmation_new_address", confirmation.c.email.is_not(None), confirmation.c.asked_at)
 
 import_batch = Table(
     "import_batch",
@@ -222,8 +222,8 @@ consent_event = Table(
     Index(None, "subscriber_id", "recorded_at"),
 )
 _unsealed = consent_event.c.log_index.is_(None)
-_partial("ix_consent_event_unsealed", _unsealed, consent_event.c.recorded_at, consent_event.c.id)
-_partial("ix_consent_event_tech", consent_event.c.tech_sealed.is_not(None), consent_event.c.recorded_at)
+partial("ix_consent_event_unsealed", _unsealed, consent_event.c.recorded_at, consent_event.c.id)
+partial("ix_consent_event_tech", consent_event.c.tech_sealed.is_not(None), consent_event.c.recorded_at)
 
 log_tile = Table(
     "log_tile",
@@ -297,12 +297,12 @@ outbox_message = Table(
 )
 _message = outbox_message.c
 _undone = _message.done_at.is_(None) & _message.dead_at.is_(None)
-_partial("ix_outbox_message_undone", _undone, _message.lane, _message.due_at, _message.id)
-_partial("ix_outbox_message_done_at", _message.done_at.is_not(None), _message.done_at)
-_partial("ix_outbox_message_dead", _message.dead_at.is_not(None), _message.dead_at)
+partial("ix_outbox_message_undone", _undone, _message.lane, _message.due_at, _message.id)
+partial("ix_outbox_message_done_at", _message.done_at.is_not(None), _message.done_at)
+partial("ix_outbox_message_dead", _message.dead_at.is_not(None), _message.dead_at)
 Index("ix_outbox_message_subscriber_id", _message.subscriber_id, _message.lane, _message.id)
 for _name in ("confirmation_id", "departure_id", "bulk_id", "import_row_id", "contact_message_id", "contact_id"):
-    _partial(f"ix_outbox_message_{_name}", _message[_name].is_not(None), _message[_name])
+    partial(f"ix_outbox_message_{_name}", _message[_name].is_not(None), _message[_name])
 
 suppression = Table(
     "suppression",
@@ -313,7 +313,7 @@ suppression = Table(
     Column("until", UtcDateTime),
     CheckConstraint("reason IN ('declined', 'objected')", name="reason_known"),
 )
-_partial("ix_suppression_until", suppression.c.until.is_not(None), suppression.c.until)
+partial("ix_suppression_until", suppression.c.until.is_not(None), suppression.c.until)
 
 # A withdrawal or an objection until it is kept outside the database too, where an older one can be told of it.
 refusal = Table(
@@ -340,7 +340,7 @@ erasure = Table(
     Column("copied_at", UtcDateTime),
     Index(None, "erased_at"),
 )
-_partial("ix_erasure_uncopied", erasure.c.copied_at.is_(None), erasure.c.erased_at)
+partial("ix_erasure_uncopied", erasure.c.copied_at.is_(None), erasure.c.erased_at)
 
 erased_leaf = Table(
     "erased_leaf",

@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from consent_service.models import Count, UtcDateTime, metadata
+from consent_service.models import Count, UtcDateTime, metadata, partial
 
 data_request = Table(
     "data_request",
@@ -98,7 +98,7 @@ for _name, _where, _columns in (
     ("subscriber_id", _request.subscriber_id.is_not(None), (_request.subscriber_id,)),
     ("customer_id", _request.customer_id.is_not(None), (_request.customer_id,)),
 ):
-    Index(f"ix_data_request_{_name}", *_columns, sqlite_where=_where, postgresql_where=_where)
+    partial(f"ix_data_request_{_name}", _where, *_columns)
 
 data_request_task = Table(
     "data_request_task",

@@ -6,7 +6,7 @@ its class of an account onto `staff`.
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, LargeBinary, String, Table
 
-from consent_service.models import UtcDateTime, metadata, outbox_message
+from consent_service.models import UtcDateTime, metadata, outbox_message, partial
 
 # Without a password the account is an invitation that nobody has accepted yet. `link_state` is signed into every mailed
 # link and changes when one was used, so that each opens once; `fs_uniquifier` stands in every session, and ends them
@@ -29,13 +29,7 @@ staff = Table(
     Column("app_step", BigInteger),
     CheckConstraint("role IN ('owner', 'staff', 'reader')", name="role_known"),
 )
-_is_about_staff = outbox_message.c.staff_id.is_not(None)
-Index(
-    "ix_outbox_message_staff_id",
-    outbox_message.c.staff_id,
-    sqlite_where=_is_about_staff,
-    postgresql_where=_is_about_staff,
-)
+partial("ix_outbox_message_staff_id", outbox_message.c.staff_id.is_not(None), outbox_message.c.staff_id)
 
 passkey = Table(
     "passkey",
