@@ -327,7 +327,7 @@ refusal = Table(
     Index(None, "said_at"),
 )
 
-# What an erasure (of a person, or a cookie choice) leaves: its reason, and the leaves it emptied until they are listed.
+# What an erasure leaves, under the id of the person, customer, document, contact message or cookie choice: its reason.
 erasure = Table(
     "erasure",
     metadata,

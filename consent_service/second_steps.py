@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
+import structlog
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.twofactor.hotp import HOTP
@@ -28,6 +29,8 @@ STEP_S, DIGITS = 30, 6
 LATE = 1  # steps a clock may be wrong by, either way
 SECRET, CODES, CODE_LENGTH = 20, 10, 16
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without the ones that are mistaken for another
+
+log = structlog.get_logger()
 
 
 def is_set_up(connection: Connection, account: Row[Any]) -> bool:
@@ -89,12 +92,16 @@ def remove_app(connection: Connection, account_id: str) -> None:
 
 
 def take_app_code(connection: Connection, keys: Sequence[str], account: Row[Any], code: str, now: datetime) -> bool:
-    """Whether a code of the app is right, and was not taken before (RFC 6238 section 5.2)."""
+    """Whether a code of the app is right, and was not taken before (RFC 6238 section 5.2).
+
+    None is while the key that its secret is kept under is missing from CONSENT_SECRET_KEYS, which the log says.
+    """
     if account.app_sealed is None:
         return False
     try:
         secret = unseal(keys, account.app_sealed, account.id)
     except VaultRefused:
+        log.warning("an app's secret cannot be opened", account=account.id)
         return False
     step = step_of(secret, code, now)
     if step is None:

@@ -7,6 +7,7 @@ anything.
 from collections.abc import Collection, Set
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Row, bindparam, select
 
 from consent_service.ledger import evidence
@@ -17,6 +18,8 @@ from consent_service.prepared import Prepared
 
 READDRESS = "readdress"
 MOVE = "my-data"  # the source of an ask that a person makes on their own page, to be written to at another address
+
+log = structlog.get_logger()
 
 _UNHEARD = Prepared(
     select(outbox_message.c.confirmation_id)
@@ -56,12 +59,16 @@ def who_moved(connection: Connection, subscriber_ids: Collection[str]) -> Set[st
 
 
 def former_addresses(connection: Connection, keys: Vault, subscriber_id: str) -> list[str]:
-    """Return the addresses a person had before, under which a contact may have been left behind; none if unreadable."""
+    """Return the addresses a person had before, under which a contact may have been left behind.
+
+    None if they cannot be read any more, which the log says: somebody has to look for the contacts by hand.
+    """
     if not who_moved(connection, [subscriber_id]):
         return []
     try:
         told = list(evidence.story(connection, keys, subscriber_id))
     except VaultRefused:  # a lost key or a changed event must not keep anybody from being erased
+        log.warning("former addresses cannot be read", subscriber=subscriber_id)
         return []
     return [str(event.core["replaces"]) for event in told if "replaces" in event.core]
 

@@ -85,11 +85,11 @@ def asks(events: Sequence[Event]) -> dict[str, dict[str, object]]:
             claimed |= {"asked_at": at, "statement_sha256": core["texts"]["import"], "tracking_sha256": None}
             found[core["confirmation"]] = claimed | {"used_at": at, "used_event_id": event.id, "declined_at": None}
         elif core["kind"] == "corrected":
-            open_ask |= {name: core[name] for name in NAMES}
+            open_ask.update({name: core[name] for name in NAMES})
         elif core["kind"] == "confirmed":
-            answered |= {"used_at": at, "used_event_id": event.id}
+            answered.update({"used_at": at, "used_event_id": event.id})
         elif core["kind"] == "declined":
-            answered |= {"declined_at": at}
+            answered.update({"declined_at": at})
         if core["kind"] in ("confirmed", "declined", "cancelled", *STOPPED):
             open_ask = {}
     return found

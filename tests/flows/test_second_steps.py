@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import time_machine
+from structlog.testing import capture_logs
 
 from consent_service import service as services
 from consent_service.ledger.evidence import read_plain
@@ -192,7 +193,9 @@ def test_without_its_key_an_app_opens_nothing_and_a_recovery_code_does(open_hous
     url = f"sqlite:///{tmp_path}/c.db"
     heidi, app, codes = equipped(open_house(url), clock)
     heidi.house = open_house(url, secret_keys="a wholly other secret that is long")
-    assert to_second_step(heidi).press(fi("Go on"), code=app.code()).status == 400
+    with capture_logs() as said:
+        assert to_second_step(heidi).press(fi("Go on"), code=app.code()).status == 400
+    assert "an app's secret cannot be opened" in [line["event"] for line in said], "or nobody would know why"
     assert is_in(to_second_step(heidi).press(fi("Go on"), code=codes[0]))
 
 
