@@ -169,7 +169,7 @@ def write_down(connection: Connection, occasion: Occasion, person: Row[Any], ask
 def mail_link(connection: Connection, now: datetime, subscriber_id: str, confirmation_id: str) -> None:
     """Have the link of an open ask mailed to the address that is asked."""
     outbox.enqueue(
-        connection, outbox.MAIL, "confirmation", now, subscriber_id=subscriber_id, confirmation_id=confirmation_id
+        connection, outbox.MAIL, outbox.CONFIRMATION, now, subscriber_id=subscriber_id, confirmation_id=confirmation_id
     )
 
 

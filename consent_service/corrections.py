@@ -15,8 +15,8 @@ from consent_service import asks, contact_messages
 from consent_service.asks import Ask
 from consent_service.delivery import outbox, suppression
 from consent_service.delivery.allowance import Window
-from consent_service.delivery.letters import ADDRESS_ASKED, ADDRESS_CHANGED, ALREADY, WELCOME
 from consent_service.delivery.moves import MOVE, READDRESS
+from consent_service.delivery.outbox import ADDRESS_ASKED, ADDRESS_CHANGED, ALREADY, WELCOME
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
@@ -131,7 +131,7 @@ def _rename(connection: Connection, occasion: Occasion, subscriber_id: str, firs
     waiting = confirmation.c.id == person.open_confirmation_id
     connection.execute(update(confirmation).where(waiting).values(**names))
     if person.status == "active":
-        outbox.enqueue_once(connection, outbox.ACTIVECAMPAIGN, "sync", occasion.now, person.id)
+        outbox.enqueue_once(connection, outbox.ACTIVECAMPAIGN, outbox.SYNC, occasion.now, person.id)
 
 
 def _write_down(connection: Connection, occasion: Occasion, person: Row[Any], address: Address, terms: Terms) -> str:

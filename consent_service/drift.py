@@ -172,7 +172,7 @@ def take_late(connection: Connection, occasion: Occasion, run: Row[Any], *, peop
     for person_id in (row.id for row in rows if row.is_late):
         _note(connection, run, NOT_FORWARDED, subscriber_id=person_id, is_repaired=run.applies)
         if run.applies:
-            outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, forwarding.SYNC, occasion.now, subscriber_id=person_id)
+            outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, outbox.SYNC, occasion.now, subscriber_id=person_id)
     if len(people) < PAGE:
         _advance(connection, run, phase=DELETED, cursor="")
 
@@ -277,7 +277,7 @@ def _left_here(connection: Connection, occasion: Occasion, run: Row[Any], person
         return
     _note(connection, run, LEFT_HERE, subscriber_id=person.id, contact_id=person.contact_id, is_repaired=run.applies)
     if run.applies:
-        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, forwarding.SYNC, occasion.now, subscriber_id=person.id)
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, outbox.SYNC, occasion.now, subscriber_id=person.id)
 
 
 def _unknown(connection: Connection, occasion: Occasion, run: Row[Any], one: Found, person: Row[Any] | None) -> None:

@@ -286,7 +286,7 @@ def _settle(
     active = {"status": "active", "asked_at": basis.at, "active_since": basis.at, "basis_event_id": basis.id}
     asks.change_person(connection, subscriber_id, **active)
     if person.contact_id is None:
-        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, "sync", occasion.now, subscriber_id=subscriber_id)
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, outbox.SYNC, occasion.now, subscriber_id=subscriber_id)
         return
     there = {"contact_id": person.contact_id, "forwarded_at": occasion.now, "forwarded_event_id": basis.id}
     asks.change_person(connection, subscriber_id, **there)  # they are on the list there already

@@ -18,8 +18,8 @@ from consent_service.asks import LinkDead
 from consent_service.delivery import held_there, outbox, suppression
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.held_there import HeldThere
-from consent_service.delivery.letters import CONFIRMATION, CONTACT_DATA, LIST_DATA, MY_DATA_LINK
 from consent_service.delivery.moves import MOVE
+from consent_service.delivery.outbox import CONFIRMATION, CONTACT_DATA, LIST_DATA, MY_DATA_LINK
 from consent_service.delivery.suppression import Suppressed
 from consent_service.ledger import evidence, proof, receipt
 from consent_service.ledger.checkpoint import Checker

@@ -71,7 +71,7 @@ def request(connection: Connection, occasion: Occasion, ask: Ask, allowed: Seque
     """
     result = _ask(connection, occasion, ask, API if ask.program else "form", allowed)
     if isinstance(result, AlreadyActive):
-        outbox.enqueue(connection, outbox.MAIL, "already", occasion.now, subscriber_id=result.subscriber_id)
+        outbox.enqueue(connection, outbox.MAIL, outbox.ALREADY, occasion.now, subscriber_id=result.subscriber_id)
     for _ in range(_left_out(result)):
         evidence.append_filler(connection, occasion)
     return result
@@ -239,7 +239,7 @@ def request_unsubscribe_link(
     free_at = asks.spend(connection, occasion, "leave", address, allowed)
     person = connection.execute(select(subscriber).where(subscriber.c.email_key == address.key)).one_or_none()
     if person is not None and person.status == "active" and free_at <= occasion.now:
-        outbox.enqueue(connection, outbox.MAIL, "unsubscribe_link", occasion.now, subscriber_id=person.id)
+        outbox.enqueue(connection, outbox.MAIL, outbox.UNSUBSCRIBE_LINK, occasion.now, subscriber_id=person.id)
 
 
 def _ask(connection: Connection, occasion: Occasion, ask: Ask, source: str, allowed: Sequence[Window]) -> Requested:
@@ -283,7 +283,7 @@ def _stop(connection: Connection, occasion: Occasion, person: Row[Any], at: date
         asks.change_person(connection, person.id, status="passive", passive_since=at, **without)
         # What was said there need not be told there; a tag that allows tracking has to go all the same.
         if occasion.door != THERE or person.tagged_at is not None:
-            outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, "sync", occasion.now, subscriber_id=person.id)
+            outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, outbox.SYNC, occasion.now, subscriber_id=person.id)
 
 
 def _has_objected(connection: Connection, occasion: Occasion, person: Row[Any]) -> bool:
@@ -320,8 +320,8 @@ def _activate(
         tracking_since=tracked.at if tracked else None,
         tracking_event_id=tracked.id if tracked else None,
     )
-    outbox.enqueue(connection, outbox.MAIL, "welcome", occasion.now, subscriber_id=person.id)
-    outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, "sync", occasion.now, subscriber_id=person.id)
+    outbox.enqueue(connection, outbox.MAIL, outbox.WELCOME, occasion.now, subscriber_id=person.id)
+    outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, outbox.SYNC, occasion.now, subscriber_id=person.id)
 
 
 def _person(connection: Connection, occasion: Occasion, ask: Ask) -> Row[Any]:

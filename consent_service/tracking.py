@@ -66,4 +66,4 @@ def _withdraw(connection: Connection, occasion: Occasion, person: Row[Any], core
 
 def _change(connection: Connection, occasion: Occasion, person: Row[Any], **values: object) -> None:
     asks.change_person(connection, person.id, **values)
-    outbox.enqueue_once(connection, outbox.ACTIVECAMPAIGN, "sync", occasion.now, person.id)
+    outbox.enqueue_once(connection, outbox.ACTIVECAMPAIGN, outbox.SYNC, occasion.now, person.id)

@@ -17,7 +17,6 @@ from consent_service.asks import LinkDead
 from consent_service.chores import Chores
 from consent_service.data_requests import Told
 from consent_service.delivery import outbox, relaying
-from consent_service.delivery.letters import LIST_DATA
 from consent_service.delivery.owner_letters import ANCHOR
 from consent_service.delivery.relaying import Relay
 from consent_service.import_claims import Claim
@@ -178,7 +177,7 @@ def test_whoever_is_asked_while_their_list_is_taken_back_is_no_deadlock(house):
         imports.add(connection, house.occasion(), batch, [Line("1", {EMAIL: "waits@example.com"})])
         import_rows.invite(connection, batch.id, services.now())
         waits = import_rows.find(connection, "waits@example.com")
-        outbox.enqueue(connection, outbox.MAIL, LIST_DATA, services.now(), import_row_id=waits.id)
+        outbox.enqueue(connection, outbox.MAIL, outbox.LIST_DATA, services.now(), import_row_id=waits.id)
 
     def take_back():
         with house.service.transaction() as connection:

@@ -25,7 +25,7 @@ BULK = "bulk"
 def may_join() -> ColumnElement[bool]:
     """Whether a message is an update of somebody who may go along."""
     theirs = select(subscriber.c.id).where(subscriber.c.id == outbox_message.c.subscriber_id, *_never_taken_over())
-    joins: ColumnElement[bool] = (outbox_message.c.kind == forwarding.SYNC) & theirs.exists()
+    joins: ColumnElement[bool] = (outbox_message.c.kind == outbox.SYNC) & theirs.exists()
     return joins
 
 
@@ -72,7 +72,7 @@ def record(left: Left, connection: Connection, message: Message, sent: Any, answ
     _take_over(connection, ids, answer.link_mark)
     for person in people:  # whom the import brought there too late
         if person.status != "active" and person.active_since is not None:
-            outbox.enqueue_once(connection, outbox.ACTIVECAMPAIGN, forwarding.SYNC, now, person.id)
+            outbox.enqueue_once(connection, outbox.ACTIVECAMPAIGN, outbox.SYNC, now, person.id)
 
 
 def mend(keys: Vault, connection: Connection, message: Message, sent: Any, now: datetime) -> None:

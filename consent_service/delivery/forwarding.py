@@ -32,7 +32,7 @@ from consent_service.ledger.vault import Vault
 from consent_service.models import confirmation, shown_text, subscriber
 from consent_service.prepared import Prepared
 
-SYNC, LOOK, WEBHOOK = "sync", "look", "webhook"
+LOOK, WEBHOOK = "look", "webhook"
 LOOK_AGAIN = timedelta(minutes=1)
 SEARCH_SETTLES = timedelta(minutes=10)  # how soon a search there finds a new contact is written nowhere
 
@@ -163,7 +163,7 @@ def mend(keys: Vault, connection: Connection, message: Message, sent: Parcel, no
             connection.execute(update(subscriber).where(subscriber.c.id == person.id).values(**tag))
         if isinstance(sent, ContactState) and not sent.is_active and person.status == "active":
             _note_taken_off(keys, connection, person, now)
-        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, SYNC, now, subscriber_id=person.id)
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, outbox.SYNC, now, subscriber_id=person.id)
     has_address = person is not None and person.email_key == sent.email.lower()
     if not has_address and not _sync_owner(connection, sent.email, now) and isinstance(sent, ContactState):
         departures.delete_by_address(connection, str(message.subscriber_id), sent.email, now)
@@ -175,7 +175,7 @@ def _put_back(keys: Vault, connection: Connection, sent: Stranger, now: datetime
     owner = connection.execute(select(subscriber).where(*mine)).one_or_none()
     if owner is not None:
         _note_taken_off(keys, connection, owner, now)
-        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, SYNC, now, subscriber_id=owner.id)
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, outbox.SYNC, now, subscriber_id=owner.id)
 
 
 def _note_taken_off(keys: Vault, connection: Connection, person: Row[Any], now: datetime) -> None:
@@ -223,7 +223,7 @@ def _read_there(
     if person is None:
         return
     if found.status == SUBSCRIBED and person.status != "active":
-        outbox.enqueue_once(connection, outbox.ACTIVECAMPAIGN, SYNC, now, subscriber_id)
+        outbox.enqueue_once(connection, outbox.ACTIVECAMPAIGN, outbox.SYNC, now, subscriber_id)
     elif seen.basis and seen.basis.event_id == person.basis_event_id and seen.basis.is_outdated_by(found):
         left(connection, subscriber_id, found, now)
 
@@ -243,5 +243,5 @@ def _sync_owner(connection: Connection, email: str, now: datetime) -> bool:
     # The contact that was deleted may be the one they were put on the list with: they have to be put on it again.
     mine = update(subscriber).where(subscriber.c.id == owner.id)
     connection.execute(mine.values(forwarded_event_id=None))
-    outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, SYNC, now, subscriber_id=owner.id)
+    outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, outbox.SYNC, now, subscriber_id=owner.id)
     return True

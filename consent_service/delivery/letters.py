@@ -54,12 +54,8 @@ SERVICE = "service"
 OWNER_TOLD = "owner-told"
 LIMIT_REACHED = "the service's own limit of confirmation mails is reached"
 ONCE_A_DAY = (Window(1, timedelta(days=1)),)
-CONFIRMATION, ALREADY, WELCOME = "confirmation", "already", "welcome"
-UNSUBSCRIBE_LINK, MY_DATA_LINK = "unsubscribe_link", "my_data_link"
-LIST_DATA, CONTACT_DATA = "list_data", "contact_data"  # all that is held of somebody who has no page of their own
-ADDRESS_ASKED, ADDRESS_CHANGED = "address_asked", "address_changed"
-LIST_MAIL = (ALREADY, WELCOME)
-TO_MANY = (CONFIRMATION, ALREADY, WELCOME)  # their words are written once, and filled for each person
+LIST_MAIL = (outbox.ALREADY, outbox.WELCOME)
+TO_MANY = (outbox.CONFIRMATION, *LIST_MAIL)  # their words are written once, and filled for each person
 DECIDING = ("source",)
 MARK = re.compile(r"\{([a-z_]+)\}")
 STAYS, DELETED_CONTACT = ("leaf", "erasure", "allowance"), "deleted_contact"
@@ -136,20 +132,20 @@ class Letters:
             return self._to_erased(connection, message, now)
         if message.kind == ABOUT_REQUEST:
             return self.requests.load(connection, message, now)
-        if message.kind == LIST_DATA:
+        if message.kind == outbox.LIST_DATA:
             return self._to_waiting(connection, message)
-        if message.kind == CONTACT_DATA:
+        if message.kind == outbox.CONTACT_DATA:
             return self._to_writer(connection, message)
         person = _PERSON.row(connection, {"person": message.subscriber_id})
         if person is None:
             return Nothing()
-        if message.kind == CONFIRMATION:
+        if message.kind == outbox.CONFIRMATION:
             return self._confirmation(connection, message, person, now)
-        if message.kind == MY_DATA_LINK:
+        if message.kind == outbox.MY_DATA_LINK:
             return self._own_page(message, person)
-        if message.kind == ADDRESS_ASKED:
+        if message.kind == outbox.ADDRESS_ASKED:
             return self._move_asked(connection, message, person)
-        if message.kind == ADDRESS_CHANGED:
+        if message.kind == outbox.ADDRESS_CHANGED:
             return self._move_done(connection, message, person)
         if person.status != "active":
             return Nothing()
@@ -160,9 +156,9 @@ class Letters:
 
         Its message was settled and its person locked in this transaction: nobody who was erased meanwhile comes here.
         """
-        if message.kind == ALREADY and message.confirmation_id is None:  # answers a form, not a change of address
+        if message.kind == outbox.ALREADY and message.confirmation_id is None:  # answers a form
             evidence.append_filler(connection, Occasion(now, "relay", "relay", self.vault))
-        if message.kind != CONFIRMATION or message.subscriber_id is None:
+        if message.kind != outbox.CONFIRMATION or message.subscriber_id is None:
             return
         if letter.shown is None:
             return

@@ -22,6 +22,12 @@ MAIL = "mail"
 ACTIVECAMPAIGN = "activecampaign"
 ACCESS = "access"  # what ActiveCampaign holds about somebody: many calls, which no withdrawal should wait behind
 LANES = (MAIL, ACTIVECAMPAIGN, ACCESS)
+# What a message is: those that a use case leaves, which must not know a channel.
+CONFIRMATION, ALREADY, WELCOME = "confirmation", "already", "welcome"
+UNSUBSCRIBE_LINK, MY_DATA_LINK = "unsubscribe_link", "my_data_link"
+LIST_DATA, CONTACT_DATA = "list_data", "contact_data"  # all that is held of somebody who has no page of their own
+ADDRESS_ASKED, ADDRESS_CHANGED = "address_asked", "address_changed"
+SYNC = "sync"
 DUE_NOW = "lanes with something due now"
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from consent_service.delivery import forwarding, outbox
+from consent_service.delivery import outbox
 from consent_service.models import outbox_message, subscriber
 
 PACE = timedelta(seconds=1)  # so that whoever leaves meanwhile need not wait for all of them
@@ -29,13 +29,13 @@ def renew(connection: Connection, mark: str, after: str, first_at: datetime, now
     people = connection.execute(wanted.limit(most).with_for_update()).scalars().all()
     for place, person_id in enumerate(people):
         at = first_at + place * PACE
-        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, forwarding.SYNC, now, subscriber_id=person_id, not_before=at)
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, outbox.SYNC, now, subscriber_id=person_id, not_before=at)
     return people
 
 
 def _lacks(mark: str) -> tuple[ColumnElement[bool], ...]:
     updates = select(outbox_message.c.id).where(
-        outbox_message.c.subscriber_id == subscriber.c.id, outbox_message.c.kind == forwarding.SYNC, outbox.undone()
+        outbox_message.c.subscriber_id == subscriber.c.id, outbox_message.c.kind == outbox.SYNC, outbox.undone()
     )
     is_there = (subscriber.c.status == "active", subscriber.c.contact_id.is_not(None))
     return (*is_there, subscriber.c.forwarded_link.is_distinct_from(mark), ~updates.exists())

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 
 from consent_service import drift
 from consent_service import service as services
-from consent_service.delivery import forwarding, outbox
+from consent_service.delivery import outbox
 from consent_service.models import subscriber
 from consent_service.models_there import reconcile_run
 from tests import crowd, half_a_year
@@ -149,7 +149,7 @@ def _with_an_update_refused(house: Household, email: str) -> None:
         mine = subscriber.c.email == email
         connection.execute(update(subscriber).where(mine).values(email='aino"@"example@example.com'))
         person = connection.execute(select(subscriber.c.id).where(subscriber.c.email_key == email)).scalar_one()
-        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, forwarding.SYNC, services.now(), subscriber_id=person)
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, outbox.SYNC, services.now(), subscriber_id=person)
     crowd.forward(house)
 
 
