@@ -1,4 +1,8 @@
-"""The command `audit`, and the audit of a service as `restore` ends with it. Contains no rule."""
+"""The command `audit`, and the audit of a service as `restore` ends with it.
+
+Shows how far it is and, at the end, every finding, in words or as JSON; the exit code says whether there was one.
+Contains no rule: what is looked at, `ledger.audit` says.
+"""
 
 import json
 import sys

@@ -1,4 +1,7 @@
-"""The command that shows the digest which the owner gets every Monday, of the last seven days. Contains no rule."""
+"""The command `digest`: on the terminal what the owner gets every Monday by mail, of the last seven days.
+
+For whoever wants to know today, or has to see what such a mail holds. Sends nothing and contains no rule.
+"""
 
 import json
 from typing import Any

@@ -1,4 +1,8 @@
-"""When something last happened, by its name: a call from ActiveCampaign, a backup, a comparison put right by hand."""
+"""When something last happened, by its name: a call from ActiveCampaign, a backup, a comparison put right by hand.
+
+One row a name, the newest time only; what has to be proved is an event of the log instead. Must not know what a name
+stands for.
+"""
 
 from datetime import datetime, timedelta
 

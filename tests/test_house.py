@@ -282,6 +282,13 @@ def test_use_cases_never_commit_and_never_read_a_clock():
                 assert forbidden not in path.read_text("utf-8"), (room, forbidden)
 
 
+def test_every_room_says_what_it_is_for_in_three_lines_or_more():
+    for path in MODULES:
+        tree = ast.parse(path.read_text("utf-8"))
+        if path.name != "__init__.py" or len(tree.body) > 1:
+            assert (ast.get_docstring(tree) or "").count("\n") >= 2, path
+
+
 def test_sizes_stay_small():
     lengths, modules = [], {}
     for path in MODULES:

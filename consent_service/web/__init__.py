@@ -1,4 +1,8 @@
-"""The web wing's factory: one Flask application from one service, with its doors, headers and error pages."""
+"""The web wing's factory: one Flask application from one service, with its doors, headers and error pages.
+
+What holds for every request stands here: its language, what it may send, the headers of its answer, its line in the
+log, and what becomes of an error. Nothing happens at import, and no page and no rule is here.
+"""
 
 import secrets
 import time

@@ -1,4 +1,8 @@
-"""For whoever watches the service: whether the process is alive, and whether the work gets done."""
+"""For whoever watches the service: whether the process is alive, and whether the work gets done.
+
+`/healthz` asks nothing of anybody; `/readyz` is 503 as soon as the database does not answer or something waits too
+long. Both tell states only, no person and no number of people.
+"""
 
 from datetime import timedelta
 

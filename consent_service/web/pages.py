@@ -1,4 +1,7 @@
-"""What every page shares: the words of its language, links that keep it, the company's looks, and error pages."""
+"""What every page shares: the words of its language, links that keep it, the company's looks, and error pages.
+
+Templates get what they need from here by name. Has no page of its own but those of errors, and no rule.
+"""
 
 from datetime import date
 from email.utils import parseaddr
