@@ -102,9 +102,11 @@ class Settings(BaseSettings):
     def _limit_reads(cls, value: str) -> str:
         if value != "off":
             try:
-                limits.parse_many(value)
+                is_none = any(one.amount < 1 for one in limits.parse_many(value))
             except ValueError:
-                raise ValueError("write it like 5/10 minutes;20/day, or off") from None
+                is_none = True
+            if is_none:
+                raise ValueError("write it like 5/10 minutes;20/day, or off")
         return value
 
     @field_validator("public_url")
@@ -203,6 +205,8 @@ class Settings(BaseSettings):
             raise ValueError("CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID belong together: give all three or none")
         if bool(self.tsa_url) != (self.tsa_root_file is not None):
             raise ValueError("CONSENT_TSA_URL and CONSENT_TSA_ROOT_FILE belong together: give both or none")
+        if self.tsa_root_file is not None and not os.access(self.tsa_root_file, os.R_OK):
+            raise ValueError(f"CONSENT_TSA_ROOT_FILE: cannot read {self.tsa_root_file}")
         if self.mode == "production":
             missing = [f"CONSENT_{name.upper()}" for name in REQUIRED_IN_PRODUCTION if not getattr(self, name)]
             if missing:
@@ -210,6 +214,11 @@ class Settings(BaseSettings):
             if not self.public_url.startswith("https://"):
                 raise ValueError("CONSENT_PUBLIC_URL must begin with https:// in production")
         return self
+
+    @property
+    def authority(self) -> str:
+        """Host and port as they stand in an address (RFC 3986 section 3.2)."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def is_development(self) -> bool:
@@ -302,7 +311,7 @@ def _place(steps: tuple[int | str, ...]) -> str:
 def _development_values(settings: Settings) -> dict[str, object]:
     secret_key, data_key = _development_keys()
     return {
-        "public_url": settings.public_url or f"http://{settings.host}:{settings.port}",
+        "public_url": settings.public_url or f"http://{settings.authority}",
         "secret_keys": settings.secret_keys or (secret_key,),
         "data_keys": settings.data_keys or (data_key,),
         "log_key": settings.log_key or (sha256(b"development log key" + data_key).digest(),),

@@ -12,7 +12,8 @@ from email_validator import EmailNotValidError, validate_email
 
 LONGEST_NAME = 100
 LONGEST_ADDRESS = 320
-INVISIBLE_MARKS = {"\u200c", "\u200d"}  # joiners that some scripts and emoji need
+# Joiners that some scripts and emoji need, and the letters by which a flag says whose it is.
+INVISIBLE_MARKS = {"\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))}
 PHONE = re.compile(r"(?=.*[0-9])[0-9 ()+-]{1,30}")
 BLANK_LETTERS = set("\u115f\u1160\u2800\u3164\uffa0\U0001d159")  # letters and symbols to Unicode, nothing to the eye
 

@@ -49,7 +49,7 @@ WRONG = {
     "CONSENT_TRUSTED_PROXIES": ["-1", "11", "all"],
     "CONSENT_CONTROLLER_FILE": ["nowhere.toml", "."],
     "CONSENT_EVIDENCE_IP": ["some"],
-    "CONSENT_LIMIT_IP": ["often", "5", "5/fortnight"],
+    "CONSENT_LIMIT_IP": ["often", "5", "5/fortnight", "0/hour"],
     "CONSENT_LIMIT_ADDRESS": ["often"],
     "CONSENT_LIMIT_GLOBAL": ["30/hour;often"],
     "CONSENT_FORM_MIN_S": ["-1", "soon", "inf", "nan"],
@@ -102,6 +102,16 @@ def test_with_nothing_set_a_first_try_works(load, tmp_path):
     assert not settings.activecampaign_url and not settings.smtp_url
     assert controller.name == "Keinuma Oy"
     assert load(PORT="8123")[0].public_url == "http://127.0.0.1:8123"
+
+
+def test_an_ipv6_address_stands_in_brackets(load):
+    settings, _ = load(HOST="::1")
+    assert (settings.authority, settings.public_url) == ("[::1]:8000", "http://[::1]:8000")
+
+
+def test_roots_of_an_authority_that_nobody_can_read_stop_the_start(refusal, tmp_path):
+    given = {"CONSENT_TSA_URL": "https://tsa.example.com", "CONSENT_TSA_ROOT_FILE": f"{tmp_path}/nowhere.pem"}
+    assert refusal(**given) == f"CONSENT_TSA_ROOT_FILE: cannot read {tmp_path}/nowhere.pem"
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])

@@ -1,7 +1,9 @@
 """The doors of the house: which are open to all, which ask for a login or a key, and that looking changes nothing."""
 
 import re
+from datetime import datetime, timedelta
 
+from consent_service import service as services
 from consent_service.models_inbox import contact_message
 from tests.actors import Visitor
 from tests.asker import Desk
@@ -11,7 +13,7 @@ from tests.register import add_customer
 
 OPEN_TO_ALL = {
     "root", "static", "pages.brand", "pages.icon", "pages.logo", "health.alive", "health.ready", "metrics.show",
-    "api.describe",
+    "health.security_contact", "api.describe",
     "security.login", "security.static", "webhooks.take_hint",
     "cookies.show", "cookies.show_choice", "cookies.erase", "cookies.show_banner", "cookies.take_choice",
     "statement.show", "statement.show_text", "embed.script", "embed.form",
@@ -111,3 +113,12 @@ def test_no_get_changes_a_row(open_house, database_url):
     assert opened > 30
     assert house.everything() == before
     assert len(house.looks()) > 8, "who looked at whom is noted, as decision 022 says"
+
+
+def test_whoever_finds_a_weakness_reads_whom_to_tell(sqlite_house):
+    answer = sqlite_house.get("/.well-known/security.txt").answer
+    told = dict(line.split(": ", 1) for line in answer.text.splitlines())
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert told["Contact"] == f"mailto:{sqlite_house.service.controller.contact_email}"
+    assert told["Canonical"] == f"{sqlite_house.settings.public_url}/.well-known/security.txt"
+    assert timedelta(days=180) < datetime.fromisoformat(told["Expires"]) - services.now() < timedelta(days=366)

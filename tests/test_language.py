@@ -221,3 +221,8 @@ def test_there_are_three_languages_and_no_others():
     for code in ("de", "", "../fi", "FI", "fi_FI"):
         with pytest.raises(KeyError):
             language(code)
+
+
+def test_a_language_that_somebody_does_not_take_is_not_spoken(sqlite_house):
+    page = sqlite_house.get("/subscribe", headers={"Accept-Language": "no;q=1,en;q=0"})
+    assert page.answer.headers["Content-Language"] == "fi"

@@ -20,6 +20,7 @@ from tests.household import NO_ACTIVECAMPAIGN
 from tests.processes import running
 from tests.servers import redis
 from tests.test_docs import ROOT, part, rows
+from tests.test_logs import PRODUCTION
 
 ALERTS = ROOT / "docs" / "alerts.yml"
 TOKEN = "metrics-token-0123456789-abcdefghijklm"
@@ -53,9 +54,11 @@ def test_whoever_brings_no_token_finds_no_page(house, open_house, tmp_path):
         answer = house.get("/metrics", headers={name: value.encode() for name, value in given.items()})
         assert (answer.status, "consent_" in answer.answer.text) == (404, False)
     assert house.post("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status == 405
-    closed = open_house(f"sqlite:///{tmp_path}/closed.db")
+    closed = open_house(f"sqlite:///{tmp_path}/closed.db", **PRODUCTION)
     for given in ("Bearer ", "Bearer", ""):
         assert closed.get("/metrics", headers={"Authorization": given}).status == 404, "no token was set"
+    tried = open_house(f"sqlite:///{tmp_path}/tried.db")
+    assert "consent_" in tried.get("/metrics").answer.text, "on one's own machine nobody has to be kept out"
 
 
 def test_a_new_service_has_nothing_to_tell(house):

@@ -136,7 +136,7 @@ def _start() -> None:
 
 @lru_cache(256)
 def _accepted(header: str) -> tuple[str, ...]:
-    return tuple(tag for tag, _ in parse_accept_header(header, LanguageAccept))
+    return tuple(tag for tag, quality in parse_accept_header(header, LanguageAccept) if quality > 0)
 
 
 def _check_form() -> ResponseReturnValue | None:

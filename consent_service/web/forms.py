@@ -52,7 +52,7 @@ class _Name:
         try:
             field.data = read_name(field.data)
         except NameRefused:
-            raise ValidationError(mark("Write a name of at most 100 characters.")) from None
+            raise ValidationError(mark("Write the name in at most 100 ordinary characters.")) from None
 
 
 class _Address:

@@ -1,12 +1,12 @@
 """For whoever watches the service: whether the process is alive, and whether the work gets done.
 
 `/healthz` asks nothing of anybody; `/readyz` is 503 as soon as the database does not answer or something waits too
-long. Both tell states only, no person and no number of people.
+long. Both tell states only, no person and no number of people. `security.txt` says whom to tell of a weakness.
 """
 
 from datetime import timedelta
 
-from flask import Blueprint, jsonify
+from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -14,6 +14,7 @@ from consent_service import retention, schema
 from consent_service import service as services
 from consent_service.delivery import outbox
 from consent_service.delivery.lanes import lane_states
+from consent_service.language import CODES
 from consent_service.ledger import sealer
 from consent_service.service import Service
 from consent_service.web.visitor import is_counting_alone, service
@@ -35,6 +36,19 @@ def ready() -> ResponseReturnValue:
     except SQLAlchemyError:
         found = {"database": "unreachable", "ready": False}
     return jsonify(found), 200 if found["ready"] else 503
+
+
+@health.get("/.well-known/security.txt")
+def security_contact() -> ResponseReturnValue:
+    """Whom to tell of a weakness (RFC 9116); it holds for half a year from the day it is read."""
+    current, ends = service(), services.now().date() + timedelta(days=182)
+    lines = (
+        f"Contact: mailto:{current.controller.contact_email}",
+        f"Expires: {ends.isoformat()}T00:00:00Z",
+        f"Preferred-Languages: {', '.join(CODES)}",
+        f"Canonical: {current.settings.public_url}/.well-known/security.txt",
+    )
+    return Response("".join(f"{line}\n" for line in lines), content_type="text/plain; charset=utf-8")
 
 
 def _state(current: Service) -> dict[str, object]:

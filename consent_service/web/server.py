@@ -31,7 +31,7 @@ class Server(BaseApplication):
         """Give gunicorn its settings."""
         settings = self._service.settings
         given: dict[str, Any] = {
-            "bind": f"{settings.host}:{settings.port}",
+            "bind": settings.authority,
             "workers": settings.web_processes,
             "threads": settings.web_threads,
             "worker_class": "gthread",

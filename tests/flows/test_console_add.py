@@ -17,7 +17,7 @@ from tests.conftest import on_both_databases
 from tests.furnished import furnish_register
 
 SEND = fi("Send the confirmation message")
-NAME = "Write a name of at most 100 characters."
+NAME = "Write the name in at most 100 ordinary characters."
 ADDRESS = "Write one e-mail address in the form name@example.com."
 OCCASION = "Describe the occasion in at most 100 characters."
 DAY = "Give the day on which the person asked."

@@ -85,7 +85,7 @@ def test_the_form_speaks_three_languages_and_says_what_happens_with_the_message(
     [
         ({"first_name": ""}, "Write your first name."),
         ({"last_name": "  "}, "Write your last name."),
-        ({"first_name": "A\r\nBcc: b@example.com"}, "Write a name of at most 100 characters."),
+        ({"first_name": "A\r\nBcc: b@example.com"}, "Write the name in at most 100 ordinary characters."),
         ({"email": ""}, "Write your e-mail address."),
         ({"email": "aino@"}, ONE_ADDRESS),
         ({"email": "a@example.com, b@example.com"}, ONE_ADDRESS),

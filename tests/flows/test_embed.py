@@ -101,7 +101,7 @@ def test_both_boxes_are_taken(house):
         (
             {"email": "aino@", "last_name": "A\x00"},
             {
-                "last_name": "Write a name of at most 100 characters.",
+                "last_name": "Write the name in at most 100 ordinary characters.",
                 "email": "Write one e-mail address in the form name@example.com.",
             },
         ),

@@ -75,8 +75,8 @@ def test_the_person_is_written_to_in_the_language_of_the_form(sqlite_house, code
         ({"email": "aino@"}, "Write one e-mail address in the form name@example.com."),
         ({"email": "a@example.com, b@example.com"}, "Write one e-mail address in the form name@example.com."),
         ({"email": "a@example.com\r\nBcc: b@example.com"}, "Write one e-mail address in the form name@example.com."),
-        ({"first_name": "A\x00"}, "Write a name of at most 100 characters."),
-        ({"first_name": "A" * 101}, "Write a name of at most 100 characters."),
+        ({"first_name": "A\x00"}, "Write the name in at most 100 ordinary characters."),
+        ({"first_name": "A" * 101}, "Write the name in at most 100 ordinary characters."),
     ],
 )
 def test_what_is_wrong_is_said_beside_the_field_and_nothing_is_lost_or_stored(house, changes, told):
