@@ -38,7 +38,7 @@ from consent_service.delivery.own_link import OwnLinks
 from consent_service.delivery.owner_letters import DIGEST, OWNER_HELD, OwnerLetters
 from consent_service.delivery.request_letters import ABOUT_REQUEST, RequestLetters
 from consent_service.language import HELSINKI, Language
-from consent_service.ledger import evidence
+from consent_service.ledger import evidence, sealer
 from consent_service.ledger.evidence import KeptConsents, Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault
@@ -288,6 +288,8 @@ class Letters:
             "tracking": self._tracking(connection, person),
             "unsubscribe_url": url,
         }
+        if message.kind == outbox.WELCOME:  # so each mailbox is a witness of what the log was
+            values |= sealer.newest_lines(connection)
         return self._write(message, person.email, language, values)
 
     def _tracking(self, connection: Connection, person: Row[Any]) -> ConsentText | None:

@@ -7,6 +7,7 @@ never wait for it longer than for any other writer.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
@@ -17,8 +18,10 @@ from consent_service.ledger.checkpoint import Checkpoint, Signer, parse
 from consent_service.ledger.merkle import Node, ProofFails
 from consent_service.ledger.tiles import TilesMissing
 from consent_service.models import checkpoint, consent_event
+from consent_service.prepared import Prepared
 
 _PLACE = update(consent_event).where(consent_event.c.id == bindparam("event")).values(log_index=bindparam("place"))
+_NEWEST = Prepared(select(checkpoint).order_by(checkpoint.c.size.desc()).limit(1))
 LONGEST_WAIT = timedelta(minutes=15)
 MOST = 2000  # events that one checkpoint adds; so large a step says to the audit that more were waiting
 
@@ -71,9 +74,16 @@ def anchor(connection: Connection, signer: Signer, anchors: Anchors) -> None:
         anchors.append(Anchor(row.note, row.signed_at))
 
 
-def newest(connection: Connection) -> Row[int, bytes, bytes, datetime, bytes] | None:
+def newest(connection: Connection) -> Row[Any] | None:
     """Return the last checkpoint that was signed, or None."""
-    return connection.execute(select(checkpoint).order_by(checkpoint.c.size.desc()).limit(1)).one_or_none()
+    return _NEWEST.row(connection)
+
+
+def newest_lines(connection: Connection) -> dict[str, str | None]:
+    """Return what the last signed checkpoint says, line by line: the log, its size and root, and the signature."""
+    found = newest(connection)
+    log, size, root, _, signature = found.note.decode().split("\n")[:5] if found else [None] * 5
+    return {"log_name": log, "log_size": size, "log_root": root, "log_signature": signature}
 
 
 def keep_stamp(connection: Connection, size: int, token: bytes) -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from consent_service.language import language
-from consent_service.ledger import proof
+from consent_service.ledger import merkle, proof, sealer, tiles
 from tests.actors import Visitor
 from tests.processes import run, variables
 
@@ -115,3 +115,19 @@ def test_sealing_by_hand_says_what_it_did(aino, tmp_path):
     given = variables(aino.house.settings)
     assert run(tmp_path, "seal", given=given).stdout == f"The log now has {aino.house.count()} events.\n"
     assert run(tmp_path, "seal", given=given).stdout == "No event waits.\n"
+
+
+def test_the_mailbox_of_whoever_confirms_is_a_witness_of_the_log(sqlite_house):
+    house = sqlite_house
+    Visitor(house, "eero@example.com").becomes_active()
+    house.service.seal()
+    aino = Visitor(house).becomes_active()
+    house.service.seal()
+    words = house.mail.to(aino.email)[-1].text.splitlines()
+    said = next(number for number, line in enumerate(words) if line.startswith(house.service.signer.origin))
+    name, size, root, signature = words[said : said + 4]
+    checkpoint = house.service.verifiers.check(f"{name}\n{size}\n{root}\n\n{signature}\n".encode())
+    with house.service.reading() as connection:
+        newest = sealer.newest(connection)
+        assert merkle.root(checkpoint.size, tiles.reader(connection)) == checkpoint.root
+    assert 0 < checkpoint.size < newest.size
