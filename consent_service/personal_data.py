@@ -19,7 +19,7 @@ from consent_service.delivery import held_there, outbox, suppression
 from consent_service.delivery.allowance import Window
 from consent_service.delivery.held_there import HeldThere
 from consent_service.delivery.moves import MOVE
-from consent_service.delivery.outbox import CONFIRMATION, CONTACT_DATA, LIST_DATA, MY_DATA_LINK
+from consent_service.delivery.outbox import CONFIRMATION, CONTACT_DATA, LIST_DATA, MY_DATA_LINK, NO_LINK
 from consent_service.delivery.suppression import Suppressed
 from consent_service.ledger import evidence, proof, receipt
 from consent_service.ledger.checkpoint import Checker
@@ -220,8 +220,8 @@ def request_link(connection: Connection, occasion: Occasion, address: Address, a
     refused = suppression.find(connection, occasion.vault, address.key, occasion.now)
     is_declined = refused is not None and refused.reason == "declined"
     if free_at > occasion.now or (is_declined and (person is None or person.status == "pending")):
-        return
-    if person is None:
+        outbox.enqueue(connection, outbox.MAIL, NO_LINK, occasion.now)
+    elif person is None:
         _tell_without_page(connection, occasion.now, address)
     else:
         outbox.enqueue(connection, outbox.MAIL, MY_DATA_LINK, occasion.now, subscriber_id=person.id)
@@ -236,6 +236,8 @@ def _tell_without_page(connection: Connection, now: datetime, address: Address) 
     newest = contact_messages.lock_newest(connection, address.key)
     if newest is not None:
         outbox.enqueue(connection, outbox.MAIL, CONTACT_DATA, now, contact_message_id=newest.id)
+    else:
+        outbox.enqueue(connection, outbox.MAIL, NO_LINK, now)
 
 
 def find_person(connection: Connection, keys: Vault, link: MyDataLink) -> Row[Any]:

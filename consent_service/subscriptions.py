@@ -72,7 +72,9 @@ def request(connection: Connection, occasion: Occasion, ask: Ask, allowed: Seque
     result = _ask(connection, occasion, ask, API if ask.program else "form", allowed)
     if isinstance(result, AlreadyActive):
         outbox.enqueue(connection, outbox.MAIL, outbox.ALREADY, occasion.now, subscriber_id=result.subscriber_id)
-    for _ in range(_left_out(result)):
+    elif not isinstance(result, Asked):
+        outbox.enqueue(connection, outbox.MAIL, outbox.NO_ANSWER, occasion.now)
+    if not isinstance(result, Asked):  # an ask has an event now, and another once its mail has left
         evidence.append_filler(connection, occasion)
     return result
 
@@ -240,6 +242,8 @@ def request_unsubscribe_link(
     person = connection.execute(select(subscriber).where(subscriber.c.email_key == address.key)).one_or_none()
     if person is not None and person.status == "active" and free_at <= occasion.now:
         outbox.enqueue(connection, outbox.MAIL, outbox.UNSUBSCRIBE_LINK, occasion.now, subscriber_id=person.id)
+    else:
+        outbox.enqueue(connection, outbox.MAIL, outbox.NO_LINK, occasion.now)
 
 
 def _ask(connection: Connection, occasion: Occasion, ask: Ask, source: str, allowed: Sequence[Window]) -> Requested:
@@ -259,11 +263,6 @@ def _ask(connection: Connection, occasion: Occasion, ask: Ask, source: str, allo
     corrections.forget_move(connection, person)
     asks.mail_link(connection, occasion.now, person.id, asks.write_down(connection, occasion, person, ask, source))
     return Asked(person.id)
-
-
-def _left_out(result: Requested) -> int:
-    """How many events this answer leaves out: an ask has one, and the mail to follow another."""
-    return {Asked: 0, AlreadyActive: 1}.get(type(result), 2)
 
 
 def _refuse(

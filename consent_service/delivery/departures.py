@@ -10,15 +10,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from consent_service.delivery import outbox
+from consent_service.delivery import outbox, suppression
 from consent_service.delivery.contacts import DELETED
 from consent_service.delivery.outbox import Delivered
+from consent_service.ledger.vault import Vault
 from consent_service.models import departure, erasure, outbox_message, subscriber
 from consent_service.models_there import deleted_contact
 
 DELETE, ERASED = "delete", "erased"
 GIVE_UP_TELLING = timedelta(days=30)
 PACE = timedelta(seconds=1)
+STAYS, DELETED_CONTACT = ("leaf", "erasure", "allowance"), "deleted_contact"
 
 
 def start(
@@ -197,3 +199,18 @@ def _has_open_deletion() -> Any:
         .where(outbox_message.c.done_at.is_(None))
         .exists()
     )
+
+
+def staying(connection: Connection, keys: Vault, email_key: str, now: datetime) -> list[str]:
+    """Return the retention rules of what stays of somebody erased; their own no comes first."""
+    refused = suppression.find(connection, keys, email_key, now)
+    refusals = [refused.reason] if refused else []
+    return [*refusals, *STAYS, *([DELETED_CONTACT] if _is_known_there(connection, keys, email_key) else [])]
+
+
+def _is_known_there(connection: Connection, keys: Vault, email_key: str) -> bool:
+    """Whether somebody has a contact at ActiveCampaign, or had one that was deleted with them."""
+    mine = (subscriber.c.email_key == email_key, subscriber.c.active_since.is_not(None))
+    was_mine = deleted_contact.c.address_hash.in_(keys.address_hashes(email_key))
+    known = select(subscriber.c.id).where(*mine).union_all(select(deleted_contact.c.subscriber_id).where(was_mine))
+    return connection.execute(known.limit(1)).first() is not None

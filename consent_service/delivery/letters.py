@@ -32,7 +32,7 @@ from consent_service.delivery import (
 )
 from consent_service.delivery.account_letters import AccountLetters
 from consent_service.delivery.allowance import Window
-from consent_service.delivery.mail import Letter
+from consent_service.delivery.mail import Knock, Letter
 from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
 from consent_service.delivery.own_link import OwnLinks
 from consent_service.delivery.owner_letters import DIGEST, OWNER_HELD, OwnerLetters
@@ -43,7 +43,6 @@ from consent_service.ledger.evidence import KeptConsents, Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault
 from consent_service.models import confirmation, import_row, subscriber
-from consent_service.models_there import deleted_contact
 from consent_service.people import read_address
 from consent_service.prepared import Prepared
 from consent_service.privacy import Kept
@@ -58,7 +57,6 @@ LIST_MAIL = (outbox.ALREADY, outbox.WELCOME)
 TO_MANY = (outbox.CONFIRMATION, *LIST_MAIL)  # their words are written once, and filled for each person
 DECIDING = ("source",)
 MARK = re.compile(r"\{([a-z_]+)\}")
-STAYS, DELETED_CONTACT = ("leaf", "erasure", "allowance"), "deleted_contact"
 
 
 _PERSON = Prepared(select(subscriber).where(subscriber.c.id == bindparam("person")))
@@ -122,8 +120,11 @@ class Letters:
         """Writer of what goes to whoever made a request about their data."""
         return RequestLetters(self._write, self.controller, self.public_url, self.kept, self._staying)
 
-    def load(self, connection: Connection, message: Message, now: datetime) -> Letter | Hold | Nothing:
-        """Return the letter of a message, Nothing when its reason has passed, Hold when it must wait."""
+    def load(self, connection: Connection, message: Message, now: datetime) -> Letter | Knock | Hold | Nothing:
+        """Return the letter of a message, Nothing when its reason has passed, Hold when it must wait.
+
+        A Knock is for whom nothing is written to, so that it takes the same way.
+        """
         if message.kind in owner_letters.KINDS:
             return self.owner.load(connection, message, now)
         if message.kind in account_letters.KINDS:
@@ -136,6 +137,10 @@ class Letters:
             return self._to_waiting(connection, message)
         if message.kind == outbox.CONTACT_DATA:
             return self._to_writer(connection, message)
+        if _answers_a_form(message) and (held := self._held(connection, message, now)):  # as a confirmation would be
+            return held
+        if message.kind in outbox.UNSENT:
+            return Knock()
         person = _PERSON.row(connection, {"person": message.subscriber_id})
         if person is None:
             return Nothing()
@@ -156,7 +161,7 @@ class Letters:
 
         Its message was settled and its person locked in this transaction: nobody who was erased meanwhile comes here.
         """
-        if message.kind == outbox.ALREADY and message.confirmation_id is None:  # answers a form
+        if _answers_a_form(message):
             evidence.append_filler(connection, Occasion(now, "relay", "relay", self.vault))
         if message.kind != outbox.CONFIRMATION or message.subscriber_id is None:
             return
@@ -181,10 +186,8 @@ class Letters:
         recipient, key = (ask.email, ask.email_key) if ask.email else (person.email, person.email_key)
         if suppression.find(connection, self.vault, key, now):  # refused since, while the mail waited
             return Nothing()
-        free_at = self._free_at(connection, message, now)
-        if free_at > now:
-            self._tell_owner(connection, now)
-            return Hold(free_at, LIMIT_REACHED)
+        if held := self._held(connection, message, now):
+            return held
         language = languages.language(ask.language)
         url = f"{self.public_url}/confirm/{self.tokens.for_confirmation(ask.id)}?lang={language.code}"
         values: dict[str, Any] = {
@@ -207,14 +210,18 @@ class Letters:
         form = self._form(message.kind, language, values)
         return replace(letter, shown=ShownText("mail", language.code, form.content))
 
-    def _free_at(self, connection: Connection, message: Message, now: datetime) -> datetime:
-        """When a confirmation may leave; it counts once, before its first try, whichever relay it leaves from."""
-        if message.counted_at is not None:
-            return now
-        free_at = caps.take(connection, SERVICE, self.global_limit, now)
-        if free_at <= now:
+    def _held(self, connection: Connection, message: Message, now: datetime) -> Hold | None:
+        """Hold an answer to a form back while the whole service has sent as many as it may.
+
+        It counts once, before its first try, whichever relay it leaves from.
+        """
+        free_at = now if message.counted_at else caps.take(connection, SERVICE, self.global_limit, now)
+        if free_at > now:
+            self._tell_owner(connection, now)
+            return Hold(free_at, LIMIT_REACHED)
+        if message.counted_at is None:
             outbox.note_counted(connection, message, now)
-        return free_at
+        return None
 
     def _own_page(self, message: Message, person: Row[Any]) -> Letter:
         language = languages.language(person.language)
@@ -305,12 +312,12 @@ class Letters:
             return Nothing()
         values = {
             "there": departures.deletion(connection, leaving),
-            "stays": [self.kept[key] for key in staying(connection, self.vault, leaving.email_key, now)],
+            "stays": [self.kept[key] for key in departures.staying(connection, self.vault, leaving.email_key, now)],
         }
         return self._write(message, leaving.email, languages.language(leaving.language), values)
 
     def _staying(self, connection: Connection, email_key: str, now: datetime) -> list[str]:
-        return staying(connection, self.vault, email_key, now)
+        return departures.staying(connection, self.vault, email_key, now)
 
     def digest_text(self, digest: object, language: Language) -> str:
         """A digest as the text of its letter, its subject first."""
@@ -370,19 +377,9 @@ class Letters:
         return Form(subject, bodies[0], bodies[1])
 
 
-def staying(connection: Connection, keys: Vault, email_key: str, now: datetime) -> list[str]:
-    """Return the retention rules of what stays of somebody erased; their own no comes first."""
-    refused = suppression.find(connection, keys, email_key, now)
-    refusals = [refused.reason] if refused else []
-    return [*refusals, *STAYS, *([DELETED_CONTACT] if _is_known_there(connection, keys, email_key) else [])]
-
-
-def _is_known_there(connection: Connection, keys: Vault, email_key: str) -> bool:
-    """Whether somebody has a contact at ActiveCampaign, or had one that was deleted with them."""
-    mine = (subscriber.c.email_key == email_key, subscriber.c.active_since.is_not(None))
-    was_mine = deleted_contact.c.address_hash.in_(keys.address_hashes(email_key))
-    known = select(subscriber.c.id).where(*mine).union_all(select(deleted_contact.c.subscriber_id).where(was_mine))
-    return connection.execute(known.limit(1)).first() is not None
+def _answers_a_form(message: Message) -> bool:
+    """Whether a message answers a form without asking for anything: so does each that a confirmation does not."""
+    return message.kind == outbox.NO_ANSWER or (message.kind == outbox.ALREADY and message.confirmation_id is None)
 
 
 @cache

@@ -64,6 +64,11 @@ class Letter:
         return f"<{self.key}@{_address(self.sender).rpartition('@')[2]}>"
 
 
+@dataclass(frozen=True)
+class Knock:
+    """No mail, only the question whether the server answers: what a mail would have had to wait for."""
+
+
 def as_bytes(letter: Letter) -> bytes:
     """Return the letter as it goes over the wire; raises ValueError when a header would hold a line break."""
     headers = {
@@ -91,8 +96,10 @@ class FolderMail:
     def __init__(self, folder: Path):
         self._folder = folder
 
-    def deliver(self, letter: Letter) -> Outcome:
+    def deliver(self, letter: Letter | Knock) -> Outcome:
         """Write `<key>.eml` and return Delivered."""
+        if isinstance(letter, Knock):
+            return Delivered("nothing was to be written")
         self._folder.mkdir(parents=True, exist_ok=True)
         draft = self._folder / f".{letter.key}"
         draft.write_bytes(as_bytes(letter))
@@ -143,8 +150,10 @@ class SmtpMail:
         self._must_encrypt = parse_qs(self._parts.query).get("starttls") == ["required"]
         self._server: smtplib.SMTP | None = None
 
-    def deliver(self, letter: Letter) -> Outcome:
+    def deliver(self, letter: Letter | Knock) -> Outcome:
         """Send to exactly one recipient; permanent answers to that recipient reject, everything else is tried again."""
+        if isinstance(letter, Knock):
+            return self._knock()
         content = as_bytes(letter)
         sender = _address(letter.sender)
         self._begin()
@@ -160,6 +169,17 @@ class SmtpMail:
         except (smtplib.SMTPException, OSError) as error:
             self.close()
             return Retry(f"mail server: {type(error).__name__}", peer_down=True)
+
+    def _knock(self) -> Outcome:
+        self._begin()
+        try:
+            if self._server is None or not _answers(self._server):
+                self.close()
+                self._server = self._connect()
+        except (smtplib.SMTPException, OSError) as error:
+            self.close()
+            return Retry(f"mail server: {type(error).__name__}", peer_down=True)
+        return Delivered("nothing was to be sent")
 
     def check(self) -> None:
         """Open the connection, log in and greet; raises SMTPException or OSError when that fails."""
@@ -310,3 +330,11 @@ def _part(letter: Letter, subtype: str) -> Iterator[str]:
     encoding, body = ("7bit", words) if is_plain else ("quoted-printable", binascii.b2a_qp(words, istext=True))
     headers = {"Content-Type": f'text/{subtype}; charset="utf-8"', "Content-Transfer-Encoding": encoding}
     yield from (f"--={letter.key}", *_lines(headers), "", body.decode())
+
+
+def _answers(server: smtplib.SMTP) -> bool:
+    """Whether a server is still there at the other end of a line kept open."""
+    try:
+        return server.noop()[0] == 250
+    except (smtplib.SMTPException, OSError):
+        return False

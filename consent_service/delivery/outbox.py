@@ -27,6 +27,8 @@ CONFIRMATION, ALREADY, WELCOME = "confirmation", "already", "welcome"
 UNSUBSCRIBE_LINK, MY_DATA_LINK = "unsubscribe_link", "my_data_link"
 LIST_DATA, CONTACT_DATA = "list_data", "contact_data"  # all that is held of somebody who has no page of their own
 ADDRESS_ASKED, ADDRESS_CHANGED = "address_asked", "address_changed"
+# Nobody is written to: it takes the way of a mail, so that a stranger cannot tell by the log, the queue or the time.
+NO_ANSWER, NO_LINK = UNSENT = "no_answer", "no_link"
 SYNC = "sync"
 DUE_NOW = "lanes with something due now"
 

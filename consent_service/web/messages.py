@@ -13,6 +13,8 @@ KINDS = {
     "already": mark("“You already subscribe”"),
     "unsubscribe_link": mark("Unsubscribe link"),
     "my_data_link": mark("Link to one's own data"),
+    "no_answer": mark("An answer to a form that is not sent"),
+    "no_link": mark("A link that is not sent"),
     "list_data": mark("What is held of somebody on an earlier list"),
     "address_asked": mark("Notice of a new address"),
     "address_changed": mark("Notice to the former address"),

@@ -27,7 +27,7 @@ from consent_service import (
 from consent_service import service as services
 from consent_service.asks import LinkDead
 from consent_service.contact_messages import REASONS
-from consent_service.delivery import held_there, holdings, letters
+from consent_service.delivery import departures, held_there, holdings
 from consent_service.erasure import BY_PERSON
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger import receipt
@@ -309,7 +309,7 @@ def show_erase(token: str) -> ResponseReturnValue:
     """What erasing means, what stays, and the button."""
     with service().reading() as connection:
         person = _person(connection, token)
-        keys = letters.staying(connection, service().vault, person.email_key, services.now())
+        keys = departures.staying(connection, service().vault, person.email_key, services.now())
     stays = [retention.BY_KEY[key] for key in keys]
     return render_template("my_data/erase.html", token=token, held=person, stays=stays)
 

@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from consent_service import service as services
+from consent_service.delivery import caps, outbox
+from consent_service.delivery.letters import SERVICE
 from consent_service.models import allowance
 from tests.actors import SUBSCRIBE, Visitor, fi
 from tests.conftest import on_both_databases
@@ -101,3 +103,34 @@ def test_the_log_grows_alike_and_whoever_reads_its_size_learns_nothing(addresses
         house.service.seal()
         grown[state] = log_size(house) - before
     assert set(grown.values()) == {2}, grown
+
+
+@pytest.mark.parametrize("why", ["the limit of the service", "a mail server that is away"])
+def test_nor_while_no_mail_leaves(addresses, open_house, database_url, why):
+    house, found = addresses
+    if why == "the limit of the service":
+        house = open_house(database_url, limit_address="1/30 days", limit_global="100/hour")
+        with house.service.transaction() as connection:
+            while caps.take(connection, SERVICE, house.service.letters.global_limit, services.now()) <= services.now():
+                pass
+    else:
+        house.mail.refuse_connections = True
+    house.service.seal()
+    seen, links = {}, {}
+    for state in STATES:
+        before, waiting = log_size(house), len(undone(house))
+        Visitor(house, found[state][0]).subscribe()
+        house.deliver()
+        house.service.seal()
+        seen[state] = (log_size(house) - before, len(undone(house)) - waiting)
+        waiting = len(undone(house))
+        house.get("/my-data?lang=fi").press(fi("Send me the link"), email=found[state][1])
+        house.get("/unsubscribe?lang=fi").press(fi("Send me the link"), email=found[state][1])
+        links[state] = len(undone(house)) - waiting
+        house.deliver()
+    assert set(seen.values()) == {(1, 1)}, seen
+    assert set(links.values()) == {2}, links
+
+
+def undone(house):
+    return [message for message in house.messages() if message.done_at is None and message.lane == outbox.MAIL]
