@@ -27,7 +27,8 @@ LINKS = (
     "one has to type their address at /unsubscribe. For new links in newsletters run: consent-service doctor --setup"
 )
 HANDED_OVER = (
-    "all but the first may be dropped now: the log itself, and /log/key-changes, tell which keys it had before."
+    "all but the first may be dropped now, as the backups from before; the log itself, and /log/key-changes, tell "
+    "which keys it had."
 )
 NOT_HANDED_OVER = "keep the old ones: not of each of them does the log tell that it handed over to the first."
 
@@ -45,6 +46,7 @@ class Done:
     old_data_keys_may_be_dropped: bool
     log_keys: int
     log_key_changes: int
+    old_log_keys_needed_until: str | None
     old_log_keys_may_be_dropped: bool
 
 
@@ -96,30 +98,37 @@ def _done(service: Service, rewrapped: int) -> Done:
     backups_end = since + timedelta(days=service.controller.backups_kept_days) if since else None
     until = max((end for end in (hashes.until, backups_end) if end), default=None)
     is_over = hashes.objections == 0 and until is not None and until <= services.now()
-    changes, is_handed_over = _log(service)
+    changes, log_until = _log(service)
+    is_log_over = log_until is not None and log_until <= services.now()
     return Done(
         len(keys.secret_keys), len(keys.data_keys), rewrapped, _time(since), _time(until), hashes.objections,
-        is_over, len(keys.log_key), changes, is_handed_over,
+        is_over, len(keys.log_key), changes, _time(log_until), is_log_over,
     )  # fmt: skip
 
 
-def _log(service: Service) -> tuple[int, bool]:
-    """How many changes of the log's key are told, and whether the newest key vouches for all older ones."""
+def _log(service: Service) -> tuple[int, datetime | None]:
+    """How many changes of the log's key are told, and until when a backup that an older one signed may be put back.
+
+    None where the newest key does not vouch for all older ones.
+    """
     with service.reading() as connection:
-        changes, newest = len(key_changes.notes(connection)), sealer.newest(connection)
+        changes, changed_at = len(key_changes.notes(connection)), key_changes.last_at(connection)
         known = key_changes.with_former(connection, checkpoint.Verifiers([service.signer.verifier]))
+        newest = sealer.newest(connection)
     vouched = {str(verifier) for verifier in known.known}
     is_sealed = newest is not None and checkpoint.parse(newest.note).origin == service.signer.origin
-    return changes, is_sealed and all(str(old.verifier) in vouched for old in service.former_signers)
+    is_handed_over = is_sealed and all(str(old.verifier) in vouched for old in service.former_signers)
+    if changed_at is None or not is_handed_over:
+        return changes, None
+    return changes, changed_at + timedelta(days=service.controller.backups_kept_days)
 
 
 def _words(done: Done) -> list[str]:
-    handed_over = HANDED_OVER if done.old_log_keys_may_be_dropped else NOT_HANDED_OVER
     return [
         f"{done.rewrapped} people's keys were wrapped anew; all are under the newest data key now.",
         f"CONSENT_SECRET_KEYS: {LINKS if done.secret_keys > 1 else ONLY_ONE}",
         f"CONSENT_DATA_KEYS: {_data(done) if done.data_keys > 1 else ONLY_ONE}",
-        f"CONSENT_LOG_KEY: {handed_over if done.log_keys > 1 else ONLY_ONE}",
+        f"CONSENT_LOG_KEY: {_old_log_keys(done) if done.log_keys > 1 else ONLY_ONE}",
     ]
 
 
@@ -134,6 +143,17 @@ def _data(done: Done) -> str:
     until = str(done.old_data_keys_needed_until)[:10]
     return (
         f"keep the old ones until {until}: so long addresses are known by hashes made with them, or backups need them."
+    )
+
+
+def _old_log_keys(done: Done) -> str:
+    if done.old_log_keys_needed_until is None:
+        return NOT_HANDED_OVER
+    if done.old_log_keys_may_be_dropped:
+        return HANDED_OVER
+    return (
+        f"keep the old ones until {done.old_log_keys_needed_until[:10]}: a backup from before is put back only with "
+        "the key that signed its log."
     )
 
 

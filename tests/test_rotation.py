@@ -7,7 +7,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select, update
 
 from consent_service import chores, rotation
 from consent_service import service as services
@@ -78,7 +78,7 @@ def test_while_people_come_and_go_all_keys_are_changed_and_old_links_live_until_
         assert rotated.returncode == 0, rotated.stderr
         told = json.loads(rotated.stdout)
         assert told["rewrapped"] == 2
-        assert (told["log_key_changes"], told["old_log_keys_may_be_dropped"]) == (1, True)
+        assert (told["log_key_changes"], told["old_log_keys_may_be_dropped"]) == (1, False), "backups need them"
         assert aino.leave().status == 200, "a link signed with the old key"
 
         restart(house, NEW)
@@ -190,6 +190,22 @@ def test_without_anything_hashed_with_it_an_old_data_key_may_go_with_the_last_ba
             for process in rotation.PROCESSES:
                 rotation.note_use(connection, new.service.vault, process, services.now() - timedelta(days=days))
         assert rotate(new, tmp_path)["old_data_keys_may_be_dropped"] is may_be_dropped
+
+
+def test_an_old_key_of_the_log_may_go_with_the_last_backup_that_it_signed(sqlite_house, open_house, tmp_path):
+    Visitor(sqlite_house).becomes_active()
+    sqlite_house.service.seal()
+    new = open_house(sqlite_house.settings.database_url, log_key=BOTH["CONSENT_LOG_KEY"])
+    until = f"{services.now() + timedelta(days=13):%Y-%m-%d}"
+    told = rotate(new, tmp_path)
+    assert (told["old_log_keys_needed_until"][:10], told["old_log_keys_may_be_dropped"]) == (until, False)
+    words = run(tmp_path, "rotate-keys", given=variables(new.settings)).stdout
+    assert f"CONSENT_LOG_KEY: keep the old ones until {until}: a backup from before is put back only with" in words
+    with new.service.transaction() as connection:
+        changed_at = connection.execute(select(log_key_change.c.changed_at)).scalar_one() - timedelta(days=13)
+        connection.execute(update(log_key_change).values(changed_at=changed_at))
+    assert rotate(new, tmp_path)["old_log_keys_may_be_dropped"] is True
+    assert "all but the first may be dropped now" in run(tmp_path, "rotate-keys", given=variables(new.settings)).stdout
 
 
 def rotate(house, folder):

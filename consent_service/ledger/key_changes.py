@@ -8,6 +8,7 @@ import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
 
@@ -68,6 +69,12 @@ def announce(connection: Connection, occasion: Occasion, signer: Signer, former:
 def notes(connection: Connection) -> Sequence[bytes]:
     """Return every note there is, oldest first."""
     return connection.execute(select(log_key_change.c.note).order_by(log_key_change.c.changed_at)).scalars().all()
+
+
+def last_at(connection: Connection) -> datetime | None:
+    """Return when the log went on under another key last, None if it never has."""
+    newest = select(log_key_change.c.changed_at).order_by(log_key_change.c.changed_at.desc()).limit(1)
+    return connection.execute(newest).scalar_one_or_none()
 
 
 def with_former(connection: Connection, known: Verifiers) -> Verifiers:
