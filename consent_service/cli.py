@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 from flask.cli import AppGroup, ScriptInfo
@@ -48,16 +48,14 @@ from consent_service.backup_command import backup
 from consent_service.delivery.suppression import Suppressed
 from consent_service.digest_command import show_digest
 from consent_service.language import HELSINKI
-from consent_service.ledger import proof
-from consent_service.ledger.checkpoint import Verifier
 from consent_service.ledger.evidence import Occasion
-from consent_service.ledger.seal import timestamp as seal_time
 from consent_service.people import Address
 from consent_service.reconcile_command import reconcile
 from consent_service.restore_command import restore
 from consent_service.rule import Rule
 from consent_service.service import Service
 from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
+from consent_service.verify_command import verify
 
 
 def main() -> None:
@@ -115,27 +113,6 @@ def seal() -> None:
     service = terminal.load_service()
     found = service.seal()
     click.echo(f"The log now has {found.size} events." if found else "No event waits.")
-
-
-@cli.command(with_appcontext=False)
-@click.argument("file", type=click.File("rb"))
-@click.option("--key", help="The log's public key, as /log/key shows it; default: the keys of this service.")
-@click.option("--json", "as_json", is_flag=True, help="Print what the receipt proves as JSON.")
-@terminal.fails_clearly
-def verify(file: BinaryIO, key: str | None, as_json: bool) -> None:
-    """Check a receipt; needs no database and no connection."""
-    verifier = Verifier.read(key) if key else terminal.load_service().verifiers
-    found = proof.check(file.read(proof.LARGEST + 1), verifier)
-    facts = {
-        "event": found.id,
-        "time": seal_time(found.at),
-        "log": found.checkpoint.origin,
-        "index": found.index,
-        "size": found.checkpoint.size,
-        "says": found.payload,
-        "texts": dict(found.texts),
-    }
-    click.echo(json.dumps(facts, ensure_ascii=False, indent=2) if as_json else _in_words(facts))
 
 
 @cli.command(with_appcontext=False)
@@ -212,7 +189,7 @@ def examine(as_json: bool, setup: bool) -> None:
         sys.exit(1)
 
 
-for command in (audit, reconcile, show_digest, backup, restore, rotate_command.rotate_keys):
+for command in (verify, audit, reconcile, show_digest, backup, restore, rotate_command.rotate_keys):
     cli.add_command(command)
 
 
@@ -361,13 +338,6 @@ def _report(result: subscriptions.Requested) -> None:
             terminal.stop("This address has been written to already; try again later (at most three mails a day).")
         case Suppressed(reason=reason):
             terminal.stop(f"This address must not be written to ({reason}); nothing was sent.")
-
-
-def _in_words(facts: dict[str, Any]) -> str:
-    said = [f"  {name}: {value}" for name, value in facts["says"].items() if name != "texts"]
-    texts = [f"--- {name}\n{text.rstrip()}" for name, text in facts["texts"].items()]
-    place = f"Event {facts['event']}, place {facts['index'] + 1} of {facts['size']} in the log {facts['log']}:"
-    return "\n".join(["The receipt is genuine.", place, *said, *texts])
 
 
 def _create_app() -> Any:

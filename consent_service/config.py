@@ -29,6 +29,7 @@ from consent_service.controller import Controller
 from consent_service.logo import LARGEST as LARGEST_LOGO
 
 VAR = Path("var")
+DEVELOPMENT_KEYS = VAR / "development-keys.toml"
 PACKAGE = Path(__file__).parent
 TEMPLATES = next(path for path in (PACKAGE / "templates", PACKAGE.parent / "templates") if path.is_dir())
 EXAMPLE_CONTROLLER = Path(__file__).with_name("keinuma.toml")
@@ -40,6 +41,10 @@ REQUIRED_IN_PRODUCTION = (
 
 class SettingsRefused(Exception):
     """The environment cannot be used as it is; the message holds one line per variable at fault."""
+
+
+class KeysMissing(SettingsRefused):
+    """Development mode has made no keys here yet, and was told to make none."""
 
 
 class Settings(BaseSettings):
@@ -226,14 +231,17 @@ class Settings(BaseSettings):
         return self.mode == "development"
 
 
-def load() -> tuple[Settings, Controller]:
-    """Read the environment and the controller file; raises SettingsRefused with one line per fault."""
+def load(*, makes_keys: bool = True) -> tuple[Settings, Controller]:
+    """Read the environment and the controller file; raises SettingsRefused with one line per fault.
+
+    Where development mode has no keys yet it makes some, or raises KeysMissing.
+    """
     try:
         settings = Settings()
     except ValidationError as error:
         raise SettingsRefused(_one_line_each(error)) from None
     if settings.is_development:
-        settings = settings.model_copy(update=_development_values(settings))
+        settings = settings.model_copy(update=_development_values(settings, makes_keys=makes_keys))
     return settings, read_controller(settings.controller_file or EXAMPLE_CONTROLLER)
 
 
@@ -308,21 +316,32 @@ def _place(steps: tuple[int | str, ...]) -> str:
     return "".join(named).removeprefix(".") + ": " if named else ""
 
 
-def _development_values(settings: Settings) -> dict[str, object]:
-    secret_key, data_key = _development_keys()
-    return {
+def has_development_keys() -> bool:
+    """Whether development mode has made its keys here."""
+    return DEVELOPMENT_KEYS.exists()
+
+
+def _development_values(settings: Settings, *, makes_keys: bool) -> dict[str, object]:
+    values: dict[str, object] = {
         "public_url": settings.public_url or f"http://{settings.authority}",
+        "mail_from": settings.mail_from or "Keinuma <uutiskirje@keinuma.example>",
+    }
+    if settings.secret_keys and settings.data_keys and settings.log_key:
+        return values
+    secret_key, data_key = _development_keys(makes_keys=makes_keys)
+    return values | {
         "secret_keys": settings.secret_keys or (secret_key,),
         "data_keys": settings.data_keys or (data_key,),
         "log_key": settings.log_key or (sha256(b"development log key" + data_key).digest(),),
-        "mail_from": settings.mail_from or "Keinuma <uutiskirje@keinuma.example>",
     }
 
 
-def _development_keys() -> tuple[str, bytes]:
-    path = VAR / "development-keys.toml"
+def _development_keys(*, makes_keys: bool) -> tuple[str, bytes]:
+    path = DEVELOPMENT_KEYS
     try:
         if not path.exists():
+            if not makes_keys:
+                raise KeysMissing(f"There are no keys in {VAR.absolute()}")
             _make_development_keys(path)
         keys = tomllib.loads(path.read_text("utf-8"))
         secret_key, data_key = str(keys["secret_key"]), _data_key(keys["data_key"])

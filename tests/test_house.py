@@ -188,7 +188,15 @@ ROWS = [
     {"web"},
     {"web.server"},
     {"terminal"},
-    {"import_command", "reconcile_command", "digest_command", "audit_command", "backup_command", "rotate_command"},
+    {
+        "import_command",
+        "reconcile_command",
+        "digest_command",
+        "audit_command",
+        "backup_command",
+        "rotate_command",
+        "verify_command",
+    },
     {"restore_command"},
     {"cli"},
 ]

@@ -6,7 +6,9 @@ import pytest
 
 from consent_service.language import language
 from consent_service.ledger import merkle, proof, sealer, tiles
+from consent_service.ledger.checkpoint import Signer
 from tests.actors import Visitor
+from tests.household import DATA_KEY
 from tests.processes import run, variables
 
 
@@ -91,7 +93,7 @@ def test_a_stranger_checks_it_on_the_command_line_with_the_key_alone(aino, tmp_p
     key = house.get("/log/key").answer.text.strip()
     done = run(tmp_path, "verify", "proof.tlog-proof", "--key", key)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("The receipt is genuine.\n")
+    assert done.stdout.startswith("The proof is genuine.\n")
     assert "aino@example.com" in done.stdout
     assert house.service.consent_text(language("fi")).sentence in done.stdout
     told = json.loads(run(tmp_path, "verify", "proof.tlog-proof", "--key", key, "--json").stdout)
@@ -105,10 +107,32 @@ def test_a_changed_proof_a_wrong_key_and_a_missing_file_are_refused_in_one_line(
     file, key = house.get(link).answer.content, str(house.service.signer.verifier)
     (tmp_path / "good").write_bytes(file)
     (tmp_path / "bad").write_bytes(file.replace(b"index ", b"index 1"))
-    for words in (("bad", "--key", key), ("good", "--key", "nonsense"), ("good", "--key", f"x{key}")):
+    for words, told in (
+        (("bad", "--key", key), "The proof does not hold: leaf "),
+        (("good", "--key", "nonsense"), "the key is written like "),
+        (("good", "--key", f"x{key}"), "the key's id does not belong to "),
+        (("good", "--key", str(Signer.named_after_key(bytes(32)).verifier)), "The proof does not hold: the checkpoint"),
+    ):
         done = run(tmp_path, "verify", *words)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done
+        assert done.stderr.startswith(told), done.stderr
     assert run(tmp_path, "verify", "nowhere").returncode == 2
+
+
+def test_without_a_key_it_takes_those_of_the_service_or_asks_for_one_and_writes_nothing(aino, tmp_path):
+    house, stranger = aino.house, tmp_path / "elsewhere"
+    link = receipt_link(aino.confirm())
+    house.service.seal()
+    stranger.mkdir()
+    (stranger / "proof").write_bytes(house.get(link).answer.content)
+    asked = run(stranger, "verify", "proof")
+    assert (asked.returncode, asked.stdout, asked.stderr.count("\n")) == (1, "", 1)
+    assert asked.stderr.endswith(": --key KEY\n")
+    assert run(stranger, "verify", "proof", given=variables(house.settings)).returncode == 0
+    other = variables(house.settings) | {"CONSENT_LOG_KEY": DATA_KEY}
+    refused = run(stranger, "verify", "proof", given=other)
+    assert refused.stderr.startswith("The proof does not hold: ") and "--key" in refused.stderr
+    assert [file.name for file in stranger.iterdir()] == ["proof"]
 
 
 def test_sealing_by_hand_says_what_it_did(aino, tmp_path):
