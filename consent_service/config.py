@@ -29,6 +29,7 @@ from consent_service.controller import Controller
 from consent_service.logo import LARGEST as LARGEST_LOGO
 
 VAR = Path("var")
+DATABASE = f"sqlite:///{VAR}/consent.db"
 DEVELOPMENT_KEYS = VAR / "development-keys.toml"
 PACKAGE = Path(__file__).parent
 TEMPLATES = next(path for path in (PACKAGE / "templates", PACKAGE.parent / "templates") if path.is_dir())
@@ -58,7 +59,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", validation_alias="HOST")
     port: int = Field(default=8000, ge=1, le=65535, validation_alias="PORT")
     public_url: str = ""
-    database_url: str = f"sqlite:///{VAR}/consent.db"
+    database_url: str = DATABASE
     secret_keys: Annotated[tuple[str, ...], NoDecode] = ()
     data_keys: Annotated[tuple[bytes, ...], NoDecode] = ()
     log_key: Annotated[tuple[bytes, ...], NoDecode] = ()

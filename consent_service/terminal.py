@@ -66,12 +66,16 @@ def fails_clearly(command: Callable[..., Any]) -> Callable[..., Any]:
 def load_service() -> Service:
     """Return the service the environment describes; it is put away when the command ends."""
     os.umask(0o077)  # what is written here holds people's data
+    had_keys = config.has_development_keys()
     settings, controller = config.load()
     logs.configure(settings)
     service = Service(settings, controller)
     click.get_current_context().call_on_close(lambda: service.engine.dispose())
     if settings.is_development:
         _refuse_other_keys(service)
+        is_new_world = settings.database_url == config.DATABASE and not had_keys and config.has_development_keys()
+        if is_new_world:  # in the wrong folder this is not what was meant
+            click.echo(f"New keys for trying out were made in {config.VAR.absolute()}", err=True)
     return service
 
 

@@ -282,6 +282,12 @@ def test_a_controller_file_that_is_not_text_is_told_too(refusal, tmp_path):
 # Through the command line
 
 
+def test_a_command_that_makes_a_new_world_says_so_once_and_where(tmp_path):
+    first, second = (run(tmp_path, "migrate") for _ in range(2))
+    assert first.stderr == f"New keys for trying out were made in {tmp_path}/var\n"
+    assert (first.stdout, second.stdout, second.stderr) == ("The database is up to date.\n",) * 2 + ("",)
+
+
 @pytest.mark.parametrize("command", ["web", "relay", "migrate", "staff list", "staff disable a@b.fi"])
 def test_every_command_says_so_in_one_line_and_exits_with_1(tmp_path, command):
     done = run(tmp_path, *command.split(), given={"CONSENT_REDIS_URL": "nonsense"})
