@@ -4,16 +4,20 @@ Holds what the file may say and checks its form; whether it says enough for the 
 question. Reads no file: the logo comes as bytes.
 """
 
+import re
 from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from stdnum.fi import ytunnus
 
 from consent_service import colour
 from consent_service import logo as logos
+from consent_service.people import AddressRefused, read_address
 
 LANGUAGES = ("fi", "sv", "en")
 ACCENT = "#0f5f5c"  # where the file names no colour
+FINNISH_ID = re.compile(r"[0-9]{7}-[0-9]")  # a company of another country writes its own as it likes
 
 
 def _every_language(value: dict[str, str]) -> dict[str, str]:
@@ -90,6 +94,21 @@ class Controller(BaseModel):
     recipient: tuple[Recipient, ...] = ()
     cookie_version: int = Field(default=1, ge=1)
     cookie: tuple[Cookie, ...] = ()
+
+    @field_validator("business_id")
+    @classmethod
+    def _with_its_check_digit(cls, value: str) -> str:
+        if FINNISH_ID.fullmatch(value) and not ytunnus.is_valid(value):
+            raise ValueError(f"the last digit of {value} does not follow from the others; one of them is mistyped")
+        return value
+
+    @field_validator("contact_email")
+    @classmethod
+    def _one_address(cls, value: str) -> str:
+        try:
+            return read_address(value).email if value.strip() else ""
+        except AddressRefused:
+            raise ValueError("write one e-mail address, like heidi@keinuma.fi") from None
 
     @field_validator("accent")
     @classmethod

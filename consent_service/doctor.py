@@ -246,7 +246,8 @@ def _statement(service: Service) -> Finding:
     looked = privacy_check.Looked(service.privacy_sources, words, earlier, service.forwards)
     if found := privacy_check.faults(looked):
         return Finding("statement", "wrong", "; ".join(found))
-    return Finding("statement", "good", f"the privacy statement at {service.settings.public_url}/privacy says it all")
+    place, company = f"{service.settings.public_url}/privacy", service.controller.name
+    return Finding("statement", "good", f"the privacy statement of {company}, at {place}, says it all")
 
 
 def _queue(service: Service) -> Finding:

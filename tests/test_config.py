@@ -243,6 +243,9 @@ def test_a_place_where_no_keys_can_be_kept_is_named(refusal):
         (lambda text: text.replace('fi = "Suomi"', 'de = "Finnland"'), "country"),
         (lambda text: text + '[privacy_statement]\nfi = "https://keinuma.example"\n', "privacy_statement: "),
         (lambda text: text.replace("purpose_version = 1", "purpose_version = 0"), "purpose_version: "),
+        (lambda text: text.replace("3299471-6", "3299471-5"), "business_id: the last digit of 3299471-5 does not"),
+        (lambda text: text.replace("heidi@keinuma.fi", "x"), "contact_email: write one e-mail address"),
+        (lambda text: text.replace("heidi@keinuma.fi", "a@keinuma.fi, b@keinuma.fi"), "contact_email: write one"),
         (lambda text: text.replace("2022-08-18", '"some day"'), "statement_first_published: "),
         (lambda text: text.replace("2022-08-18", "2030-01-01"), "statement_changed lies before statement_first_pub"),
         (lambda text: text.replace("12-31", "31.12."), "financial_year_end: .*month and day"),
@@ -271,6 +274,13 @@ def test_the_logo_is_read_from_beside_the_controller_file(load, tmp_path):
     file.write_text('logo = "pictures/logo.svg"\n' + config.EXAMPLE_CONTROLLER.read_text())
     _, controller = load(CONSENT_CONTROLLER_FILE=str(file))
     assert controller.logo.size == (160, 40)
+
+
+def test_a_company_of_another_country_has_a_business_id_of_another_form(load, tmp_path):
+    file = tmp_path / "controller.toml"
+    file.write_text(config.EXAMPLE_CONTROLLER.read_text().replace("3299471-6", "556677-8899"))
+    _, controller = load(CONSENT_CONTROLLER_FILE=str(file))
+    assert controller.business_id == "556677-8899"
 
 
 def test_a_controller_file_that_is_not_text_is_told_too(refusal, tmp_path):

@@ -23,7 +23,7 @@ ROOMS = {
     # leaves: no database, no network
     "colour": set(),
     "logo": set(),
-    "controller": {"colour", "logo"},
+    "controller": {"colour", "logo", "people"},
     "config": {"controller", "logo"},
     "design": {"colour", "config"},
     "language": set(),

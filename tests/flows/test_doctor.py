@@ -73,6 +73,7 @@ def test_all_is_well(examine, given, tmp_path, sqlite_house):
     assert done.returncode == 0
     assert all(re.fullmatch(r"✓ \w+: .+", line) for line in done.stdout.splitlines())
     assert len(done.stdout.splitlines()) == len(PARTS)
+    assert "✓ statement: the privacy statement of Keinuma Oy, at " in done.stdout, "whose it is"
 
 
 def test_without_a_webhook_nobody_is_heard_of_there(examine):
