@@ -8,6 +8,7 @@ keys on the first run and keeps them in `var/`. Must not know what its values ar
 import base64
 import binascii
 import contextlib
+import difflib
 import os
 import re
 import secrets
@@ -28,6 +29,7 @@ from sqlalchemy.exc import ArgumentError
 from consent_service.controller import Controller
 from consent_service.logo import LARGEST as LARGEST_LOGO
 
+PREFIX = "CONSENT_"
 VAR = Path("var")
 DATABASE = f"sqlite:///{VAR}/consent.db"
 DEVELOPMENT_KEYS = VAR / "development-keys.toml"
@@ -52,7 +54,7 @@ class Settings(BaseSettings):
     """Every `CONSENT_…` variable with its default; `PORT` and `HOST` stand without the prefix. Empty means not set."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CONSENT_", env_ignore_empty=True, frozen=True, extra="ignore", populate_by_name=True
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore", populate_by_name=True
     )
 
     mode: Literal["development", "production"] = "development"
@@ -244,6 +246,15 @@ def load(*, makes_keys: bool = True) -> tuple[Settings, Controller]:
     if settings.is_development:
         settings = settings.model_copy(update=_development_values(settings, makes_keys=makes_keys))
     return settings, read_controller(settings.controller_file or EXAMPLE_CONTROLLER)
+
+
+def unread_variables() -> dict[str, str | None]:
+    """Return every `CONSENT_…` variable that is set and means nothing here, with the one most likely meant, if any."""
+    read = [name.upper() for name in Settings.model_fields]
+    given = {name: name.upper().removeprefix(PREFIX) for name, value in sorted(os.environ.items()) if value}
+    unread = {name: end for name, end in given.items() if end != name.upper() and end not in read}
+    nearest = {name: difflib.get_close_matches(end, read, 1) for name, end in unread.items()}
+    return {name: PREFIX + found[0] if found else None for name, found in nearest.items()}
 
 
 def count_requests_in(folder: Path) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consent_service import (
     chores,
+    config,
     connection_state,
     privacy,
     privacy_check,
@@ -27,6 +28,7 @@ from consent_service import (
     schema,
 )
 from consent_service import service as services
+from consent_service.config import Settings
 from consent_service.delivery import account_setup, outbox, own_link, renewal
 from consent_service.delivery.account_setup import SetupRefused
 from consent_service.delivery.calls import Ended
@@ -81,13 +83,21 @@ def examine(service: Service) -> list[Finding]:
 
 def _settings(service: Service) -> Finding:
     settings = service.settings
+    if unread := config.unread_variables():
+        told = [f"{name} means nothing" + (f", is it {near}?" if near else "") for name, near in unread.items()]
+        return Finding("settings", "wrong", "; ".join(told))
     if settings.is_development:
         return Finding("settings", "note", "development mode; for real use set CONSENT_MODE=production")
-    if settings.web_processes > 1 and not settings.redis_url:
-        return Finding(
-            "settings", "note", "several web processes count networks apart; set CONSENT_REDIS_URL to count together"
-        )
+    if notes := [*_counted_wrongly(settings)]:
+        return Finding("settings", "note", "; ".join(notes))
     return Finding("settings", "good", f"production; links begin with {settings.public_url}")
+
+
+def _counted_wrongly(settings: Settings) -> Iterator[str]:
+    if settings.web_processes > 1 and not settings.redis_url:
+        yield "several web processes count networks apart; set CONSENT_REDIS_URL to count together"
+    if settings.trusted_proxies == 0:  # somebody in front speaks https, which we do not
+        yield "all visitors count as one network; set CONSENT_TRUSTED_PROXIES to the number of proxies in front"
 
 
 def _limits(service: Service) -> Finding:

@@ -37,6 +37,7 @@ def given(sqlite_house):
         "CONSENT_PUBLIC_URL": "https://tilaus.keinuma.example",
         "CONSENT_CONTROLLER_FILE": str(config.EXAMPLE_CONTROLLER),
         "CONSENT_ACTIVECAMPAIGN_WEBHOOK_SECRET": HOOK,
+        "CONSENT_TRUSTED_PROXIES": "1",
     }
     return variables(sqlite_house.settings) | production
 
@@ -99,6 +100,21 @@ def test_settings_that_are_refused_are_the_finding(tmp_path):
     assert (found["part"], found["state"]) == ("settings", "wrong")
     assert "CONSENT_SECRET_KEYS" in found["says"]
     assert run(tmp_path, "doctor", given={"CONSENT_MODE": "x"}).stdout.startswith("✗ settings: CONSENT_MODE: ")
+
+
+def test_a_misspelt_variable_is_named_with_the_one_that_is_meant(examine):
+    wrong, found = examine(CONSENT_ALOWED_ORIGINS="https://www.keinuma.fi", CONSENT_XYZZY="1", CONSENT_PORT="8000")
+    assert wrong == ["settings"]
+    assert found["settings"] == (
+        "wrong: CONSENT_ALOWED_ORIGINS means nothing, is it CONSENT_ALLOWED_ORIGINS?; CONSENT_XYZZY means nothing"
+    )
+    assert examine(CONSENT_ALOWED_ORIGINS="")[0] == []
+
+
+def test_with_no_proxy_believed_everybody_is_one_network(examine):
+    wrong, found = examine(CONSENT_TRUSTED_PROXIES="0", CONSENT_WEB_PROCESSES="2")
+    assert wrong == []
+    assert re.fullmatch(r"note: .* set CONSENT_REDIS_URL .*; .* set CONSENT_TRUSTED_PROXIES .*", found["settings"])
 
 
 # Mail
