@@ -13,7 +13,18 @@ from time import perf_counter, sleep
 import structlog
 from sqlalchemy import Connection, select, update
 
-from consent_service import database, drift, erasure, imports, request_rows, restoration, retention, rotation, weeks
+from consent_service import (
+    database,
+    drift,
+    erasure,
+    imports,
+    pulses,
+    request_rows,
+    restoration,
+    retention,
+    rotation,
+    weeks,
+)
 from consent_service import service as services
 from consent_service.connection_state import NIGHT, NIGHTLY
 from consent_service.database import insert_if_absent, insert_or_replace
@@ -105,6 +116,7 @@ class Chores:
                 log.info("purged", rule=key, rows=rows)
         with self._service.transaction() as connection:
             if _is_first(connection, PURGE, day):
+                pulses.beat(connection, PURGE, services.now())
                 outbox.enqueue(connection, outbox.MAIL, ANCHOR, services.now())
 
     def _compare_nightly(self) -> None:

@@ -17,6 +17,7 @@ from consent_service import (
     cookie_choices,
     effort,
     import_rows,
+    pulses,
     request_rows,
     staff_accounts,
 )
@@ -89,10 +90,12 @@ def lateness(connection: Connection, rule: Rule, now: datetime) -> timedelta | N
 
 
 def purged_at(connection: Connection) -> datetime | None:
-    """Return the noon of the last day whose purge has been done; None before the first."""
+    """Return when the last purge of a day was done; None before the first."""
     done = select(daily_run.c.done_on).where(daily_run.c.name == PURGE)
     day = connection.execute(done).scalar_one_or_none()
-    return datetime.combine(date.fromisoformat(day), NOON) if day else None
+    noon = datetime.combine(date.fromisoformat(day), NOON) if day else None
+    noted = pulses.last(connection, PURGE)  # a version before this one did not
+    return max(noon, noted) if noon and noted else noon
 
 
 def _is_due(rule: Rule, end: End, now: datetime) -> Any:

@@ -9,7 +9,7 @@ import time_machine
 from pyrage import x25519
 from sqlalchemy import select
 
-from consent_service import backup_file, backups, doctor, encrypted_file, pulses
+from consent_service import backup_file, backups, doctor, encrypted_file, pulses, retention
 from consent_service import service as services
 from consent_service.backup_file import FILE, BackupRefused, Header, Section
 from consent_service.encrypted_file import EncryptionRefused
@@ -52,7 +52,8 @@ def test_the_command_writes_what_only_the_key_opens_and_says_what_is_in_it(sqlit
         assert secret.encode() not in plain + content
     with house.service.reading() as connection:
         assert pulses.last(connection, pulses.BACKUP).isoformat() == told["made_at"]
-        assert connection.execute(select(pulse.c.name)).scalars().all() == ["backup"]
+        beats = connection.execute(select(pulse.c.name).order_by(pulse.c.name)).scalars().all()
+    assert beats == [pulses.BACKUP, retention.PURGE]
     assert state(house) == "good"
     again = run(tmp_path, "backup", f"out/{file.name}", given=variables(house.settings) | named(key_file))
     assert (again.returncode, again.stdout) == (1, "")
