@@ -27,18 +27,18 @@ key_file = click.option(
 
 
 @click.command
-@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("path", metavar="FILE", type=click.Path())
 @key_file
 @click.option("--json", "as_json", is_flag=True, help="Print what is in it as JSON.")
 @terminal.fails_clearly
-def backup(path: Path, key_file: Path | None, as_json: bool) -> None:
+def backup(path: str, key_file: Path | None, as_json: bool) -> None:
     """Write an encrypted backup, and open it again before it counts; the service may run meanwhile.
 
-    FILE is a new file, or a folder in which to make one named after the time.
+    FILE is a new file, or a folder, with a slash at its end, in which to make one named after the time.
     """
     service = terminal.load_service()
     keys = read_keys(service, key_file)
-    target = path / f"consent-{services.now():%Y%m%dT%H%M%SZ}.age" if path.is_dir() else path
+    target = _target(path)
     with service.reading() as connection:
         rows = backups.count(connection)
     with click.progressbar(length=2 * rows, label=f"Writing and checking {rows} rows", file=sys.stderr) as bar:
@@ -46,6 +46,15 @@ def backup(path: Path, key_file: Path | None, as_json: bool) -> None:
     click.echo(json.dumps(_told(target, made), indent=2) if as_json else _in_words(target, made))
     if not made.log_holds:
         terminal.stop("Its log does not lead to its newest checkpoint. Run: consent-service audit")
+
+
+def _target(path: str) -> Path:
+    """The file to write. A folder that is missing is not made: a disk that should be there may be away."""
+    if Path(path).is_dir():
+        return Path(path) / f"consent-{services.now():%Y%m%dT%H%M%SZ}.age"
+    if path.endswith("/"):
+        terminal.stop(f"There is no folder {path} here. If no disk is missing, make it: install -d -m 700 {path}")
+    return Path(path)
 
 
 def read_keys(service: Service, path: Path | None) -> Keys:

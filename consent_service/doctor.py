@@ -314,7 +314,7 @@ def _backup(service: Service) -> Finding:
         return Finding("backup", "note", "none was made yet with: consent-service backup; docs/operations.md says how")
     when = f"the last good one is of {made_at:%Y-%m-%d %H:%M} UTC"
     if services.now() - made_at > pulses.LONGEST_BACKUP_GAP:
-        return Finding("backup", "wrong", f"{when}; look why the daily one fails: consent-service backup FOLDER")
+        return Finding("backup", "wrong", f"{when}; look why the daily one fails: consent-service backup FOLDER/")
     return Finding("backup", "good", when)
 
 

@@ -6,6 +6,7 @@ what only the holder of its secret reads. Must not know what a file says.
 
 import io
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO
 import pyrage
 from pyrage import x25519
 
-MAKE_A_KEY = "python -c 'from pyrage import x25519; print(x25519.Identity.generate())'"
+MAKE_A_KEY = f"{sys.executable} -c 'from pyrage import x25519; print(x25519.Identity.generate())'"
 
 Step = Callable[[int], None]
 

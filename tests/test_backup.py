@@ -2,6 +2,7 @@
 
 import json
 import resource
+import sys
 from datetime import timedelta
 
 import pytest
@@ -149,18 +150,19 @@ def test_without_a_key_or_a_place_it_says_what_to_do(sqlite_house, key_file, tmp
     broken, empty = tmp_path / "broken.key", tmp_path / "empty.key"
     broken.write_text(str(KEY)[:-2])
     empty.write_text("# nothing\n")
-    for file, told in ((broken, "not every line is an age key"), (empty, "Make one with")):
+    for file, told in ((broken, "not every line is an age key"), (empty, f"Make one with: {sys.executable} -c")):
         with pytest.raises(EncryptionRefused, match=f"{file}.*{told}") as refused:
             encrypted_file.read_keys(file)
         assert str(KEY)[:-2] not in str(refused.value)
     for words, told in (
         (("backup", "one.age"), "CONSENT_BACKUP_KEY_FILE"),
         (("backup", "nowhere/one.age", "--key-file", str(key_file)), "nowhere"),
+        (("backup", "nowhere/", "--key-file", str(key_file)), "make it: install -d -m 700 nowhere/"),
     ):
         done = run(tmp_path, *words, given=variables(sqlite_house.settings))
         assert (done.returncode, done.stdout) == (1, "")
         assert told in done.stderr
-    assert not list(tmp_path.glob("*.age*")) + list(tmp_path.glob(".*.part"))
+    assert not list(tmp_path.glob("*.age*")) + list(tmp_path.glob(".*.part")) + list(tmp_path.glob("nowhere"))
 
 
 def test_the_doctor_asks_for_a_backup_and_says_when_the_last_is_old(sqlite_house, key_file, tmp_path):
