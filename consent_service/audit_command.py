@@ -12,6 +12,7 @@ import click
 
 from consent_service import database, terminal
 from consent_service import service as services
+from consent_service.doctor import many
 from consent_service.ledger import audit as ledger
 from consent_service.ledger import key_changes
 from consent_service.ledger.findings import Finding
@@ -29,7 +30,8 @@ class Audited:
     def __str__(self) -> str:
         """The outcome, a finding a line."""
         lines = [f"✗ {finding}" for finding in self.findings]
-        lines.append(f"{self.events} events, {self.anchors} checkpoints kept outside: {_verdict(len(self.findings))}")
+        read = f"{many(self.events, 'event', 'events')}, {many(self.anchors, 'checkpoint', 'checkpoints')} kept outside"
+        lines.append(f"{read}: {_verdict(len(self.findings))}")
         return "\n".join(lines)
 
 
@@ -59,4 +61,5 @@ def carry_out(service: Service) -> Audited:
 def _verdict(findings: int) -> str:
     if not findings:
         return "nothing was changed."
-    return f"{findings} faults. Keep a copy of everything as it is, and compare with a checkpoint kept elsewhere."
+    told = many(findings, "fault", "faults")
+    return f"{told}. Keep a copy of everything as it is, and compare with a checkpoint kept elsewhere."

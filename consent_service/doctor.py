@@ -161,7 +161,7 @@ def _lacks(service: Service, budget: CallBudget | Unpaced, *, has_database: bool
     if lacks:
         yield f"missing there: {', '.join(lacks)}; {SET_UP}"
     elif field and (people := _without_link(service, service.own_links.mark(field.id))):
-        yield f"{_many(people, 'person has', 'people have')} no unsubscribe link of today there; {SET_UP}"
+        yield f"{many(people, 'person has', 'people have')} no unsubscribe link of today there; {SET_UP}"
 
 
 def _without_link(service: Service, mark: str) -> int:
@@ -191,7 +191,7 @@ def set_up(service: Service, show: Callable[[int, Iterator[int]], None]) -> Find
     mark = service.own_links.mark(field.id) if field else ""
     if people := _without_link(service, mark) if field else 0:
         show(people, chores.renew_links(service, mark))
-        done.append(f"{_many(people, 'person gets', 'people get')} their own link there while the relay runs")
+        done.append(f"{many(people, 'person gets', 'people get')} their own link there while the relay runs")
     return Finding("setup", "good", "; ".join(done) or "everything was there already")
 
 
@@ -265,12 +265,12 @@ def _queue(service: Service) -> Finding:
         lanes = lane_states(connection)
     now = services.now()
     if dead := sum(lane.dead for lane in lanes):
-        told = _many(dead, "dead letter", "dead letters")
+        told = many(dead, "dead letter", "dead letters")
         return Finding("outbox", "wrong", f"{told}; look at {service.settings.public_url}/staff/queue")
     served = [lane for lane in lanes if lane.lane == outbox.MAIL or service.forwards]
     if any(lane.is_late(now) for lane in served):
         return Finding("outbox", "wrong", "messages are overdue; is a relay running? Start: consent-service relay")
-    return Finding("outbox", "good", _many(sum(lane.undone for lane in lanes), "message waits", "messages wait"))
+    return Finding("outbox", "good", many(sum(lane.undone for lane in lanes), "message waits", "messages wait"))
 
 
 def _comparison(service: Service) -> Finding:
@@ -283,7 +283,7 @@ def _comparison(service: Service) -> Finding:
         since = f"{state.compared_at:%Y-%m-%d %H:%M} UTC"
         return Finding("comparison", "wrong", f"none has come to its end since {since}; is a relay running? {place}")
     if connection_state.HELD_BACK in faults:
-        alone = _many(sum(state.held_back.values()), "contact is", "contacts are")
+        alone = many(sum(state.held_back.values()), "contact is", "contacts are")
         return Finding("comparison", "note", f"{alone} left alone until you look; {place}")
     if state.run is None:
         return Finding("comparison", "good", "none yet; the first comes the night after ActiveCampaign is connected")
@@ -304,7 +304,7 @@ def _log(service: Service) -> Finding:
     if late:
         says = "events wait for their seal; is a relay running? If it is: consent-service seal says why"
         return Finding("log", "wrong", says)
-    return Finding("log", "good", _many(newest.size if newest else 0, "event is sealed", "events are sealed"))
+    return Finding("log", "good", many(newest.size if newest else 0, "event is sealed", "events are sealed"))
 
 
 def _backup(service: Service) -> Finding:
@@ -322,7 +322,7 @@ def _retention(service: Service) -> Finding:
     with service.reading() as connection:
         late = retention.overdue(connection, services.now())
     if late:
-        still = _many(late, "person who left is", "people who left are")
+        still = many(late, "person who left is", "people who left are")
         return Finding("retention", "wrong", f"{still} still here after 360 days; run: consent-service purge")
     return Finding("retention", "good", "nobody is kept longer than promised")
 
@@ -332,9 +332,9 @@ def _requests(service: Service) -> Finding:
         found = request_rows.alarms(connection, services.now().astimezone(HELSINKI).date())
     place = f"look at {service.settings.public_url}/staff/data-requests"
     if found.late:
-        return Finding("requests", "wrong", f"{_many(found.late, 'request is', 'requests are')} late; {place}")
+        return Finding("requests", "wrong", f"{many(found.late, 'request is', 'requests are')} late; {place}")
     if found.soon:
-        due = _many(found.soon, "request has", "requests have")
+        due = many(found.soon, "request has", "requests have")
         return Finding("requests", "note", f"{due} to be answered within a week; {place}")
     return Finding("requests", "good", "no request about data is late")
 
@@ -344,5 +344,6 @@ def _bare(trouble: str) -> str:
     return re.sub(r"^ActiveCampaign:? ", "", trouble)
 
 
-def _many(number: int, one: str, more: str) -> str:
+def many(number: int, one: str, more: str) -> str:
+    """Return a number with the noun that belongs to it."""
     return f"{number} {one if number == 1 else more}"

@@ -294,7 +294,7 @@ def test_on_the_command_line_it_tells_in_words_and_in_json_and_by_its_exit_code(
     given = variables(house.settings)
     clean = run(tmp_path, "audit", given=given)
     assert (clean.returncode, clean.stderr) == (0, f"Reading {house.count()} events\n")
-    assert clean.stdout == f"{house.count()} events, 1 checkpoints kept outside: nothing was changed.\n"
+    assert clean.stdout == f"{house.count()} events, 1 checkpoint kept outside: nothing was changed.\n"
     row = at(house, 0)
     change(house, of(row).values(core_sealed=flipped(row.core_sealed)))
     told = run(tmp_path, "audit", given=given)
