@@ -25,6 +25,7 @@ from consent_service import (
     imports,
     language,
     schema,
+    subscribers,
     terminal,
 )
 from consent_service import service as services
@@ -157,8 +158,11 @@ def forget(email: str, *, objects: bool) -> None:
     schema.upgrade(service.engine)
     with service.transaction() as connection:
         forgotten = imports.forget(connection, _occasion(service), address.key, objects=objects)
+        person = subscribers.find_by_key(connection, address.key)
     if forgotten is None:
-        terminal.stop("Nobody with this address waits to be asked.")
+        place = f"{service.settings.public_url}/staff/subscribers/{person.id}/erase" if person else ""
+        known = f" Who was asked already, or is a subscriber, is erased at {place}" if person else ""
+        terminal.stop(f"Nobody with this address waits to be asked.{known}")
     click.echo("Erased, and never asked again." if objects else "Erased.")
     if forgotten.is_told:
         click.echo("The relay takes them off the list at ActiveCampaign.")

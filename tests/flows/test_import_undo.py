@@ -11,7 +11,7 @@ from consent_service import service as services
 from consent_service.delivery import suppression
 from consent_service.delivery.outbox import ACTIVECAMPAIGN
 from consent_service.models import consent_event, erasure, import_batch, import_row, subscriber
-from tests.actors import CONFIRM, Visitor, fi
+from tests.actors import CONFIRM, Staff, Visitor, fi
 from tests.processes import run, variables
 from tests.tampering import findings
 
@@ -148,6 +148,19 @@ def test_who_was_only_asked_goes_with_the_batch(house, bring, terminal):
     house.deliver()
     assert undone(terminal, batch) == {"undone": 1}
     assert house.person("asked@asked.example") is None
+
+
+def test_who_was_asked_already_is_not_forgotten_but_erased_on_their_page(house, bring, terminal):
+    batch = bring("email\nasked@asked.example\n")
+    terminal("invite", batch)
+    house.do_chores()
+    told = terminal("forget", "asked@asked.example")
+    place = f"/staff/subscribers/{house.person('asked@asked.example').id}/erase"
+    assert (told.returncode, told.stderr.endswith(f"{place}\n")) == (1, True)
+    heidi = Staff(house)
+    heidi.log_in()
+    assert house.get(place, heidi.http).status == 200
+    assert terminal("forget", "nobody@asked.example").stderr == "Nobody with this address waits to be asked.\n"
 
 
 def test_at_most_half_of_what_the_service_may_send_goes_to_those_on_the_list(open_house, tmp_path):
