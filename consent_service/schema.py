@@ -9,6 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import ResolutionError
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, MetaData, Table, inspect
 
@@ -35,6 +36,8 @@ def migrate(connection: Connection, to: str) -> None:
     try:
         command.upgrade(_alembic(connection), to)
     except CommandError as error:
+        if not isinstance(error.__cause__, ResolutionError):
+            raise
         raise SchemaNewer("the database is newer than this program; start the newer version") from error
 
 

@@ -4,6 +4,7 @@ import pytest
 import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
@@ -31,6 +32,13 @@ def test_an_older_program_refuses_a_newer_database(empty_url):
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(schema.SchemaNewer):
         schema.upgrade(engine)
+    engine.dispose()
+
+
+def test_other_trouble_with_a_migration_is_not_called_a_newer_database(empty_url):
+    engine = database.make_engine(empty_url)
+    with pytest.raises(CommandError, match="Relative revision"), database.remaking(engine) as connection:
+        schema.migrate(connection, "+9999")
     engine.dispose()
 
 
