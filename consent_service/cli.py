@@ -109,7 +109,7 @@ def migrate() -> None:
 @cli.command(with_appcontext=False)
 @terminal.fails_clearly
 def seal() -> None:
-    """Give waiting consent events their places in the log and sign it, as the relay does every half minute."""
+    """Give waiting consent events their places in the log and sign it, as the relay does by itself."""
     service = terminal.load_service()
     found = service.seal()
     click.echo(f"The log now has {found.size} events." if found else "No event waits.")
@@ -335,7 +335,7 @@ def _report(result: subscriptions.Requested) -> None:
         case AlreadyActive():
             terminal.stop("This person is a subscriber already; nothing was sent.")
         case OverLimit():
-            terminal.stop("This address has been written to already; try again later (at most three mails a day).")
+            terminal.stop("This address has been written to already; try again later.")
         case Suppressed(reason=reason):
             terminal.stop(f"This address must not be written to ({reason}); nothing was sent.")
 
