@@ -63,8 +63,8 @@ def request_move(
 ) -> None:
     """Ask the owner of a new address whether this subscriber may be written to there, unless they must not be asked.
 
-    What is kept of the subscriber is the same whosever the address is: their own page must not tell. Nothing of whoever
-    has the address already changes; a subscriber is told, once more, that they are one.
+    What is kept of the subscriber is the same whosever the address is: their own page must not tell. If the new address
+    belongs to another subscriber, their data stays as it is; they are only told again that they are subscribed.
     """
     seen = connection.execute(select(subscriber).where(subscriber.c.id == subscriber_id)).one_or_none()
     if seen is None or seen.email_key == address.key:

@@ -97,8 +97,8 @@ def transaction(engine: Engine, *, lasting: bool = True, single: bool = False) -
     """One transaction that may write: commits at the end of the block, rolls back on any exception.
 
     The connection is another's after the block. One that is not `lasting` holds for every process at once as well, but
-    does not wait for the disk: a power cut may undo it. A `single` one never does, and is for one statement: on
-    PostgreSQL what has run stays, whatever is raised afterwards, and another is a transaction of its own.
+    does not wait for the disk: a power cut may undo it. A `single` one does not wait for it either, and is for
+    one statement: on PostgreSQL each is a transaction of its own, which no later exception rolls back.
     """
     return _lent(engine, SINGLE if single else LASTING if lasting else HASTY, _turn(engine))
 

@@ -56,7 +56,7 @@ def find_by_address(connection: Connection, address: Address) -> Row[Any] | None
 
 
 def add(connection: Connection, colleague: Colleague, password_hash: str, now: datetime) -> bool:
-    """Add an account with a password and return True; give one that was there these and return False.
+    """Add an account with a password and return True. If it exists, set this name, role and password, return False.
 
     Either way it is in use, without a second step, and no session or link from before goes on. Raises LastOwner.
     """

@@ -158,9 +158,10 @@ class Tokens:
         *,
         shown_at: datetime | None = None,
     ) -> str:
-        """Return the render token of a form shown now, or at a time: statement is the SHA-256 (hex) of the text on it.
+        """Return the render token of a form shown now, or at a time.
 
-        `tracking` is that of the text beside a second box; `site` the host of the web site it is shown on.
+        `statement` names what was shown: the SHA-256 (hex) of a consent text, or a fixed word for forms without one.
+        `tracking` is the SHA-256 of the text beside a second box; `site` the host of the web site it is shown on.
         """
         shown: list[object] = [statement, language, int((shown_at or self._clock()).timestamp() * 1000)]
         others = [tracking, site] if site else [tracking] if tracking else []

@@ -106,7 +106,7 @@ class Verifier:
         return checkpoint
 
     def check_line(self, body: str, note: bytes) -> None:
-        """Return if this key signed the text of a note; raises CheckpointRefused."""
+        """Check that this key signed the text of a note; raises CheckpointRefused."""
         mine = [content[4:] for name, content in _signatures(note) if name == self.origin and self._made(content)]
         if not mine:
             raise KeyUnknown("no signature on the checkpoint is by this key")
