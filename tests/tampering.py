@@ -70,8 +70,8 @@ def of(row):
 
 def names(house, row, kind):
     [found, *_] = [finding for finding in findings(house) if finding.kind == kind]
-    assert (found.event, found.place) == (row.id, row.log_index), found
-    assert found.checkpoint > found.place
+    assert (found.event, found.place) == (row.id, row.log_index + 1), found
+    assert found.checkpoint >= found.place
     return True
 
 

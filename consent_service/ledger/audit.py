@@ -103,18 +103,18 @@ def _check_log(found: Audit) -> None:
     tree, marks = merkle.Frontier(), iter(found.marks)
     mark, since, size, is_whole = next(marks, None), None, 0, True
     with closing(_sealed_hashes(found)) as hashes:
-        for place, row in _places(found, found.end):
+        for index, row in _places(found, found.end):
             wanted = next(hashes, b"")
             tree.add(wanted or bytes(HASH))
             if row is None:
-                found.find("event missing", f"the event at place {place} is gone", place=place)
+                found.find("event missing", "the event in this place is gone", index=index)
             else:
                 _check_event(found, row, wanted)
                 _check_time(found, row, since, mark)
             if mark and tree.size == mark.size:
                 if is_whole and tree.root() != mark.root:  # those after it do not fit either
                     found.find(
-                        "log rewritten", f"the log does not lead to checkpoint {mark.size} any more", place=place
+                        "log rewritten", f"the log does not lead to checkpoint {mark.size} any more", index=index
                     )
                     is_whole = False
                 if mark.size - size != sealer.MOST:  # else what follows may have waited as long
@@ -141,7 +141,7 @@ def _sealed_hashes(found: Audit) -> Generator[bytes]:
     with found.connection.execute(lowest, execution_options={"yield_per": 16}) as rows:
         for tile in rows:
             for missing in range(expected, tile.number):
-                found.find("tile missing", f"tile {missing} of the log's hashes is gone", place=missing * tiles.WIDTH)
+                found.find("tile missing", f"tile {missing} of the log's hashes is gone", index=missing * tiles.WIDTH)
                 yield from (b"" for _ in range(tiles.WIDTH))
             yield from (tile.hashes[at : at + HASH] for at in range(0, tiles.WIDTH * HASH, HASH))
             expected = tile.number + 1
@@ -205,9 +205,9 @@ def _check_emptied(found: Audit) -> None:
             found.find("opening missing", "its payload is gone and no sealed erasure says why", row.id, row.log_index)
     held = consent_event.c.core_sealed.is_not(None) | consent_event.c.core_plain.is_not(None)
     ids = select(consent_event.c.id, consent_event.c.log_index).where(held)
-    for event, place in found.connection.execute(ids, execution_options={"yield_per": BATCH}):
+    for event, index in found.connection.execute(ids, execution_options={"yield_per": BATCH}):
         if event in listed:
-            found.find("erased and here", "it was erased, but its payload is here again", event, place)
+            found.find("erased and here", "it was erased, but its payload is here again", event, index)
 
 
 def _plain(found: Audit, row: Row[Any]) -> Payload | None:

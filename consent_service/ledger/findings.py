@@ -18,7 +18,10 @@ BATCH = 1000
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it should be: its kind, what it says, and the event, place and checkpoint if known."""
+    """One thing that is not as it should be: its kind, what it says, and the event, place and checkpoint if known.
+
+    A place is told as everywhere to people: the first is 1.
+    """
 
     kind: str
     says: str
@@ -59,9 +62,10 @@ class Audit:
     end: int = 0
     texts: set[str] = field(default_factory=set)
 
-    def find(self, kind: str, says: str, event: str | None = None, place: int | None = None) -> None:
-        """Note something that is wrong, with the first checkpoint over its place."""
-        over = next((mark.size for mark in self.marks if place is not None and mark.size > place), None)
+    def find(self, kind: str, says: str, event: str | None = None, index: int | None = None) -> None:
+        """Note something that is wrong, with its place, from its index in the log, and the first checkpoint over it."""
+        place = None if index is None else index + 1
+        over = next((mark.size for mark in self.marks if place is not None and mark.size >= place), None)
         self.findings.append(Finding(kind, says, event, place, over))
 
     def stream(self, rows: Any) -> Iterator[Row[Any]]:

@@ -15,6 +15,7 @@ from consent_service.ledger.checkpoint import Verifier
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 from tests.processes import run, variables
+from tests.tampering import change, findings, of
 
 FORMULA = '=HYPERLINK("https://spam.example")'
 
@@ -211,6 +212,18 @@ def test_the_sheet_tells_every_event_with_its_times_words_and_place(house, aino)
     assert fi("DOES NOT AGREE with the log. Run: consent-service audit") not in page.words
     agree = fi("The event, its words and its place in the log were checked again for this sheet: they agree.")
     assert page.words.count(agree) == len(house.story(aino.email))
+
+
+def test_a_place_has_the_same_number_on_the_sheet_from_verify_and_in_the_audit(house, aino, tmp_path):
+    house.service.seal()
+    [event, *_], size = house.story(aino.email), house.count()
+    (tmp_path / "proof").write_bytes(opened(download(aino))[f"receipts/{event.id}.tlog-proof"])
+    assert b"\nindex 0\n" in (tmp_path / "proof").read_bytes(), "of a receipt nothing may change"
+    told = run(tmp_path, "verify", "proof", "--key", str(house.service.signer.verifier)).stdout
+    assert f"Event {event.id}, place 1 of {size} in the log" in told
+    assert f"{fi('Place in the log')} 1 " in sheet(aino).words
+    change(house, of(event).values(leaf_hash=bytes(32)))
+    assert {finding.place for finding in findings(house) if finding.event == event.id} == {1}
 
 
 def test_staff_and_the_person_see_the_same_sheet(house, aino):
