@@ -121,7 +121,8 @@ def test_the_settings_file_of_the_walk_through_means_the_same_to_a_shell_and_to_
     for line in filter(None, file.read_text().splitlines()):
         if not line.startswith("#"):  # systemd.exec(5): a # elsewhere belongs to the value; quotes around it do not
             name, value = line.split("=", 1)
-            to_systemd[name] = re.sub(r'^"(.*)"$', r"\1", value)
+            assert re.fullmatch(r"'[^'\\]*'", value), "in nothing else do both mean it to the letter"
+            to_systemd[name] = value[1:-1]
     assert to_a_shell == to_systemd
     for name, value in to_a_shell.items():
         monkeypatch.setenv(name, value)
