@@ -112,7 +112,7 @@ def seal() -> None:
     """Give waiting consent events their places in the log and sign it, as the relay does by itself."""
     service = terminal.load_service()
     found = service.seal()
-    click.echo(f"The log now has {found.size} events." if found else "No event waits.")
+    click.echo(f"The log now has {doctor.many(found.size, 'event', 'events')}." if found else "No event waits.")
 
 
 @cli.command(with_appcontext=False)
