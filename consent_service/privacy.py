@@ -122,7 +122,7 @@ def _in_short(language: Language, controller: Controller) -> list[str]:
             "If you were on an earlier newsletter list of ours, you get it on the permission you gave then or because "
             "you are our customer, or we ask you first."
         ),
-        say("For that we keep your name, your e-mail address and the proof of your consent."),
+        say("For the newsletter we keep your name, your e-mail address and the proof of your consent."),
         say("If you are our customer, we also keep what we need to work with you and to send you invoices."),
         say(
             "You can stop at any time with the link at the end of every newsletter. We then erase your data within a "
@@ -159,6 +159,7 @@ def _what(language: Language, evidence_ip: str) -> list[str]:
         say("Why you left, if you told us."),
         say("Whether you have permitted us to follow what you read, in which words, and since when."),
         say("If you asked one of us to add you: who that was, and when and on what occasion you asked."),
+        say(TECHNICAL[evidence_ip]),
         say(
             "If you were on an earlier newsletter list of ours: who brought your address over, from where and when, "
             "and what was known of your permission."
@@ -168,7 +169,6 @@ def _what(language: Language, evidence_ip: str) -> list[str]:
             "it, what it is about, and your message."
         ),
         *customers.kept(say),
-        say(TECHNICAL[evidence_ip]),
         say(
             "What you chose about the cookies of our web site and what you were told before, under a random number "
             "that is not joined to anything else here."
