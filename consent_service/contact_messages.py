@@ -35,7 +35,7 @@ REASONS = {
     "other": mark("Something else"),
 }
 OPEN, CLOSED = "open", "closed"
-STATES = {OPEN: mark("Open"), CLOSED: mark("Closed")}
+STATES = {OPEN: mark("Still open"), CLOSED: mark("Already closed")}
 # Word processors put odd breaks into what is copied from them; no page or mail could show them.
 _PLAIN = str.maketrans(
     {chr(code): " " for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"} | {"\u2028": "\n"}

@@ -22,7 +22,7 @@ from consent_service.request_tasks import ERASE, PLACES
 
 RULE, NAMES_RULE = "data_request", "data_request_name"
 OPEN, CLOSED = "open", "closed"
-STATES = {OPEN: mark("Open"), CLOSED: mark("Closed")}
+STATES = {OPEN: mark("Still open"), CLOSED: mark("Already closed")}
 PAGE = "page"
 CHANNELS = {
     "phone": mark("By phone"),

@@ -80,7 +80,7 @@ def test_groups_are_called_by_what_they_count(house, look):
     Visitor(house).becomes_active()
     Visitor(house, "eero@example.com").becomes_active().leave()
     for page in (look("/staff/"), look("/staff/subscribers")):
-        for group in ("Unconfirmed", "Subscribing", "Have left"):
+        for group in ("Not confirmed yet", "Subscribing", "Have left"):
             assert fi(group) in page.words
     gone = look("/staff/subscribers?status=passive")
     assert language("fi").count("One person", "%(number)s people", 1) in gone.words

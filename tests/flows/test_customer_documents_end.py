@@ -164,7 +164,7 @@ def test_the_file_of_a_consent_form_goes_on_its_day_and_its_paper_waits_for_some
     assert purge(house) == {"consent_form": 1} and heidi.sealed() == []
 
     page = house.get("/staff/binders?lang=fi", heidi.http)
-    places = ["kansion A sivu 14", "kansion A sivu 9", "kansio B"]
+    places = ["kansio A, sivu 14", "kansio A, sivu 9", "kansio B"]
     assert f"{DUE}{places[0]}" in page.words and page.words.count(DUE.strip()) == 1
     assert sorted(places, key=page.words.index) == places, "the one that is due, then by page and binder"
     assert "kansio B" not in house.get("/staff/binders?lang=fi&binder=A", heidi.http).words.split(fi("Act"))[1]
@@ -199,10 +199,10 @@ def test_a_paper_whose_entry_goes_is_still_to_be_shredded_and_names_nobody(clock
         assert purge(house) == {"voucher": 1}
     assert house.rows(customer_document) == []
     page = house.get("/staff/binders?lang=fi", heidi.http)
-    assert f"{DUE}kansion A sivu 14" in page.words and fi("removed from the register") in page.words
+    assert f"{DUE}kansio A, sivu 14" in page.words and fi("removed from the register") in page.words
     assert "Järvinen" not in page.html
-    done = page.press(f"{SHREDDED} : kansion A sivu 14")
-    assert done.status == 200 and "kansion A sivu 14" in done.words
+    done = page.press(f"{SHREDDED} : kansio A, sivu 14")
+    assert done.status == 200 and "kansio A, sivu 14" in done.words
     assert fi("No paper is noted. When you add a document to a customer, write in which binder it is.") in (
         house.get("/staff/binders?lang=fi", heidi.http).words
     )

@@ -214,7 +214,7 @@ def test_a_legal_hold_keeps_everything_and_says_so(house, desk):
     with house.service.transaction() as connection:
         connection.execute(text("UPDATE subscriber SET hold_reason = 'lasku 7', held_since = asked_at"))
     kept = desk.carry_out()
-    assert kept.status == 409 and "oikeudellista vaadetta varten" in kept.words
+    assert kept.status == 409 and "oikeusvaadetta varten" in kept.words
     assert house.status(AINO) == "active" and house.rows(customer)[0].erased_at is None
     assert all(task.done_at is None for task in desk.tasks().values())
     assert desk.close("refused", ground="claims").status == 200

@@ -210,7 +210,7 @@ def test_a_robot_is_said_first_and_loudly(clock, sqlite_house):
     sqlite_house.deliver()
     [mail] = monday(sqlite_house, clock)
     told = " ".join(mail.text.split())
-    assert "Uutiskirjettä pyysi 20 ihmistä, ja heistä 20 ei ole vahvistanut tilaustaan. Se on 100 %;" in told
+    assert "Uutiskirjettä pyysi 20 henkilöä, ja heistä 20 ei ole vahvistanut tilaustaan. Se on 100 %;" in told
     assert "tavallista olisi 20 %." in told
     with sqlite_house.service.reading() as connection:
         newest = weeks.newest(connection, MONDAY.date())

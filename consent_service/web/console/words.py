@@ -5,7 +5,7 @@ Message ids, translated where they are shown; what one page alone says stands be
 
 from consent_service.language import mark
 
-GROUPS = {"pending": mark("Unconfirmed"), "active": mark("Subscribing"), "passive": mark("Have left")}
+GROUPS = {"pending": mark("Not confirmed yet"), "active": mark("Subscribing"), "passive": mark("Have left")}
 
 # What the log of access holds, for owners to read; what has no words of its own is said in general.
 WHAT = {
