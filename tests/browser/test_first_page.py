@@ -4,6 +4,7 @@ import pytest
 
 from consent_service.language import language
 from tests.browser.day_pages import overview_old
+from tests.browser.guest import WIDE
 from tests.browser.houses import STAFF
 from tests.browser.street import SPOKEN
 from tests.browser.test_by_keyboard import Hands
@@ -41,3 +42,13 @@ def test_what_needs_somebody_is_reached_with_the_keyboard_and_without_a_script(
     assert guest.tab.locator(".charts details[open] td").first.is_visible()
     guest.open("/staff/")
     Hands(guest).press("Open the review", "Yearly review of customers")
+
+
+@pytest.mark.parametrize("code", ["sv", "en"])
+def test_the_menu_stands_in_one_row_where_there_is_room(visit, tab, houses, code):
+    guest = visit(tab, houses["old"], code).let_in(STAFF)
+    guest.look(WIDE, "light")
+    guest.open("/staff/")
+    tops = "() => [...document.querySelectorAll('.bar nav > ul > li')].map(one => one.offsetTop)"
+    found = tab.evaluate(tops)
+    assert len(found) == 6 and max(found) - min(found) <= 2, found
