@@ -305,7 +305,7 @@ def add_subscriber(email: str, code: str, **said: Any) -> None:
     today = now.astimezone(HELSINKI).date()
     asked_on: date = said["asked_on"].date() if said["asked_on"] else today
     if asked_on > today:
-        terminal.stop("Give a day that has been.")
+        terminal.stop("Give today or an earlier day.")
     request = StaffRequest(
         "terminal",
         terminal.read_name(said["staff_name"]),

@@ -48,7 +48,7 @@ GROUNDS = {
     "others": mark("It would tell about other people (article 15(4))"),
     "beyond": mark("This right does not reach that data"),
     "excessive": mark("The request is manifestly unfounded or excessive (article 12(5))"),
-    IDENTITY: mark("We could not make sure who asks (article 12(6))"),
+    IDENTITY: mark("We could not make sure who is asking (article 12(6))"),
 }
 
 

@@ -151,7 +151,7 @@ def _received(language: Language, request: Any, facts: Facts) -> Iterator[str]:
 
 def _extended(language: Language, request: Any, facts: Facts) -> Iterator[str]:
     yield language.say(
-        "We answer it on %(until)s at the latest, and not on %(due)s yet. The reason: %(reason)s",
+        "We will answer by %(until)s instead of %(due)s. The reason: %(reason)s",
         until=language.day(date.fromisoformat(request.extended_to)),
         due=language.day(date.fromisoformat(request.due_on)),
         reason=request.extension_reason,

@@ -57,7 +57,7 @@ def write_problems(connection: Connection, found: Row[Any], language: Language) 
     """Return a spreadsheet of the rows of an import that have a problem or look like somebody, at its beginning."""
     names = [sheet.name for sheet in customer_imports.sheets(found)]
     meanings = customer_imports.meanings(found)
-    headers = [mark("Sheet"), mark("Row"), mark("Column"), mark("Reason"), mark("What stands there")]
+    headers = [mark("Sheet"), mark("Row"), mark("Column"), mark("Reason"), mark("Cell content")]
 
     def fill(book: Book) -> None:
         rows = (told for row in _with_problems(connection, found.id) for told in _told(row, names, meanings, language))

@@ -33,7 +33,7 @@ def add(guest, hands, downwards, person, number):
 
 
 def verify(guest, hands, title, downwards):
-    hands.press("Note how you made sure who asks", "How did you make sure who asks?")
+    hands.press("Note how you checked who is asking", "How did you check who is asking?")
     hands.choose("method", downwards)
     hands.press("Note it", title)
 

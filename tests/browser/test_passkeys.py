@@ -125,7 +125,7 @@ def test_a_device_that_does_not_know_its_owner_opens_nothing(guest, house):
     device.is_at_hand(verified=False)
     guest.press("Log in with a passkey")
     guest.tab.get_by_role("alert").filter(
-        has_text=guest.say("No passkey came. Try again, or use another way.")
+        has_text=guest.say("No passkey was received. Try again, or use another way.")
     ).wait_for()
     assert urlsplit(guest.tab.url).path == "/staff/login"
 

@@ -93,7 +93,7 @@ def test_a_colleague_leaves(colleagues):
         heidi.tab.get_by_role("status")
         .inner_text()
         .strip()
-        .endswith(heidi.say("The account has been ended, and every session of it."))
+        .endswith(heidi.say("The account and all its sessions have been ended."))
     )
 
     leaving.press("Subscribers", "Log in")

@@ -216,7 +216,7 @@ def test_an_ended_account_is_out_at_its_next_request_and_its_links_are_dead(hous
     house.get("/staff/recovery?lang=fi").press(fi("Send me the link"), email=NEW)
     recovery = link(house, "recovery")
     page = change(heidi, NEW, "end", "End the account")
-    assert fi("The account has been ended, and every session of it.") in page.words
+    assert fi("The account and all its sessions have been ended.") in page.words
     assert not is_in(house, elina)
     assert logged_in(house) is None
     assert house.get(recovery).status == 404

@@ -14,7 +14,7 @@ from tests.household import CONTROLLER
 LIST, ADD = "/staff/breaches?lang=fi", "/staff/breaches/add?lang=fi"
 SAVE = fi("Save")
 NOTICED = datetime(2026, 11, 30, 9, 30, tzinfo=HELSINKI)
-OPEN = ("A breach of personal data is open.", "%(number)s breaches of personal data are open.")
+OPEN = ("A personal data breach is open.", "%(number)s personal data breaches are open.")
 LEFT = ("Less than an hour is left to report it.", "%(number)s hours are left to report it.")
 FACTS = {
     "day": "2026-11-30",
@@ -122,7 +122,7 @@ def test_without_a_risk_it_is_closed_with_the_reason_and_not_without(house, heid
     [
         ("day", "eilen", "Give the day."),
         ("at", "puoli kymmenen", "Give the time, like 14:30."),
-        ("day", "2026-12-01", "Give a time that has been."),
+        ("day", "2026-12-01", "Enter a time in the past."),
         ("what", "", "Say it in one line of at most 100 characters."),
         ("what", "x" * 101, "Say it in one line of at most 100 characters."),
         ("happened", " \r\n ", "Write what happened."),

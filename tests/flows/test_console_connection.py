@@ -19,7 +19,7 @@ from tests.household import NO_ACTIVECAMPAIGN
 SUBSCRIBED, UNSUBSCRIBED = 1, 2
 MANY = (
     "%(number)s contacts are on the list there without permission here and were left alone. "
-    "Import those who gave their permission first; then put right what may be."
+    "Import those who gave their permission first; then put right what the rules allow."
 )
 PAGE, PUT_RIGHT = "/staff/activecampaign", "/staff/activecampaign/put-right"
 
@@ -164,7 +164,7 @@ def test_putting_right_is_explained_before_it_is_begun(house, look):
         "such contacts are only reported. From the next comparison on they are unsubscribed, at night too.",
     ):
         assert says(page, sentence)
-    page.press(fi("Put right what may be"))
+    page.press(fi("Put right what the rules allow"))
     house.carry_out()
     assert house.status(aino.email) == "passive"
     assert says(look(), "yes")
@@ -176,7 +176,7 @@ def test_while_somebody_is_at_one_another_is_refused(house, look):
     change_run(house, claimed_by="another", claimed_until=services.now() + timedelta(minutes=1))
     assert says(look(), "It is under way.")
     before = house.everything()
-    for refused in (page.press(fi("Compare now")), look(PUT_RIGHT).press(fi("Put right what may be"))):
+    for refused in (page.press(fi("Compare now")), look(PUT_RIGHT).press(fi("Put right what the rules allow"))):
         assert refused.status == 409
         assert says(refused, "A comparison is under way already. Begin another when it has ended.")
     assert house.everything() == before
@@ -234,7 +234,7 @@ def test_strangers_held_back_wait_for_somebody_and_their_addresses_are_on_no_pag
     )
     one = (
         "One contact is on the list there without permission here and was left alone. "
-        "Import them first if they gave their permission; then put right what may be."
+        "Import them first if they gave their permission; then put right what the rules allow."
     )
     many = count(one, MANY, 12)
     assert doctor_says(house).startswith("note: 12 contacts are left alone until you look")
@@ -243,11 +243,11 @@ def test_strangers_held_back_wait_for_somebody_and_their_addresses_are_on_no_pag
     [run] = house.rows(reconcile_run)
     whole = look(f"{PAGE}/runs/{run.id}")
     for shown, number in ((page, 5), (whole, 12)):
-        assert "stranger" not in shown.words and shown.words.count(fi("Nobody of ours")) == number
+        assert "stranger" not in shown.words and shown.words.count(fi("Not one of our subscribers")) == number
     assert fi("number %(id)s", id=house.rows(drifts)[-1].contact_id) in whole.words
     house.compare(applies=False)
     assert held in look().words and many in look().words, "only looking again changes nothing about that"
-    look(PUT_RIGHT).press(fi("Put right what may be"))
+    look(PUT_RIGHT).press(fi("Put right what the rules allow"))
     house.carry_out()
     house.deliver()
     assert says(look(), "The connection works.")

@@ -20,7 +20,7 @@ from tests.conftest import on_both_databases
 from tests.flows.test_customer_rights import add_document, add_permission, content_of
 from tests.register import VALO, add_customer, customer_of
 
-SHOW, MERGE = fi("Show both"), fi("Make one of the two")
+SHOW, MERGE = fi("Show both"), fi("Merge the two")
 FIRST = dict.fromkeys(("number", "name", "phone", "email", "place", "source", "notes", "kind", "language"), "first")
 
 

@@ -47,7 +47,7 @@ def test_a_customer_with_an_invoice_wants_everything_erased(house, desk):
     goes_on = {"kind": "contract", "title": None, "retention_class": "contract", "keep_until": None}
     add_paper(house, aino.id, id="00000000-0000-4000-8000-000000000002", **goes_on)
     shown = desk.take("erase", email=AINO, customer_number=aino.number)
-    assert f"{aino.number} Aino Mäkelä" in shown.words and fi("First make sure who asks.") in shown.words
+    assert f"{aino.number} Aino Mäkelä" in shown.words and fi("First check who is asking.") in shown.words
     received = newest(house)
     assert f"(numero {desk.number})" in received.message["Subject"]
     assert "Mäkelä" not in received.text
@@ -281,7 +281,7 @@ def test_bad_input_is_told_beside_the_field_and_kept(sqlite_house):
     for sentence in (
         "Choose what the person wants.",
         "Write one e-mail address in the form name@example.com.",
-        "Give a day that has been, at most a year ago.",
+        "Choose today or an earlier day, at most a year ago.",
         "Write the customer number in digits, or leave it out.",
     ):
         assert fi(sentence) in wrong.words

@@ -171,7 +171,7 @@ def test_an_open_request_outlives_the_person_so_that_it_can_be_answered(clock, h
     desk.take("access", email=AINO)
     house.erase(AINO)
     house.deliver()
-    assert desk.request.name == "Aino Mäkelä" and fi("nobody is here any more") in desk.show().words
+    assert desk.request.name == "Aino Mäkelä" and fi("no longer on file") in desk.show().words
     desk.verify("mailbox")
     assert desk.carry_out().status == 200
     assert desk.open(f"/{desk.number}/file").status == 200

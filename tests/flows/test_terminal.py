@@ -226,7 +226,7 @@ def test_a_subscriber_is_asked_and_decides(house, terminal):
 
 def test_the_day_of_asking_is_today_in_helsinki_and_never_tomorrow(house, terminal):
     before = house.everything()
-    assert refused(terminal(*ADD, "--asked-on", "2999-01-01"), "a day that has been")
+    assert refused(terminal(*ADD, "--asked-on", "2999-01-01"), "today or an earlier day")
     assert terminal(*ADD, "--asked-on", "yesterday").returncode == 2
     assert house.everything() == before
     days = {datetime.now(UTC).astimezone(HELSINKI).date().isoformat()}

@@ -44,7 +44,7 @@ class WhenForm(FlaskForm):
     def validate_at(self, field: TimeField) -> None:
         """Nobody has noticed or told anything tomorrow."""
         if self.day.data and field.data and self.moment > services.now():
-            raise ValidationError(mark("Give a time that has been."))
+            raise ValidationError(mark("Enter a time in the past."))
 
     @property
     def moment(self) -> datetime:

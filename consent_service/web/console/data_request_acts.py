@@ -39,7 +39,7 @@ data_request_acts = Blueprint("data_request_acts", __name__, url_prefix=f"/data-
 
 LONGEST_NOTE, LONGEST_ANSWER = 500, 2000
 DOUBT = "doubt"
-NO_METHOD = mark("Choose how you made sure who asks.")
+NO_METHOD = mark("Choose how you checked who is asking.")
 NO_NOTE, NO_REASON = mark("Say what you did."), mark("Say why, in words that the person understands.")
 NO_OUTCOME, NO_GROUND = mark("Choose how it ended."), mark("Choose why not all was done.")
 NOT_THE_NAME = mark("Write the name as it stands above.")
@@ -270,7 +270,7 @@ def _try(number: int, act: Callable[[Connection], None]) -> str | None:
         with service().transaction() as connection:
             act(connection)
     except NotVerified:
-        return mark("Make sure first who asks.")
+        return mark("First check who is asking.")
     except KeptByHold:
         return KEPT
     except CustomerRestricted:

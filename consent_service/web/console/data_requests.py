@@ -73,7 +73,7 @@ class AddForm(FlaskForm):
     def validate_received_on(self, field: DateField) -> None:
         """The month is counted from this day."""
         if field.data and not today() - OLDEST <= field.data <= today():
-            raise ValidationError(mark("Give a day that has been, at most a year ago."))
+            raise ValidationError(mark("Choose today or an earlier day, at most a year ago."))
 
     def validate_customer_number(self, field: IntegerField) -> None:
         """A number names a customer, or it is a slip of the pen."""

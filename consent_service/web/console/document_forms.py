@@ -81,7 +81,7 @@ class DocumentForm(FlaskForm):
     def validate_dated_on(self, field: DateField) -> None:
         """It has been, and not before anybody alive filed anything."""
         if field.data and not EARLIEST <= field.data <= today():
-            raise ValidationError(mark("Give a day that has been."))
+            raise ValidationError(mark("Choose today or an earlier day."))
 
     def validate_title(self, field: StringField) -> None:
         """What has no kind of its own has a name."""
@@ -180,7 +180,7 @@ class PermissionForm(FiledForm):
     def validate_given_on(self, field: DateField) -> None:
         """Nobody has permitted anything tomorrow."""
         if field.data and not EARLIEST <= field.data <= today():
-            raise ValidationError(mark("Give a day that has been."))
+            raise ValidationError(mark("Choose today or an earlier day."))
 
     def validate_until_on(self, field: DateField) -> None:
         """It lasted at least a day, and is not for ever."""

@@ -29,7 +29,7 @@ from consent_service.web.visitor import service
 my_account = Blueprint("my_account", __name__, url_prefix="/my-account")
 
 WRONG_CODE = mark("That code is not right. Write the one the app shows now.")
-NO_PASSKEY = mark("No passkey came. Try again, on a device that can make one.")
+NO_PASSKEY = mark("No passkey was received. Try again, on a device that can make one.")
 
 
 class AppForm(FlaskForm):

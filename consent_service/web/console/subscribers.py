@@ -62,7 +62,7 @@ class AddForm(FlaskForm):
     def validate_asked_on(self, field: DateField) -> None:
         """Nobody has asked tomorrow."""
         if field.data and field.data > today():
-            raise ValidationError(mark("Give a day that has been."))
+            raise ValidationError(mark("Choose today or an earlier day."))
 
 
 @pages.get("")
