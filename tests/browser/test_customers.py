@@ -80,6 +80,16 @@ def test_the_list_follows_what_is_typed(visit, tab, houses):
     assert rows.count() == 3
 
 
+def test_what_is_typed_is_what_goes_into_excel(visit, tab, houses):
+    guest = visit(tab, furnished(houses), "fi")
+    guest.let_in(STAFF).open("/staff/customers")
+    Hands(guest).go_to("q")
+    tab.keyboard.type("korh", delay=20)
+    expect(tab.locator("#found tbody tr")).to_have_count(1)
+    link = tab.get_by_role("link", name=guest.say("Put this list into Excel"))
+    expect(link).to_have_attribute("href", "/staff/customers/export?q=korh")
+
+
 def test_without_scripts_the_same_is_found_with_the_button(visit, tab_without_scripts, houses):
     tab = tab_without_scripts
     guest = visit(tab, furnished(houses), "fi")
