@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from consent_service.language import CODES, language
 from consent_service.ledger import receipt
 from tests.actors import Visitor
 
@@ -29,7 +30,9 @@ def checked(visit, tab, standing_house):
     guest = visit(tab, standing_house, "en")
     guest.open("/verify")
 
-    def check(content, key=None):
+    def check(content, key=None, code=None):
+        if code is not None:
+            visit(tab, standing_house, code).open("/verify")
         if key is not None:
             tab.locator("#check summary").click()
             tab.locator("#key").fill(key)
@@ -65,6 +68,18 @@ def test_a_changed_proof_does_not_hold(checked, proof, place):
     line[len(line) // 2] ^= 1
     lines[number] = bytes(line)
     assert checked(b"\n".join(lines))[0] == "bad"
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_time_is_written_as_on_every_other_page(checked, proof, tab, standing_house, code):
+    assert checked(proof, code=code)[0] == "good"
+    since = standing_house.person("asa.oberg@example.com").active_since
+    assert tab.locator("#facts dd").first.inner_text() == language(code).moment(since)
+
+
+def test_the_reason_says_that_it_is_in_english(checked, tab):
+    assert checked(b"nothing", code="fi")[0] == "bad"
+    assert tab.locator("#reason[lang=en]").inner_text() == "this is no receipt, or a part of it is missing"
 
 
 def test_another_key_does_not_open_it(checked, proof, standing_house):

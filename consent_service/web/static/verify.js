@@ -7,6 +7,7 @@ const FILE = new RegExp(
   `^${HEADER.replace(/[.]/g, "\\.")}\\nextra ([A-Za-z0-9+/=]+)\\nindex (0|[1-9]\\d{0,14})\\n(${HASH}{0,64})\\n([^]+)$`);
 const NAME = "[^\\s+\\x00-\\x20]{1,200}";
 const NOTE = new RegExp(`^(${NAME})\\n(0|[1-9]\\d{0,14})\\n([A-Za-z0-9+/]{43}=)\\n\\n((?:— ${NAME} [A-Za-z0-9+/=]+\\n)+)$`);
+const CLOCK = { fi: ["klo", ".", "numeric"], sv: ["kl.", ".", "numeric"], en: ["at", ":", "long"] };
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -144,12 +145,18 @@ function fill(list, rows) {
   }));
 }
 
+// As language.py writes it: 22.11.2026 klo 12.00.
+function moment(at) {
+  const { lang } = document.documentElement, [clock, dot, month] = CLOCK[lang];
+  const zone = { timeZone: "Europe/Helsinki", hourCycle: "h23" };
+  const day = at.toLocaleDateString(month === "long" ? "en-GB" : "fi", { ...zone, day: "numeric", month, year: "numeric" });
+  return `${day} ${clock} ${at.toLocaleTimeString("en-GB", { ...zone, timeStyle: "short" }).replace(":", dot)}`;
+}
+
 function show({ payload, texts, at, index, checkpoint }) {
   const facts = document.getElementById("facts"), names = facts.dataset;
-  const when = new Date(at).toLocaleString(document.documentElement.lang, {
-    dateStyle: "long", timeStyle: "long", timeZone: "Europe/Helsinki" });
   fill(facts, [
-    [names.at, when],
+    [names.at, moment(new Date(at))],
     ...["first_name", "last_name", "email"].filter((key) => payload[key]).map((key) => [names[key], payload[key]]),
     [names.log, checkpoint.origin],
     [names.place, `${index + 1} / ${checkpoint.size}`],
