@@ -195,6 +195,12 @@ def test_everything_is_told_in_plain_words(house, aino):
     assert "<script" not in page.html
 
 
+def test_nobody_is_told_of_a_newsletter_they_do_not_get(house):
+    people, sends = somebody_of_every_state(house), "Lähetämme sinulle uutiskirjettä"
+    told = {state: sends in people[state].my_data().words for state in ("pending", "active", "passive")}
+    assert told == {"pending": False, "active": True, "passive": False}
+
+
 @pytest.mark.parametrize(("code", "place"), [("fi", ""), ("sv", "/sv"), ("en", "/en")])
 def test_the_ombudsmans_page_is_in_the_language_of_the_reader(house, aino, code, place):
     aino.my_data()
