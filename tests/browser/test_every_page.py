@@ -28,6 +28,7 @@ pytestmark = pytest.mark.browser
 OPEN = PUBLIC + OWN + CONTACT + COOKIES
 STAFF = CONSOLE + CONNECTION + API_KEYS + CUSTOMERS + CUSTOMER_IMPORTS + DOCUMENTS + DATA_REQUESTS + DAY + ACCOUNTS
 LOOKS = [(NARROW, "light"), (WIDE, "dark"), (NARROW, "dark"), (WIDE, "light")]
+TABLET = 768
 MAIL_WIDTHS = {NARROW: NARROW, WIDE: 600}
 LARGE_TEXT_PX = {True: 320, False: 640}  # public pages bear 200 % text on a phone, the console on half a screen
 SCRIPTS = {"verify": 1, "moment": 2, "customers_none": 1, "customers_many": 1, "customers_none_found": 1}
@@ -46,6 +47,20 @@ SIDEWAYS = """() => {
       out.push((walk.currentNode.outerHTML || walk.currentNode.data).slice(0, 120));
   }
   return out;
+}"""
+CUT = """() => {  // plain words that stand on two lines; addresses and what no line could hold are left out
+  const cut = [], range = document.createRange(), isLong = (word) => word.length > 24 || /[@\\u00ad]|\\.\\w/.test(word);
+  for (const part of document.querySelectorAll("h1, h2, dt, dd, th, td")) {
+    const walk = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
+    while (walk.nextNode()) for (const { 0: word, index } of walk.currentNode.data.matchAll(/[^\\s-]+/g)) {
+      range.setStart(walk.currentNode, index);
+      range.setEnd(walk.currentNode, index + word.length);
+      const boxes = [...range.getClientRects()].filter((box) => box.width > 1);
+      const isSeen = !walk.currentNode.parentElement.closest(".unseen");
+      if (isSeen && !isLong(word) && new Set(boxes.map((box) => Math.round(box.top))).size > 1) cut.push(word);
+    }
+  }
+  return cut;
 }"""
 SMALL = """() => [...document.querySelectorAll("a, button, input, select, textarea, summary")].filter(one => {
   const box = one.getBoundingClientRect(), isInText = getComputedStyle(one).display === "inline";
@@ -162,9 +177,12 @@ def it_kept_to_itself(guest: Guest, place: Place) -> None:
 
 
 def nothing_sticks_out(guest: Guest, is_public: bool) -> None:
-    """On a phone and at 400 %, and with letters twice as large; and whatever is pressed is large enough."""
+    """On a phone and at 400 %, and with letters twice as large; no word is cut; whatever is pressed is large enough."""
     assert guest.tab.evaluate(SIDEWAYS) == []
     assert guest.tab.evaluate(SMALL) == []
+    for width in (NARROW, TABLET, WIDE):
+        guest.look(width, "light")
+        assert guest.tab.evaluate(CUT) == [], f"{width} px"
     guest.look(LARGE_TEXT_PX[is_public], "light")
     assert guest.tab.evaluate(LARGE) == [], "200 % text"
 

@@ -47,7 +47,7 @@ def says(shown, message, **values):
 
 def listed(page):
     """The addresses in the list, in order."""
-    return re.findall(r"<td>([^<]+@[^<]+)</td>", page.html)
+    return re.findall(r"<td[^>]*>([^<]+@[^<]+)</td>", page.html)
 
 
 def add_people(house, *names, first="Nimi"):

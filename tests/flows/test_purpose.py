@@ -27,7 +27,7 @@ def says(page, message, **values):
 
 
 def listed(page):
-    return re.findall(r"<td>([^<]+@[^<]+)</td>", page.html.replace("<wbr>", ""))
+    return re.findall(r"<td[^>]*>([^<]+@[^<]+)</td>", page.html.replace("<wbr>", ""))
 
 
 def looking(house):
