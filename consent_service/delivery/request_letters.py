@@ -33,6 +33,7 @@ from consent_service.request_tasks import (
     PORTABILITY,
     RECTIFY,
     RESTRICT,
+    THERE,
 )
 
 ABOUT_REQUEST = "data_request"  # of the mail; which letter it is, its row says
@@ -165,7 +166,7 @@ def _answer(language: Language, request: Any, facts: Facts) -> Iterator[str]:
         yield say("We cannot do what you asked.")
     else:
         unsaid = (BACKUPS, DOCUMENTS) if facts.documents else (BACKUPS,)  # what stays is said further down
-        places = ", ".join(say(PLACES[place]) for place in facts.done if place not in unsaid)
+        places = ", ".join(_within(place, say(PLACES[place])) for place in facts.done if place not in unsaid)
         yield say(DONE[request.kind], places=places) if request.kind == ERASE else say(DONE[request.kind])
     if request.outcome == "part":
         yield say("But we could not do all of it.")
@@ -180,6 +181,11 @@ def _answer(language: Language, request: Any, facts: Facts) -> Iterator[str]:
     yield say("This is what we keep of your request:")
     yield from _rules(language, facts, (NAMES_RULE, RULE))
     yield say("If you have questions, write to %(contact)s.", contact=facts.controller.contact_email)
+
+
+def _within(place: str, name: str) -> str:
+    """Return the name of a place as it stands within a sentence."""
+    return name if place == THERE else name[0].lower() + name[1:]
 
 
 def _staying(language: Language, facts: Facts) -> Iterator[str]:

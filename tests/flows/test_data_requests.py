@@ -78,6 +78,7 @@ def test_a_customer_with_an_invoice_wants_everything_erased(house, desk):
 
     answer = flat(newest(house))
     assert "Laki velvoittaa meidät säilyttämään osan tiedoistasi" in answer
+    assert ": uutiskirje, ActiveCampaign, asiakasrekisteri, " in answer
     assert "Lasku, päivätty 1.3.2026: säilytetään " in answer and "Kiitos yhteistyöstä!" in answer
     assert "Valmennussopimus, päivätty 1.3.2026: säilytetään " in answer
     assert "tietosuoja.fi" in answer and fi("ActiveCampaign") in answer

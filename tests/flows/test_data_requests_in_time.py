@@ -184,7 +184,8 @@ def test_letters_are_read_and_printed_where_there_is_no_address(sqlite_house):
     desk.take("access", language="sv", channel="paper")
     page = desk.open(f"/{desk.number}/letters/received")
     assert page.status == 200 and 'lang="sv"' in page.html and "Vi har fått din begäran" in page.words
-    assert "Aino Mäkelä" in page.words
+    assert f"Aino Mäkelä {language('sv').day(today())}" in page.words
+    assert "FO-nummer" in page.words
     assert desk.open(f"/{desk.number}/letters/extended").status == 404
     sqlite_house.deliver()
     assert sqlite_house.mail.to(AINO) == []

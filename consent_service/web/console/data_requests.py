@@ -18,7 +18,7 @@ from consent_service import data_requests as requests
 from consent_service import handover, people, request_rows, subscribers
 from consent_service import service as services
 from consent_service.data_requests import GROUNDS, METHODS, OUTCOMES, Told
-from consent_service.language import LANGUAGES, mark
+from consent_service.language import HELSINKI, LANGUAGES, language, mark
 from consent_service.people import AddressRefused
 from consent_service.register import customers, held
 from consent_service.request_acts import NotVerified
@@ -174,7 +174,10 @@ def show_letter(number: int, kind: str) -> ResponseReturnValue:
         if kind not in made or asked.name is None:
             abort(404)
         letter = service().letters.requests.about(connection, asked, kind, services.now())
-    return render_template("console/data_request_letter.html", asked=asked, letter=letter, made=made[kind])
+    spoken, written_on = language(asked.language), made[kind].made_at.astimezone(HELSINKI).date()
+    return render_template(
+        "console/data_request_letter.html", asked=asked, letter=letter, spoken=spoken, written_on=written_on
+    )
 
 
 @data_requests.get(f"{ONE}/file")
