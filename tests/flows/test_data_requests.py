@@ -48,6 +48,7 @@ def test_a_customer_with_an_invoice_wants_everything_erased(house, desk):
     add_paper(house, aino.id, id="00000000-0000-4000-8000-000000000002", **goes_on)
     shown = desk.take("erase", email=AINO, customer_number=aino.number)
     assert f"{aino.number} Aino Mäkelä" in shown.words and fi("First check who is asking.") in shown.words
+    assert f'<a class="button" href="/staff/data-requests/{desk.number}/identity">' in shown.html, "the next step"
     received = newest(house)
     assert f"(numero {desk.number})" in received.message["Subject"]
     assert "Mäkelä" not in received.text
@@ -77,8 +78,8 @@ def test_a_customer_with_an_invoice_wants_everything_erased(house, desk):
     assert desk.close("part", ground="law", answer="Kiitos yhteistyöstä!").status == 200
 
     answer = flat(newest(house))
-    assert "Laki velvoittaa meidät säilyttämään osan tiedoistasi" in answer
     assert ": uutiskirje, ActiveCampaign, asiakasrekisteri, " in answer
+    assert "Laki velvoittaa meidät säilyttämään osan tiedoistasi" in answer
     assert "Lasku, päivätty 1.3.2026: säilytetään " in answer and "Kiitos yhteistyöstä!" in answer
     assert "Valmennussopimus, päivätty 1.3.2026: säilytetään " in answer
     assert "tietosuoja.fi" in answer and fi("ActiveCampaign") in answer
