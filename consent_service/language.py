@@ -44,7 +44,11 @@ class Language:
     def count(self, singular: str, plural: str, number: int) -> str:
         """Return the right plural with `%(number)s` filled in."""
         chosen: str = self.catalogue.ungettext(singular, plural, number)
-        return chosen % {"number": number}
+        return chosen % {"number": self.number(number)}
+
+    def number(self, number: int) -> str:
+        """Return a whole number as it is written here: 12 300, in English 12,300."""
+        return f"{number:,}" if self.code == "en" else f"{number:,}".replace(",", "\xa0")
 
     def share(self, part: float, whole: float) -> str:
         """Return a part as whole per cents: 82 %; 0 % of nothing."""

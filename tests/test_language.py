@@ -115,6 +115,13 @@ def test_one_and_many(code):
     assert here.count("Wait a minute and try again.", "Wait %(number)s minutes and try again.", 0).count("0") == 1
 
 
+@pytest.mark.parametrize(("code", "written"), [("fi", "12\xa0300"), ("sv", "12\xa0300"), ("en", "12,300")])
+def test_large_numbers_are_written_as_they_are_here(code, written):
+    here = language(code)
+    assert (here.number(12300), here.number(999)) == (written, "999")
+    assert written in here.count("Wait a minute and try again.", "Wait %(number)s minutes and try again.", 12300)
+
+
 @pytest.mark.parametrize("code", WRITTEN)
 def test_plural_forms_are_those_of_the_language(code):
     assert catalogue(code).num_plurals == 2

@@ -56,6 +56,7 @@ def install(app: Flask) -> None:
         exact=lambda at: _language().exact(at),
         relative=lambda at: _language().relative(at, services.now()),
         reason=lambda told: messages.reason(_language(), told),
+        number=lambda number: _language().number(number),
         day=lambda day: _language().day(date.fromisoformat(day)),
         called=lambda person: f"{person.first_name} {person.last_name}".strip() or person.email,
         breakable=breakable,
