@@ -85,7 +85,7 @@ def send_link() -> ResponseReturnValue:
     if not form.validate() or shown is None:
         return _request_page(form, trouble), 400
     if wait := too_often("my-data"):
-        return too_many(wait)
+        return too_many(wait, again=link_to("my_data.show_request"))
     if not is_robot(shown):
         with service().transaction() as connection:
             address, allowed = form.email.address, service().address_limit

@@ -26,6 +26,7 @@ from consent_service.web import messages, policy, problems
 from consent_service.web.visitor import service
 
 ICON = design.SHEETS / "icon.svg"
+HOUR_MINUTES = 60
 LARGEST_ID = 2**63 - 1  # of a row; a larger number in an address is no page
 
 assets = Blueprint("pages", __name__)
@@ -55,8 +56,8 @@ def install(app: Flask) -> None:
         moment=lambda at: _language().moment(at),
         exact=lambda at: _language().exact(at),
         relative=lambda at: _language().relative(at, services.now()),
-        reason=lambda told: messages.reason(_language(), told),
         number=lambda number: _language().number(number),
+        reason=lambda told: messages.reason(_language(), told),
         day=lambda day: _language().day(date.fromisoformat(day)),
         called=lambda person: f"{person.first_name} {person.last_name}".strip() or person.email,
         breakable=breakable,
@@ -122,9 +123,19 @@ def error(status: int) -> tuple[str | Response, int]:
     return render_template("public/error.html", title=title, advice=advice, reference=g.get("request_id")), status
 
 
-def too_many(wait_s: int, page: str | Response | None = None) -> ResponseReturnValue:
-    """What somebody gets who has to wait: a page that says so, or the one they wrote on; and for how long."""
-    told = page or render_template("public/too_many.html", minutes=-(-wait_s // 60))
+def wait_words(wait_s: int) -> str:
+    """How long to wait, in words."""
+    minutes = -(-wait_s // 60)
+    if minutes == HOUR_MINUTES:
+        said = _language().say("Wait an hour and try again.")
+    else:
+        said = _language().count("Wait a minute and try again.", "Wait %(number)s minutes and try again.", minutes)
+    return said
+
+
+def too_many(wait_s: int, page: str | Response | None = None, again: str | None = None) -> ResponseReturnValue:
+    """What somebody gets who has to wait: a page that leads to the form `again`, or the one they wrote on."""
+    told = page or render_template("public/too_many.html", advice=wait_words(wait_s), again=again)
     return told, 429, {"Retry-After": str(wait_s)}
 
 

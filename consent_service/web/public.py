@@ -24,7 +24,7 @@ from consent_service.subscriptions import AlreadyActive, OverLimit
 from consent_service.tokens import ShownForm
 from consent_service.web import subscribing
 from consent_service.web.filled import filled_page
-from consent_service.web.pages import too_many
+from consent_service.web.pages import link_to, too_many
 from consent_service.web.rendered import (
     TOO_OLD,
     AddressForm,
@@ -206,7 +206,7 @@ def unsubscribe_by_address() -> ResponseReturnValue:
     if not form.validate() or shown is None:
         return _address_page(form, trouble), 400
     if wait := too_often("unsubscribe"):
-        return too_many(wait)
+        return too_many(wait, again=link_to("public.show_unsubscribe_by_address"))
     with service().transaction() as connection:
         address, allowed = form.email.address, service().address_limit
         subscriptions.request_unsubscribe_link(connection, occasion("visitor", "form"), address, allowed)

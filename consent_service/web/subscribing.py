@@ -20,7 +20,7 @@ from consent_service.tokens import ShownForm
 from consent_service.web import moment, origins, pages
 from consent_service.web.filled import filled_page
 from consent_service.web.forms import AddressField, NameField
-from consent_service.web.pages import breakable
+from consent_service.web.pages import breakable, link_to
 from consent_service.web.rendered import RenderedForm, handed_back_at
 from consent_service.web.visitor import service
 
@@ -123,11 +123,9 @@ def one_moment(form: SubscribeForm) -> ResponseReturnValue:
 def too_many(wait_s: int) -> ResponseReturnValue:
     """What somebody gets whose network has asked too often."""
     if not _is_for_script():
-        return pages.too_many(wait_s)
-    minutes = -(-wait_s // 60)
-    wait = g.language.count("Wait a minute and try again.", "Wait %(number)s minutes and try again.", minutes)
+        return pages.too_many(wait_s, again=link_to("public.show_subscribe"))
     why = g.language.say("There have been many tries from your network in a short time, so we paused for a moment.")
-    return pages.too_many(wait_s, _for_script({"errors": {"form": f"{why} {wait}"}}))
+    return pages.too_many(wait_s, _for_script({"errors": {"form": f"{why} {pages.wait_words(wait_s)}"}}))
 
 
 def sent(form: SubscribeForm) -> ResponseReturnValue:

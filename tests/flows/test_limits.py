@@ -27,6 +27,14 @@ def test_a_network_may_subscribe_five_times_in_ten_minutes(open_house, database_
     assert house.status("p5@example.com") is None
 
 
+def test_who_has_to_wait_is_told_how_long_and_finds_back_to_the_form(open_house, tmp_path):
+    house = open_house(f"sqlite:///{tmp_path}/c.db", limit_ip="1/hour")
+    Visitor(house).subscribe()
+    page = Visitor(house, "eero@example.com").subscribe()
+    assert page.status == 429 and fi("Wait an hour and try again.") in page.words
+    assert [link for link in page.links if link.startswith("/subscribe")]
+
+
 def test_bad_input_does_not_count_against_the_network(open_house, tmp_path):
     house = open_house(f"sqlite:///{tmp_path}/c.db", limit_ip="1/10 minutes")
     assert [Visitor(house).subscribe(email="x").status for _ in range(3)] == [400] * 3
