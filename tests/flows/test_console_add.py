@@ -92,7 +92,8 @@ def test_the_person_decides_with_the_link_in_the_mail(house, heidi, eero):
 
 def test_a_subscriber_is_not_asked_again(house, heidi, eero):
     eero.becomes_active()
-    nothing_happens(house, heidi, eero.email, "This person is a subscriber already. Nothing was sent.")
+    page = nothing_happens(house, heidi, eero.email, "This person is a subscriber already. Nothing was sent.")
+    assert f"/staff/subscribers/{house.person(eero.email).id}" in page.links
 
 
 def test_somebody_who_declined_is_left_in_peace(house, heidi, eero):
@@ -141,6 +142,7 @@ def nothing_happens(house, staff, email, refusal):
     house.deliver()
     assert (house.status("eero@example.com"), len(house.mail.mails)) == (status, mails)
     assert (house.count(confirmation), house.count(outbox_message)) == (asked, queued)
+    return page
 
 
 # Bad input

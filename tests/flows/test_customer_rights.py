@@ -83,6 +83,7 @@ def test_restricted_data_is_only_kept_until_somebody_lifts_that(house, heidi):
     open_form = house.get(place(house, "/change"), heidi.http)
     page = form.press(RESTRICT, reason="sanoo osoitteen olevan väärä")
     assert "sanoo osoitteen olevan väärä" in page.words and place(house, "/change").partition("?")[0] not in page.links
+    assert place(house, "/erase").partition("?")[0] not in page.links, "it would be refused"
     before = customer_of(house)
     chosen = {"kind": "consumer", "country": "FI", "source": "phone", "language": "fi", "city": "Muurame"}
     refused = open_form.press(fi("Save the changes"), **chosen)

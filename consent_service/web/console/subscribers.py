@@ -105,7 +105,8 @@ def add() -> ResponseReturnValue:
     if isinstance(result, Asked):
         g.about = f"subscriber:{result.subscriber_id}"
         return redirect(link_to("console.subscribers.show", subscriber_id=result.subscriber_id, added="1"))
-    return _add_page(form, _why_not(result)), 409
+    known = result.subscriber_id if isinstance(result, AlreadyActive) else None
+    return _add_page(form, _why_not(result), known), 409
 
 
 @pages.get("/<uuid:subscriber_id>")
@@ -150,10 +151,9 @@ def show_evidence(subscriber_id: Any) -> ResponseReturnValue:
     return sheet.show(held, back)
 
 
-def _add_page(form: AddForm, refusal: str | None = None) -> str:
-    return render_template(
-        "console/add.html", form=form, refusal=refusal, channels=CHANNELS, languages=LANGUAGES, today=today()
-    )
+def _add_page(form: AddForm, refusal: str | None = None, known: str | None = None) -> str:
+    how = {"channels": CHANNELS, "languages": LANGUAGES, "today": today()}
+    return render_template("console/add.html", form=form, refusal=refusal, known=known, **how)
 
 
 def _staff_request(form: AddForm) -> StaffRequest:
