@@ -158,7 +158,7 @@ class Post:
 @contextmanager
 def written(folder: Path, code: str, **person: str):
     """The post of a household in one language, everything written."""
-    given = {"public_url": PUBLIC_URL, "mail_from": SENDER, "limit_global": "3/day"}
+    given = {"public_url": PUBLIC_URL, "mail_from": SENDER, "limit_global": "4/day"}
     with MailServer() as mail, ActiveCampaign() as contacts:
         contacts.rate_limit = None
         with household(folder, f"sqlite:///{folder}/c.db", mail, contacts, **given) as house:

@@ -86,7 +86,7 @@ def test_what_is_typed_is_what_goes_into_excel(visit, tab, houses):
     Hands(guest).go_to("q")
     tab.keyboard.type("korh", delay=20)
     expect(tab.locator("#found tbody tr")).to_have_count(1)
-    link = tab.get_by_role("link", name=guest.say("Put this list into Excel"))
+    link = tab.get_by_role("link", name=guest.say("Export this list to Excel"))
     expect(link).to_have_attribute("href", "/staff/customers/export?q=korh")
 
 
