@@ -20,6 +20,7 @@ from limits.errors import StorageError
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 from redis import ConnectionError as LineEnded
+from redis import RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -56,6 +57,10 @@ class RateLimit:
     def take(self, act: str, who: str) -> int | None:
         """Count one and return None, or return how many seconds to wait; what is refused is not counted."""
         return self._by_either(lambda store: store.take(act, who))
+
+    def give_back(self, act: str, who: str) -> None:
+        """Count one less: the newest, since which one it was makes a moment's difference."""
+        self._by_either(lambda store: store.give_back(act, who))
 
     def _by_either(self, ask: Callable[["_Shared | _Alone"], int | None]) -> int | None:
         if self._shared is not None and self._may_ask():
@@ -114,17 +119,31 @@ class _Shared:
     """Counts in Redis, where one process's count is every process's."""
 
     def __init__(self, url: str, items: Sequence[RateLimitItem]):
-        self._items, self._limiter = items, MovingWindowRateLimiter(_store(url))
+        self._items, self._store = items, _store(url)
+        self._limiter = MovingWindowRateLimiter(self._store)
 
     def wait(self, act: str, who: str) -> int | None:
         return self._longest([item for item in self._items if not self._limiter.test(item, act, who)], act, who)
 
     def take(self, act: str, who: str) -> int | None:
         wait = self.wait(act, who)
-        if wait is None:  # another process may have been first since then: what is full now refuses
-            full = [item for item in self._items if not self._limiter.hit(item, act, who)]
-            wait = self._longest(full, act, who)
+        taken: list[RateLimitItem] = []
+        for item in self._items if wait is None else ():
+            if not self._limiter.hit(item, act, who):  # another process was first since then
+                self._give_back(taken, act, who)
+                return self._longest([item], act, who)
+            taken.append(item)
         return wait
+
+    def give_back(self, act: str, who: str) -> None:
+        self._give_back(self._items, act, who)
+
+    def _give_back(self, items: Sequence[RateLimitItem], act: str, who: str) -> None:
+        try:
+            for item in items:
+                self._store.get_connection().lpop(self._store.prefixed_key(item.key_for(act, who)))
+        except RedisError as error:  # the storage's own questions say so themselves
+            raise StorageError(error) from error
 
     def _longest(self, full: Sequence[RateLimitItem], act: str, who: str) -> int | None:
         ends = [self._limiter.get_window_stats(item, act, who).reset_time for item in full]
@@ -149,6 +168,11 @@ class _Alone:
                 for window in self._windows:
                     window.count((act, who), time.time())
         return wait
+
+    def give_back(self, act: str, who: str) -> None:
+        with self._turn:
+            for window in self._windows:
+                window.give_back((act, who))
 
     def _longest(self, key: tuple[str, str]) -> int | None:
         left_s = max((window.left_s(key, time.time()) for window in self._windows), default=0)
@@ -175,3 +199,10 @@ class _Window:
         self._times.move_to_end(key)
         while (first := next(iter(self._times))) and self._times[first][-1] <= now - self._span_s:
             del self._times[first]
+
+    def give_back(self, key: tuple[str, str]) -> None:
+        """Forget the newest one of somebody."""
+        if times := self._times.get(key):
+            times.pop()
+            if not times:
+                del self._times[key]

@@ -63,6 +63,36 @@ def test_many_at_once_are_allowed_as_many_as_the_limit_says(asked):
     with ThreadPoolExecutor(12) as threads:
         waits = list(threads.map(lambda number: together[number % 3].take("act", "who"), range(60)))
     assert waits.count(None) == 7
+    with redis.from_url(asked.url) as client:
+        assert {client.llen(key) for key in client.scan_iter()} == {7}, "what is refused counts in neither span"
+
+
+@pytest.mark.parametrize("kind", ["alone", pytest.param("together", marks=needs_redis)])
+def test_what_is_given_back_may_be_taken_again_and_nothing_more(request, kind):
+    url = request.getfixturevalue("asked").url if kind == "together" else ""
+    limit = RateLimit(url, "3/minute;4/hour")
+    limit.give_back("act", "who")
+    assert [limit.take("act", "who") for _ in range(3)] == [None] * 3
+    limit.give_back("act", "other")
+    assert limit.take("act", "who") is not None
+    limit.give_back("act", "who")
+    assert limit.take("act", "who") is None
+    assert limit.take("act", "who") is not None
+    for _ in range(9):
+        limit.give_back("act", "who")
+    assert [limit.take("act", "who") is None for _ in range(4)] == [True, True, True, False]
+
+
+@needs_redis
+def test_one_process_gives_back_what_another_took(asked):
+    one, other = RateLimit(asked.url, "1/minute"), RateLimit(asked.url, "1/minute")
+    assert one.take("act", "who") is None
+    other.give_back("act", "who")
+    assert one.take("act", "who") is None
+    asked.stop()
+    other.give_back("act", "who")
+    assert other.is_away
+    asked.start()
 
 
 @needs_redis
