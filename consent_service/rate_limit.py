@@ -50,10 +50,6 @@ class RateLimit:
         """Return how many seconds somebody has to wait (RFC 6585 section 4), None when they need not."""
         return self._by_either(lambda store: store.wait(act, who))
 
-    def count(self, act: str, who: str) -> None:
-        """Count one."""
-        self._by_either(lambda store: store.take(act, who))
-
     def take(self, act: str, who: str) -> int | None:
         """Count one and return None, or return how many seconds to wait; what is refused is not counted."""
         return self._by_either(lambda store: store.take(act, who))

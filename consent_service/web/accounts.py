@@ -4,6 +4,7 @@ Flask-Security does the checking (argon2, uniform answers, sessions bound to a v
 the limits: thirty idle minutes, twelve hours in all, few tries, and a second step for whoever has set one up.
 """
 
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,6 +49,7 @@ LONGEST = timedelta(hours=12)
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 256
 SECOND_STEP_WITHIN = timedelta(minutes=10)
+HASHING = threading.Lock()  # a hash takes 64 MiB and every processor: visitors wait while there are several
 STAFF_PAGES = ("security", "entrance", "console")  # the blueprints of the login, around it, and of everything behind it
 
 
@@ -82,6 +84,11 @@ class StaffLoginForm(LoginForm):
     """Address and password; a staff session is never remembered beyond its twelve hours."""
 
     remember = None
+
+    def validate(self, **given: Any) -> bool:
+        """Whether the two go together, one log-in after another."""
+        with HASHING:
+            return bool(super().validate(**given))
 
 
 class SecondStep(TfPlugin):
@@ -129,7 +136,7 @@ def install(app: Flask, service: Service) -> None:
     app.teardown_appcontext(lambda _: sessions.remove())
     app.before_request(_remember_language)
     app.before_request(_limit_tries)
-    app.after_request(_count_failure)
+    app.after_request(_give_back_try)
     app.after_request(_note_login)
     user_authenticated.connect(_begin_session, app)
     user_logged_out.connect(_end_sessions, app)
@@ -166,7 +173,8 @@ def by_staff() -> Occasion:
 def password_hash(password: str) -> str:
     """Return the argon2 hash of a password, normalised as the login does; needs an application context."""
     security: Security = current_app.extensions["security"]
-    hashed: str = hash_password(security.password_util.normalize(password))
+    with HASHING:
+        hashed: str = hash_password(security.password_util.normalize(password))
     return hashed
 
 
@@ -174,7 +182,8 @@ def is_password(account: Staff, password: str) -> bool:
     """Whether this is the account's password."""
     security: Security = current_app.extensions["security"]
     typed = security.password_util.normalize(password[: LONGEST_PASSWORD + 1])
-    return len(password) <= LONGEST_PASSWORD and bool(verify_password(typed, account.password or ""))
+    with HASHING:
+        return len(password) <= LONGEST_PASSWORD and bool(verify_password(typed, account.password or ""))
 
 
 def halfway() -> Any:
@@ -236,11 +245,13 @@ def _limit_tries() -> ResponseReturnValue | None:
         return None
     if len(request.form.get("email", "")) > LONGEST_ADDRESS or len(request.form.get("password", "")) > LONGEST_PASSWORD:
         abort(400)
-    return tries.too_many(request.form.get("email", ""))
+    refusal = tries.take(request.form.get("email", ""))
+    g.has_try = refusal is None
+    return refusal
 
 
-def _count_failure(response: Response) -> Response:
-    """Count a try that only showed the form again; logging in leads elsewhere, and one without a token is none."""
-    if request.endpoint == "security.login" and request.method == "POST" and response.status_code == 200:
-        tries.count(request.form.get("email", ""))
+def _give_back_try(response: Response) -> Response:
+    """Keep a try that only showed the form again; logging in leads elsewhere, and one without a token is none."""
+    if g.pop("has_try", False) and response.status_code != 200:
+        tries.give_back(request.form.get("email", ""))
     return response

@@ -75,12 +75,13 @@ def take_second_step() -> ResponseReturnValue:
     account, form = accounts.halfway(), CodeForm()
     if account is None:
         return redirect(link_to("security.login"))
-    if (refusal := tries.too_many(account.email)) is not None:
+    if (refusal := tries.take(account.email)) is not None:
         return refusal
     if form.validate() and _is_right(account.id, (form.code.data or "")[:LONGEST_CODE]):
+        tries.give_back(account.email)
         accounts.let_in(account.id, "code")
         return redirect(link_to("console.overview.show"))
-    _refuse(account)
+    access.write("refused", "second-step", account_id=account.id)
     form.code.errors = [WRONG_CODE]
     return _second_step_page(account, form), 400
 
@@ -89,15 +90,18 @@ def take_second_step() -> ResponseReturnValue:
 def take_passkey() -> ResponseReturnValue:
     """Let in whoever has a passkey: of the account halfway in, if there is one."""
     account = accounts.halfway()
-    if (refusal := tries.too_many(account.email if account else "")) is not None:
+    typed = account.email if account else ""
+    if (refusal := tries.take(typed)) is not None:
         return refusal
     with service().transaction() as connection:
         found = passkeys.shown(connection, request.form.get("passkey", ""))
         owner = found and staff_accounts.find(connection, found.staff_id)
     if owner and owner.active and owner.password and (account is None or account.id == owner.id):
+        tries.give_back(typed)
         accounts.let_in(owner.id, "passkey")
         return redirect(link_to("console.overview.show"))
-    _refuse(account)
+    if account:
+        access.write("refused", "second-step", account_id=account.id)
     return redirect(link_to("security.login", did="wrong-passkey"))
 
 
@@ -111,11 +115,10 @@ def show_recovery() -> ResponseReturnValue:
 def ask_recovery() -> ResponseReturnValue:
     """Mail a link to set a new password, if there is such an account; the answer is the same if not."""
     typed, form = request.form.get("email", "")[:LONGEST_ADDRESS], RecoveryForm()
-    if (refusal := tries.too_many(typed, "recovery")) is not None:
-        return refusal
     if not form.validate():
         return render_template("entrance/recovery.html", form=form), 400
-    tries.count(typed, "recovery")
+    if (refusal := tries.take(typed, "recovery")) is not None:
+        return refusal
     with service().transaction() as connection:
         staff_accounts.ask_recovery(connection, form.email.address, services.now())
     return render_template("entrance/recovery_sent.html")
@@ -183,12 +186,6 @@ def _is_right(account_id: str, code: str) -> bool:
             second_steps.take_app_code(connection, keys, account, code, now)
             or second_steps.take_recovery_code(connection, account.id, code)
         )
-
-
-def _refuse(account: Any) -> None:
-    tries.count(account.email if account else "")
-    if account:
-        access.write("refused", "second-step", account_id=account.id)
 
 
 def _second_step_page(account: Any, form: CodeForm) -> str:

@@ -1,7 +1,8 @@
 """How often somebody may try to get in: failures of one network and of one account, at every door of the staff alike.
 
-The limit is the application's, so that a second step, a recovery and a log-in take from one allowance. Networks and
-addresses are hashed before they are counted.
+The limit is the application's, so that a second step, a recovery and a log-in take from one allowance. A try is taken
+before anything is looked at and given back if it was right, so that a burst has no more of them than one after another.
+Networks and addresses are hashed before they are counted.
 """
 
 from flask import current_app, render_template, request
@@ -11,25 +12,31 @@ from consent_service.people import AddressRefused, read_address
 from consent_service.rate_limit import RateLimit
 from consent_service.web.visitor import network, service
 
-LIMIT = "5/5 minutes;30/hour"  # failures only, of a network and of an account
+LIMIT = "5/5 minutes;30/hour"  # of a network and of an account: failures, and what is being looked at
 
 
-def too_many(typed: str, act: str = "login") -> ResponseReturnValue | None:
-    """Return the page for whoever has to wait before trying to open an account, None when they need not.
+def take(typed: str, act: str = "login") -> ResponseReturnValue | None:
+    """Take a try to open an account; return the page for whoever has to wait for one, None when they need not.
 
     `typed` is the address of the account, empty where none is named: then the network alone counts.
     """
-    waits = [wait for who in _triers(typed) if (wait := _limit().wait(act, who))]
-    if not waits:
+    triers, taken = _triers(typed), []
+    for who in triers:
+        if (refused := _limit().take(act, who)) is not None:
+            break
+        taken.append(who)
+    else:
         return None
-    minutes = -(-max(waits) // 60)
-    return render_template("public/too_many.html", minutes=minutes), 429, {"Retry-After": str(max(waits))}
+    for who in taken:
+        _limit().give_back(act, who)
+    longest = max(refused, *(_limit().wait(act, who) or 0 for who in triers))
+    return render_template("public/too_many.html", minutes=-(-longest // 60)), 429, {"Retry-After": str(longest)}
 
 
-def count(typed: str, act: str = "login") -> None:
-    """Count a try that failed."""
+def give_back(typed: str, act: str = "login") -> None:
+    """Give back a try that was right."""
     for who in _triers(typed):
-        _limit().count(act, who)
+        _limit().give_back(act, who)
 
 
 def _triers(typed: str) -> list[str]:

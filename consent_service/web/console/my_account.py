@@ -77,13 +77,13 @@ def set_app() -> ResponseReturnValue:
     secret = _secret(form.sealed.data or "")
     if not form.validate() or secret is None:
         return _app_page(AppForm(formdata=None), second_steps.new_secret()), 400
-    if (refusal := tries.too_many(current_user.email)) is not None:
+    if (refusal := tries.take(current_user.email)) is not None:
         return refusal
     step = second_steps.step_of(secret, form.code.data or "", services.now())
     if step is None:
-        tries.count(current_user.email)
         form.code.errors = [WRONG_CODE]
         return _app_page(form, secret), 400
+    tries.give_back(current_user.email)
     with service().transaction() as connection:
         second_steps.set_app(connection, current_user.id, second_steps.seal(keys, secret, current_user.id), step)
         codes = _first_codes(connection)
@@ -142,9 +142,8 @@ def remove_passkey(passkey_id: Any) -> ResponseReturnValue:
 @my_account.post("/password")
 def mail_link() -> ResponseReturnValue:
     """Mail me a link to set another password."""
-    if (refusal := tries.too_many(current_user.email, "recovery")) is not None:
+    if (refusal := tries.take(current_user.email, "recovery")) is not None:
         return refusal
-    tries.count(current_user.email, "recovery")
     with service().transaction() as connection:
         staff_accounts.ask_recovery(connection, read_address(current_user.email), services.now())
     return redirect(link_to("console.my_account.show", did="link"))
