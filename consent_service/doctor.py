@@ -33,7 +33,7 @@ from consent_service.delivery import account_setup, outbox, own_link, renewal
 from consent_service.delivery.account_setup import SetupRefused
 from consent_service.delivery.calls import Ended
 from consent_service.delivery.lanes import lane_states
-from consent_service.delivery.mail import FolderMail
+from consent_service.delivery.mail import FolderMail, NotEncrypted
 from consent_service.delivery.outbox import Retry
 from consent_service.delivery.pacing import CallBudget, Unpaced
 from consent_service.language import CODES, HELSINKI, language
@@ -115,6 +115,9 @@ def _mail(service: Service) -> Finding:
         mailer.check()
     except smtplib.SMTPAuthenticationError:
         return Finding("mail", "wrong", "the server refused the user or password in CONSENT_SMTP_URL")
+    except NotEncrypted:
+        says = "the server offers no STARTTLS, and the password is never sent in plain"
+        return Finding("mail", "wrong", f"{says}; write smtps:// in CONSENT_SMTP_URL, or another port")
     except smtplib.SMTPNotSupportedError as error:
         missing = "login" if "AUTH" in str(error) else "STARTTLS"
         return Finding("mail", "wrong", f"the server offers no {missing}, which CONSENT_SMTP_URL requires")

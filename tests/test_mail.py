@@ -260,6 +260,18 @@ def test_encryption_that_is_offered_but_refused_means_later_never_plain():
     assert not [line for line in server.heard if line.upper().startswith(("MAIL", "AUTH"))]
 
 
+def test_a_password_goes_to_another_machine_encrypted_or_not_at_all():
+    outcomes = {}
+    with scripted({"EHLO": ["250-mail.test\r\n250 AUTH PLAIN"] * 9}) as server:
+        for where in ("u:p@127.1", "u:p@localhost", "u:p@127.0.0.1", "127.1"):  # 127.1 looks like another machine
+            with contextlib.closing(SmtpMail(f"smtp://{where}:{server.server_address[1]}")) as out:
+                outcomes[where] = out.deliver(LETTER)
+    told = "mail server offers no encryption, which the password needs"
+    assert outcomes.pop("u:p@127.1") == Retry(told, peer_down=True)
+    assert list(outcomes.values()) == [Delivered("250")] * 3
+    assert [line[:4] for line in server.heard if line[:4] in ("AUTH", "MAIL")] == ["AUTH", "MAIL"] * 2 + ["MAIL"]
+
+
 def test_smtps_to_a_server_that_speaks_plain_sends_nothing(mail):
     with contextlib.closing(SmtpMail(f"smtps://127.0.0.1:{mail.port}")) as out:
         assert isinstance(out.deliver(LETTER), Retry)
@@ -372,7 +384,7 @@ class _Script(socketserver.ThreadingTCPServer):
 
     def usual(self, verb):
         offers = "250-mail.test\r\n250 STARTTLS" if "STARTTLS" in self.answers else "250 mail.test"
-        return {"EHLO": offers, "DATA": "354 Go on", "QUIT": "221 Bye"}.get(verb, "250 OK")
+        return {"EHLO": offers, "AUTH": "235 2.7.0 Welcome", "DATA": "354 Go on", "QUIT": "221 Bye"}.get(verb, "250 OK")
 
 
 @contextlib.contextmanager

@@ -33,6 +33,7 @@ ENCODED_LINE = 72  # RFC 2047 section 2 allows 76; Header counts a few letters t
 LONGEST_LINE = 998  # bytes, without its end
 LINE_OF_DOTS = re.compile(rb"^\.", re.MULTILINE)  # RFC 5321 section 4.5.2: one alone would end the mail
 TAKEN = (250, 251)
+OUR_OWN = ("127.0.0.1", "::1", "localhost")  # hosts on the way to which nobody listens
 PERMANENT = range(500, 600)
 ABOUT_THE_SESSION = (421, 500, 502, 503, 504, 521, 530, 534, 535, 538)  # RFC 5321 section 4.2, RFC 4954 section 6
 
@@ -110,6 +111,10 @@ class FolderMail:
         """Nothing is kept open."""
 
 
+class NotEncrypted(smtplib.SMTPNotSupportedError):
+    """The password would go in plain to another machine."""
+
+
 class _Answers(io.RawIOBase):
     """What a server says, each read with as much time as is left."""
 
@@ -166,6 +171,8 @@ class SmtpMail:
         except smtplib.SMTPSenderRefused as refused:  # the sender is the same for every letter: none is at fault
             self.close()
             return Retry(f"mail server refused the sender: {refused.smtp_code}", peer_down=True)
+        except NotEncrypted:
+            return Retry("mail server offers no encryption, which the password needs", peer_down=True)
         except (smtplib.SMTPException, OSError) as error:
             self.close()
             return Retry(f"mail server: {type(error).__name__}", peer_down=True)
@@ -272,6 +279,8 @@ class SmtpMail:
         try:
             server.ehlo()
             if self._parts.username:
+                if not (isinstance(server.sock, ssl.SSLSocket) or self._parts.hostname in OUR_OWN):
+                    raise NotEncrypted
                 server.login(unquote(self._parts.username), unquote(self._parts.password or ""))
         except Exception:
             server.close()

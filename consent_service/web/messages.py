@@ -43,6 +43,9 @@ REASONS = {
     r"mail server refused the recipient: (?P<code>\d+)": mark("The mail server refused the recipient (%(code)s)."),
     r"mail server refused the message: (?P<code>\d+)": mark("The mail server refused the message (%(code)s)."),
     r"mail server refused the sender: (?P<code>\d+)": mark("The mail server refused our sender address (%(code)s)."),
+    r"mail server offers no encryption, which the password needs": mark(
+        "The mail server offers no encryption, so the password was not sent to it."
+    ),
     r"mail server: (?P<error>\w+)": mark("No connection to the mail server (%(error)s)."),
     r"the service's own limit of confirmation mails is reached": mark(
         "The service has sent as many confirmation messages as it may for now."

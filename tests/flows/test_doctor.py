@@ -143,6 +143,13 @@ def test_a_mail_server_that_knows_no_passwords(examine, mail):
     assert "offers no login" in found["mail"]
 
 
+def test_a_mail_server_that_would_be_told_the_password_in_plain(examine):
+    with MailServer(auth=("keinuma", "password")) as plain:
+        wrong, found = examine(CONSENT_SMTP_URL=f"smtp://keinuma:password@127.1:{plain.port}")  # like another machine
+    assert wrong == ["mail"]
+    assert "password" in found["mail"] and "smtps://" in found["mail"]
+
+
 def test_encryption_that_is_required_but_not_offered(examine, mail):
     wrong, found = examine(CONSENT_SMTP_URL=f"{mail.url}?starttls=required")
     assert wrong == ["mail"]
