@@ -8,6 +8,10 @@ import pytest
 from consent_service.language import CODES, language
 from consent_service.web.pages import ERRORS
 from tests.actors import Visitor
+from tests.machine import PROBLEM, Machine
+from tests.processes import running
+from tests.servers.activecampaign import ActiveCampaign
+from tests.servers.smtp import MailServer
 
 FORM = "application/x-www-form-urlencoded"
 LIMIT = 64 * 1024
@@ -37,6 +41,15 @@ def links(house):
     aino.subscribe()
     house.deliver()
     return {kind: urlsplit(who.link(kind)).path for kind, who in (("confirm", aino), ("unsubscribe", eero))}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A household behind the server of an operator."""
+    folder = tmp_path_factory.mktemp("served")
+    url = f"sqlite:///{folder}/c.db"
+    with MailServer() as mail, ActiveCampaign() as contacts, running(folder, url, mail, contacts) as house:
+        yield house
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -213,3 +226,31 @@ def test_fields_nobody_offered_change_nothing(house):
     person = house.person("aino@example.com")
     assert (person.status, person.language, person.active_since) == ("pending", "fi", None)
     assert [ask.source for ask in house.asks("aino@example.com")] == ["form"]
+
+
+CHUNKS = [
+    b"zzzz\r\n",
+    b"3;=\r\nabc\r\n0\r\n\r\n",
+    b"3\r\nabcde\r\n0\r\n\r\n",
+    b"3\r\nabc\r\n0\r\nno trailer\r\n\r\n",
+    b"9\r\nabc",
+]
+
+
+@pytest.mark.parametrize("path", ["/subscribe", "/staff/login", "/api/v1/subscriptions"])
+def test_a_body_in_odd_chunks_is_a_bad_request(served, path):
+    kind = "application/json" if path.startswith("/api") else FORM
+    headers = [f"Host: {urlsplit(served.url).netloc}", f"Content-Type: {kind}", "Transfer-Encoding: chunked"]
+    headers += [f"Authorization: Bearer {Machine(served, name=path).key}", "Idempotency-Key: 1"]
+    for body in CHUNKS:
+        with socket.create_connection(("127.0.0.1", urlsplit(served.url).port), timeout=20) as line:
+            line.sendall("\r\n".join([f"POST {path} HTTP/1.1", *headers, "", ""]).encode() + body)
+            line.shutdown(socket.SHUT_WR)
+            answer = b""
+            while more := line.recv(65536):
+                answer += more
+        assert answer.startswith(b"HTTP/1.1 400 "), (body, answer[:200])
+        told = PROBLEM if path.startswith("/api") else language("fi").say(ERRORS[400][0])
+        assert told in answer.decode(), "in our own words"
+        assert answer.count(b"HTTP/1.1 ") == 1, "where the next request would begin is not known"
+    assert "unexpected error" not in served.said

@@ -16,6 +16,7 @@ from flask import Flask, Response, g, redirect
 from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError, CSRFProtect
+from gunicorn.http.errors import ParseException
 from sqlalchemy.exc import DBAPIError
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.exceptions import HTTPException
@@ -200,6 +201,7 @@ def _errors(app: Flask) -> None:
     app.register_error_handler(TokenRefused, lambda _: pages.dead_link())
     app.register_error_handler(LinkDead, lambda _: pages.dead_link())
     app.register_error_handler(CSRFError, lambda _: pages.error(400))
+    app.register_error_handler(ParseException, lambda _: pages.error(400))  # chunks that are none, once they are read
     app.register_error_handler(HTTPException, _http_error)
     for kind in database.UNAVAILABLE:
         app.register_error_handler(kind, _database_error)
