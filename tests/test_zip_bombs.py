@@ -1,4 +1,4 @@
-"""Packages whose parts hold far more than they say: refused before anybody unpacks them."""
+"""Packages that hold far more than they say, or more at once than fits in memory: refused before anybody opens them."""
 
 import io
 import struct
@@ -13,7 +13,7 @@ from tests import filing
 from tests.sheets import AINO, HEADINGS, xlsx
 
 MEGABYTE = 1024 * 1024
-HELD, TOLD = 64 * MEGABYTE, 20
+HELD, TOLD, DEFLATED = 64 * MEGABYTE, 20, zipfile.ZIP_DEFLATED
 
 
 def lying(name, method):
@@ -79,3 +79,67 @@ def test_a_list_with_a_damaged_part_is_refused_calmly():
 def test_honest_packages_stay_what_they_are():
     assert document_files.read_type(filing.ODT) == document_files.ODT
     assert len(list(customer_file.lines(xlsx(HEADINGS, AINO)))) == 2
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+ROWS = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+AFTER = "</sheetData></worksheet>"
+
+
+def holding(sheet, name=SHEET):
+    """A list with one part written anew."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(xlsx(HEADINGS, AINO))) as old, zipfile.ZipFile(content, "w", DEFLATED) as new:
+        for part in dict.fromkeys([*old.namelist(), name]):
+            new.writestr(part, sheet if part == name else old.read(part))
+    return content.getvalue()
+
+
+def refusal_of(content):
+    with pytest.raises(customer_file.FileRefused) as refused:
+        list(customer_file.lines(content))
+    return refused.value.message
+
+
+CELLS, A_FEW = "<c/>" * (customer_file.MOST_TAGS_IN_ROW + 1), "<c/>" * 1000
+MANY_IN_ONE_ROW = {
+    "plain": f"{ROWS}<row>{CELLS}</row>{AFTER}",
+    "a comment between": f"{ROWS}<row>{f'{A_FEW}<!--<row>-->' * 51}</row>{AFTER}",
+    "rows inside": f"{ROWS}<row>{f'{A_FEW}<row></row>' * 51}</row>{AFTER}",
+    "rows of another vocabulary": f'{ROWS}<x xmlns="x">{f"<row>{A_FEW}</row>" * 1001}</x>{AFTER}',
+    "no row": f"{ROWS}{A_FEW * 1001}{AFTER}",
+    "rows that all have one number": ROWS + '<row r="1"/>' * (customer_file.LAST_ROW + 1) + AFTER,
+    "UTF-16": f"{ROWS}<row>{CELLS}</row>{AFTER}".encode("utf-16"),
+    "very many names": ROWS + "".join(f"<row><c{n}/></row>" for n in range(customer_file.MOST_NAMES + 1)) + AFTER,
+    "a very long tag": f'{ROWS}<row><c r="{" " * customer_file.LONGEST_TAG * 2}"/></row>{AFTER}',
+    "a very long comment": f"<!--{' <' * customer_file.LONGEST_TAG}-->{ROWS}{AFTER}",
+}
+
+
+@pytest.mark.parametrize("kind", MANY_IN_ONE_ROW)
+def test_a_sheet_of_which_far_too_much_is_in_memory_at_once_is_refused(kind):
+    assert refusal_of(holding(MANY_IN_ONE_ROW[kind])) == customer_file.TOO_MUCH_INSIDE
+
+
+DEFINED = '<!DOCTYPE worksheet [<!ENTITY a "Laine">]>'
+USED = f'{ROWS}<row r="1"><c t="inlineStr"><is><t>&a;</t></is></c></row>{AFTER}'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("before", [3000, customer_file.PIECE - 10, customer_file.PIECE // 2 - 10])
+@pytest.mark.parametrize("name", [SHEET, "xl/comments.bin"])
+def test_words_of_its_own_are_found_wherever_a_part_defines_them(encoding, before, name):
+    sheet = f"<!--{'x' * before}-->{DEFINED}{USED}".encode(encoding)
+    assert refusal_of(holding(sheet, name)) == customer_file.UNREADABLE
+
+
+@pytest.mark.parametrize("prefix", ["", "x:"])
+def test_a_large_list_is_read_whoever_wrote_it(prefix):
+    text = "Laine " * customer_file.LONGEST_TAG
+    long = f'<{prefix}c t="inlineStr"><{prefix}is><{prefix}t>{text}</{prefix}t></{prefix}is></{prefix}c>'
+    formatted = f"<{prefix}row>{f'<{prefix}c/>' * 16_384}</{prefix}row>" * (customer_file.MOST_TAGS // 16_384 + 1)
+    data = f"<{prefix}sheetData><{prefix}row>{long}</{prefix}row>{formatted}</{prefix}sheetData>"
+    below = f"<{prefix}drawing/>" * (customer_file.MOST_TAGS_IN_ROW + 1)
+    names = f'xmlns{":x" if prefix else ""}="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    [line] = customer_file.lines(holding(f"<{prefix}worksheet {names}>{data}{below}</{prefix}worksheet>"))
+    assert line.cells == [text[: customer_file.LONGEST_CELL]]

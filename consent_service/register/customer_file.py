@@ -16,10 +16,12 @@ from datetime import date, datetime
 from functools import cache, partial
 from typing import Any
 from xml.etree.ElementTree import ParseError
+from xml.parsers import expat
 
 import openpyxl
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.xml.constants import SHEET_MAIN_NS
 
 from consent_service.language import mark
 from consent_service.register.document_files import BROKEN_PACKAGE
@@ -29,12 +31,17 @@ LARGEST_INSIDE, MOST_WORDS = 100 * 1024 * 1024, 50 * 1024 * 1024
 MOST_PARTS, MOST_SHEETS = 1000, 50
 MOST_ROWS, MOST_COLUMNS, LONGEST_CELL = 50_000, 100, 5000
 LAST_ROW, MOST_PLACES = 1_048_576, 200_000_000
-PIECE, MOST_TAGS = 64 * 1024, 1_000_000
+PIECE, MOST_TAGS, MOST_TAGS_IN_ROW = 64 * 1024, 1_000_000, 50_000
+LONGEST_TAG, MOST_NAMES = 1024 * 1024, 10_000
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the two a spreadsheet knows; others unpack without measure
 SHEET_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-ZIP, OLD_EXCEL, TAG = b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"<"
-# Parts that are read row by row; every other one is read whole.
-_ROW_BY_ROW = re.compile(r"(?i)xl/(worksheets|pivotCache)/[^/]+\.xml|xl/sharedStrings\.xml")
+ZIP, OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+# Parts that are read row by row, with the name of a row and how many there may be; every other one is read whole.
+_ROW_BY_ROW = {
+    re.compile(r"(?i)xl/worksheets/[^/]+\.xml"): ("row", LAST_ROW),
+    re.compile(r"(?i)xl/pivotCache/[^/]+\.xml"): ("r", LAST_ROW),
+    re.compile(r"(?i)xl/sharedStrings\.xml"): ("si", MOST_ROWS * MOST_COLUMNS),
+}
 _RISKY = re.compile(r"'*[=+\-@\t\r]")  # a spreadsheet may take text that begins so for a formula
 
 UNREADABLE = mark("The file cannot be read as a spreadsheet. Open it in Excel, save it as .xlsx and try again.")
@@ -144,20 +151,70 @@ def _check_part(opened: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
             raise FileRefused(UNREADABLE)
 
 
+class _Part:
+    """What is in a part, counted while it comes piece by piece, by the parser that is to read it later.
+
+    What a row holds is forgotten when it ends; all else stands in memory at once.
+    """
+
+    def __init__(self, name: str):
+        rows = (row for pattern, row in _ROW_BY_ROW.items() if pattern.fullmatch(name))
+        row, self._most_rows = next(rows, ("", 0))
+        self._row = f"{SHEET_MAIN_NS}}}{row}"
+        self._depth = self._row_depth = self._rows = self._in_row = self._outside = self._fed = 0
+        self._names: dict[str, Any] = {}
+        self._parser: expat.XMLParserType | None = expat.ParserCreate(None, "}", self._names)
+        self._parser.StartDoctypeDeclHandler = self._define
+        self._parser.StartElementHandler, self._parser.EndElementHandler = self._start, self._end
+
+    def feed(self, piece: bytes) -> None:
+        """Count what is in a piece; raises FileRefused."""
+        if self._parser is None:
+            return
+        try:
+            self._parser.Parse(piece)
+        except expat.ExpatError:  # no XML, or broken: nobody reads beyond this
+            self._parser = None
+            return
+        self._fed += len(piece)
+        unfinished = self._fed - self._parser.CurrentByteIndex
+        if unfinished > LONGEST_TAG or len(self._names) > MOST_NAMES:
+            raise FileRefused(TOO_MUCH_INSIDE)
+
+    def _define(self, *_given: object) -> None:
+        """Refuse what defines words of its own: no spreadsheet does, and a small one can grow without end."""
+        raise FileRefused(UNREADABLE)
+
+    def _start(self, name: str, _attributes: object) -> None:
+        self._depth += 1
+        if self._row_depth:
+            self._in_row += 1
+        elif name == self._row:
+            self._rows, self._in_row, self._row_depth = self._rows + 1, 0, self._depth
+        else:
+            self._outside += 1
+        if self._in_row > MOST_TAGS_IN_ROW or self._outside > MOST_TAGS or self._rows > self._most_rows:
+            raise FileRefused(TOO_MUCH_INSIDE)
+
+    def _end(self, _name: str) -> None:
+        if self._depth == self._row_depth:
+            self._row_depth = 0
+        self._depth -= 1
+
+
 def _count_inside(content: bytes) -> None:
-    """Refuse a package of which a part holds other than it says, or too many elements; unpacked piece by piece."""
+    """Refuse a package of which a part holds other than it says, or too much at once; unpacked piece by piece."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as opened:
             for part in opened.infolist():
                 told, part.file_size = part.file_size, part.file_size + 1  # no more than that is ever read
-                found = tags = 0
+                found, counted = 0, _Part(part.filename)
                 with opened.open(part) as stream:
                     for piece in iter(partial(stream.read, PIECE), b""):
-                        found, tags = found + len(piece), tags + piece.count(TAG)
+                        found += len(piece)
+                        counted.feed(piece)
                 if found != told:
                     raise FileRefused(UNREADABLE)
-                if tags > MOST_TAGS and not _ROW_BY_ROW.fullmatch(part.filename):
-                    raise FileRefused(TOO_MUCH_INSIDE)
     except BROKEN_PACKAGE as error:
         raise FileRefused(UNREADABLE) from error
 
