@@ -143,3 +143,9 @@ def test_a_large_list_is_read_whoever_wrote_it(prefix):
     names = f'xmlns{":x" if prefix else ""}="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
     [line] = customer_file.lines(holding(f"<{prefix}worksheet {names}>{data}{below}</{prefix}worksheet>"))
     assert line.cells == [text[: customer_file.LONGEST_CELL]]
+
+
+def test_one_long_text_that_very_many_cells_point_at_is_refused():
+    text = "a" * customer_file.LONGEST_CELL
+    rows = customer_file.MOST_TEXT // len(text) // 100 + 1
+    assert refusal_of(xlsx(*[[text] * 100] * rows)) == customer_file.TOO_MUCH_INSIDE

@@ -29,7 +29,7 @@ from consent_service.register.document_files import BROKEN_PACKAGE
 LARGEST_FILE = 10 * 1024 * 1024
 LARGEST_INSIDE, MOST_WORDS = 100 * 1024 * 1024, 50 * 1024 * 1024
 MOST_PARTS, MOST_SHEETS = 1000, 50
-MOST_ROWS, MOST_COLUMNS, LONGEST_CELL = 50_000, 100, 5000
+MOST_ROWS, MOST_COLUMNS, LONGEST_CELL, MOST_TEXT = 50_000, 100, 5000, 50_000_000
 LAST_ROW, MOST_PLACES = 1_048_576, 200_000_000
 PIECE, MOST_TAGS, MOST_TAGS_IN_ROW = 64 * 1024, 1_000_000, 50_000
 LONGEST_TAG, MOST_NAMES = 1024 * 1024, 10_000
@@ -98,11 +98,13 @@ def check(content: bytes) -> None:
 def lines(content: bytes) -> Iterator[Line]:
     """Yield the rows of a file, sheet by sheet; raises FileRefused, perhaps when some have come already."""
     check(content)
-    found = 0
+    found = taken = 0
     for line in _from_xlsx(content) if content.startswith(ZIP) else _from_csv(content):
-        found += 1
+        found, taken = found + 1, taken + sum(map(len, line.cells))
         if found > MOST_ROWS:
             raise FileRefused(TOO_MANY_ROWS)
+        if taken > MOST_TEXT:  # very many cells can point at one text
+            raise FileRefused(TOO_MUCH_INSIDE)
         yield line
     if not found:
         raise FileRefused(EMPTY)
@@ -282,4 +284,4 @@ def _text(cell: object) -> str:
         return cell.isoformat()
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    return "" if cell is None else as_it_was(str(cell).strip()[:LONGEST_CELL])
+    return "" if cell is None else as_it_was(str(cell)[: 2 * LONGEST_CELL].strip()[:LONGEST_CELL])
