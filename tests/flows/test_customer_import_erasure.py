@@ -1,5 +1,11 @@
 """Customers who are erased while an import waits, is read, checked or applied: none of it brings them back."""
 
+import re
+import sys
+from collections import Counter
+from itertools import product
+from re._parser import parse
+
 import pytest
 
 from consent_service import service as services
@@ -9,7 +15,7 @@ from consent_service.register import customer_imports, import_batches, import_st
 from consent_service.register import erasure as erasing
 from consent_service.register.customer_imports import ERASED_MEANWHILE
 from consent_service.register.customer_matching import Known
-from consent_service.register.import_traces import Traces
+from consent_service.register.import_traces import RUN, Traces, addresses
 from consent_service.register.merging import Merging
 from consent_service.web.console.customer_form import details_of
 from tests.actors import fi
@@ -172,3 +178,26 @@ def test_a_family_name_alone_names_nobody_elsewhere():
     traces = Traces(nothing | {"last_name": "Mäkelä", "city": "Oulu"})
     assert traces.are_in(["Mäkelä", "Torikatu 1, 90100 Oulu"]) and not traces.are_in(["Mäkelä", "Kemi"])
     assert not Traces(dict.fromkeys(("city", "last_name", *nothing))).are_in(["", "0"]), "one who is erased already"
+
+
+OLD_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+")
+
+
+def test_addresses_are_found_as_before_without_ever_going_back():
+    for letters in product("a@. <", repeat=6):
+        cell = "".join(letters)
+        assert list(addresses(cell)) == OLD_ADDRESS.findall(cell), cell
+    [(repeated, (least, most, [(one_of, _)]))] = parse(RUN.pattern)
+    assert (str(repeated), least, str(most), str(one_of)) == ("MAX_REPEAT", 1, "MAXREPEAT", "IN"), "nothing behind it"
+
+
+def test_a_cell_full_of_strangers_addresses_is_gone_through_quickly():
+    known = dict.fromkeys(("phone", "business_id", "company_name", "first_name", "last_name", "city"))
+    traces, called = Traces(known | {"email_key": "aino@xn--mkel-load.example"}), Counter()
+    assert traces.are_in(["AINO@mäkelä.example."])
+    sys.setprofile(lambda _frame, event, _given: called.update([event]))
+    try:
+        assert not traces.are_in(["é@a " * 1250])
+    finally:
+        sys.setprofile(None)
+    assert called["call"] < 100
