@@ -3,6 +3,7 @@
 import io
 import struct
 import tracemalloc
+import unicodedata
 import zipfile
 import zlib
 
@@ -149,3 +150,10 @@ def test_one_long_text_that_very_many_cells_point_at_is_refused():
     text = "a" * customer_file.LONGEST_CELL
     rows = customer_file.MOST_TEXT // len(text) // 100 + 1
     assert refusal_of(xlsx(*[[text] * 100] * rows)) == customer_file.TOO_MUCH_INSIDE
+
+
+def test_cells_come_normalised_since_that_is_slow_and_they_are_compared_often():
+    [line] = customer_file.lines("Ma\u0308kela\u0308;\u0958\u0323\u0301".encode())
+    assert line.cells[0] == "Mäkelä" and all(unicodedata.is_normalized("NFC", cell) for cell in line.cells)
+    [line] = customer_file.lines(("\u0958" * customer_file.LONGEST_CELL).encode())
+    assert [len(cell) for cell in line.cells] == [customer_file.LONGEST_CELL]

@@ -8,6 +8,7 @@ Formulas are read as the value they had when the file was saved. Asks no databas
 import csv
 import io
 import re
+import unicodedata
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -284,4 +285,5 @@ def _text(cell: object) -> str:
         return cell.isoformat()
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    return "" if cell is None else as_it_was(str(cell)[: 2 * LONGEST_CELL].strip()[:LONGEST_CELL])
+    text = "" if cell is None else str(cell)[: 2 * LONGEST_CELL].strip()[:LONGEST_CELL]
+    return as_it_was(unicodedata.normalize("NFC", text)[:LONGEST_CELL])
