@@ -8,6 +8,7 @@ import zipfile
 import zlib
 
 import pytest
+from openpyxl.xml.constants import SHARED_STRINGS
 
 from consent_service.register import customer_file, document_files
 from tests import filing
@@ -157,3 +158,29 @@ def test_cells_come_normalised_since_that_is_slow_and_they_are_compared_often():
     assert line.cells[0] == "Mäkelä" and all(unicodedata.is_normalized("NFC", cell) for cell in line.cells)
     [line] = customer_file.lines(("\u0958" * customer_file.LONGEST_CELL).encode())
     assert [len(cell) for cell in line.cells] == [customer_file.LONGEST_CELL]
+
+
+def turned(part, old, new):
+    """A list that names another part than it should in one of its tables of contents."""
+    with zipfile.ZipFile(io.BytesIO(xlsx(HEADINGS, AINO))) as book:
+        text = book.read(part).decode()
+    assert old in text
+    return holding(text.replace(old, new), part)
+
+
+TYPES, RELATIONS = "[Content_Types].xml", "xl/_rels/workbook.xml.rels"
+CHARTSHEET = 'relationships/chartsheet" Target="/xl/worksheets/sheet1.xml'
+TURNED = {
+    "workbook": (TYPES, "/xl/workbook.xml", f"/{SHEET}"),
+    "words": (TYPES, "</Types>", f'<Override PartName="/{SHEET}" ContentType="{SHARED_STRINGS}"/></Types>'),
+    "sheet": (RELATIONS, "/xl/worksheets/sheet1.xml", "/xl/sharedStrings.xml"),
+    "chart": (RELATIONS, 'relationships/worksheet" Target="/xl/worksheets/sheet1.xml', CHARTSHEET),
+}
+
+
+@pytest.mark.parametrize("kind", TURNED)
+def test_no_part_is_opened_as_another_than_its_name_says(kind):
+    content = turned(*TURNED[kind])
+    with pytest.raises(customer_file.FileRefused) as refused:
+        list(customer_file.lines(content))
+    assert refused.value.message == customer_file.UNREADABLE and refused.value.__cause__ is None, "before it was opened"

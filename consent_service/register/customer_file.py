@@ -19,10 +19,10 @@ from typing import Any
 from xml.etree.ElementTree import ParseError
 from xml.parsers import expat
 
-import openpyxl
+from openpyxl.reader.excel import ExcelReader, _find_workbook_part
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
-from openpyxl.xml.constants import SHEET_MAIN_NS
+from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
 
 from consent_service.language import mark
 from consent_service.register.document_files import BROKEN_PACKAGE
@@ -154,6 +154,11 @@ def _check_part(opened: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
             raise FileRefused(UNREADABLE)
 
 
+def _rows_of(name: str) -> tuple[str, int]:
+    """What a row of a part is called and how many there may be; "" when it is read whole."""
+    return next((rows for pattern, rows in _ROW_BY_ROW.items() if pattern.fullmatch(name)), ("", 0))
+
+
 class _Part:
     """What is in a part, counted while it comes piece by piece, by the parser that is to read it later.
 
@@ -161,8 +166,7 @@ class _Part:
     """
 
     def __init__(self, name: str):
-        rows = (row for pattern, row in _ROW_BY_ROW.items() if pattern.fullmatch(name))
-        row, self._most_rows = next(rows, ("", 0))
+        row, self._most_rows = _rows_of(name)
         self._row = f"{SHEET_MAIN_NS}}}{row}"
         self._depth = self._row_depth = self._rows = self._in_row = self._outside = self._fed = 0
         self._names: dict[str, Any] = {}
@@ -222,16 +226,39 @@ def _count_inside(content: bytes) -> None:
         raise FileRefused(UNREADABLE) from error
 
 
+class _Reader(ExcelReader):  # type: ignore[misc]
+    """Reads no part as another one than its name says, since what it may hold goes by that."""
+
+    def read_strings(self) -> None:
+        if words := self.package.find(SHARED_STRINGS):
+            self._expect(words.PartName[1:], "si")
+        super().read_strings()
+
+    def read_workbook(self) -> None:
+        self._expect(_find_workbook_part(self.package).PartName[1:], "")
+        super().read_workbook()
+
+    def read_worksheets(self) -> None:
+        for _, found in self.parser.find_sheets():
+            self._expect(found.target, "" if "chartsheet" in found.Type else "row")
+        super().read_worksheets()
+
+    def _expect(self, name: str, row: str) -> None:
+        if _rows_of(name)[0] not in ("", row):
+            raise FileRefused(UNREADABLE)
+
+
 def _from_xlsx(content: bytes) -> Iterator[Line]:
     _count_inside(content)
     broken = (zipfile.BadZipFile, InvalidFileException, ParseError)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what else is in the file, which is not read
-            book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
-            for index, sheet in enumerate(book.worksheets[:MOST_SHEETS]):
+            reader = _Reader(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
+            reader.read()
+            for index, sheet in enumerate(reader.wb.worksheets[:MOST_SHEETS]):
                 yield from _of_sheet(index, sheet)
-            book.close()
+            reader.wb.close()
     except (*broken, KeyError, IndexError, ValueError, TypeError, AttributeError, OSError, EOFError) as error:
         raise FileRefused(UNREADABLE) from error
 
