@@ -111,9 +111,11 @@ def settled(connection: Connection, now: datetime, after: str, limit: int) -> tu
     Returns the ids of those for which somebody can be told, or nothing is left to do; and the id to go on after, None
     when fewer were left.
     """
-    looked_at = select(departure.c.id, _is_settled(now).label("is_settled")).where(departure.c.id > after)
-    rows = connection.execute(looked_at.order_by(departure.c.id).limit(limit)).all()
-    return [row.id for row in rows if row.is_settled], rows[-1].id if len(rows) == limit else None
+    # First which, then what of them: asked together, PostgreSQL reads the whole outbox for so many as there might be.
+    these = select(departure.c.id).where(departure.c.id > after).order_by(departure.c.id).limit(limit)
+    ids = connection.execute(these).scalars().all()
+    done = connection.execute(select(departure.c.id).where(departure.c.id.in_(ids), _is_settled(now))).scalars().all()
+    return list(done), ids[-1] if len(ids) == limit else None
 
 
 def settle(connection: Connection, ids: Sequence[str], now: datetime) -> int:
