@@ -130,8 +130,9 @@ ROWS = [
     {"chores", "reconcile", "backups", "importing"},
     {"relay", "doctor", "restore"},
     {"web.visitor", "web.forms", "web.messages", "web.filled", "web.problems", "web.policy"},
-    {"web.tries", "web.passkeys", "web.files"},
-    {"web.accounts", "web.pages", "web.health", "web.metrics", "web.rendered", "web.origins"},
+    {"web.pages", "web.passkeys", "web.files"},
+    {"web.tries"},
+    {"web.accounts", "web.health", "web.metrics", "web.rendered", "web.origins"},
     {"web.moment"},
     {
         "web.subscribing",

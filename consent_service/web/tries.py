@@ -5,11 +5,12 @@ before anything is looked at and given back if it was right, so that a burst has
 Networks and addresses are hashed before they are counted.
 """
 
-from flask import current_app, render_template, request
+from flask import current_app, request
 from flask.typing import ResponseReturnValue
 
 from consent_service.people import AddressRefused, read_address
 from consent_service.rate_limit import RateLimit
+from consent_service.web.pages import too_many
 from consent_service.web.visitor import network, service
 
 LIMIT = "5/5 minutes;30/hour"  # of a network and of an account: failures, and what is being looked at
@@ -30,7 +31,7 @@ def take(typed: str, act: str = "login") -> ResponseReturnValue | None:
     for who in taken:
         _limit().give_back(act, who)
     longest = max(refused, *(_limit().wait(act, who) or 0 for who in triers))
-    return render_template("public/too_many.html", minutes=-(-longest // 60)), 429, {"Retry-After": str(longest)}
+    return too_many(longest)
 
 
 def give_back(typed: str, act: str = "login") -> None:

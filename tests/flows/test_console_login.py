@@ -213,6 +213,7 @@ def test_a_network_has_five_tries_in_five_minutes(house, heidi, clock):
     assert tries(house, heidi.http, [f"p{number}@keinuma.example" for number in range(6)]) == [200] * 5 + [429]
     page = heidi.log_in()
     assert page.status == 429, "not even with the right password"
+    assert re.search(r"Odota (\d+ minuuttia|minuutti) ja yritä uudelleen", page.words), "and how long it takes is said"
     assert 0 < int(page.answer.headers["Retry-After"]) <= 300
     assert fi("Too many tries") in page.words
     clock.shift(timedelta(seconds=int(page.answer.headers["Retry-After"]) + 1))
