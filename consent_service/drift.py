@@ -222,7 +222,8 @@ def settle(connection: Connection, occasion: Occasion, run: Row[Any]) -> None:
         caution.remember(connection, run, occasion.now)
         _end(connection, run, DONE, occasion.now, None)
         return
-    run = _decided(connection, run)
+    if run.takes_off is None:
+        run = _decided(connection, run)
     may = {MISSING_THERE: run.believes_gone, STRANGER: run.takes_off}
     for row in rows:
         if may[row.kind]:
@@ -334,9 +335,8 @@ def _is_late(run: Row[Any]) -> tuple[Any, ...]:
 
 
 def _decided(connection: Connection, run: Row[Any]) -> Row[Any]:
-    if run.takes_off is None:
-        number = summary(connection, run.id).found.get
-        _advance(connection, run, **caution.decide(connection, run, number(STRANGER, 0), number(MISSING_THERE, 0)))
+    number = summary(connection, run.id).found.get
+    _advance(connection, run, **caution.decide(connection, run, number(STRANGER, 0), number(MISSING_THERE, 0)))
     return find(connection, run.id)
 
 

@@ -157,15 +157,14 @@ class SmtpMail:
 
     def deliver(self, letter: Letter | Knock) -> Outcome:
         """Send to exactly one recipient; permanent answers to that recipient reject, everything else is tried again."""
-        if isinstance(letter, Knock):
-            return self._knock()
-        content = as_bytes(letter)
-        sender = _address(letter.sender)
         self._begin()
         try:
-            return Delivered(self._send(sender, letter.recipient, content))
+            if isinstance(letter, Knock):
+                return self._knock()
+            return Delivered(self._send(_address(letter.sender), letter.recipient, as_bytes(letter)))
         except smtplib.SMTPRecipientsRefused as refused:
-            return self._refused("recipient", *refused.recipients[letter.recipient])
+            [refusal] = refused.recipients.values()
+            return self._refused("recipient", *refusal)
         except smtplib.SMTPDataError as refused:
             return self._refused("message", refused.smtp_code, refused.smtp_error)
         except smtplib.SMTPSenderRefused as refused:  # the sender is the same for every letter: none is at fault
@@ -178,14 +177,9 @@ class SmtpMail:
             return Retry(f"mail server: {type(error).__name__}", peer_down=True)
 
     def _knock(self) -> Outcome:
-        self._begin()
-        try:
-            if self._server is None or not _answers(self._server):
-                self.close()
-                self._server = self._connect()
-        except (smtplib.SMTPException, OSError) as error:
+        if self._server is None or not _answers(self._server):
             self.close()
-            return Retry(f"mail server: {type(error).__name__}", peer_down=True)
+            self._server = self._connect()
         return Delivered("nothing was to be sent")
 
     def check(self) -> None:
