@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, abort, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from jinja2 import Undefined
 from markupsafe import Markup
 from sqlalchemy import Row
 
@@ -43,8 +44,15 @@ ERRORS = {
 }
 
 
+class _Missing(Undefined):
+    """A value that nobody gave a template: asked for in passing it is nothing, shown it is an error."""
+
+    __str__ = Undefined._fail_with_undefined_error
+
+
 def install(app: Flask) -> None:
     """Give templates their words, links and dates, and serve the company's colours, icon and logo."""
+    app.jinja_env.undefined = _Missing
     app.jinja_env.globals.update(
         _=_say,
         _n=lambda *words: _language().count(*words),
