@@ -15,6 +15,7 @@ from tests.household import CONTROLLER, settings
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "consent_service"
+WRITTEN = {".css", ".html", ".js", ".json", ".md", ".po", ".py", ".svg", ".toml", ".txt"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
 
 # Each room with the rooms of ours it may import. Rooms stand in rows; a row sees only what stands above it, and the
@@ -332,6 +333,16 @@ def test_nothing_happens_at_import():
 def test_the_application_is_made_without_touching_the_database(tmp_path):
     create_app(Service(settings(f"sqlite:///{tmp_path}/never.db"), CONTROLLER))
     assert not (tmp_path / "never.db").exists()
+
+
+def test_no_two_versions_of_a_line_were_left_side_by_side():
+    """The marks by which two versions are merged by hand are in no file of ours."""
+    folders = ("bench", "consent_service", "docs", "templates", "tests")
+    written = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in WRITTEN]
+    assert len(written) > 300
+    for path in [*written, *(path for path in ROOT.iterdir() if path.is_file())]:
+        marks = re.findall(r"^(?:<{7}|={7}|>{7})(?: .*)?$", path.read_text("utf-8"), re.MULTILINE)
+        assert marks == [], path
 
 
 def test_templates_hold_no_inline_style_script_or_handler():
