@@ -30,9 +30,10 @@ from bench.people import FIRST_NAMES, LAST_NAMES
 from bench.rounds import Figures
 from consent_service import breaches, schema, staff_accounts
 from consent_service import service as services
-from consent_service.models import consent_event, subscriber, week
+from consent_service.models import consent_event, subscriber
 from consent_service.models_customers import customer, customer_document
 from consent_service.models_inbox import contact_message
+from consent_service.models_reviews import week
 from consent_service.people import read_address
 from consent_service.register.customers import search_text
 from consent_service.service import Service

@@ -259,8 +259,8 @@ def list_leaves(service: Service) -> Iterator[None]:
     while True:
         with service.transaction() as connection:
             began = perf_counter()
-            listed = erasure.record_leaves(connection, _occasion(service))
-        if listed < erasure.BATCH:
+            listed = erasure.record_leaves(connection, _occasion(service), service.signer)
+        if not listed:
             return
         took_s = perf_counter() - began
         yield

@@ -12,14 +12,24 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 
 from consent_service import asks, contact_messages, import_rows, request_rows
-from consent_service.database import insert_or_replace
+from consent_service.database import insert_if_absent, insert_or_replace
 from consent_service.delivery import departures, moves, strangers, suppression
-from consent_service.ledger import evidence
+from consent_service.ledger import erased_list, evidence
+from consent_service.ledger.checkpoint import Signer
 from consent_service.ledger.evidence import Occasion
-from consent_service.models import confirmation, consent_event, erased_leaf, erasure, import_batch, subscriber
+from consent_service.models import (
+    confirmation,
+    consent_event,
+    daily_run,
+    erased_leaf,
+    erasure,
+    import_batch,
+    subscriber,
+)
 from consent_service.models_there import deleted_contact
 
 BATCH = 1000
+FIRST_LIST = "first list"
 
 
 BY_PERSON = "person"  # the rule of an erasure that nobody but the person asked for
@@ -92,23 +102,40 @@ def empty_leaves(connection: Connection, occasion: Occasion, which: ColumnElemen
     emptying = update(consent_event).where(which).values(emptied).returning(consent_event.c.id)
     event_ids = connection.execute(emptying).scalars().all()
     if event_ids:
-        rows = [{"event_id": event_id, "rule": rule, "erased_at": occasion.now} for event_id in event_ids]
+        rows = [
+            {"event_id": one, "rule": rule, "erased_at": occasion.now, "mac": occasion.vault.erasure_mac(one, rule)}
+            for one in event_ids
+        ]
         connection.execute(insert(erased_leaf), rows)
 
 
-def record_leaves(connection: Connection, occasion: Occasion) -> int:
-    """Append the sealed event that lists emptied leaves and why, and return how many it lists; no person is named."""
+def record_leaves(connection: Connection, occasion: Occasion, signer: Signer) -> int:
+    """Append the sealed event that lists emptied leaves and why, and return how many rows it took; no person is named.
+
+    The first list is made although nothing was emptied: the audit believes those without a signature before it alone.
+    """
     rows = connection.execute(
-        select(erased_leaf.c.event_id, erased_leaf.c.rule)
-        .order_by(erased_leaf.c.event_id)
+        select(erased_leaf)
+        .order_by(erased_leaf.c.mac.is_not(None), erased_leaf.c.event_id)
         .limit(BATCH)
         .with_for_update(skip_locked=True)
     ).all()
-    if rows:
-        leaves = [{"id": row.event_id, "rule": row.rule} for row in rows]
-        evidence.append_plain(connection, occasion, {"kind": "erased", "leaves": [*leaves]})
-        connection.execute(delete(erased_leaf).where(erased_leaf.c.event_id.in_([row.event_id for row in rows])))
+    first = {"name": FIRST_LIST, "done_on": occasion.now.date().isoformat()}
+    is_first = insert_if_absent(connection, daily_run, first)
+    if not rows and not is_first:
+        return 0
+    rows = [row for row in rows if row.mac is None] or rows  # emptied before lists were signed: a list of their own
+    leaves = [{"id": row.event_id, "rule": row.rule} for row in rows if row.mac is None or _is_ours(occasion, row)]
+    is_signed = all(row.mac is not None for row in rows)
+    payload = erased_list.write(signer, leaves) if is_signed else erased_list.unsigned(leaves)
+    evidence.append_plain(connection, occasion, payload)
+    connection.execute(delete(erased_leaf).where(erased_leaf.c.event_id.in_([row.event_id for row in rows])))
     return len(rows)
+
+
+def _is_ours(occasion: Occasion, row: Row[Any]) -> bool:
+    """Whether the row of an emptied leaf was written by us; for another one the audit misses what was there."""
+    return occasion.vault.is_our_erasure(row.event_id, row.rule, row.mac)
 
 
 def _erase(connection: Connection, occasion: Occasion, people: Sequence[Row[Any]], rule: str, *, tell: bool) -> None:

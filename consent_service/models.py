@@ -348,6 +348,7 @@ erased_leaf = Table(
     Column("event_id", ForeignKey("consent_event.id"), primary_key=True),
     Column("rule", String(30), nullable=False),
     Column("erased_at", UtcDateTime, nullable=False),
+    Column("mac", String(64)),
 )
 
 # The address of somebody already erased, for as long as ActiveCampaign has to be told and the person answered.
@@ -387,14 +388,4 @@ delivery_tally = Table(
     Column("lane", String(20), primary_key=True),
     Column("outcome", String(20), primary_key=True),
     Column("number", BigInteger, nullable=False),
-)
-
-# What each finished week brought, for the weeks after it to be compared with.
-week = Table(
-    "week",
-    metadata,
-    Column("monday", String(10), primary_key=True),
-    Column("asked", Integer, nullable=False),
-    Column("confirmed", Integer, nullable=False),
-    Column("stopped", Integer, nullable=False),
 )

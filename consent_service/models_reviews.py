@@ -1,4 +1,4 @@
-"""Tables of the yearly look at the customer register, and of what can be counted only on its day.
+"""Tables of the yearly look at the customer register, and of what can be counted only on its day or in its week.
 
 As `models.py`: plain tables, no queries, no Flask. Days are ISO dates as text.
 """
@@ -38,4 +38,14 @@ headcount = Table(
     metadata,
     Column("monday", String(10), primary_key=True),
     Column("active", Integer, nullable=False),
+)
+
+# What each finished week brought, for the weeks after it to be compared with.
+week = Table(
+    "week",
+    metadata,
+    Column("monday", String(10), primary_key=True),
+    Column("asked", Integer, nullable=False),
+    Column("confirmed", Integer, nullable=False),
+    Column("stopped", Integer, nullable=False),
 )

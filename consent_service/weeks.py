@@ -14,8 +14,8 @@ from sqlalchemy import Connection, func, select
 
 from consent_service.database import insert_if_absent
 from consent_service.language import HELSINKI
-from consent_service.models import confirmation, subscriber, week
-from consent_service.models_reviews import headcount
+from consent_service.models import confirmation, subscriber
+from consent_service.models_reviews import headcount, week
 
 SPAN, MIDNIGHT = timedelta(days=7), time(0, tzinfo=HELSINKI)
 COMPARED = 8  # weeks

@@ -127,7 +127,7 @@ class Evidence(RuleBasedStateMachine):
             with self.service.transaction() as connection:
                 retention.purge_due(connection, self.occasion(), one, 100)
         with self.service.transaction() as connection:
-            erasure.record_leaves(connection, self.occasion())
+            erasure.record_leaves(connection, self.occasion(), self.service.signer)
 
     # --- the log
 

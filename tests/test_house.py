@@ -52,6 +52,7 @@ ROOMS = {
     "encrypted_file": set(),
     "backup_file": set(),
     "ledger.anchors": {"ledger.checkpoint", "ledger.seal", "line_file"},
+    "ledger.erased_list": {"ledger.checkpoint", "ledger.seal"},
     "ledger.proof": {"ledger.checkpoint", "ledger.merkle", "ledger.seal"},
     "log": {"config"},
     "statements": {"controller", "language"},

@@ -4,15 +4,16 @@ Goes from the checkpoints kept outside the database to the tiles, from the tiles
 its payload, and from a person's payloads to their row. Wants a snapshot and changes nothing.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from hashlib import sha256
+from math import inf
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from consent_service.ledger import evidence, merkle, seal, sealer, tiles
+from consent_service.ledger import erased_list, evidence, merkle, seal, sealer, tiles
 from consent_service.ledger.anchors import Anchor
 from consent_service.ledger.audit_people import check_named_texts, check_people
 from consent_service.ledger.checkpoint import Checker, CheckpointRefused
@@ -49,7 +50,7 @@ def audit(
     _check_upper_tiles(found)
     _check_waiting(found)
     check_people(found)
-    _check_emptied(found)
+    _check_emptied(found, verifier)
     return found.findings
 
 
@@ -186,19 +187,19 @@ def _check_waiting(found: Audit) -> None:
             found.find("not sealed", "it has waited for its place in the log for over an hour", row.id)
 
 
-def _check_emptied(found: Audit) -> None:
+def _check_emptied(found: Audit, verifier: Checker) -> None:
     """A leaf without a payload is covered by a sealed event that lists what was erased, or will be within two days."""
-    listed: set[str] = set()
+    lists: list[tuple[Row[Any], Payload]] = []
     kept = (cookie_choice.c.choice_id, cookie_choice.c.sequence, access.c.actor, access.c.noted_at)
     beside = consent_event.outerjoin(cookie_choice).outerjoin(access, access.c.event_id == consent_event.c.id)
     plain = select(consent_event, *kept).select_from(beside).where(consent_event.c.core_plain.is_not(None))
     for row in found.stream(plain):
         if payload := _plain(found, row):
-            listed |= _listed(payload)
             _check_choice(found, row, payload)
             _check_access(found, row, payload)
-    recent = erased_leaf.c.erased_at > found.now - LONGEST_UNLISTED
-    listed |= set(found.connection.execute(select(erased_leaf.c.event_id).where(recent)).scalars())
+            if payload.get("kind") == erased_list.KIND:
+                lists.append((row, payload))
+    listed = _listed(found, verifier, lists)
     nobody = consent_event.c.subscriber_id.is_(None) & consent_event.c.core_plain.is_(None)
     for row in found.stream(select(consent_event).where(nobody)):
         if row.id not in listed:
@@ -222,9 +223,29 @@ def _plain(found: Audit, row: Row[Any]) -> Payload | None:
     return None
 
 
-def _listed(payload: Payload) -> set[str]:
-    leaves: Any = payload.get("leaves") or []
-    return {leaf["id"] for leaf in leaves}
+def _listed(found: Audit, verifier: Checker, lists: Sequence[tuple[Row[Any], Payload]]) -> set[str]:
+    """The events that were emptied by us: lists are signed by the log's key, what waits for one is known by its MAC.
+
+    Earlier versions did neither, so what bears neither counts before the first list that is signed.
+    """
+    signed = {row.id: _order(row) for row, payload in lists if erased_list.is_signed(verifier, payload)}
+    first, listed = min(signed.values(), default=None), set[str]()
+    for row, payload in lists:
+        if row.id in signed or ((first is None or _order(row) < first) and "signature" not in payload):
+            listed |= {leaf["id"] for leaf in erased_list.read(payload)}
+        else:
+            found.find("list unsigned", "it lists erasures, but no key of the log signed it", row.id, row.log_index)
+    recent = select(erased_leaf).where(erased_leaf.c.erased_at > found.now - LONGEST_UNLISTED)
+    for row in found.connection.execute(recent):
+        is_ours = first is None if row.mac is None else found.keys.is_our_erasure(row.event_id, row.rule, row.mac)
+        if is_ours:
+            listed.add(row.event_id)
+    return listed
+
+
+def _order(row: Row[Any]) -> tuple[float, datetime]:
+    """What sorts events by their places in the log, those that wait for one behind all others."""
+    return (inf if row.log_index is None else float(row.log_index)), row.recorded_at
 
 
 def _check_choice(found: Audit, row: Row[Any], payload: Payload) -> None:

@@ -134,6 +134,13 @@ class Verifiers:
             raise KeyUnknown("the checkpoint is signed with a key that is not known here")
         return verifier.check(note)
 
+    def check_line(self, body: str, note: bytes) -> None:
+        """Check that one of the keys signed the text of a note; raises CheckpointRefused."""
+        for name, _ in _signatures(note):
+            if verifier := self._by_origin.get(name):
+                return verifier.check_line(body, note)
+        raise KeyUnknown("no signature is by a key that is known here")
+
 
 Checker = Verifier | Verifiers
 

@@ -32,6 +32,7 @@ class Vault:
         self._newest = _name(data_keys[0])
         self._by_name = {_name(key): key for key in data_keys}
         self._address_keys = tuple(_derive(key, b"consent-service/address") for key in data_keys)
+        self._erasure_keys = tuple(_derive(key, b"consent-service/erasure") for key in data_keys)
 
     def wrap(self, person_key: bytes, subscriber_id: str) -> bytes:
         """Return the person's key encrypted under the newest data key, bound to the subscriber."""
@@ -70,6 +71,14 @@ class Vault:
         """Whether a mark was made of this address, under any of the keys."""
         return any(hmac.compare_digest(known[:MARK], mark) for known in self.address_hashes(email_key))
 
+    def erasure_mac(self, event_id: str, rule: str) -> str:
+        """Return what shows that we emptied an event, and by which rule (HMAC-SHA-256, hex), under the newest key."""
+        return _erasure_mac(self._erasure_keys[0], event_id, rule)
+
+    def is_our_erasure(self, event_id: str, rule: str, mac: str) -> bool:
+        """Whether this shows it, under any of the keys."""
+        return any(hmac.compare_digest(_erasure_mac(key, event_id, rule), mac) for key in self._erasure_keys)
+
 
 def new_person_key() -> bytes:
     """Return a fresh random AES-256 key: random and not derived, so that deleting it is final."""
@@ -92,6 +101,10 @@ def decrypt(key: bytes, sealed: bytes, context: bytes) -> bytes:
 
 def _name(data_key: bytes) -> bytes:
     return sha256(b"consent-service/data-key-name" + data_key).digest()[:KEY_NAME]
+
+
+def _erasure_mac(key: bytes, event_id: str, rule: str) -> str:
+    return hmac.digest(key, f"{event_id} {rule}".encode(), "sha256").hex()
 
 
 def _derive(key: bytes, purpose: bytes) -> bytes:

@@ -9,8 +9,7 @@ from sqlalchemy import insert
 
 from consent_service import privacy_customers, processing_records, purposes, retention, weeks
 from consent_service.language import CODES, HELSINKI, language
-from consent_service.models import week
-from consent_service.models_reviews import headcount
+from consent_service.models_reviews import headcount, week
 from consent_service.register import rules
 from consent_service.weeks import Week
 from tests.actors import Staff, Visitor, fi
