@@ -256,15 +256,15 @@ def list_leaves(service: Service) -> Iterator[None]:
 
     Then others may write, as after a slice of the purge.
     """
-    while True:
+    listed = erasure.BATCH
+    while listed:
         with service.transaction() as connection:
             began = perf_counter()
             listed = erasure.record_leaves(connection, _occasion(service), service.signer)
-        if not listed:
-            return
         took_s = perf_counter() - began
-        yield
-        sleep(REST * took_s)
+        if listed == erasure.BATCH:
+            yield
+            sleep(REST * took_s)
 
 
 def invite_next(service: Service) -> bool:

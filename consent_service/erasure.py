@@ -112,7 +112,8 @@ def empty_leaves(connection: Connection, occasion: Occasion, which: ColumnElemen
 def record_leaves(connection: Connection, occasion: Occasion, signer: Signer) -> int:
     """Append the sealed event that lists emptied leaves and why, and return how many rows it took; no person is named.
 
-    The first list is made although nothing was emptied: the audit believes those without a signature before it alone.
+    The first list is made although nothing was emptied, once there is a log: before it alone the audit believes those
+    that nobody signed.
     """
     rows = connection.execute(
         select(erased_leaf)
@@ -120,17 +121,24 @@ def record_leaves(connection: Connection, occasion: Occasion, signer: Signer) ->
         .limit(BATCH)
         .with_for_update(skip_locked=True)
     ).all()
-    first = {"name": FIRST_LIST, "done_on": occasion.now.date().isoformat()}
-    is_first = insert_if_absent(connection, daily_run, first)
+    rows = [row for row in rows if row.mac is None] or rows  # emptied before lists were signed: a list of their own
+    is_signed = all(row.mac is not None for row in rows)
+    is_first = is_signed and _is_first(connection, occasion)
     if not rows and not is_first:
         return 0
-    rows = [row for row in rows if row.mac is None] or rows  # emptied before lists were signed: a list of their own
     leaves = [{"id": row.event_id, "rule": row.rule} for row in rows if row.mac is None or _is_ours(occasion, row)]
-    is_signed = all(row.mac is not None for row in rows)
     payload = erased_list.write(signer, leaves) if is_signed else erased_list.unsigned(leaves)
     evidence.append_plain(connection, occasion, payload)
     connection.execute(delete(erased_leaf).where(erased_leaf.c.event_id.in_([row.event_id for row in rows])))
     return len(rows)
+
+
+def _is_first(connection: Connection, occasion: Occasion) -> bool:
+    """Whether no list was signed yet; true once, and not before there is a log."""
+    if connection.execute(select(consent_event.c.id).limit(1)).first() is None:
+        return False
+    first = {"name": FIRST_LIST, "done_on": occasion.now.date().isoformat()}
+    return insert_if_absent(connection, daily_run, first)
 
 
 def _is_ours(occasion: Occasion, row: Row[Any]) -> bool:

@@ -190,6 +190,7 @@ def test_people_who_came_by_themselves_are_not_asked(house, bring, terminal):
     Visitor(house, "came@asked.example").subscribe()
     with house.service.transaction() as connection:
         suppression.object_for_good(connection, house.service.vault, "objects@asked.example", services.now())
+    house.do_chores()
     before = house.count(consent_event)
     terminal("invite", batch)
     house.do_chores()
