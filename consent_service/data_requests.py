@@ -19,7 +19,7 @@ from consent_service.language import mark
 from consent_service.ledger.evidence import Occasion
 from consent_service.models import subscriber
 from consent_service.models_requests import data_request, data_request_letter, data_request_task
-from consent_service.people import Address, read_address
+from consent_service.people import Address, key_of
 from consent_service.register import customers, held
 from consent_service.request_acts import NotVerified
 from consent_service.request_tasks import ERASE, THERE, Known
@@ -209,7 +209,7 @@ def _is_theirs(connection: Connection, request: Row[Any]) -> bool:
     """Whether all that the request reaches lies under the address that it came with."""
     mine = select(subscriber.c.email_key).where(subscriber.c.id == request.subscriber_id)
     keys = list(connection.execute(mine).scalars())
-    keys += [read_address(request.mail_to).key] if request.mail_to else []
+    keys += [key_of(request.mail_to)] if request.mail_to else []
     return all(key == request.email_key for key in keys)
 
 

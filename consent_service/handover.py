@@ -31,7 +31,7 @@ from consent_service.delivery import suppression
 from consent_service.delivery.suppression import Suppressed
 from consent_service.language import LANGUAGES, Language, mark
 from consent_service.ledger.vault import Vault
-from consent_service.people import read_address
+from consent_service.people import key_of
 from consent_service.personal_data import PersonalData
 from consent_service.privacy import OMBUDSMAN_PAGE
 from consent_service.register import customer_columns, keeping
@@ -76,7 +76,7 @@ class Held:
 def gather(connection: Connection, keys: Vault, request: Row[Any], now: datetime) -> Held:
     """Return everything held of whoever made a request; raises NotVerified before it is sure who that is."""
     require_verified(request)
-    key = read_address(request.mail_to).key if request.mail_to else None
+    key = key_of(request.mail_to) if request.mail_to else None
     person = request.subscriber_id and personal_data.gather(
         connection, keys, request.subscriber_id, now, with_receipts=True
     )

@@ -18,7 +18,7 @@ from consent_service.language import mark
 from consent_service.ledger.evidence import Occasion
 from consent_service.models import departure, subscriber
 from consent_service.models import erasure as erased
-from consent_service.people import read_address
+from consent_service.people import key_of
 from consent_service.register import customers
 from consent_service.register import erasure as customer_erasure
 from consent_service.request_tasks import (
@@ -94,7 +94,7 @@ def _erase_customer(connection: Connection, occasion: Occasion, request: Row[Any
 
 def _erase_messages(connection: Connection, occasion: Occasion, request: Row[Any], today: date) -> None:
     """What came from the address, and its place on an earlier list that nobody has been asked from yet."""
-    key = read_address(request.mail_to).key
+    key = key_of(request.mail_to)
     contact_messages.forget(connection, occasion.now, [key])
     imports.forget(connection, occasion, key, objects=False)
 
@@ -113,7 +113,7 @@ def _object(connection: Connection, occasion: Occasion, request: Row[Any], today
     if request.subscriber_id and _is_here(connection, request.subscriber_id):
         subscriptions.object_for_good(connection, occasion, request.subscriber_id)
         return
-    key = read_address(request.mail_to).key
+    key = key_of(request.mail_to)
     if imports.forget(connection, occasion, key, objects=True) is None:
         suppression.object_for_good(connection, occasion.vault, key, occasion.now)
 

@@ -43,7 +43,7 @@ from consent_service.ledger.evidence import KeptConsents, Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault
 from consent_service.models import confirmation, import_row, subscriber
-from consent_service.people import read_address
+from consent_service.people import key_of
 from consent_service.prepared import Prepared
 from consent_service.privacy import Kept
 from consent_service.statements import TRACKING, ConsentText, ShownText
@@ -253,9 +253,7 @@ class Letters:
             "messages": [(language.moment(one.received_at), contact_messages.REASONS[one.reason]) for one in came],
             "kept": self.kept[contact_messages.RULE],
         }
-        is_theirs = (
-            read_address(newest.email).key == newest.email_key
-        )  # or a mailbox given up since: the new one gets it
+        is_theirs = key_of(newest.email) == newest.email_key  # or a mailbox given up since: the new one gets it
         return self._write(message, newest.email if is_theirs else newest.email_key, language, values)
 
     def _move_asked(self, connection: Connection, message: Message, person: Row[Any]) -> Letter | Nothing:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, update
 
 from consent_service import chores, contact_messages, imports
 from consent_service import erasure as erasing
@@ -244,3 +244,13 @@ def test_what_is_held_goes_to_no_mailbox_that_was_given_up(house):
     ask_for_data(house, "uusi@example.com")
     house.deliver()
     assert (house.mail.to("vanha@example.com"), len(house.mail.to("uusi@example.com"))) == ([], 1)
+
+
+def test_an_address_that_would_not_be_taken_any_more_still_gets_what_was_asked_for(house):
+    old = "aino@koti.local"  # no name of the Internet since RFC 6762
+    Visitor(house).write()
+    house.get("/my-data?lang=fi").press(SEND_LINK, email="aino@example.com")
+    with house.service.transaction() as connection:
+        connection.execute(update(contact_message).values(email=old, email_key=old))
+    house.deliver()
+    assert [mail.message["Subject"] for mail in house.mail.to(old)] == [fi("What we hold about you")]

@@ -5,11 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from sqlalchemy import update
 
 from consent_service import digest, doctor, request_rows, retention
 from consent_service import erasure as erasing
 from consent_service import service as services
 from consent_service.language import language
+from consent_service.models import subscriber
+from consent_service.models_customers import customer
 from consent_service.models_requests import data_request, data_request_letter, data_request_task
 from consent_service.register import erasure as customer_erasure
 from tests.actors import Visitor, fi
@@ -199,3 +202,23 @@ def test_a_subscriber_gets_the_link_to_do_it_themselves(house):
     assert sent.status == 200
     house.deliver()
     assert house.get(aino.link("my-data"), aino.http).status == 200
+
+
+def test_an_address_that_would_not_be_taken_any_more_stays_its_owners(house):
+    old = "aino@koti.local"  # no name of the Internet since RFC 6762
+    Visitor(house).becomes_active()
+    aino, desk = add_asker(house), Desk(house)
+    with house.service.transaction() as connection:
+        for table in (subscriber, customer):
+            connection.execute(update(table).values(email=old, email_key=old))
+    for kind in ("access", "object", "erase"):
+        desk.take(kind, customer_number=aino.number)
+        assert (desk.request.mail_to, desk.verify("call_back").status) == (old, 200)
+        assert desk.carry_out().status == 200
+        assert kind != "access" or desk.open(f"/{desk.number}/file").status == 200
+    house.deliver()
+    assert house.person(old) is None and house.rows(customer) == []
+    desk.tick_all()
+    assert desk.close("done").status == 200
+    house.deliver()
+    assert f"(numero {desk.number})" in house.mail.to(old)[-1].message["Subject"]
