@@ -16,6 +16,7 @@ from consent_service.delivery.outbox import Delivered
 from consent_service.ledger.vault import Vault
 from consent_service.models import departure, erasure, outbox_message, subscriber
 from consent_service.models_there import deleted_contact
+from consent_service.people import key_of
 
 DELETE, ERASED = "delete", "erased"
 GIVE_UP_TELLING = timedelta(days=30)
@@ -59,18 +60,18 @@ def delete_by_address(
 
     Who only was asked at the address is not: that anybody can bring about with the form; nor are those who are `going`.
     """
-    known_there = (subscriber.c.email_key == email.lower(), subscriber.c.active_since.is_not(None))
+    known_there = (subscriber.c.email_key == key_of(email), subscriber.c.active_since.is_not(None))
     known = connection.execute(select(subscriber.c.id).where(*known_there)).scalar_one_or_none()
     if known is not None and (known == subscriber_id or known not in going):
         return
-    values = {"subscriber_id": subscriber_id, "email": email, "email_key": email.lower()}
+    values = {"subscriber_id": subscriber_id, "email": email, "email_key": key_of(email)}
     leaving = _insert(connection, now, values | {"language": "fi", "is_told": False})
     outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, DELETE, now, departure_id=leaving)
 
 
 def delete_again(connection: Connection, subscriber_id: str, email: str, contact_id: str, now: datetime) -> None:
     """Have a contact deleted once more that somebody there restored after its owner was erased here."""
-    values = {"subscriber_id": subscriber_id, "email": email, "email_key": email.lower(), "contact_id": contact_id}
+    values = {"subscriber_id": subscriber_id, "email": email, "email_key": key_of(email), "contact_id": contact_id}
     leaving = _insert(connection, now, values | {"language": "fi", "is_told": False})
     outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, DELETE, now, departure_id=leaving)
 

@@ -30,6 +30,7 @@ from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
 from consent_service.delivery.own_link import OwnLinks
 from consent_service.ledger.vault import Vault
 from consent_service.models import confirmation, shown_text, subscriber
+from consent_service.people import key_of
 from consent_service.prepared import Prepared
 
 LOOK, WEBHOOK = "look", "webhook"
@@ -99,7 +100,7 @@ def state_of(keys: Vault, connection: Connection, person: Row[Any]) -> ContactSt
 def look_at(connection: Connection, contact_id: str, email: str, now: datetime) -> None:
     """Have a contact looked at of which something there said that it changed; nobody when it is not known here."""
     pulses.beat(connection, WEBHOOK, now)
-    told = or_(subscriber.c.contact_id == contact_id, subscriber.c.email_key == email.lower())
+    told = or_(subscriber.c.contact_id == contact_id, subscriber.c.email_key == key_of(email))
     known = select(subscriber.c.id).where(told, subscriber.c.active_since.is_not(None))
     for person_id in connection.execute(known).scalars().all():
         outbox.enqueue_once(connection, outbox.ACTIVECAMPAIGN, LOOK, now, person_id)
@@ -164,7 +165,7 @@ def mend(keys: Vault, connection: Connection, message: Message, sent: Parcel, no
         if isinstance(sent, ContactState) and not sent.is_active and person.status == "active":
             _note_taken_off(keys, connection, person, now)
         outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, outbox.SYNC, now, subscriber_id=person.id)
-    has_address = person is not None and person.email_key == sent.email.lower()
+    has_address = person is not None and person.email_key == key_of(sent.email)
     if not has_address and not _sync_owner(connection, sent.email, now) and isinstance(sent, ContactState):
         departures.delete_by_address(connection, str(message.subscriber_id), sent.email, now)
 
@@ -237,7 +238,7 @@ def _leaving(connection: Connection, message: Message, now: datetime) -> Leaving
 
 
 def _sync_owner(connection: Connection, email: str, now: datetime) -> bool:
-    owner = connection.execute(select(subscriber).where(subscriber.c.email_key == email.lower())).one_or_none()
+    owner = connection.execute(select(subscriber).where(subscriber.c.email_key == key_of(email))).one_or_none()
     if owner is None or owner.active_since is None:
         return False
     # The contact that was deleted may be the one they were put on the list with: they have to be put on it again.
