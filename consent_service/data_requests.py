@@ -274,7 +274,7 @@ def close(
 ) -> None:
     """End a request and have the answer written; raises what `RequestRefused` has below it when it is too early."""
     request = _open(connection, number)
-    _settle(connection, occasion, request, today, staff_name)
+    _settle(connection, occasion, request, staff_name)
     _may_close(connection, request, closing, today)
     if closing.outcome == REFUSED:  # nothing of it was done, and nothing will be
         connection.execute(delete(data_request_task).where(data_request_task.c.request_number == number))
@@ -304,7 +304,7 @@ def _stays_in_part(connection: Connection, request: Row[Any], today: date) -> bo
     return request.kind == ERASE and len(documents) > 0
 
 
-def _settle(connection: Connection, occasion: Occasion, request: Row[Any], today: date, staff_name: str) -> None:
+def _settle(connection: Connection, occasion: Occasion, request: Row[Any], staff_name: str) -> None:
     """Look once more whether ActiveCampaign has answered, where the rest of a request has been carried out."""
     tasks = request_rows.tasks(connection, request.number)
     left = [task.place for task in tasks if task.is_automatic and task.done_at is None]

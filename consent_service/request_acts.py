@@ -45,11 +45,7 @@ class NotVerified(Exception):
 
 
 class KeptByHold(Exception):
-    """The person's data is kept for a legal claim, so nothing was erased; `reason` says for which."""
-
-    def __init__(self, reason: str):
-        super().__init__("kept by a legal hold")
-        self.reason = reason
+    """The person's data is kept for a legal claim, so nothing was erased."""
 
 
 def require_verified(request: Row[Any]) -> None:
@@ -83,9 +79,8 @@ def is_answered(connection: Connection, occasion: Occasion, request: Row[Any]) -
 
 
 def _erase_subscriber(connection: Connection, occasion: Occasion, request: Row[Any], today: date) -> None:
-    held = erasure.erase(connection, occasion, request.subscriber_id, BY_PERSON, tell=False)
-    if held is not None:
-        raise KeptByHold(held.reason)
+    if erasure.erase(connection, occasion, request.subscriber_id, BY_PERSON, tell=False) is not None:
+        raise KeptByHold
 
 
 def _erase_customer(connection: Connection, occasion: Occasion, request: Row[Any], today: date) -> None:

@@ -235,17 +235,16 @@ class Service:
             sealer.anchor(connection, self.signer, self.anchors)
         return sealed
 
-    def stamp(self) -> bool:
+    def stamp(self) -> None:
         """Have the newest checkpoint time-stamped, unless it is already; raises StampRefused."""
         roots = timestamps.read_roots(self.settings.tsa_root_file or Path())
         with self.reading() as connection:
             newest = sealer.newest(connection)
         if newest is None or newest.timestamp_token is not None:
-            return False
+            return
         token = timestamps.stamp(self.settings.tsa_url, roots, newest.note)
         with self.transaction() as connection:
             sealer.keep_stamp(connection, newest.size, token)
-        return True
 
     def mailer(self) -> SmtpMail | FolderMail:
         """A new hand-over for letters: the SMTP server, or the folder that development reads mail from."""
