@@ -22,7 +22,7 @@ from consent_service.chores import Chores
 from consent_service.config import Settings
 from consent_service.delivery.outbox import Outcome
 from consent_service.delivery.pacing import CallBudget
-from consent_service.delivery.relaying import Channel, Relay
+from consent_service.delivery.relaying import Channel, Relay, relay_some
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.models import confirmation, consent_event, metadata, outbox_message, subscriber
@@ -274,3 +274,8 @@ def household(
         server.server_close()
         house.close()
         service.engine.dispose()
+
+
+def relay_once(relay: Relay, channel: Channel) -> Outcome | None:
+    """Deliver the next due message of a lane and say how it went; None when nothing is due."""
+    return next(iter(relay_some(relay, channel, 1)), None)

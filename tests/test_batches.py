@@ -17,6 +17,7 @@ from consent_service.delivery.outbox import Delivered, Hold, Retry
 from consent_service.delivery.relaying import LEASE, Relay
 from tests import crowd
 from tests.conftest import on_both_databases
+from tests.household import relay_once
 
 pytestmark = on_both_databases
 
@@ -83,7 +84,7 @@ def test_a_living_relay_keeps_all_it_delivers_however_long_that_takes(house, for
         for _ in range(3):
             clock.shift(LEASE - timedelta(seconds=1))
             relaying.extend_leases(mine)
-            others.append(relaying.relay_once(relay(house, "b"), forward))
+            others.append(relay_once(relay(house, "b"), forward))
         return forward.deliver_all(parcels)
 
     assert isinstance(relay_batch(mine, replace(forward, deliver_all=slow)), Hold)

@@ -31,6 +31,7 @@ from consent_service.register import customer_imports
 from tests import crowd
 from tests.actors import Visitor
 from tests.conftest import on_both_databases
+from tests.household import relay_once
 
 ROUNDS = [0, pytest.param(1, marks=pytest.mark.soak)]
 
@@ -109,7 +110,7 @@ def test_two_relays_never_deliver_a_message_twice(house):
     channels = [house.service.channels(house.budget)[0] for _ in relays]
 
     def drain(relay, channel):
-        while relaying.relay_once(relay, channel) is not None:
+        while relay_once(relay, channel) is not None:
             pass
         channel.close()
 

@@ -18,6 +18,7 @@ from consent_service.models import subscriber
 from consent_service.relay import Lane
 from tests.actors import Visitor
 from tests.conftest import on_both_databases
+from tests.household import relay_once
 
 pytestmark = on_both_databases
 
@@ -69,7 +70,7 @@ class Office:
     def run(self, name="a", channel=None):
         """Deliver until nothing is due; the outcomes."""
         outcomes = []
-        while outcome := relaying.relay_once(self.relay(name), channel or self.channel):
+        while outcome := relay_once(self.relay(name), channel or self.channel):
             outcomes.append(outcome)
         return outcomes
 
@@ -135,7 +136,7 @@ def test_a_living_relay_keeps_what_it_delivers_however_long_that_takes(office):
         return Delivered("taken at last")
 
     office.answer = slow
-    assert relaying.relay_once(relay, office.channel) == Delivered("taken at last")
+    assert relay_once(relay, office.channel) == Delivered("taken at last")
     assert others == []
     office.now += timedelta(days=1)
     relaying.extend_leases(relay)
@@ -168,7 +169,7 @@ def test_the_same_relay_overtaken_by_its_own_later_try_settles_nothing(office):
         return Delivered("stale")
 
     office.answer = overtaken
-    relaying.relay_once(office.relay("a"), office.channel)
+    relay_once(office.relay("a"), office.channel)
     assert office.state(number) == "waits"
     assert office.kept == []
 
@@ -191,7 +192,7 @@ def test_a_late_subscribe_of_a_relay_without_a_lease_is_put_right_by_another_syn
             assert house.contacts.status_of(aino.email) == UNSUBSCRIBED
             return forward.deliver(contact)
 
-        relaying.relay_once(stuck, replace(forward, deliver=wakes_late))
+        relay_once(stuck, replace(forward, deliver=wakes_late))
         assert house.contacts.status_of(aino.email) == SUBSCRIBED, "this is what must not last"
         house.deliver()
     assert house.contacts.status_of(aino.email) == UNSUBSCRIBED

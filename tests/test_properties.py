@@ -20,7 +20,7 @@ from consent_service import asks, corrections, erasure, statements, subscription
 from consent_service.asks import Ask, LinkDead, LinkExpired, StaffRequest
 from consent_service.delivery import departures, forwarding
 from consent_service.delivery.pacing import CallBudget
-from consent_service.delivery.relaying import Relay, relay_once
+from consent_service.delivery.relaying import Relay
 from consent_service.language import language
 from consent_service.ledger import evidence, replay
 from consent_service.ledger.evidence import Occasion
@@ -289,7 +289,7 @@ class Lives(RuleBasedStateMachine):
     def step(self, channel):
         self.relays += 1  # a fresh name each time: whoever starts again is another relay
         relay = Relay(f"relay{self.relays}", self.transaction, self.clock, lambda: 0.5)
-        return relay_once(relay, channel)
+        return household.relay_once(relay, channel)
 
     # --- what stays true
 

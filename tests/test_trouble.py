@@ -21,7 +21,7 @@ from consent_service.rate_limit import RateLimit
 from consent_service.web.visitor import evidence_ip, network
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
-from tests.household import settings
+from tests.household import relay_once, settings
 from tests.processes import run, variables
 
 UNSUBSCRIBED = 2
@@ -245,7 +245,7 @@ def test_a_relay_told_to_stop_calls_nobody_before_its_turn(house):
     budget = CallBudget(house.service.transaction, services.now, lambda seconds: True)
     budget.rest(timedelta(minutes=5))
     [_, forward, _] = house.service.channels(budget)
-    outcome = relaying.relay_once(house.relay, forward)
+    outcome = relay_once(house.relay, forward)
     forward.close()
     assert isinstance(outcome, outbox.Hold)
     assert house.contacts.calls == []

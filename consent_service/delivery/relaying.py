@@ -126,12 +126,6 @@ class Relay:
     tally: Tally = field(default_factory=Tally)
 
 
-def relay_once(relay: Relay, channel: Channel) -> Outcome | None:
-    """Deliver the next due message of a lane and say how it went; None when nothing is due."""
-    outcomes = relay_some(relay, channel, 1)
-    return outcomes[0] if outcomes else None
-
-
 def relay_some(relay: Relay, channel: Channel, at_most: int) -> list[Outcome]:
     """Deliver the next due messages of a lane one after another, and say how each went; none when nothing is due.
 

@@ -9,13 +9,13 @@ import pytest
 import time_machine
 
 from consent_service import service as services
-from consent_service.delivery import outbox, relaying
+from consent_service.delivery import outbox
 from consent_service.delivery.contacts import ContactState
 from consent_service.delivery.outbox import Delivered, Rejected, Retry
 from consent_service.delivery.pacing import CallBudget
 from consent_service.service import Service
 from tests.actors import LEAVE, Visitor
-from tests.household import CONTROLLER
+from tests.household import CONTROLLER, relay_once
 
 SUBSCRIBED, UNSUBSCRIBED, BOUNCED = 1, 2, 3
 
@@ -184,11 +184,11 @@ def test_messages_wait_as_long_as_activecampaign_is_not_configured(house, clock)
     assert (mail.lane, alone.forwards) == (outbox.MAIL, False)
     aino = Visitor(house)
     aino.subscribe()
-    while relaying.relay_once(house.relay, mail):
+    while relay_once(house.relay, mail):
         pass
     aino.confirm()
     clock.shift(timedelta(days=100))
-    while relaying.relay_once(house.relay, mail):
+    while relay_once(house.relay, mail):
         pass
     mail.close()
     alone.engine.dispose()

@@ -14,13 +14,14 @@ from sqlalchemy import select, update
 
 from consent_service import service as services
 from consent_service.chores import purge
-from consent_service.delivery import outbox, relaying
+from consent_service.delivery import outbox
 from consent_service.delivery.holdings import PARTS, TITLES
 from consent_service.delivery.outbox import Delivered, Hold, Retry
 from consent_service.delivery.pacing import GAP, CallBudget
 from consent_service.models import subscriber
 from consent_service.models_there import call_budget, held_there
 from tests.actors import Staff, Visitor, fi
+from tests.household import relay_once
 from tests.servers.activecampaign_account import Held
 
 FETCH, AGAIN = fi("Fetch what ActiveCampaign holds"), fi("Fetch it again")
@@ -296,7 +297,7 @@ def test_a_stop_ends_it_at_once_and_another_relay_begins_anew(house, aino):
     calls = len(house.contacts.calls)
     stopping = CallBudget(house.service.transaction, services.now, lambda seconds: True)
     channel = next(one for one in house.service.channels(stopping) if one.lane == outbox.ACCESS)
-    assert isinstance(relaying.relay_once(house.relay, channel), Hold)
+    assert isinstance(relay_once(house.relay, channel), Hold)
     channel.close()
     assert len(house.contacts.calls) == calls
     assert isinstance(lane_of(house).step(), Delivered)
@@ -313,7 +314,7 @@ def test_who_is_erased_meanwhile_leaves_nothing(house, aino):
         house.erase(aino.email)
         return outcome
 
-    outcome = relaying.relay_once(house.relay, replace(channel, deliver=deliver))
+    outcome = relay_once(house.relay, replace(channel, deliver=deliver))
     house.deliver()
     assert (isinstance(outcome, Delivered), house.person(aino.email)) == (True, None)
     assert number not in {row.subscriber_id for row in house.rows(held_there)}
