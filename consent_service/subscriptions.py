@@ -120,7 +120,7 @@ def confirm(
     seen: tuple[Row[Any], Row[Any]],
     page: ShownText,
     *,
-    tracks: bool = True,
+    tracks: bool,
 ) -> str:
     """Make a person active by their own press of a button, and return their id; a second press changes nothing.
 

@@ -56,7 +56,7 @@ def confirm(house: Household, email: str) -> None:
     """Let somebody who was asked confirm, also after having left."""
     page, ask = statements.confirm(FINNISH, house.service.consent_text(FINNISH)), house.asks(email)[-1]
     with house.service.transaction() as connection:
-        subscriptions.confirm(connection, house.occasion(), asks.find(connection, ask.id), page)
+        subscriptions.confirm(connection, house.occasion(), asks.find(connection, ask.id), page, tracks=True)
 
 
 def leave(house: Household, email: str) -> None:
@@ -95,7 +95,7 @@ def become_active(house: Household, emails: Iterable[str]) -> None:
             mine = select(confirmation.c.id).where(confirmation.c.subscriber_id == subscriber_id)
             ask_id = connection.execute(mine).scalar_one()
             occasion, seen = house.occasion("subscriber", "confirm-link"), asks.find(connection, ask_id)
-            subscriptions.confirm(connection, occasion, seen, page)
+            subscriptions.confirm(connection, occasion, seen, page, tracks=True)
     forward(house)
 
 

@@ -231,7 +231,7 @@ def test_a_renewed_consent_is_no_fault(house):
         open_ask = house.person("p1@example.com").open_confirmation_id
         page = statements.confirm(language("fi"), later.consent_text(language("fi")))
         occasion, seen = Occasion(services.now(), "subscriber", "link", later.vault), asks.find(connection, open_ask)
-        subscriptions.confirm(connection, occasion, seen, page)
+        subscriptions.confirm(connection, occasion, seen, page, tracks=True)
     assert findings(house) == []
     later.engine.dispose()
 

@@ -55,7 +55,7 @@ def confirming(house, confirmation_id):
     occasion = Occasion(services.now(), "subscriber", "link", house.service.vault)
     page = statements.confirm(language("fi"), house.service.consent_text(language("fi")))
     with house.service.transaction() as connection:
-        return subscriptions.confirm(connection, occasion, asks.find(connection, confirmation_id), page)
+        return subscriptions.confirm(connection, occasion, asks.find(connection, confirmation_id), page, tracks=True)
 
 
 def leaving(house, subscriber_id):

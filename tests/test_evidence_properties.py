@@ -93,7 +93,7 @@ class Evidence(RuleBasedStateMachine):
             if person.open_confirmation_id:
                 page = statements.confirm(FINNISH, self.service.consent_text(FINNISH))
                 seen = asks.find(connection, person.open_confirmation_id)
-                subscriptions.confirm(connection, occasion, seen, page)
+                subscriptions.confirm(connection, occasion, seen, page, tracks=True)
 
         self.of_person(name, act)
 

@@ -159,7 +159,7 @@ class Lives(RuleBasedStateMachine):
         before, page = self.person(name), statements.confirm(FINNISH, self.service.consent_text(FINNISH))
         done = False
         with self.crashing(crash), contextlib.suppress(LinkDead, LinkExpired), self.transaction() as connection:
-            subscriptions.confirm(connection, self.occasion(), asks.find(connection, link), page)
+            subscriptions.confirm(connection, self.occasion(), asks.find(connection, link), page, tracks=True)
             done = True
         after = self.person(name)
         if after and after.status == "active" and before.status != "active":
@@ -222,7 +222,7 @@ class Lives(RuleBasedStateMachine):
         page = statements.confirm(FINNISH, self.service.consent_text(FINNISH), is_move=True)
         with self.crashing(crash), contextlib.suppress(LinkDead), self.transaction() as connection:
             link = (self.mailed(name) or [""])[-1]
-            subscriptions.confirm(connection, self.occasion(), asks.find(connection, link), page)
+            subscriptions.confirm(connection, self.occasion(), asks.find(connection, link), page, tracks=True)
         if self.person(name) is None:
             self.ends[name] = here
         else:
