@@ -45,8 +45,9 @@ def version(accent: str) -> str:
 @cache
 def shades(accent: str) -> Shades:
     """Return the shades of an accent; any colour on which white can be read has them."""
-    light = colour.nearest(accent, colour.BLACK, surfaces(accent, _light()), colour.WORDS)
-    paper, ground, tint = surfaces(accent, _dark())
+    by_day, by_night = themes()
+    light = colour.nearest(accent, colour.BLACK, surfaces(accent, by_day), colour.WORDS)
+    paper, ground, tint = surfaces(accent, by_night)
     easy = colour.nearest(accent, colour.WHITE, (paper, ground), colour.EASY_WORDS)
     dark = colour.nearest(easy, colour.WHITE, (tint,), colour.WORDS)
     either = colour.nearest(accent, colour.WHITE, (paper, ground), colour.PARTS)
