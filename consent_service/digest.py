@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from consent_service import breaches, connection_state, drift, pulses, request_rows, retention, weeks
 from consent_service.delivery import outbox
-from consent_service.delivery.lanes import LaneState, lane_states
+from consent_service.delivery.lanes import LaneState, lane_states, served
 from consent_service.delivery.letters import LIMIT_REACHED
 from consent_service.language import HELSINKI
 from consent_service.ledger import sealer
@@ -98,14 +98,13 @@ def _owner(connection: Connection, now: datetime) -> dict[str, int]:
 
 
 def _service(connection: Connection, lanes: list[LaneState], now: datetime, *, forwards: bool) -> dict[str, int]:
-    served = [lane for lane in lanes if lane.lane == outbox.MAIL or forwards]
     there = connection_state.state(connection, lanes, forwards=forwards)
     of_comparisons = there.faults(now)
     purged_at, backed_up_at = retention.purged_at(connection), pulses.last(connection, pulses.BACKUP)
     return {
         "dead": sum(lane.dead for lane in lanes),
         "overdue": retention.overdue(connection, now),
-        "late": any(lane.is_late(now) for lane in served),
+        "late": any(lane.is_late(now) for lane in served(lanes, forwards=forwards)),
         "unsealed": sealer.is_late(connection, now),
         "purge": purged_at is not None and now - purged_at > LONGEST_PURGE_GAP,
         "comparison-given-up": connection_state.GIVEN_UP in of_comparisons,

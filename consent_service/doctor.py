@@ -29,10 +29,10 @@ from consent_service import (
 )
 from consent_service import service as services
 from consent_service.config import Settings
-from consent_service.delivery import account_setup, outbox, own_link, renewal
+from consent_service.delivery import account_setup, own_link, renewal
 from consent_service.delivery.account_setup import SetupRefused
 from consent_service.delivery.calls import Ended
-from consent_service.delivery.lanes import lane_states
+from consent_service.delivery.lanes import lane_states, served
 from consent_service.delivery.mail import FolderMail, NotEncrypted
 from consent_service.delivery.outbox import Retry
 from consent_service.delivery.pacing import CallBudget, Unpaced
@@ -270,8 +270,7 @@ def _queue(service: Service) -> Finding:
     if dead := sum(lane.dead for lane in lanes):
         told = many(dead, "dead letter", "dead letters")
         return Finding("outbox", "wrong", f"{told}; look at {service.settings.public_url}/staff/queue")
-    served = [lane for lane in lanes if lane.lane == outbox.MAIL or service.forwards]
-    if any(lane.is_late(now) for lane in served):
+    if any(lane.is_late(now) for lane in served(lanes, forwards=service.forwards)):
         return Finding("outbox", "wrong", "messages are overdue; is a relay running? Start: consent-service relay")
     return Finding("outbox", "good", many(sum(lane.undone for lane in lanes), "message waits", "messages wait"))
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from consent_service import connection_state, drift, pulses, retention
 from consent_service.delivery import outbox, tally
-from consent_service.delivery.lanes import LaneState, lane_states
+from consent_service.delivery.lanes import LaneState, lane_states, served
 from consent_service.delivery.letters import LIMIT_REACHED
 from consent_service.ledger import sealer
 from consent_service.models import outbox_message
@@ -41,8 +41,7 @@ class Gauge:
 def measure(connection: Connection, now: datetime, *, forwards: bool) -> Iterator[Gauge]:
     """Yield every number there is; one whose time has not come yet has no value."""
     lanes = lane_states(connection)
-    served = [lane for lane in lanes if lane.lane == outbox.MAIL or forwards]
-    yield from _outbox(connection, now, served)
+    yield from _outbox(connection, now, served(lanes, forwards=forwards))
     yield from _log(connection, now)
     yield from _comparison(connection, lanes, forwards=forwards)
     yield from _purge(connection, now)

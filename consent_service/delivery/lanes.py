@@ -39,6 +39,11 @@ def lane_states(connection: Connection) -> list[LaneState]:
     return [_state(connection, lane, *waiting.get(lane, (0, None)), given_up.get(lane, 0)) for lane in outbox.LANES]
 
 
+def served(lanes: list[LaneState], *, forwards: bool) -> list[LaneState]:
+    """Return the lanes that somebody delivers: mail, and those to ActiveCampaign only where it is configured."""
+    return [lane for lane in lanes if lane.lane == outbox.MAIL or forwards]
+
+
 def _state(connection: Connection, lane: str, undone: int, first: int | None, dead: int) -> LaneState:
     if first is None:
         return LaneState(lane, dead=dead)

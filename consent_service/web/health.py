@@ -12,8 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consent_service import retention, schema
 from consent_service import service as services
-from consent_service.delivery import outbox
-from consent_service.delivery.lanes import lane_states
+from consent_service.delivery.lanes import lane_states, served
 from consent_service.language import CODES
 from consent_service.ledger import sealer
 from consent_service.service import Service
@@ -59,7 +58,7 @@ def _state(current: Service) -> dict[str, object]:
         overdue = retention.overdue(connection, services.now())
         unsealed = sealer.is_late(connection, services.now())
     now = services.now()
-    delivered = [lane for lane in lanes if lane.lane == outbox.MAIL or current.forwards]
+    delivered = served(lanes, forwards=current.forwards)
     is_moving = not any(lane.is_late(now) for lane in delivered)
     oldest = max((now - lane.oldest_at for lane in delivered if lane.oldest_at), default=timedelta(0))
     return {
