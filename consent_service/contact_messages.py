@@ -20,7 +20,7 @@ from consent_service.language import mark
 from consent_service.models import erasure, outbox_message, subscriber
 from consent_service.models_inbox import LONGEST_MESSAGE, contact_message
 from consent_service.paging import Found, has_words, page_of
-from consent_service.people import Address
+from consent_service.people import Address, plain_lines
 
 TO_OWNER = "contact"  # the mail about a new message
 MORE_TO_OWNER = "contact_more"  # the one mail in an hour that says that more wait in the inbox
@@ -36,10 +36,6 @@ REASONS = {
 }
 OPEN, CLOSED = "open", "closed"
 STATES = {OPEN: mark("Still open"), CLOSED: mark("Already closed")}
-# Word processors put odd breaks into what is copied from them; no page or mail could show them.
-_PLAIN = str.maketrans(
-    {chr(code): " " for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"} | {"\u2028": "\n"}
-)
 
 
 class MessageEmpty(Exception):
@@ -89,7 +85,7 @@ class Search:
 
 def read_message(text: str) -> str:
     """Return what was written, its lines kept, what nobody sees made blank; raises MessageEmpty or MessageTooLong."""
-    message = text.replace("\r\n", "\n").replace("\r", "\n").translate(_PLAIN).strip()
+    message = plain_lines(text)
     if not message:
         raise MessageEmpty
     if len(message) > LONGEST_MESSAGE:

@@ -1,4 +1,4 @@
-"""A person's name, address and phone number as they typed them, and the forms used to match and to limit.
+"""A person's name, address, phone number and lines of text as they typed them, and the forms to match and to limit by.
 
 The spelling a person chose is kept for sending; matching uses a normal form (trimmed, NFC, lower case, the domain as
 an IDNA A-label). Dots and plus tags are folded for limits only, never for identity. Imports nothing of ours.
@@ -15,6 +15,10 @@ LONGEST_ADDRESS = 320
 # Joiners that some scripts and emoji need, and the letters by which a flag says whose it is.
 INVISIBLE_MARKS = {"\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))}
 PHONE = re.compile(r"(?=.*[0-9])[0-9 ()+-]{1,30}")
+# Word processors put odd breaks into what is copied from them; no page or mail could show them.
+_PLAIN = str.maketrans(
+    {chr(code): " " for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"} | {"\u2028": "\n"}
+)
 BLANK_LETTERS = set("\u115f\u1160\u2800\u3164\uffa0\U0001d159")  # letters and symbols to Unicode, nothing to the eye
 
 
@@ -86,6 +90,11 @@ def read_phone(text: str) -> str:
     if not PHONE.fullmatch(phone):
         raise PhoneRefused
     return phone
+
+
+def plain_lines(text: str) -> str:
+    """Return what was typed, trimmed, its lines kept and what nobody sees made blank."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_PLAIN).strip()
 
 
 def _is_seen(character: str) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from consent_service.people import Address, AddressRefused, NameRefused, read_address, read_name
+from consent_service.people import Address, AddressRefused, NameRefused, plain_lines, read_address, read_name
 
 steady = settings(derandomize=True, deadline=None, max_examples=300)
 ANYTHING = st.text(st.characters(), max_size=300)  # lone surrogates, controls and unassigned ones too
@@ -229,3 +229,17 @@ def test_names_of_all_peoples_are_taken(typed, name):
 def test_names_that_hide_something_or_are_none_are_refused(text):
     with pytest.raises(NameRefused):
         read_name(text)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        (" a\r\nb\rc\n\n", "a\nb\nc"),
+        ("a\tb", "a\tb"),
+        ("a\x00b\x1b[31mc\x7f\x85d", "a b [31mc  d"),
+        ("a\u2028b", "a\nb"),
+        ("\x00 \n", ""),
+    ],
+)
+def test_lines_of_text_keep_their_breaks_and_hold_nothing_unseen(typed, kept):
+    assert plain_lines(typed) == kept

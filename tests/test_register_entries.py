@@ -105,7 +105,7 @@ def test_lines_and_texts():
     assert entries.read_line("  Kauppa\tkatu  1 ", 200) == "Kauppa katu 1"
     for typed in ("x" * 201, "a\x00b", "\u202e", " "):
         refused(entries.read_line, typed, 200)
-    assert entries.read_text("a\r\nb\x00c\r", 10) == "a\nb c"
+    assert entries.read_text("a\r\nb\x00c\u2028d\r", 10) == "a\nb c\nd"
     refused(entries.read_text, "x" * 11, 10)
 
 

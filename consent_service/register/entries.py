@@ -12,7 +12,7 @@ from stdnum.exceptions import InvalidChecksum, ValidationError
 from stdnum.fi import ytunnus
 
 from consent_service.language import mark
-from consent_service.people import NameRefused, read_name
+from consent_service.people import NameRefused, plain_lines, read_name
 
 HOME = "FI"
 HOME_CODE = 358
@@ -22,7 +22,6 @@ EINVOICE = re.compile(r"[0-9A-Z:._-]{6,35}")
 POSTAL_CODE = re.compile(r"[0-9]{5}")
 FOREIGN_POSTAL_CODE = re.compile(r"[0-9A-Z][0-9A-Z -]{0,18}")
 BUSINESS_ID = re.compile(r"[0-9]{6,7}-?[0-9]")
-_LINES = str.maketrans({chr(code): " " for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"})
 
 NO_PHONE = mark(
     "Write the number with its area or mobile code, for example 040 123 4567, or from abroad +46 70 123 4567."
@@ -133,7 +132,7 @@ def read_line(text: str, longest: int) -> str:
 
 def read_text(text: str, longest: int) -> str:
     """Return lines of text, what nobody sees made blank; raises EntryRefused when there is too much."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").translate(_LINES).strip()
+    lines = plain_lines(text)
     if len(lines) > longest:
         raise EntryRefused(TOO_LONG)
     return lines

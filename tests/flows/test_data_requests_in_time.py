@@ -194,6 +194,12 @@ def test_letters_are_read_and_printed_where_there_is_no_address(sqlite_house):
     assert sqlite_house.mail.to(AINO) == []
 
 
+def test_what_is_copied_into_a_request_is_kept_as_plain_lines(sqlite_house):
+    desk = Desk(sqlite_house)
+    assert desk.take("access", wish="  Kaikki\u2028laskut\x1b[31m\rja\tmuistiot\r\n").status == 200
+    assert desk.request.wish == "Kaikki\nlaskut [31m\nja\tmuistiot"
+
+
 def test_a_subscriber_gets_the_link_to_do_it_themselves(house):
     aino = Visitor(house).becomes_active()
     desk = Desk(house)

@@ -17,7 +17,6 @@ from consent_service import breaches as log
 from consent_service import people
 from consent_service import service as services
 from consent_service.breaches import RISKS, WHOM, Breach, Facts, Notice
-from consent_service.contact_messages import MessageEmpty, MessageTooLong, read_message
 from consent_service.language import HELSINKI, mark
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import service
@@ -204,19 +203,13 @@ def _tell_page(found: Breach, form: TellForm) -> str:
 
 
 def _read(text: str | None, longest: int, missing: str) -> str:
-    try:
-        words = read_message(text or "")
-    except MessageEmpty:
-        raise ValidationError(missing) from None
-    except MessageTooLong:
-        raise ValidationError(TOO_LONG) from None
+    words = people.plain_lines(text or "")
+    if not words:
+        raise ValidationError(missing)
     if len(words) > longest:
         raise ValidationError(TOO_LONG)
     return words
 
 
 def _optional(text: str | None) -> str | None:
-    try:
-        return read_message(text or "")
-    except MessageEmpty:
-        return None
+    return people.plain_lines(text or "") or None

@@ -87,7 +87,7 @@ class AddForm(FlaskForm):
 
 def read_text(text: str | None, longest: int) -> str | None:
     """Text as it may be kept, None when there is none; raises ValidationError."""
-    plain = (text or "").replace("\r\n", "\n").replace("\0", "").strip()
+    plain = people.plain_lines(text or "")
     if len(plain) > longest:
         raise ValidationError(mark("Shorten what you wrote."))
     return plain or None
