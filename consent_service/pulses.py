@@ -6,7 +6,7 @@ stands for.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from consent_service.database import insert_or_replace
 from consent_service.models_there import pulse
@@ -23,3 +23,8 @@ def beat(connection: Connection, name: str, at: datetime) -> None:
 def last(connection: Connection, name: str) -> datetime | None:
     """Return when it last happened, None when it never has."""
     return connection.execute(select(pulse.c.at).where(pulse.c.name == name)).scalar_one_or_none()
+
+
+def forget(connection: Connection, name: str) -> None:
+    """Let it be as if it never had."""
+    connection.execute(delete(pulse).where(pulse.c.name == name))

@@ -13,15 +13,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, column, delete, func, insert, select, table, update
+from sqlalchemy import Connection, Row, column, func, insert, select, table, update
 
-from consent_service import api_keys, backups, database, drift, encrypted_file, import_rows, schema
+from consent_service import api_keys, backups, database, drift, encrypted_file, import_rows, pulses, schema
 from consent_service import service as services
 from consent_service.backup_file import FILE, BackupRefused, Reader, Section, Step
 from consent_service.backup_file import Row as Line
 from consent_service.backups import ANCHORS, NOTES, Facts
 from consent_service.caution import RESTORED
-from consent_service.database import insert_or_replace
 from consent_service.delivery import outbox
 from consent_service.delivery.pacing import CallBudget
 from consent_service.encrypted_file import Keys
@@ -30,7 +29,7 @@ from consent_service.ledger.checkpoint import CheckpointRefused
 from consent_service.ledger.vault import VaultRefused
 from consent_service.line_file import LineFile
 from consent_service.models import metadata, outbox_message
-from consent_service.models_there import pulse, reconcile_run
+from consent_service.models_there import reconcile_run
 from consent_service.reconcile import Comparison
 from consent_service.schema import SchemaNewer
 from consent_service.service import Service
@@ -120,7 +119,7 @@ def load(service: Service, plan: Plan, step: Step) -> Stopped:
             _fill(connection, Reader(stream), files, step)
         _migrate(connection, "head")
         for name, at in ((RESTORING, plan.facts.header.made_at), (RESTORED, services.now())):
-            insert_or_replace(connection, pulse, ["name"], {"name": name, "at": at})
+            pulses.beat(connection, name, at)
         _let_go(connection, services.now())
         return Stopped() if plan.is_move else _withhold(connection, services.now())
 
@@ -178,7 +177,7 @@ def active_keys(service: Service) -> list[str]:
 def finish(service: Service) -> None:
     """Let the service be served again."""
     with service.transaction() as connection:
-        connection.execute(delete(pulse).where(pulse.c.name == RESTORING))
+        pulses.forget(connection, RESTORING)
 
 
 def _copy(service: Service, name: str) -> Path:
@@ -205,7 +204,7 @@ def _or_none(service: Service, plan: Plan, files: Iterable[Path]) -> Iterator[No
 def _begun(connection: Connection) -> datetime | None:
     if not schema.is_migrated(connection):
         return None
-    return connection.execute(select(pulse.c.at).where(pulse.c.name == RESTORING)).scalar_one_or_none()
+    return pulses.last(connection, RESTORING)
 
 
 def _check_keys(service: Service, facts: Facts) -> None:
