@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 from time import perf_counter, sleep
 
 import structlog
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, update
 
 from consent_service import (
     database,
@@ -362,8 +362,7 @@ def _file(service: Service) -> NotesFile:
 
 def _done_on(service: Service, name: str) -> str:
     with service.reading() as connection:
-        done = select(daily_run.c.done_on).where(daily_run.c.name == name)
-        return connection.execute(done).scalar_one_or_none() or ""
+        return pulses.done_on(connection, name)
 
 
 def _is_first(connection: Connection, name: str, day: date) -> bool:

@@ -10,12 +10,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from consent_service import drift
+from consent_service import drift, pulses
 from consent_service.delivery import outbox
 from consent_service.delivery.lanes import LaneState
 from consent_service.drift import MISSING_THERE, STRANGER, Summary
 from consent_service.language import HELSINKI
-from consent_service.models import daily_run, outbox_message
+from consent_service.models import outbox_message
 from consent_service.models_there import drift as finding
 from consent_service.models_there import reconcile_run
 
@@ -135,6 +135,5 @@ def _compared_at(connection: Connection) -> datetime | None:
 
 
 def _first_night(connection: Connection) -> datetime | None:
-    done = select(daily_run.c.done_on).where(daily_run.c.name == NIGHTLY)
-    day = connection.execute(done).scalar_one_or_none()
+    day = pulses.done_on(connection, NIGHTLY)
     return datetime.combine(date.fromisoformat(day), NIGHT) if day else None

@@ -1,7 +1,7 @@
 """When something last happened, by its name: a call from ActiveCampaign, a backup, a comparison put right by hand.
 
-One row a name, the newest time only; what has to be proved is an event of the log instead. Must not know what a name
-stands for.
+One row a name, the newest time only, or the newest day of what is done once a day; what has to be proved is an event
+of the log instead. Must not know what a name stands for.
 """
 
 from datetime import datetime, timedelta
@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, select
 
 from consent_service.database import insert_or_replace
+from consent_service.models import daily_run
 from consent_service.models_there import pulse
 
 BACKUP = "backup"
@@ -28,3 +29,8 @@ def last(connection: Connection, name: str) -> datetime | None:
 def forget(connection: Connection, name: str) -> None:
     """Let it be as if it never had."""
     connection.execute(delete(pulse).where(pulse.c.name == name))
+
+
+def done_on(connection: Connection, name: str) -> str:
+    """Return the newest day whose work was done, an empty text before the first."""
+    return connection.execute(select(daily_run.c.done_on).where(daily_run.c.name == name)).scalar_one_or_none() or ""

@@ -28,7 +28,6 @@ from consent_service.models import (
     allowance,
     confirmation,
     consent_event,
-    daily_run,
     erasure,
     import_row,
     outbox_message,
@@ -91,8 +90,7 @@ def lateness(connection: Connection, rule: Rule, now: datetime) -> timedelta | N
 
 def purged_at(connection: Connection) -> datetime | None:
     """Return when the last purge of a day was done; None before the first."""
-    done = select(daily_run.c.done_on).where(daily_run.c.name == PURGE)
-    day = connection.execute(done).scalar_one_or_none()
+    day = pulses.done_on(connection, PURGE)
     noon = datetime.combine(date.fromisoformat(day), NOON) if day else None
     noted = pulses.last(connection, PURGE)  # a version before this one did not
     return max(noon, noted) if noon and noted else noon
