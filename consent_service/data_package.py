@@ -66,16 +66,15 @@ class Origin:
 
 def package(held: PersonalData, origin: Origin) -> bytes:
     """Return the zip; the same data gives the same bytes."""
-    files = dict(_files(held, origin))
-    sums = "".join(f"{sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
-    return pack(files | {"SHA256SUMS": sums.encode()}, held.gathered_at)
+    return pack(dict(_files(held, origin)), held.gathered_at)
 
 
 def pack(files: Mapping[str, bytes], at: datetime) -> bytes:
-    """Return files as a zip that says of each that it is of one moment."""
+    """Return files and their checksums as a zip that says of each that it is of one moment."""
     packed = io.BytesIO()
+    sums = "".join(f"{sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as folder:
-        for name, content in files.items():
+        for name, content in {**files, "SHA256SUMS": sums.encode()}.items():
             entry = zipfile.ZipInfo(name, at.astimezone(HELSINKI).timetuple()[:6])
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
             folder.writestr(entry, content)

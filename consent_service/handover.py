@@ -9,7 +9,6 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -100,9 +99,7 @@ def package(held: Held, request: Row[Any], origin: Origin) -> bytes:
     """Return the zip for a request to see one's data or to take it along; the same data gives the same bytes."""
     require_verified(request)
     made = _portable(held) if request.kind == PORTABILITY else _everything(held, request, origin)
-    files = dict(made)
-    sums = "".join(f"{sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
-    return data_package.pack(files | {"SHA256SUMS": sums.encode()}, held.gathered_at)
+    return data_package.pack(dict(made), held.gathered_at)
 
 
 def _everything(held: Held, request: Row[Any], origin: Origin) -> Iterable[tuple[str, bytes]]:
