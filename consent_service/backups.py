@@ -5,7 +5,6 @@ put anything back.
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,7 +19,7 @@ from consent_service.backup_file import FILE, TABLE, BackupRefused, Contents, He
 from consent_service.encrypted_file import Keys
 from consent_service.ledger import checkpoint, merkle
 from consent_service.ledger.merkle import Frontier
-from consent_service.line_file import Line, LineFile
+from consent_service.line_file import Line, LineFile, sync
 from consent_service.notes_file import NotesFile
 from consent_service.service import Service
 
@@ -95,7 +94,7 @@ def make(service: Service, path: Path, keys: Keys, step: Step) -> Facts:
         draft.rename(path)
     finally:
         draft.unlink(missing_ok=True)
-    _sync(path.parent)
+    sync(path.parent)
     if found.log_holds:
         with service.transaction() as connection:
             pulses.beat(connection, pulses.BACKUP, found.header.made_at)
@@ -184,11 +183,3 @@ def _learn_checkpoint(found: Facts, row: dict[str, Any]) -> None:
 
 def _learn_key(found: Facts, row: dict[str, Any]) -> None:
     found.data_keys.setdefault(row["wrapped"][:8], (row["wrapped"], row["subscriber_id"]))
-
-
-def _sync(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

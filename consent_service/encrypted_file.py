@@ -17,6 +17,8 @@ from typing import Any, BinaryIO
 import pyrage
 from pyrage import x25519
 
+from consent_service.line_file import private
+
 MAKE_A_KEY = f"{sys.executable} -c 'from pyrage import x25519; print(x25519.Identity.generate())'"
 
 Step = Callable[[int], None]
@@ -58,7 +60,7 @@ def read_keys(path: Path) -> Keys:
 @contextmanager
 def writing(path: Path, keys: Keys) -> Iterator[BinaryIO]:
     """Yield a stream into a new file that only its owner reads, on the disk when the block ends; raises OSError."""
-    with open(path, "xb", opener=_private) as file, ThreadPoolExecutor(1) as pool:
+    with open(path, "xb", opener=private) as file, ThreadPoolExecutor(1) as pool:
         target, ends = _Target(file), os.pipe()
         done = pool.submit(_run, pyrage.encrypt_io, os.fdopen(ends[0], "rb"), target, keys.recipients)
         try:
@@ -138,7 +140,3 @@ def _refuse_unread(path: Path, done: "Future[None]", target: _Target) -> None:
     if "No matching keys" in str(failure):
         raise EncryptionRefused(f"{path} was encrypted to another key") from failure
     raise EncryptionRefused(f"{path} is no whole encrypted file: it is cut or changed, or another kind") from failure
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

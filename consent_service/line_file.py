@@ -38,7 +38,7 @@ class LineFile:
                 file.truncate(self.path.read_bytes().rfind(b"\n") + 1)
             _write(file, lines)
         if is_new:
-            _sync(self.path.parent)
+            sync(self.path.parent)
 
     def read(self) -> Iterator[Line]:
         """Yield the lines, oldest first; raises LineUnreadable."""
@@ -60,16 +60,16 @@ class LineFile:
     def rewrite(self, change: Callable[[Sequence[Line]], Sequence[Line]]) -> None:
         """Put other lines in the place of those there are; whoever adds one meanwhile waits. Raises LineUnreadable."""
         new = self.path.with_suffix(".new")
-        with self._locked(), open(new, "wb", opener=_private) as file:
+        with self._locked(), open(new, "wb", opener=private) as file:
             _write(file, change([*self.read()]))
             new.replace(self.path)
-        _sync(self.path.parent)
+        sync(self.path.parent)
 
     @contextmanager
     def _locked(self) -> Iterator[BinaryIO]:
         """The file, for one process at a time, even if another has just put a new one in its place."""
         while True:
-            with open(self.path, "ab+", opener=_private) as file:
+            with open(self.path, "ab+", opener=private) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 if self.path.exists() and os.path.samestat(os.fstat(file.fileno()), self.path.stat()):
                     yield file
@@ -85,19 +85,21 @@ class LineFile:
         return found
 
 
-def _write(file: BinaryIO, lines: Sequence[Line]) -> None:
-    file.write("".join(f"{json.dumps(line)}\n" for line in lines).encode())
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _private(path: str, flags: int) -> int:
+def private(path: str, flags: int) -> int:
+    """Open a file that only its owner reads; `open` takes this as its opener."""
     return os.open(path, flags, 0o600)
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """Have the disk know the names in a folder before this returns."""
     number = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(number)
     finally:
         os.close(number)
+
+
+def _write(file: BinaryIO, lines: Sequence[Line]) -> None:
+    file.write("".join(f"{json.dumps(line)}\n" for line in lines).encode())
+    file.flush()
+    os.fsync(file.fileno())

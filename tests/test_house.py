@@ -49,7 +49,7 @@ ROOMS = {
     "ledger.checkpoint": set(),
     "line_file": set(),
     "request_counts": {"config"},
-    "encrypted_file": set(),
+    "encrypted_file": {"line_file"},
     "backup_file": set(),
     "ledger.anchors": {"ledger.checkpoint", "ledger.seal", "line_file"},
     "ledger.erased_list": {"ledger.checkpoint", "ledger.seal"},
