@@ -18,12 +18,12 @@ from consent_service import service as services
 from consent_service.backup_file import FILE, TABLE, BackupRefused, Contents, Header, Reader, Row, Section, Step
 from consent_service.encrypted_file import Keys
 from consent_service.ledger import checkpoint, merkle
+from consent_service.ledger.anchors import ANCHORS
 from consent_service.ledger.merkle import Frontier
 from consent_service.line_file import Line, LineFile, sync
-from consent_service.notes_file import NotesFile
+from consent_service.notes_file import NOTES, NotesFile
 from consent_service.service import Service
 
-ANCHORS, NOTES = "anchors.jsonl", "notes.jsonl"
 EVENTS, CHECKPOINTS, KEYS = "consent_event", "checkpoint", "subject_key"
 FILES_AT_ONCE = {"document_file": 1}  # of the other tables, hundreds of rows fit into memory
 

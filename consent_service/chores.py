@@ -36,7 +36,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.sealer import SealRefused
 from consent_service.log import failure
 from consent_service.models import daily_run
-from consent_service.notes_file import NotesFile
+from consent_service.notes_file import NOTES, NotesFile
 from consent_service.restoration import Note
 from consent_service.retention import NOON, PURGE
 from consent_service.rule import Rule
@@ -357,7 +357,7 @@ def _occasion(service: Service, door: str = "relay") -> Occasion:
 
 
 def _file(service: Service) -> NotesFile:
-    return NotesFile(service.folder / "notes.jsonl")
+    return NotesFile(service.folder / NOTES)
 
 
 def _done_on(service: Service, name: str) -> str:

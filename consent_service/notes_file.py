@@ -12,6 +12,8 @@ from consent_service import restoration
 from consent_service.line_file import Line, LineFile, LineUnreadable
 from consent_service.restoration import Note
 
+NOTES = "notes.jsonl"
+
 
 class NotesFile:
     """The notes of erasures, withdrawals and objections, in one file."""

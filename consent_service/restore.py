@@ -19,17 +19,19 @@ from consent_service import api_keys, backups, database, drift, encrypted_file, 
 from consent_service import service as services
 from consent_service.backup_file import FILE, BackupRefused, Reader, Section, Step
 from consent_service.backup_file import Row as Line
-from consent_service.backups import ANCHORS, NOTES, Facts
+from consent_service.backups import Facts
 from consent_service.caution import RESTORED
 from consent_service.delivery import outbox
 from consent_service.delivery.pacing import CallBudget
 from consent_service.encrypted_file import Keys
 from consent_service.ledger import sealer
+from consent_service.ledger.anchors import ANCHORS
 from consent_service.ledger.checkpoint import CheckpointRefused
 from consent_service.ledger.vault import VaultRefused
 from consent_service.line_file import LineFile
 from consent_service.models import metadata, outbox_message
 from consent_service.models_there import reconcile_run
+from consent_service.notes_file import NOTES
 from consent_service.reconcile import Comparison
 from consent_service.schema import SchemaNewer
 from consent_service.service import Service

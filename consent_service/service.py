@@ -39,7 +39,7 @@ from consent_service.delivery.relaying import Channel
 from consent_service.effort import Effort, free_forms
 from consent_service.language import Language
 from consent_service.ledger import key_changes, sealer
-from consent_service.ledger.anchors import Anchors
+from consent_service.ledger.anchors import ANCHORS, Anchors
 from consent_service.ledger.checkpoint import Checkpoint, Signer, Verifiers
 from consent_service.ledger.evidence import KeptConsents, Occasion
 from consent_service.ledger.vault import Vault
@@ -94,7 +94,7 @@ class Service:
     @cached_property
     def anchors(self) -> Anchors:
         """The checkpoints kept outside the database."""
-        return Anchors(self.folder / "anchors.jsonl")
+        return Anchors(self.folder / ANCHORS)
 
     @cached_property
     def bell(self) -> Bell:

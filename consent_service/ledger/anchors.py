@@ -13,6 +13,8 @@ from consent_service.ledger import checkpoint, seal
 from consent_service.ledger.checkpoint import Checkpoint
 from consent_service.line_file import Line, LineFile, LineUnreadable
 
+ANCHORS = "anchors.jsonl"
+
 
 @dataclass(frozen=True)
 class Anchor:
