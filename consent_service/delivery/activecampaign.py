@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from consent_service.delivery.calls import Calls, Ended, is_of, number, part, rows
+from consent_service.delivery.calls import Calls, Ended, by_address, is_of, number, part, rows
 from consent_service.delivery.contacts import (
     DELETED,
     NOT_THERE,
@@ -197,12 +197,10 @@ class Account:
         if not email:  # an empty filter brings everybody, and a contact may have no address
             return None
         _, body = self._calls.call("GET", f"contacts?email={quote(email, safe='')}")
-        contacts = rows(body, "contacts")
-        # An unknown filter is ignored there and everybody comes back, so only the address itself counts.
-        found = next((str(one["id"]) for one in contacts if is_of(one, email)), None)
-        if strictly and contacts and found is None:
+        found = by_address(body, email)
+        if strictly and found is None and rows(body, "contacts"):
             raise Ended(Retry("ActiveCampaign's search did not look for the address"))
-        return found
+        return str(found["id"]) if found else None
 
     def _set_status(self, contact_id: str, status: int, **extra: int) -> int | None:
         wanted = {"list": self._list_id, "contact": contact_id, "status": status} | extra

@@ -153,6 +153,14 @@ def is_of(contact: Any, *emails: str) -> bool:
     return id_of(contact) is not None and str(contact.get("email", "")).lower() in {email.lower() for email in emails}
 
 
+def by_address(body: object, email: str) -> dict[str, Any] | None:
+    """Return the contact with an address from an answer to a search for it, None when there is none; raises Ended.
+
+    An unknown filter is ignored there and everybody comes back, so only the address itself counts.
+    """
+    return next((one for one in rows(body, "contacts") if is_of(one, email)), None)
+
+
 def pages(calls: Calls, collection: str) -> Iterator[dict[str, Any]]:
     """Yield the answers about a whole collection, page by page, until one brings nothing new; raises Ended."""
     seen: set[str] = set()

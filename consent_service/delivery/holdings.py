@@ -14,7 +14,7 @@ from ipaddress import IPv4Address
 from typing import Any
 from urllib.parse import quote
 
-from consent_service.delivery.calls import PAGE, Calls, Ended, is_of, part, rows
+from consent_service.delivery.calls import PAGE, Calls, Ended, by_address, is_of, part
 from consent_service.delivery.outbox import Delivered, Hold, Outcome, Retry
 from consent_service.delivery.pacing import CallBudget
 from consent_service.language import mark
@@ -158,12 +158,10 @@ class Reader:
         """The contact by its id if it still has an address of theirs, else by the address of now."""
         if fetch.contact_id and (found := self._by_id(fetch.contact_id)) and is_of(found, *fetch.emails):
             return found
-        address = fetch.emails[:1]
-        _, body = self._call(f"contacts?email={quote(address[0], safe='')}")
-        # An unknown filter is ignored there and everybody comes back, so only the address itself counts.
-        known = next((one for one in rows(body, "contacts") if is_of(one, *address)), None)
+        email = fetch.emails[0]
+        known = by_address(self._call(f"contacts?email={quote(email, safe='')}")[1], email)
         found = self._by_id(str(known["id"])) if known else None
-        return found if found and is_of(found, *address) else None
+        return found if found and is_of(found, email) else None
 
     def _by_id(self, contact_id: str) -> dict[str, Any] | None:
         status, body = self._call(f"contacts/{quote(contact_id, safe='')}")
