@@ -168,7 +168,7 @@ def decline(connection: Connection, occasion: Occasion, confirmation_id: str) ->
 def unsubscribe(connection: Connection, occasion: Occasion, subscriber_id: str) -> None:
     """Withdraw at once (GDPR article 7(3)): passive, open asks dead; unknown and passive people change nothing."""
     person = asks.lock_person(connection, subscriber_id)
-    if person is None or (person.status != "active" and person.open_confirmation_id is None):
+    if person is None or _is_quiet(person):
         return
     _refuse(connection, occasion, person, {"kind": "withdrawn"})
 
@@ -179,7 +179,7 @@ def withdraw(connection: Connection, occasion: Occasion, address: Address, key_n
     Like `unsubscribe`; where that changes nothing the log grows all the same, so that its size tells nothing.
     """
     person = _LOCK_KNOWN.row(connection, {"email_key": address.key})
-    if person is None or (person.status != "active" and person.open_confirmation_id is None):
+    if person is None or _is_quiet(person):
         evidence.append_filler(connection, occasion)
     else:
         _refuse(connection, occasion, person, {"kind": "withdrawn", "api_key": key_name})
@@ -287,8 +287,12 @@ def _stop(connection: Connection, occasion: Occasion, person: Row[Any], at: date
 
 def _has_objected(connection: Connection, occasion: Occasion, person: Row[Any]) -> bool:
     refused = suppression.find(connection, occasion.vault, person.email_key, occasion.now)
-    is_quiet = person.status != "active" and person.open_confirmation_id is None
-    return is_quiet and refused is not None and refused.reason == "objected"
+    return _is_quiet(person) and refused is not None and refused.reason == "objected"
+
+
+def _is_quiet(person: Row[Any]) -> bool:
+    """Whether there is nothing to stop: no subscription, and no question that waits for an answer."""
+    return person.status != "active" and person.open_confirmation_id is None
 
 
 def _agreed_texts(
