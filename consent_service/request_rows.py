@@ -67,10 +67,12 @@ def deadline() -> ColumnElement[str]:
     return func.coalesce(data_request.c.extended_to, data_request.c.due_on)
 
 
+_LISTED = select(data_request, deadline().label("deadline"))
+
+
 def find(connection: Connection, number: int) -> Row[Any] | None:
     """Return one request with its `deadline`, or None."""
-    mine = select(data_request, deadline().label("deadline")).where(data_request.c.number == number)
-    return connection.execute(mine).one_or_none()
+    return connection.execute(_LISTED.where(data_request.c.number == number)).one_or_none()
 
 
 def tasks(connection: Connection, number: int) -> Sequence[Row[Any]]:
@@ -102,7 +104,7 @@ def search(connection: Connection, asked: Search) -> Found:
     if asked.state:
         wanted.append(closed.is_(None) if asked.state == OPEN else closed.is_not(None))
     counted = select(func.count()).select_from(data_request).where(*wanted)
-    listed = select(data_request, deadline().label("deadline")).where(*wanted)
+    listed = _LISTED.where(*wanted)
     still = case((closed.is_(None), deadline()), else_="9999")
     return page_of(connection, counted, listed.order_by(still, closed.desc(), data_request.c.number.desc()), asked.page)
 
@@ -116,8 +118,7 @@ def alarms(connection: Connection, today: date) -> Alarms:
 
 def near(connection: Connection, today: date) -> Sequence[Row[Any]]:
     """Return the open requests that the owner hears of by mail: late, or due within three days, by their day."""
-    mine = select(data_request, deadline().label("deadline")).where(_is_near(today))
-    return connection.execute(mine.order_by(deadline(), data_request.c.number)).all()
+    return connection.execute(_LISTED.where(_is_near(today)).order_by(deadline(), data_request.c.number)).all()
 
 
 def has_untold(connection: Connection, today: date) -> bool:
@@ -169,8 +170,7 @@ def of_person(
     """Return the requests about a person's data, the newest first; an address that was only named makes none theirs."""
     known = {"subscriber_id": subscriber_id, "customer_id": customer_id}
     mine = _is_one_of(**{name: [value] for name, value in known.items() if value is not None})
-    listed = select(data_request, deadline().label("deadline")).where(mine)
-    return connection.execute(listed.order_by(data_request.c.number.desc())).all()
+    return connection.execute(_LISTED.where(mine).order_by(data_request.c.number.desc())).all()
 
 
 def forget_people(
@@ -182,10 +182,8 @@ def forget_people(
     email_keys: Sequence[str] = (),
 ) -> None:
     """Forget who made closed requests, because those people are being erased; open ones are still to be answered."""
-    closed, by_row = (
-        data_request.c.closed_at.is_not(None),
-        {"subscriber_id": subscriber_ids, "customer_id": customer_ids},
-    )
+    closed = data_request.c.closed_at.is_not(None)
+    by_row = {"subscriber_id": subscriber_ids, "customer_id": customer_ids}
     mine = _is_one_of(**by_row, email_key=email_keys) & closed
     numbers = select(data_request.c.number).where(mine, data_request.c.forgotten_at.is_(None))
     forget(connection, now, connection.execute(numbers).scalars().all())
