@@ -65,15 +65,13 @@ def delete_by_address(
     if known is not None and (known == subscriber_id or known not in going):
         return
     values = {"subscriber_id": subscriber_id, "email": email, "email_key": key_of(email)}
-    leaving = _insert(connection, now, values | {"language": "fi", "is_told": False})
-    outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, DELETE, now, departure_id=leaving)
+    _delete_there(connection, now, values)
 
 
 def delete_again(connection: Connection, subscriber_id: str, email: str, contact_id: str, now: datetime) -> None:
     """Have a contact deleted once more that somebody there restored after its owner was erased here."""
     values = {"subscriber_id": subscriber_id, "email": email, "email_key": key_of(email), "contact_id": contact_id}
-    leaving = _insert(connection, now, values | {"language": "fi", "is_told": False})
-    outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, DELETE, now, departure_id=leaving)
+    _delete_there(connection, now, values)
 
 
 def find(connection: Connection, departure_id: str | None) -> Row[Any] | None:
@@ -180,10 +178,11 @@ def _tell(connection: Connection, now: datetime, which: Any) -> None:
         outbox.enqueue(connection, outbox.MAIL, ERASED, now, departure_id=departure_id)
 
 
-def _insert(connection: Connection, now: datetime, values: dict[str, Any]) -> str:
+def _delete_there(connection: Connection, now: datetime, values: dict[str, Any]) -> None:
+    """Have a contact deleted of whom nobody is told."""
     departure_id = secrets.token_hex(16)
-    connection.execute(insert(departure), _row(departure_id, now, values))
-    return departure_id
+    connection.execute(insert(departure), _row(departure_id, now, values | {"language": "fi", "is_told": False}))
+    outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, DELETE, now, departure_id=departure_id)
 
 
 def _row(departure_id: str, now: datetime, values: dict[str, Any]) -> dict[str, Any]:
