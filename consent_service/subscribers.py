@@ -106,8 +106,8 @@ def forwarding(connection: Connection, subscriber_id: str) -> str | None:
 
 def waiting_messages(connection: Connection) -> Sequence[Row[Any]]:
     """Return the messages still to deliver, the first due first, with the name or, of an erased person, the address."""
-    undone = outbox_message.c.done_at.is_(None) & outbox_message.c.dead_at.is_(None)
-    return connection.execute(_messages().where(undone).order_by(outbox_message.c.due_at).limit(LONGEST_LIST)).all()
+    waiting = _messages().where(outbox.undone()).order_by(outbox_message.c.due_at)
+    return connection.execute(waiting.limit(LONGEST_LIST)).all()
 
 
 def dead_messages(connection: Connection, lanes: Sequence[str] = outbox.LANES) -> Sequence[Row[Any]]:

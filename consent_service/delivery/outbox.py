@@ -241,14 +241,9 @@ def set_aside(connection: Connection, message_id: int, now: datetime) -> bool:
 
 def retry_dead(connection: Connection, message_id: int, now: datetime) -> bool:
     """Put a dead letter back into the queue with all its tries; False when it is not dead."""
-    return (
-        connection.execute(
-            update(outbox_message)
-            .where(outbox_message.c.id == message_id, outbox_message.c.dead_at.is_not(None))
-            .values(dead_at=None, attempts=0, due_at=now)
-        ).rowcount
-        == 1
-    )
+    dead = (outbox_message.c.id == message_id, outbox_message.c.dead_at.is_not(None))
+    again = update(outbox_message).where(*dead).values(dead_at=None, attempts=0, due_at=now)
+    return connection.execute(again).rowcount == 1
 
 
 def is_first() -> Any:
