@@ -13,15 +13,15 @@ from stdnum.fi import ytunnus
 
 from consent_service import colour
 from consent_service import logo as logos
+from consent_service.language import CODES
 from consent_service.people import AddressRefused, read_address
 
-LANGUAGES = ("fi", "sv", "en")
 ACCENT = "#0f5f5c"  # where the file names no colour
 FINNISH_ID = re.compile(r"[0-9]{7}-[0-9]")  # a company of another country writes its own as it likes
 
 
 def _every_language(value: dict[str, str]) -> dict[str, str]:
-    missing = [code for code in LANGUAGES if not value.get(code)]
+    missing = [code for code in CODES if not value.get(code)]
     if missing:
         raise ValueError(f"says nothing for {', '.join(missing)}")
     return value

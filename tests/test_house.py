@@ -24,7 +24,7 @@ ROOMS = {
     # leaves: no database, no network
     "colour": set(),
     "logo": set(),
-    "controller": {"colour", "logo", "people"},
+    "controller": {"colour", "language", "logo", "people"},
     "config": {"controller", "logo"},
     "design": {"colour", "config"},
     "language": set(),
