@@ -18,7 +18,7 @@ from consent_service.register.customers import COMPANY, CONSUMER, KINDS, SOURCES
 from consent_service.register.entries import EntryRefused
 
 LARGEST_NUMBER = 9_999_999  # numbers go on behind the largest, and have to stay short enough to be typed
-LONGEST_NOTES, LONGEST_SOURCE_NOTE, LONGEST_ADDRESS = 4000, 200, 400
+LONGEST_NOTES, LONGEST_SOURCE_NOTE, LONGEST_PLACE = 4000, 200, 400
 EXCEL_ERRORS = {"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#SPILL!", "#CALC!"}
 A_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 WHOLE_ADDRESS = re.compile(r"(?P<street>.*?)[,;\s]+(?P<postal_code>(?:FI-)?\d{5})[,\s]+(?P<city>[^,;]+)")
@@ -190,7 +190,7 @@ def _read_postal_code(cell: str, so_far: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_whole_address(cell: str, so_far: Mapping[str, Any]) -> dict[str, Any]:
     whole = " ".join(cell.split())
-    found = WHOLE_ADDRESS.fullmatch(whole) if len(whole) <= LONGEST_ADDRESS else None
+    found = WHOLE_ADDRESS.fullmatch(whole) if len(whole) <= LONGEST_PLACE else None
     if found is None:
         return {"street": so_far.get("street") or entries.read_line(whole, 200)}
     parts = {
