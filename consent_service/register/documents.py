@@ -161,10 +161,10 @@ def remove(connection: Connection, occasion: Occasion, row: Row[Any], today: dat
     Raises CustomerClosed and DocumentKept. Of an erased customer, all that is left goes with the last document.
     """
     hold(connection, row.customer_id)
-    now = find(connection, row.customer_id, row.id)  # it may have been noted otherwise since the row was read
-    if now is None:
+    current = find(connection, row.customer_id, row.id)  # it may have been noted otherwise since the row was read
+    if current is None:
         return
-    if kept(now, today):
+    if kept(current, today):
         raise DocumentKept
     _end(connection, [row.id], today)
     note = {"subscriber_id": row.id, "rule": RULE, "erased_at": occasion.now}
