@@ -44,7 +44,7 @@ def furnish_register(house) -> dict[str, object]:
         data_requests.verify(connection, now, known["number"], "known", None, "Heidi")
         known["import_id"] = customer_imports.take(connection, now, "asiakkaat.csv", b"Sukunimi\nNiemi\n", "Heidi")
         known["breach_id"] = breaches.add(connection, now, facts, "Heidi")
-    known |= {"document_id": filing.document_id, "permission_id": permission.document_id}
+    known |= {"document_id": filing.id, "permission_id": permission.id}
     return known | {"paper_id": _shredded(house, filing), "kind": "received", "place": "customer", "state": "new"}
 
 
@@ -54,6 +54,6 @@ def _shredded(house, filing: Filing) -> str:
     paper = Filing(filing.customer_id, str(uuid4()), "Heidi")
     with house.service.transaction() as connection:
         documents.add(connection, house.occasion("staff:1", "console"), paper, form)
-        row = connection.execute(customer_document.select().where(customer_document.c.id == paper.document_id)).one()
+        row = connection.execute(customer_document.select().where(customer_document.c.id == paper.id)).one()
         shredding.leave(connection, [row], DAY)
-    return paper.document_id
+    return paper.id

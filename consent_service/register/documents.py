@@ -65,10 +65,10 @@ class File:
 
 @dataclass(frozen=True)
 class Filing:
-    """Whose document is filed, under which id, and by whom."""
+    """Whose document or permission is filed, under which id, and by whom."""
 
     customer_id: str
-    document_id: str
+    id: str
     staff_name: str
 
 
@@ -88,14 +88,14 @@ def add(
     Raises CustomerClosed, and VaultRefused when the customer's key cannot be used.
     """
     lock(connection, filing.customer_id)
-    whose = {"id": filing.document_id, "customer_id": filing.customer_id, "added_by": filing.staff_name}
+    whose = {"id": filing.id, "customer_id": filing.customer_id, "added_by": filing.staff_name}
     values = _values(described) | whose | {"added_at": occasion.now}
     if file:
         values |= {"file_name": file.name, "media_type": file.media_type, "size": len(file.content)}
     if insert_if_absent(connection, customer_document, values) and file:
         key = customers.key_of(connection, occasion.vault, filing.customer_id)
-        sealed = vault.encrypt(key, file.content, context_of(filing.document_id))
-        connection.execute(insert(document_file).values(document_id=filing.document_id, sealed=sealed))
+        sealed = vault.encrypt(key, file.content, context_of(filing.id))
+        connection.execute(insert(document_file).values(document_id=filing.id, sealed=sealed))
 
 
 def change(

@@ -41,7 +41,7 @@ def record(connection: Connection, occasion: Occasion, filing: Filing, permitted
     """
     documents.lock(connection, filing.customer_id)
     values = {
-        "id": filing.document_id,
+        "id": filing.id,
         "customer_id": filing.customer_id,
         "what": permitted.what,
         "places": permitted.places,

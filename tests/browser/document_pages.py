@@ -41,7 +41,7 @@ def a_document(guest: Guest, customer_id: str, kind: str, **noted: object) -> st
     file = None if described.binder else File(f"{LONG}.pdf", "application/pdf", PDF)
     with guest.house.service.transaction() as connection:
         documents.add(connection, guest.house.occasion("staff:1", "console"), filing, described, file)
-    return filing.document_id
+    return filing.id
 
 
 def _permission(guest: Guest, customer_id: str, **noted: object) -> str:
@@ -50,7 +50,7 @@ def _permission(guest: Guest, customer_id: str, **noted: object) -> str:
     with guest.house.service.transaction() as connection:
         occasion = guest.house.occasion("staff:1", "console")
         publication.record(connection, occasion, filing, Permitted(**known | noted))
-    return filing.document_id
+    return filing.id
 
 
 def _open(guest: Guest, path: str) -> Guest:

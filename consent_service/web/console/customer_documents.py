@@ -98,7 +98,7 @@ def add(customer_id: Any) -> ResponseReturnValue:
         return closed(customer)
     except VaultRefused:
         return _locked(customer)
-    return redirect(_place("show", customer.id, filing.document_id))
+    return redirect(_place("show", customer.id, filing.id))
 
 
 @customer_documents.get("/<uuid:document_id>")

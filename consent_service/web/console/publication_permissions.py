@@ -55,7 +55,7 @@ def add(customer_id: Any) -> ResponseReturnValue:
             publication.record(connection, now, filing, form.permitted())
     except CustomerClosed:
         return closed(customer)
-    return redirect(link_to("console.publication_permissions.show", permission_id=filing.document_id))
+    return redirect(link_to("console.publication_permissions.show", permission_id=filing.id))
 
 
 @publication_permissions.get(f"{LIST}/<uuid:permission_id>")
