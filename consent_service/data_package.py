@@ -56,12 +56,12 @@ STYLES = ("style.css", "sheet.css")
 class Origin:
     """Where the file comes from: who keeps the data, and the keys its receipts are checked with, newest first.
 
-    `is_connected` says whether ActiveCampaign is.
+    `forwards` says whether ActiveCampaign is connected.
     """
 
     place: Place
     verifiers: Verifiers
-    is_connected: bool
+    forwards: bool
 
 
 def package(held: PersonalData, origin: Origin) -> bytes:
@@ -122,7 +122,7 @@ def _there(held: PersonalData, origin: Origin) -> dict[str, Any]:
         name: {"name": say(holdings.TITLES[name]), "reason": say(holdings.REASONS[reason])}
         for name, reason in found.missing.items()
     }
-    told = {"state": held.there.state(is_connected=origin.is_connected), "fetched_at": held.there.fetched_at}
+    told = {"state": held.there.state(forwards=origin.forwards), "fetched_at": held.there.fetched_at}
     return told | asdict(found) | {"missing": missing}
 
 
@@ -203,7 +203,7 @@ def _page(held: PersonalData, origin: Origin) -> str:
             request_kinds=REQUEST_KINDS,
             claims=CLAIMS,
             origins=ORIGINS,
-            there=held.there.state(is_connected=origin.is_connected),
+            there=held.there.state(forwards=origin.forwards),
             parts=holdings.TITLES,
             why_missing=holdings.REASONS,
             style=style(controller.accent),

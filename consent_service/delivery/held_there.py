@@ -35,11 +35,11 @@ class HeldThere:
     fetched_at: datetime | None = None
     holdings: Holdings | None = None
 
-    def state(self, *, is_connected: bool) -> str:
+    def state(self, *, forwards: bool) -> str:
         """Return which of the things that people are told holds now."""
         if not self.is_named:
             return "unnamed"
-        if not is_connected:
+        if not forwards:
             return "unconnected"
         if self.request:
             return self.request

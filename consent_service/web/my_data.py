@@ -116,7 +116,7 @@ def _own_page(token: str, trouble: str | None = None) -> str:
         request_kinds=request_tasks.KINDS,
         claims=CLAIMS,
         origins=ORIGINS,
-        there=held.there.state(is_connected=service().forwards),
+        there=held.there.state(forwards=service().forwards),
         parts=holdings.TITLES,
         why_missing=holdings.REASONS,
         trouble=trouble,
@@ -261,7 +261,7 @@ def fetch_there(token: str) -> ResponseReturnValue:
         person = _person(connection, token)
         personal_data.ask_there(connection, occasion("subscriber", "my-data"), person.id)
         there = held_there.find(connection, service().vault, person.id)
-    state = there.state(is_connected=service().forwards)
+    state = there.state(forwards=service().forwards)
     return render_template("my_data/there.html", token=token, there=there, state=state)
 
 

@@ -125,7 +125,7 @@ def show_there(subscriber_id: Any) -> ResponseReturnValue:
         "console/there.html",
         person=person,
         there=there,
-        state=there.state(is_connected=service().forwards),
+        state=there.state(forwards=service().forwards),
         parts=holdings.TITLES,
         why_missing=holdings.REASONS,
     )
