@@ -105,7 +105,7 @@ class Account:
             return self._update(contact)
         contact_id = self._sync(contact)
         is_imported = contact.basis is not None and contact.basis.is_imported
-        if contact.basis and (contact.was_forwarded or is_imported):  # who left there since is not put back
+        if contact.basis and (contact.was_forwarded or contact.basis.may_be_outdated(self._calls.now())):
             found = self._place(contact_id)
             if contact.basis.is_outdated_by(found):
                 return Seen(contact_id=contact_id, membership=found)

@@ -39,6 +39,10 @@ class Basis:
     is_imported: bool = False
     taken_off_at: datetime | None = None
 
+    def may_be_outdated(self, now: datetime) -> bool:
+        """Whether somebody may have left there since; then it is looked at before they are put on the list."""
+        return self.is_imported or now - self.confirmed_at > CLOCKS_DIFFER
+
     def is_outdated_by(self, found: Membership) -> bool:
         """Whether somebody left there after this confirmation, as far as can be told."""
         if found.status not in LEFT or self._was_taken_off(found):

@@ -98,6 +98,33 @@ def test_a_refusal_hidden_in_a_200_is_noticed(house, clock):
     assert there.status_of(aino.email) == SUBSCRIBED
 
 
+def test_who_left_there_while_the_first_forward_waited_is_not_put_back(house, clock):
+    """The relay was down, or there was an outage, or the message waited in a backup that was put back."""
+    there, aino = house.contacts, Visitor(house)
+    there.add(aino.email, status=SUBSCRIBED)  # on the company's list already
+    aino.subscribe()
+    house.deliver()
+    aino.confirm()
+    clock.shift(timedelta(hours=1))
+    there.set_status(aino.email, UNSUBSCRIBED)  # by the link in a newsletter
+    forward_until_done(house, clock)
+    assert there.status_of(aino.email) == UNSUBSCRIBED
+    assert house.status(aino.email) == "passive"
+
+
+def test_who_left_there_before_they_confirmed_here_is_put_back_however_late(house, clock):
+    there, aino = house.contacts, Visitor(house)
+    there.add(aino.email, status=SUBSCRIBED)
+    there.set_status(aino.email, UNSUBSCRIBED)
+    clock.shift(timedelta(hours=1))
+    aino.subscribe()
+    house.deliver()
+    aino.confirm()
+    clock.shift(timedelta(hours=1))
+    forward_until_done(house, clock)
+    assert (there.status_of(aino.email), house.status(aino.email)) == (SUBSCRIBED, "active")
+
+
 def test_a_contact_known_there_already_is_taken_over_not_doubled(house):
     house.contacts.add("Aino@example.com", first_name="Old", status=BOUNCED)
     Visitor(house).becomes_active()
