@@ -1,7 +1,7 @@
 """The console script: starts the processes, prepares the database, and does by hand what the pages do.
 
-Every command that cannot do its work says in one line what to do next and exits with 1. Only `web` and `staff` load
-the web wing. Contains no rule.
+Every command that cannot do its work says in one line what to do next and exits with 1. Only `web` and `staff add`
+load the web wing. Contains no rule.
 """
 
 import gc
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from flask.cli import AppGroup, ScriptInfo
+from flask.cli import ScriptInfo, with_appcontext
 from sqlalchemy import Connection
 
 from consent_service import (
@@ -63,17 +63,17 @@ def main() -> None:
     cli.main(obj=ScriptInfo(create_app=_create_app), prog_name="consent-service")
 
 
-@click.group(cls=AppGroup)
+@click.group()
 @click.version_option(package_name="consent-service")
 def cli() -> None:
     """Ask for permission to write, prove it, forward it, take it back."""
 
 
-@cli.command(with_appcontext=False)
+@cli.command()
 @terminal.fails_clearly
 def web() -> None:
     """Serve the pages, with WEB_PROCESSES times WEB_THREADS workers."""
-    from consent_service.web.server import serve  # the web wing is loaded by this command only
+    from consent_service.web.server import serve  # only `web` and `staff add` load the web wing
 
     service = terminal.load_service()
     terminal.await_database(service)
@@ -85,7 +85,7 @@ def web() -> None:
         serve(service)
 
 
-@cli.command("relay", with_appcontext=False)
+@cli.command("relay")
 @terminal.fails_clearly
 def run_relay() -> None:
     """Deliver mails and forward to ActiveCampaign until stopped."""
@@ -98,7 +98,7 @@ def run_relay() -> None:
     relay.run(service, stop)
 
 
-@cli.command(with_appcontext=False)
+@cli.command()
 @terminal.fails_clearly
 def migrate() -> None:
     """Bring the database to this version's form; safe to repeat and to run from several places at once."""
@@ -106,7 +106,7 @@ def migrate() -> None:
     click.echo("The database is up to date.")
 
 
-@cli.command(with_appcontext=False)
+@cli.command()
 @terminal.fails_clearly
 def seal() -> None:
     """Give waiting consent events their places in the log and sign it, as the relay does by itself."""
@@ -115,7 +115,7 @@ def seal() -> None:
     click.echo(f"The log now has {doctor.many(found.size, 'event', 'events')}." if found else "No event waits.")
 
 
-@cli.command(with_appcontext=False)
+@cli.command()
 @click.option("--dry-run", is_flag=True, help="Count what is due, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @terminal.fails_clearly
@@ -144,7 +144,7 @@ def purge(dry_run: bool, as_json: bool) -> None:
         click.echo(f"{rule.key}: {said} - {rule.what}, {rule.period}")
 
 
-@cli.command(with_appcontext=False)
+@cli.command()
 @click.argument("email", metavar="ADDRESS")
 @click.option("--to", "path", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A file to make.")
 @terminal.fails_clearly
@@ -168,7 +168,7 @@ def export(email: str, path: Path) -> None:
         click.echo("What ActiveCampaign holds is not in it; fetch it first, on the person's page under /staff/.")
 
 
-@cli.command("doctor", with_appcontext=False)
+@cli.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--setup", is_flag=True, help="First make at ActiveCampaign what is missing there; safe to repeat.")
 @terminal.fails_clearly
@@ -199,7 +199,7 @@ def _show_links(people: int, slices: Iterator[int]) -> None:
             bar.update(queued)
 
 
-@cli.group("staff", cls=AppGroup)
+@cli.group("staff")
 def staff() -> None:
     """Accounts of the company's own people."""
 
@@ -209,10 +209,11 @@ def staff() -> None:
 @click.option("--name", required=True, help="The name people see in mails: who added them.")
 @click.option("--role", type=click.Choice(list(staff_accounts.ROLES)), help="Default: owner for the first, else staff.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of making one.")
+@with_appcontext
 @terminal.fails_clearly
 def add_staff(email: str, name: str, role: str | None, password_stdin: bool) -> None:
     """Add an account, or let one that is there begin anew, with a new password; prints a password it made once."""
-    from consent_service.web import accounts  # the web wing is loaded by this command only
+    from consent_service.web import accounts  # only `web` and `staff add` load the web wing
 
     address, service = terminal.read_address(email), terminal.load_service()
     password = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(12)
@@ -284,12 +285,12 @@ def _note_staff(connection: Connection, service: Service, address: Address, what
 cli.add_command(import_command.imports_group)
 
 
-@cli.group("subscriber", cls=AppGroup)
+@cli.group("subscriber")
 def subscriber() -> None:
     """People who get the newsletter."""
 
 
-@subscriber.command("add", with_appcontext=False)
+@subscriber.command("add")
 @click.argument("email")
 @click.option("--first-name", required=True)
 @click.option("--last-name", required=True)
@@ -341,7 +342,7 @@ def _report(result: subscriptions.Requested) -> None:
 
 
 def _create_app() -> Any:
-    from consent_service.web import create_app  # the web wing is loaded by `staff` only
+    from consent_service.web import create_app  # only `web` and `staff add` load the web wing
 
     try:
         return create_app(terminal.load_service())
