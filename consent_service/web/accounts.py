@@ -121,7 +121,7 @@ def install(app: Flask, service: Service) -> None:
         SECURITY_RETURN_GENERIC_RESPONSES=True,
         SECURITY_SEND_REGISTER_EMAIL=False,
         SECURITY_FLASH_MESSAGES=False,
-        SECURITY_FRESHNESS=timedelta(-1),  # no page that asks for the password once more
+        SECURITY_FRESHNESS=timedelta(-1),  # Flask-Security asks nobody again: web/access does
         SECURITY_STATIC_FOLDER=None,
         PERMANENT_SESSION_LIFETIME=IDLE,
     )
