@@ -33,6 +33,7 @@ DOORS = {
     "console": mark("the staff pages"),
     "api": mark("another program of the company"),
     "terminal": mark("the command line of the service"),
+    "restore": mark("a backup that was put back"),
     "relay": mark("the service itself"),
 }
 SHOWN = {

@@ -12,6 +12,8 @@ from babel.messages.pofile import read_po
 
 from consent_service.config import PACKAGE
 from consent_service.language import CODES, HELSINKI, choose, language, mark
+from consent_service.ledger.evidence import Occasion
+from consent_service.statements import DOORS
 
 ROOT = PACKAGE.parent
 KEYWORDS = {"_": None, "mark": None, "say": None, "_n": (1, 2), "count": (1, 2)}
@@ -233,3 +235,9 @@ def test_there_are_three_languages_and_no_others():
 def test_a_language_that_somebody_does_not_take_is_not_spoken(sqlite_house):
     page = sqlite_house.get("/subscribe", headers={"Accept-Language": "no;q=1,en;q=0"})
     assert page.answer.headers["Content-Language"] == "fi"
+
+
+def test_every_door_that_a_persons_evidence_may_name_has_words():
+    [doors] = re.findall(r"`door` is (.*?);", Occasion.__doc__, re.DOTALL)
+    others = {"banner", "cookies"}  # of choices about cookies, which are nobody's
+    assert set(re.findall(r"`([a-z-]+)`", doors)) - others == set(DOORS)
