@@ -5,9 +5,11 @@ import re
 import statistics
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
+from jinja2 import Environment, meta
 
 from consent_service.service import Service
 from consent_service.web import create_app
@@ -344,6 +346,31 @@ def test_no_two_versions_of_a_line_were_left_side_by_side():
     for path in [*written, *(path for path in ROOT.iterdir() if path.is_file())]:
         marks = re.findall(r"^(?:<{7}|={7}|>{7})(?: .*)?$", path.read_text("utf-8"), re.MULTILINE)
         assert marks == [], path
+
+
+def test_templates_name_what_they_are_given(tmp_path):
+    """Also through what they extend, include and import; what is worked out and shown nowhere is work for nothing."""
+    env = create_app(Service(settings(f"sqlite:///{tmp_path}/never.db"), CONTROLLER)).jinja_env
+    given = [
+        (node.args[0].value, word.arg, path.name)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and node.args and str(getattr(node.args[0], "value", "")).endswith(".html")
+        for word in node.keywords
+        if word.arg
+    ]
+    assert len(given) > 200
+    for template, word, file in given:
+        assert word in _names(env, template), f"{file} gives {word} to {template}"
+
+
+@cache
+def _names(env: Environment, template: str) -> set[str]:
+    """What a template takes from outside, itself or through another."""
+    tree = env.parse((ROOT / "templates" / template).read_text("utf-8"))
+    return meta.find_undeclared_variables(tree).union(
+        *(_names(env, other) for other in meta.find_referenced_templates(tree) if other)
+    )
 
 
 def test_templates_hold_no_inline_style_script_or_handler():

@@ -31,7 +31,7 @@ from consent_service.delivery import departures, held_there, holdings
 from consent_service.erasure import BY_PERSON
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger import receipt
-from consent_service.statements import CHANNELS, CLAIMS, LEAVING_REASONS, ORIGINS
+from consent_service.statements import CHANNELS, CLAIMS, LEAVING_REASONS
 from consent_service.tokens import MyDataLinkExpired
 from consent_service.web import sheet
 from consent_service.web.evidence import hand_over
@@ -115,7 +115,6 @@ def _own_page(token: str, trouble: str | None = None) -> str:
         contact_reasons=REASONS,
         request_kinds=request_tasks.KINDS,
         claims=CLAIMS,
-        origins=ORIGINS,
         there=held.there.state(forwards=service().forwards),
         parts=holdings.TITLES,
         why_missing=holdings.REASONS,
@@ -301,7 +300,7 @@ def object_for_good(token: str) -> ResponseReturnValue:
         person = _person(connection, token)
         if subscriptions.object_for_good(connection, occasion("subscriber", "my-data"), person.id):
             _count(connection, request_tasks.OBJECT, person)
-    return render_template("my_data/object_done.html", token=token, held=person)
+    return render_template("my_data/object_done.html", token=token)
 
 
 @my_data.get("/<token>/erase")
@@ -311,7 +310,7 @@ def show_erase(token: str) -> ResponseReturnValue:
         person = _person(connection, token)
         keys = departures.staying(connection, service().vault, person.email_key, services.now())
     stays = [retention.BY_KEY[key] for key in keys]
-    return render_template("my_data/erase.html", token=token, held=person, stays=stays)
+    return render_template("my_data/erase.html", token=token, stays=stays)
 
 
 @my_data.post("/<token>/erase")

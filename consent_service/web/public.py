@@ -189,7 +189,7 @@ def explain(token: str) -> ResponseReturnValue:
         return left_page(token, mark("Choose one of the reasons, or leave the page as it is.")), 400
     with service().transaction() as connection:
         subscriptions.explain(connection, occasion("subscriber", "link"), subscriber_id, form.reason.data)
-    return render_template("public/explained.html", token=token)
+    return render_template("public/explained.html")
 
 
 @public.get("/unsubscribe")

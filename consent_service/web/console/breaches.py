@@ -120,7 +120,7 @@ def show_all() -> ResponseReturnValue:
     """The log of every breach, for reading and for paper."""
     with service().reading() as connection:
         found = log.everything(connection)
-    return render_template("console/breaches.html", found=found, risks=RISKS, whom=WHOM, now=services.now())
+    return render_template("console/breaches.html", found=found, risks=RISKS, now=services.now())
 
 
 @breaches.get("/add")

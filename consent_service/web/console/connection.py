@@ -54,7 +54,7 @@ def compare() -> ResponseReturnValue:
 @connection.get("/put-right")
 def show_put_right() -> ResponseReturnValue:
     """What putting right does, before it is done."""
-    return render_template("console/put_right.html", found=FOUND, forwards=service().forwards)
+    return render_template("console/put_right.html", forwards=service().forwards)
 
 
 @connection.post("/put-right")

@@ -154,7 +154,6 @@ def show(number: int) -> ResponseReturnValue:
         places=PLACES,
         kinds=KINDS,
         channels=CHANNELS,
-        languages=LANGUAGES,
         methods=METHODS,
         outcomes=OUTCOMES,
         grounds=GROUNDS,

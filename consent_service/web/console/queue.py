@@ -9,7 +9,6 @@ from flask.typing import ResponseReturnValue
 from consent_service import service as services
 from consent_service import subscribers
 from consent_service.delivery import outbox
-from consent_service.delivery.lanes import lane_states
 from consent_service.web.messages import KINDS
 from consent_service.web.pages import LARGEST_ID, link_to
 from consent_service.web.visitor import service
@@ -22,12 +21,10 @@ def show() -> ResponseReturnValue:
     """What waits, and what could not be delivered."""
     with service().reading() as connection:
         waiting, dead = subscribers.waiting_messages(connection), subscribers.dead_messages(connection)
-        lanes = lane_states(connection)
     return render_template(
         "console/queue.html",
         waiting=waiting,
         dead=dead,
-        lanes=lanes,
         kinds=KINDS,
         forwards=service().forwards,
         now=services.now(),
