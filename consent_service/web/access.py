@@ -24,7 +24,7 @@ from consent_service.web.visitor import occasion, service
 FRESH_FOR = timedelta(minutes=10)
 RANKS = {READER: 0, STAFF: 1, OWNER: 2}
 PROOF = "proof_"  # how the fields of the page that asks once more begin
-NOT_NOTED = ("console.proof.prove", "console.proof.show", "console.people.search")  # which change nothing
+NOT_NOTED = ("console.proof.prove", "console.people.search")  # which change nothing
 KINDS: dict[str, access_log.Kind] = {"GET": "looked", "POST": "changed"}
 SHOWN_TOO = (400, 409, 410)  # what was asked for is not done, but the page shows whom it is about
 THINGS = {"message_id": "contact_message", "other_id": "customer"}  # others are called as their id in the address
