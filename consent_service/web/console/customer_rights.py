@@ -79,7 +79,7 @@ def restrict(customer_id: Any) -> ResponseReturnValue:
 @customer_rights.get("/lift")
 def show_lift(customer_id: Any) -> ResponseReturnValue:
     """Ask whether the data may be used again."""
-    return _page("console/customer_lift.html", find(customer_id), FlaskForm())
+    return render_template("console/customer_lift.html", customer=find(customer_id))
 
 
 @customer_rights.post("/lift")

@@ -57,10 +57,6 @@ class EraseForm(FlaskForm):
         self.last_name_meant = person.last_name
 
 
-class EmptyForm(FlaskForm):
-    """A page with nothing to fill in."""
-
-
 @rights.get("/hold")
 def show_hold(subscriber_id: Any) -> ResponseReturnValue:
     """Ask why the person's data has to be kept."""
@@ -81,7 +77,7 @@ def hold(subscriber_id: Any) -> ResponseReturnValue:
 @rights.get("/release")
 def show_release(subscriber_id: Any) -> ResponseReturnValue:
     """Ask whether the hold may be lifted."""
-    return _page("console/release.html", _person(subscriber_id), EmptyForm())
+    return render_template("console/release.html", person=_person(subscriber_id))
 
 
 @rights.post("/release")
