@@ -15,7 +15,15 @@ class NameField(StringField):
     """A first or last name; `data` is trimmed and in NFC once the form is valid."""
 
     def __init__(self, missing: str, **options: Any):
-        super().__init__(validators=[_Name(missing)], **options)
+        refused = mark("Write the name in at most 100 ordinary characters.")
+        super().__init__(validators=[_Name(missing, refused)], **options)
+
+
+class LineField(StringField):
+    """One plain line as short as a name, such as a reason; `data` is trimmed and in NFC once the form is valid."""
+
+    def __init__(self, refused: str, **options: Any):
+        super().__init__(validators=[_Name(refused, refused)], **options)
 
 
 class AddressField(StringField):
@@ -43,8 +51,8 @@ class LastNameField(StringField):
 
 
 class _Name:
-    def __init__(self, missing: str):
-        self._missing = missing
+    def __init__(self, missing: str, refused: str):
+        self._missing, self._refused = missing, refused
 
     def __call__(self, form: Form, field: Field) -> None:
         if not (field.data or "").strip():
@@ -52,7 +60,7 @@ class _Name:
         try:
             field.data = read_name(field.data)
         except NameRefused:
-            raise ValidationError(mark("Write the name in at most 100 ordinary characters.")) from None
+            raise ValidationError(self._refused) from None
 
 
 class _Address:

@@ -11,18 +11,19 @@ from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from flask_wtf import FlaskForm
 from sqlalchemy import Row
-from wtforms import BooleanField, HiddenField, StringField, ValidationError
+from wtforms import BooleanField, HiddenField, ValidationError
 
-from consent_service import api_keys, people
+from consent_service import api_keys
 from consent_service import service as services
 from consent_service.api_keys import SCOPES
 from consent_service.language import mark
+from consent_service.web.forms import LineField
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import service
 
 keys = Blueprint("api_keys", __name__, url_prefix="/api-keys")
 
-NO_NAME, NO_SCOPE = mark("Write which program it is for, in at most 100 characters."), mark("Choose what it may do.")
+NO_SCOPE = mark("Choose what it may do.")
 IN_SHORT = {
     api_keys.SUBSCRIBE: mark("start subscriptions"),
     api_keys.WITHDRAW: mark("end subscriptions"),
@@ -35,17 +36,10 @@ class KeyForm(FlaskForm):
     """Which program a key is for, and what it may do; the id makes a second press of the button a repeat."""
 
     key_id = HiddenField(default=api_keys.new_id)
-    name = StringField()
+    name = LineField(mark("Write which program it is for, in at most 100 characters."))  # stands in the evidence
     subscribe = BooleanField()
     withdraw = BooleanField()
     read = BooleanField()
-
-    def validate_name(self, field: StringField) -> None:
-        """The name stands in the evidence of whoever subscribes through it: one plain line."""
-        try:
-            field.data = people.read_name(field.data or "")
-        except people.NameRefused:
-            raise ValidationError(NO_NAME) from None
 
     def validate_subscribe(self, field: BooleanField) -> None:
         """A key that permits nothing is none."""

@@ -10,7 +10,7 @@ from flask import Blueprint, abort, g, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from flask_wtf import FlaskForm
-from wtforms import DateField, IntegerField, SelectField, StringField, TextAreaField, TimeField
+from wtforms import DateField, IntegerField, SelectField, TextAreaField, TimeField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
 from consent_service import breaches as log
@@ -18,6 +18,7 @@ from consent_service import people
 from consent_service import service as services
 from consent_service.breaches import RISKS, WHOM, Breach, Facts, Notice
 from consent_service.language import HELSINKI, mark
+from consent_service.web.forms import LineField
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import service
 
@@ -56,7 +57,7 @@ class WhenForm(FlaskForm):
 class FactsForm(WhenForm):
     """What is known of a breach."""
 
-    what = StringField()
+    what = LineField(mark("Say it in one line of at most 100 characters."))
     happened = TextAreaField(filters=[_lines])
     kinds_of_data = TextAreaField(filters=[_lines])
     people = IntegerField(
@@ -67,13 +68,6 @@ class FactsForm(WhenForm):
     measures = TextAreaField(filters=[_lines], validators=[Length(max=LONGEST, message=TOO_LONG)])
     risk = SelectField(choices=["", *RISKS], validators=[InputRequired(NO_RISK)], invalid_choice_message=NO_RISK)
     risk_reason = TextAreaField(filters=[_lines], validators=[Length(max=LONGEST_SHORT, message=TOO_LONG)])
-
-    def validate_what(self, field: StringField) -> None:
-        """One plain line."""
-        try:
-            field.data = people.read_name(field.data or "")
-        except people.NameRefused:
-            raise ValidationError(mark("Say it in one line of at most 100 characters.")) from None
 
     def validate_happened(self, field: TextAreaField) -> None:
         """Something happened."""

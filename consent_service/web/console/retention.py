@@ -14,12 +14,13 @@ from sqlalchemy import Row
 from wtforms import HiddenField, StringField
 from wtforms.validators import ValidationError
 
-from consent_service import people, retention
+from consent_service import retention
 from consent_service import service as services
 from consent_service.language import HELSINKI, mark
 from consent_service.register import reviews
 from consent_service.register.keeping import years_after
 from consent_service.register.reviews import Review
+from consent_service.web.forms import LineField
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import service
 
@@ -47,14 +48,7 @@ class EraseForm(FlaskForm):
 class KeepForm(FlaskForm):
     """Why a customer is kept for another year."""
 
-    reason = StringField()
-
-    def validate_reason(self, field: StringField) -> None:
-        """One plain line, since the customer may see it."""
-        try:
-            field.data = people.read_name(field.data or "")
-        except people.NameRefused:
-            raise ValidationError(mark("Say why, in at most 100 characters.")) from None
+    reason = LineField(mark("Say why, in at most 100 characters."))  # the customer may see it
 
 
 @pages.get("")

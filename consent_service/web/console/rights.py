@@ -9,21 +9,21 @@ from flask import Blueprint, abort, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy import Row
-from wtforms import SelectField, StringField
-from wtforms.validators import InputRequired, ValidationError
+from wtforms import SelectField
+from wtforms.validators import InputRequired
 
-from consent_service import erasure, people, personal_data, subscribers
+from consent_service import erasure, personal_data, subscribers
 from consent_service.delivery import held_there, holdings
 from consent_service.erasure import BY_PERSON
 from consent_service.language import mark
 from consent_service.web.accounts import by_staff
-from consent_service.web.forms import LastNameField
+from consent_service.web.forms import LastNameField, LineField
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import service
 
 rights = Blueprint("rights", __name__, url_prefix="/subscribers/<uuid:subscriber_id>")
 
-NO_REASON, NO_CHOICE = mark("Say why, in at most 100 characters."), mark("Choose why.")
+NO_CHOICE = mark("Choose why.")
 # A chosen word, because it stays for years in a record that must not tell who was erased.
 WHY_ERASED = {
     BY_PERSON: mark("The person asked for it: tell them when it is done"),
@@ -34,14 +34,7 @@ WHY_ERASED = {
 class HoldForm(FlaskForm):
     """Why somebody's data has to be kept."""
 
-    reason = StringField()
-
-    def validate_reason(self, field: StringField) -> None:
-        """The reason is kept, and shown to the person: one plain line."""
-        try:
-            field.data = people.read_name(field.data or "")
-        except people.NameRefused:
-            raise ValidationError(NO_REASON) from None
+    reason = LineField(mark("Say why, in at most 100 characters."))  # shown to the person
 
 
 class EraseForm(FlaskForm):

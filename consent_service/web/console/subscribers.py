@@ -10,10 +10,10 @@ from flask import Blueprint, abort, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from flask_wtf import FlaskForm
-from wtforms import DateField, SelectField, StringField
+from wtforms import DateField, SelectField
 from wtforms.validators import InputRequired, ValidationError
 
-from consent_service import asks, contact_messages, people, subscribers, subscriptions
+from consent_service import asks, contact_messages, subscribers, subscriptions
 from consent_service import language as languages
 from consent_service.asks import Ask, StaffRequest
 from consent_service.delivery.suppression import Suppressed
@@ -26,7 +26,7 @@ from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
 from consent_service.web import sheet
 from consent_service.web.accounts import by_staff
 from consent_service.web.console.words import GROUPS
-from consent_service.web.forms import AddressField, NameField
+from consent_service.web.forms import AddressField, LineField, NameField
 from consent_service.web.pages import link_to, searched
 from consent_service.web.visitor import service, today
 
@@ -49,15 +49,8 @@ class AddForm(FlaskForm):
     channel = SelectField(
         choices=["", *CHANNELS], validators=[InputRequired(NO_CHANNEL)], invalid_choice_message=NO_CHANNEL
     )
-    occasion = StringField()
+    occasion = LineField(mark("Describe the occasion in at most 100 characters."))  # named in the mail
     asked_on = DateField(validators=[InputRequired(NO_DAY)], invalid_value_message=NO_DAY)
-
-    def validate_occasion(self, field: StringField) -> None:
-        """The occasion is named in the mail: one plain line."""
-        try:
-            field.data = people.read_name(field.data or "")
-        except people.NameRefused:
-            raise ValidationError(mark("Describe the occasion in at most 100 characters.")) from None
 
     def validate_asked_on(self, field: DateField) -> None:
         """Nobody has asked tomorrow."""
