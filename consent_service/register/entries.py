@@ -40,7 +40,8 @@ NO_EINVOICE = mark(
 WRONG_OVT = mark(
     "After 0037 stands the business id without its hyphen, for example 003732994716. Its digits do not fit together."
 )
-NO_LINE, TOO_LONG = mark("Write it on one line and shorter."), mark("This is too long. Shorten it.")
+NO_LINE = mark("Write it in one line, without special characters, and shorter.")
+TOO_LONG = mark("This is too long. Shorten it.")
 WRONG_IBAN = mark("The digits of this account number do not fit together. One of them has been mistyped.")
 
 

@@ -225,6 +225,8 @@ def test_days_that_cannot_be_are_told_and_what_was_written_stays(keeper):
         ("other", {"title": ""}),
         ("invoice", {"title": "x\u202ey"}),
         ("invoice", {"title": "x" * 201}),
+        ("invoice", {"title": "\u3164"}),
+        ("invoice", {"title": "\u200d"}),
     ):
         page = keeper.file(aino, kind, None, **{"binder": "Kansio 7", "title": "jotain"} | fields)
         assert page.status == 400 and page.title.startswith(fi("Error:")), (kind, fields)

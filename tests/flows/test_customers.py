@@ -99,8 +99,8 @@ def test_of_a_consumer_nothing_is_taken_that_only_a_company_has(house, heidi):
         ({"source": "other"}, "Say where the data came from."),
         ({"kind": "martian"}, "Choose whether it is a consumer or a company."),
         ({"notes": "x" * 4001}, "This is too long. Shorten it."),
-        ({"street": "Kauppakatu\x07 1"}, "Write it on one line and shorter."),
-        ({"street": "\x00"}, "Write it on one line and shorter."),
+        ({"street": "Kauppakatu\x07 1"}, "Write it in one line, without special characters, and shorter."),
+        ({"street": "\x00"}, "Write it in one line, without special characters, and shorter."),
         ({"kind": "company", "company_name": ""}, "Write the company's name."),
         (TYPED_COMPANY | {"business_id": "3299471-5"}, "The digits do not fit together: the last one of a business id "
                                                        "is worked out from the others. One of them has been mistyped."),

@@ -4,7 +4,6 @@ Messages say what to do; they are message ids. Contains no rule of how long anyt
 """
 
 import re
-import unicodedata
 import uuid
 from datetime import date
 from typing import Any
@@ -16,9 +15,10 @@ from wtforms import DateField, Field, HiddenField, SelectField, StringField
 from wtforms.validators import InputRequired, Optional, ValidationError
 
 from consent_service.language import mark
-from consent_service.register import document_files, keeping
+from consent_service.register import document_files, entries, keeping
 from consent_service.register.document_files import LARGEST_FILE, FileRefused
 from consent_service.register.documents import Described, File
+from consent_service.register.entries import EntryRefused
 from consent_service.register.keeping import KINDS, OTHER_KIND
 from consent_service.register.publication import Permitted
 from consent_service.web.visitor import today
@@ -28,30 +28,28 @@ NO_DAY = mark("Give the day as it stands on the document.")
 ODD_DAY = mark("Give a day, such as 31.12.2026.")
 NO_BINDER = mark("Write in which binder the paper is.")
 TOO_LARGE = mark("Choose a file of at most 10 MB.")
-ODD_LINE = mark("Write it in one line, without special characters, and shorter.")
 ONE_PLACE = mark("Choose a file, or write in which binder the paper is.")
 ONE_PLACE_ONLY = mark("Choose a file or name a binder, not both: a paper and its copy are two documents.")
 NO_KIND = mark("Choose what kind of document it is.")
 WRONG_FILE = mark("Choose a PDF, a picture (PNG or JPEG), or a document of Word, Excel or LibreOffice without macros.")
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_SHOWN_JOINERS = "\u200c\u200d"
 
 
 class Line:
-    """One plain line: trimmed, its blanks single, without what nobody sees; None when it is empty."""
+    """One plain line that shows something, its blanks single; None when it is empty."""
 
     def __init__(self, longest: int, missing: str | None = None):
         self._longest, self._missing = longest, missing
 
     def __call__(self, form: FlaskForm, field: Field) -> None:
         """Read what was written; refuse what is no line."""
-        text = " ".join(unicodedata.normalize("NFC", field.data or "").split())
-        odd = any(unicodedata.category(one)[0] == "C" and one not in _SHOWN_JOINERS for one in text)
-        if odd or len(text) > self._longest:
-            raise ValidationError(ODD_LINE)
-        if not text and self._missing:
+        typed = (field.data or "").strip()
+        if not typed and self._missing:
             raise ValidationError(self._missing)
-        field.data = text or None
+        try:
+            field.data = entries.read_line(typed, self._longest) if typed else None
+        except EntryRefused as refused:
+            raise ValidationError(refused.message) from None
 
 
 class FiledForm(FlaskForm):
