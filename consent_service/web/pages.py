@@ -3,6 +3,7 @@
 Templates get what they need from here by name. Has no page of its own but those of errors, and no rule.
 """
 
+from collections.abc import Collection
 from datetime import date
 from email.utils import parseaddr
 from functools import cache
@@ -119,6 +120,12 @@ def searched() -> tuple[str, int]:
     """What staff look for in a list: the words, as PostgreSQL takes them, and which page, from 1."""
     words = request.args.get("q", "").replace("\0", "").strip()[:100]
     return words, max(1, request.args.get("page", 1, int))
+
+
+def one_of(name: str, known: Collection[str]) -> str | None:
+    """What staff chose in the address to filter a list by; None when it is none of these."""
+    chosen = request.args.get(name)
+    return chosen if chosen in known else None
 
 
 def error(status: int) -> tuple[str | Response, int]:

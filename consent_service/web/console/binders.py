@@ -5,14 +5,14 @@ Contains no rule.
 
 from typing import Any
 
-from flask import Blueprint, abort, redirect, render_template, request
+from flask import Blueprint, abort, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 
 from consent_service.register import binders as papers
 from consent_service.register.documents import CustomerClosed, DocumentKept
 from consent_service.web.accounts import by_staff
-from consent_service.web.pages import link_to, searched
+from consent_service.web.pages import link_to, one_of, searched
 from consent_service.web.visitor import service, today
 
 binders = Blueprint("binders", __name__, url_prefix="/binders")
@@ -23,7 +23,7 @@ def show() -> ResponseReturnValue:
     """The papers in one binder or all, those to be shredded first."""
     with service().reading() as connection:
         names = papers.names(connection)
-        binder = request.args.get("binder") if request.args.get("binder") in names else None
+        binder = one_of("binder", names)
         found = papers.papers(connection, today(), binder, searched()[1])
     return render_template("console/binders.html", found=found, names=names, binder=binder)
 

@@ -17,7 +17,7 @@ from consent_service import service as services
 from consent_service.contact_messages import REASONS, STATES, Search
 from consent_service.register import customers
 from consent_service.web.forms import LastNameField
-from consent_service.web.pages import link_to, searched
+from consent_service.web.pages import link_to, one_of, searched
 from consent_service.web.visitor import service
 
 contact_messages = Blueprint("contact_messages", __name__, url_prefix="/contact-messages")
@@ -37,7 +37,7 @@ class EraseForm(FlaskForm):
 def show_all() -> ResponseReturnValue:
     """Search and list messages, the open ones first, fifty a page."""
     words, page = searched()
-    asked = Search(words, request.args.get("state") if request.args.get("state") in STATES else None, page)
+    asked = Search(words, one_of("state", STATES), page)
     with service().reading() as connection:
         found = inbox.search(connection, asked)
     was_erased = request.args.get("did") == "erased"

@@ -24,7 +24,7 @@ from consent_service.register.entries import EntryRefused
 from consent_service.web import policy
 from consent_service.web.accounts import by_staff
 from consent_service.web.console.customer_form import LONGEST_NOTES, CustomerForm, shown
-from consent_service.web.pages import link_to, searched
+from consent_service.web.pages import link_to, one_of, searched
 from consent_service.web.visitor import service, today
 
 customers = Blueprint("customers", __name__, url_prefix="/customers")
@@ -36,9 +36,7 @@ NEVER_SEEN = datetime.min.replace(tzinfo=UTC)
 def show_all() -> ResponseReturnValue:
     """Search and list customers, fifty a page; only the list when the script asks for it."""
     words, page = searched()
-    given = {name: request.args.get(name) for name in ("kind", "status")}
-    kind, status = (given[name] if given[name] in known else None for name, known in _FILTERS.items())
-    asked = Search(words, kind, status, page)
+    asked = Search(words, one_of("kind", KINDS), one_of("status", STATUSES), page)
     with service().reading() as connection:
         found = register.search(connection, asked)
     template = "console/customers_found.html" if request.args.get("part") == "list" else "console/customers.html"
@@ -208,6 +206,3 @@ def _newsletter(connection: Connection, customer: Row[Any]) -> dict[str, Any]:
         "person": subscribers.find_by_key(connection, customer.email_key),
         "has_objected": refused is not None and refused.reason == "objected",
     }
-
-
-_FILTERS = {"kind": KINDS, "status": STATUSES}

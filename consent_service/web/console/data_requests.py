@@ -6,7 +6,7 @@ What is done with a request has pages of its own in `data_request_acts`. Contain
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, Response, abort, g, redirect, render_template, request
+from flask import Blueprint, Response, abort, g, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from flask_wtf import FlaskForm
@@ -27,7 +27,7 @@ from consent_service.request_rows import CHANNELS, PAGE, STATES, Search
 from consent_service.request_tasks import KINDS, PLACES, TASKS
 from consent_service.web.accounts import by_staff
 from consent_service.web.forms import NameField, PhoneField
-from consent_service.web.pages import LARGEST_ID, link_to, searched
+from consent_service.web.pages import LARGEST_ID, link_to, one_of, searched
 from consent_service.web.visitor import service, today
 
 data_requests = Blueprint("data_requests", __name__, url_prefix="/data-requests")
@@ -97,7 +97,7 @@ def read_text(text: str | None, longest: int) -> str | None:
 def show_all() -> ResponseReturnValue:
     """Search and list requests, the open ones first, by the day they are due."""
     words, page = searched()
-    asked = Search(words, request.args.get("state") if request.args.get("state") in STATES else None, page)
+    asked = Search(words, one_of("state", STATES), page)
     with service().reading() as connection:
         found = request_rows.search(connection, asked)
         year = request_rows.year(connection, today().year)

@@ -5,7 +5,7 @@ Taking one back says what a person now has to take down, and where. Contains no 
 
 from typing import Any
 
-from flask import Blueprint, abort, redirect, render_template, request
+from flask import Blueprint, abort, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from sqlalchemy import Row
@@ -16,7 +16,7 @@ from consent_service.register.publication import ENDED, STATES, WITHDRAWN
 from consent_service.web.accounts import by_staff
 from consent_service.web.console.customer_documents import closed, customer_of
 from consent_service.web.console.document_forms import PermissionForm
-from consent_service.web.pages import link_to, searched
+from consent_service.web.pages import link_to, one_of, searched
 from consent_service.web.visitor import service, today
 
 publication_permissions = Blueprint("publication_permissions", __name__)
@@ -26,7 +26,7 @@ LIST, CUSTOMER = "/publication-permissions", "/customers/<uuid:customer_id>/publ
 @publication_permissions.get(LIST)
 def show_all() -> ResponseReturnValue:
     """List permissions, fifty a page: all, or those in one state."""
-    state = request.args.get("state") if request.args.get("state") in STATES else None
+    state = one_of("state", STATES)
     with service().reading() as connection:
         found = publication.listed(connection, state, today(), searched()[1])
     stands = [publication.state_of(row, today()) for row in found.rows]

@@ -27,7 +27,7 @@ from consent_service.web import sheet
 from consent_service.web.accounts import by_staff
 from consent_service.web.console.words import GROUPS
 from consent_service.web.forms import AddressField, LineField, NameField
-from consent_service.web.pages import link_to, searched
+from consent_service.web.pages import link_to, one_of, searched
 from consent_service.web.visitor import service, today
 
 pages = Blueprint("subscribers", __name__, url_prefix="/subscribers")
@@ -62,7 +62,7 @@ class AddForm(FlaskForm):
 def show_all() -> ResponseReturnValue:
     """Search and list subscribers, fifty a page."""
     words, page = searched()
-    status = request.args.get("status") if request.args.get("status") in (*STATUSES, subscribers.STALE) else None
+    status = one_of("status", (*STATUSES, subscribers.STALE))
     asked = subscribers.Search(words, status, page, service().controller.purpose_version)
     with service().reading() as connection:
         found = subscribers.search(connection, asked)
