@@ -8,7 +8,6 @@ import re
 
 from flask import Blueprint, Response, abort, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 from sqlalchemy import Connection
 from wtforms import StringField, ValidationError
 
@@ -19,6 +18,7 @@ from consent_service.language import CODES, language, mark
 from consent_service.ledger import evidence
 from consent_service.statements import ShownText
 from consent_service.web import origins
+from consent_service.web.forms import VisitorForm
 from consent_service.web.pages import too_many
 from consent_service.web.visitor import occasion, service, too_often
 
@@ -56,19 +56,14 @@ cookies = Blueprint("cookies", __name__)
 
 
 class _Number:
-    def __call__(self, form: FlaskForm, field: StringField) -> None:
+    def __call__(self, form: VisitorForm, field: StringField) -> None:
         field.data = "".join((field.data or "").split()).lower()
         if not FIELDS["id"].fullmatch(field.data):
             raise ValidationError(mark("Write the number of your choice: 32 digits and letters, as the settings show."))
 
 
-class ChoiceForm(FlaskForm):
-    """The number of a choice, which whoever made it has in their browser."""
-
-    class Meta:
-        """The number itself is the proof, no cookie is."""
-
-        csrf = False
+class ChoiceForm(VisitorForm):
+    """The number of a choice, which whoever made it has in their browser; it is the proof."""
 
     choice = StringField(validators=[_Number()])
 

@@ -5,10 +5,20 @@ Messages say what to do; they are message ids, translated where they are shown.
 
 from typing import Any
 
+from flask_wtf import FlaskForm
 from wtforms import Field, Form, StringField, ValidationError
 
 from consent_service.language import mark
 from consent_service.people import AddressRefused, NameRefused, PhoneRefused, read_address, read_name, read_phone
+
+
+class VisitorForm(FlaskForm):
+    """A form of somebody who has no session, so no CSRF cookie: what its address or the form holds is the proof."""
+
+    class Meta:
+        """`csrf_token`, where a form has one, is ours."""
+
+        csrf = False
 
 
 class NameField(StringField):

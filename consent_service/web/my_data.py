@@ -9,7 +9,6 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, g, render_template, request
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 from sqlalchemy import Connection, Row
 
 from consent_service import (
@@ -35,7 +34,7 @@ from consent_service.statements import CHANNELS, CLAIMS, LEAVING_REASONS
 from consent_service.tokens import MyDataLinkExpired
 from consent_service.web import sheet
 from consent_service.web.evidence import hand_over
-from consent_service.web.forms import NameField
+from consent_service.web.forms import NameField, VisitorForm
 from consent_service.web.pages import link_to, too_many
 from consent_service.web.public import left_page
 from consent_service.web.rendered import (
@@ -59,13 +58,8 @@ SAME_ADDRESS = mark("This is the address you have now. Write the new one.")
 NAMES_SPENT = mark("You have corrected your name several times today. Try again tomorrow.")
 
 
-class NameForm(FlaskForm):
+class NameForm(VisitorForm):
     """The name as the person says it is."""
-
-    class Meta:
-        """The link in the address is the proof, no cookie is."""
-
-        csrf = False
 
     first_name = NameField(mark("Write your first name."))
     last_name = NameField(mark("Write your last name."))

@@ -9,7 +9,6 @@ from typing import Any
 
 from flask import Blueprint, g, render_template, request
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 from sqlalchemy import Connection, Row
 from wtforms import RadioField
 
@@ -24,6 +23,7 @@ from consent_service.subscriptions import AlreadyActive, OverLimit
 from consent_service.tokens import ShownForm
 from consent_service.web import subscribing
 from consent_service.web.filled import filled_page
+from consent_service.web.forms import VisitorForm
 from consent_service.web.pages import link_to, too_many
 from consent_service.web.rendered import (
     TOO_OLD,
@@ -43,13 +43,8 @@ public = Blueprint("public", __name__)
 Asked = tuple[ConsentText, ConsentText | None]  # the newsletter's text, and the one about tracking if it was ticked
 
 
-class ReasonForm(FlaskForm):
+class ReasonForm(VisitorForm):
     """Why somebody left, if they care to say."""
-
-    class Meta:
-        """The link in the address is the proof, no cookie is."""
-
-        csrf = False
 
     reason = RadioField(choices=list(LEAVING_REASONS))
 

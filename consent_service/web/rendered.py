@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import g, request
-from flask_wtf import FlaskForm
 from sqlalchemy import Connection
 from wtforms import HiddenField
 
@@ -19,19 +18,14 @@ from consent_service.language import CODES, language, mark
 from consent_service.ledger import evidence
 from consent_service.statements import ShownText, Terms
 from consent_service.tokens import FormTokenExpired, ShownForm, TokenRefused
-from consent_service.web.forms import AddressField
+from consent_service.web.forms import AddressField, VisitorForm
 from consent_service.web.visitor import service
 
 TOO_OLD = mark("The form had been open for too long. Check what you wrote and send it again.")
 
 
-class RenderedForm(FlaskForm):
+class RenderedForm(VisitorForm):
     """A form that carries its render token, which proves the text shown and stands in for the CSRF cookie."""
-
-    class Meta:
-        """No session, so no CSRF cookie; `csrf_token` is ours."""
-
-        csrf = False
 
     csrf_token = HiddenField()
 
