@@ -39,10 +39,9 @@ def show_shredded() -> ResponseReturnValue:
 @binders.post("/papers/<uuid:paper_id>/destroy")
 def destroy(paper_id: Any) -> ResponseReturnValue:
     """Note that a paper was shredded; what keeps it is told on the list."""
-    now = by_staff()
     try:
         with service().transaction() as connection:
-            if not papers.destroy(connection, now, str(paper_id), current_user.name, today()):
+            if not papers.destroy(connection, by_staff(), str(paper_id), current_user.name, today()):
                 abort(404)
     except (CustomerClosed, DocumentKept):
         return redirect(link_to("console.binders.show"))

@@ -13,7 +13,7 @@ from flask_wtf import FlaskForm
 from wtforms import DateField, IntegerField, SelectField, TextAreaField, TimeField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
-from consent_service import breaches as log
+from consent_service import breaches as cases
 from consent_service import people
 from consent_service import service as services
 from consent_service.breaches import RISKS, WHOM, Breach, Facts, Notice
@@ -79,7 +79,7 @@ class FactsForm(WhenForm):
 
     def validate_risk_reason(self, field: TextAreaField) -> None:
         """That nobody is at risk has to be shown (article 33(1), (5))."""
-        if self.risk.data == log.NONE and not (field.data or "").strip():
+        if self.risk.data == cases.NONE and not (field.data or "").strip():
             raise ValidationError(mark("Say why nobody is at risk."))
 
     @property
@@ -113,7 +113,7 @@ class TellForm(WhenForm):
 def show_all() -> ResponseReturnValue:
     """The log of every breach, for reading and for paper."""
     with service().reading() as connection:
-        found = log.everything(connection)
+        found = cases.everything(connection)
     return render_template("console/breaches.html", found=found, risks=RISKS, now=services.now())
 
 
@@ -121,7 +121,7 @@ def show_all() -> ResponseReturnValue:
 def show_add() -> ResponseReturnValue:
     """The form for noting a breach."""
     local = services.now().astimezone(HELSINKI)
-    return _form_page(FactsForm(day=local.date(), at=local.time(), risk=log.UNKNOWN))
+    return _form_page(FactsForm(day=local.date(), at=local.time(), risk=cases.UNKNOWN))
 
 
 @breaches.post("/add")
@@ -131,7 +131,7 @@ def add() -> ResponseReturnValue:
     if not form.validate():
         return _form_page(form), 400
     with service().transaction() as connection:
-        breach_id = log.add(connection, services.now(), form.facts, current_user.name)
+        breach_id = cases.add(connection, services.now(), form.facts, current_user.name)
     return redirect(link_to("console.breaches.show", breach_id=breach_id))
 
 
@@ -139,7 +139,7 @@ def add() -> ResponseReturnValue:
 def show(breach_id: Any) -> ResponseReturnValue:
     """One breach, its clock, and what has still to be done."""
     found = _breach(breach_id)
-    text = log.report(g.language, found, service().controller)
+    text = cases.report(g.language, found, service().controller)
     return render_template("console/breach.html", found=found, risks=RISKS, whom=WHOM, now=services.now(), report=text)
 
 
@@ -159,7 +159,7 @@ def change(breach_id: Any) -> ResponseReturnValue:
     if not form.validate():
         return _form_page(form, found), 400
     with service().transaction() as connection:
-        log.change(connection, services.now(), found.row.id, form.facts, current_user.name)
+        cases.change(connection, services.now(), found.row.id, form.facts, current_user.name)
     return redirect(link_to("console.breaches.show", breach_id=found.row.id))
 
 
@@ -178,13 +178,13 @@ def tell(breach_id: Any) -> ResponseReturnValue:
         return _tell_page(found, form), 400
     notice = Notice(form.whom.data, form.moment, form.how.data)
     with service().transaction() as connection:
-        log.tell(connection, services.now(), found.row.id, notice, current_user.name)
+        cases.tell(connection, services.now(), found.row.id, notice, current_user.name)
     return redirect(link_to("console.breaches.show", breach_id=found.row.id))
 
 
 def _breach(breach_id: Any) -> Breach:
     with service().reading() as connection:
-        found: Breach = log.find(connection, str(breach_id)) or abort(404)
+        found: Breach = cases.find(connection, str(breach_id)) or abort(404)
     return found
 
 

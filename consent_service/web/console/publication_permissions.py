@@ -38,21 +38,20 @@ def show_all() -> ResponseReturnValue:
 @publication_permissions.get(f"{CUSTOMER}/add")
 def show_add(customer_id: Any) -> ResponseReturnValue:
     """The form for a new permission."""
-    customer = customer_of(str(customer_id))
+    customer = customer_of(customer_id)
     return closed(customer) if customer.restricted_at or customer.erased_at else _add_page(customer, PermissionForm())
 
 
 @publication_permissions.post(f"{CUSTOMER}/add")
 def add(customer_id: Any) -> ResponseReturnValue:
     """Note a permission; the same form sent again notes it once."""
-    customer, form = customer_of(str(customer_id)), PermissionForm()
+    customer, form = customer_of(customer_id), PermissionForm()
     if not form.validate():
         return _add_page(customer, form), 400
     filing = Filing(customer.id, form.filed_id.data, current_user.name)
     try:
         with service().transaction() as connection:
-            now = by_staff()
-            publication.record(connection, now, filing, form.permitted())
+            publication.record(connection, by_staff(), filing, form.permitted())
     except CustomerClosed:
         return closed(customer)
     return redirect(link_to("console.publication_permissions.show", permission_id=filing.id))
