@@ -3,6 +3,8 @@
 What needs somebody is what the owner's letter on Monday names too. Contains no rule.
 """
 
+from datetime import datetime
+
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
@@ -37,7 +39,7 @@ def show() -> ResponseReturnValue:
             "stale": subscribers.stale(connection, service().controller.purpose_version),
             "contact_open": contact_messages.open_count(connection),
             "points": charts.course(connection),
-            **_past_and_coming(connection),
+            **_past_and_coming(connection, now),
         }
     return render_template(
         "console/overview.html",
@@ -51,8 +53,7 @@ def show() -> ResponseReturnValue:
     )
 
 
-def _past_and_coming(connection: Connection) -> dict[str, object]:
-    now = services.now()
+def _past_and_coming(connection: Connection, now: datetime) -> dict[str, object]:
     newest = sealer.newest(connection)
     return {
         "purged_at": retention.purged_at(connection),
