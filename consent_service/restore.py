@@ -44,6 +44,10 @@ NEW_KEY = (
     "a new key before the old one in CONSENT_LOG_KEY, with a comma between (openssl rand -base64 32), then give this "
     "command again."
 )
+SAME_KEY = (
+    "Another key stood first in CONSENT_LOG_KEY when this was begun, and the log goes on under that one only. Put it "
+    "first again, then give this command again; if it is lost, name another empty database and put a new key first."
+)
 
 
 class Unfinished(Exception):
@@ -98,10 +102,14 @@ def prepare(service: Service, path: Path, keys: Keys, opened: Step) -> Plan:
 def is_under_way(service: Service, plan: Plan) -> bool:
     """Whether this very backup was loaded here, but not put back to the end; raises BackupRefused.
 
-    If not, the database has to be empty, and the log's key one that may go on with the log.
+    If not, the database has to be empty, and the log's key one that may go on with the log. If so, the key is the one
+    it was begun with: what tells whether another may sign was put aside, or out of date, since.
     """
+    made_at = plan.facts.header.made_at
     with service.reading() as connection:
-        if _begun(connection) == plan.facts.header.made_at:
+        if _begun(connection) == made_at:
+            if pulses.last(connection, _under(service)) != made_at:
+                raise BackupRefused(SAME_KEY)
             return True
         _refuse_filled(connection)
     used = plan.facts.origins | {anchor.checkpoint.origin for anchor in service.anchors.all()}
@@ -120,7 +128,8 @@ def load(service: Service, plan: Plan, step: Step) -> Stopped:
         with encrypted_file.reading(plan.path, plan.keys) as stream, database.unordered(connection):
             _fill(connection, Reader(stream), files, step)
         _migrate(connection, "head")
-        for name, at in ((RESTORING, plan.facts.header.made_at), (RESTORED, services.now())):
+        made_at = plan.facts.header.made_at
+        for name, at in ((RESTORING, made_at), (_under(service), made_at), (RESTORED, services.now())):
             pulses.beat(connection, name, at)
         _let_go(connection, services.now())
         return Stopped() if plan.is_move else _withhold(connection, services.now())
@@ -179,7 +188,8 @@ def active_keys(service: Service) -> list[str]:
 def finish(service: Service) -> None:
     """Let the service be served again."""
     with service.transaction() as connection:
-        pulses.forget(connection, RESTORING)
+        for name in (RESTORING, _under(service)):
+            pulses.forget(connection, name)
 
 
 def _copy(service: Service, name: str) -> Path:
@@ -207,6 +217,11 @@ def _begun(connection: Connection) -> datetime | None:
     if not schema.is_migrated(connection):
         return None
     return pulses.last(connection, RESTORING)
+
+
+def _under(service: Service) -> str:
+    """The pulse that names the log's key a backup is put back under; as much of it as fits into the name."""
+    return f"{RESTORING} {service.signer.origin[-10:]}"
 
 
 def _check_keys(service: Service, facts: Facts) -> None:

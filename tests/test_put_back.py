@@ -264,6 +264,25 @@ def test_nothing_is_served_until_all_is_done_and_the_command_goes_on_where_it_br
     assert put_back(house, tmp_path, new_url, **log_keys).returncode == 1, "it is not empty any more"
 
 
+def test_what_was_begun_under_a_new_key_of_the_log_does_not_go_on_under_the_old_one(
+    sqlite_house, open_house, keys, tmp_path
+):
+    house, new_url = sqlite_house, f"sqlite:///{tmp_path}/new.db"
+    Visitor(house).becomes_active()
+    house.do_chores()
+    back_up(house, keys, tmp_path)
+    Visitor(house, "late@example.com").becomes_active()
+    house.do_chores()  # the old key signs what is lost now
+    log_keys = f"{NEW_LOG_KEY},{LOG_KEY}"
+    broken = put_back(house, tmp_path, new_url, CONSENT_ACTIVECAMPAIGN_LIST_ID="999", CONSENT_LOG_KEY=log_keys)
+    assert broken.returncode == 1 and "again to go on" in broken.stderr
+    done = put_back(house, tmp_path, new_url)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Another key stood first in CONSENT_LOG_KEY when this was begun" in done.stderr.splitlines()[-1]
+    assert told(put_back(house, tmp_path, new_url, "--json", CONSENT_LOG_KEY=log_keys))["finished"]
+    assert [row.name for row in open_house(new_url, log_key=log_keys).rows(pulse) if "restoring" in row.name] == []
+
+
 def elsewhere(house, url, folder):
     return Service(house.settings.model_copy(update={"database_url": url}), house.service.controller, folder)
 
