@@ -90,7 +90,7 @@ def auditing(folder: Path) -> dict[str, float]:
                 person = _ask(connection, number)
                 for _ in range(EVENTS_EACH - 1):
                     evidence.append(connection, _occasion(), person, CORE)
-        sealer.seal(connection, SIGNER, anchors, _now())
+        sealer.seal(connection, [SIGNER], anchors, _now())
     with database.transaction(engine) as connection:
         sealer.anchor(connection, SIGNER, anchors)
     began = time.perf_counter()
@@ -111,7 +111,7 @@ def _seal_and_prove(folder: Path, size: int) -> tuple[float, float]:
             _insert_events(connection, BATCH, None)
         began = time.perf_counter()
         with database.transaction(engine) as connection:
-            sealed = sealer.seal(connection, SIGNER, anchors, _now())
+            sealed = sealer.seal(connection, [SIGNER], anchors, _now())
         assert sealed is not None
         took.append(time.perf_counter() - began)
     proofs = []
@@ -165,7 +165,7 @@ def _insert_bare(engine: Engine, like: Row[Any]) -> None:
 def _seal_until(engine: Engine, anchors: Anchors, stop: threading.Event) -> None:
     while not stop.wait(0.1):
         with database.transaction(engine) as connection:
-            sealer.seal(connection, SIGNER, anchors, _now())
+            sealer.seal(connection, [SIGNER], anchors, _now())
 
 
 def _ask(connection: Connection, number: int) -> str:

@@ -230,7 +230,7 @@ class Service:
 
     def _seal_some(self) -> Checkpoint | None:
         with self.transaction() as connection:
-            sealed = sealer.seal(connection, self.signer, self.anchors, now())
+            sealed = sealer.seal(connection, (self.signer, *self.former_signers), self.anchors, now())
         with self.transaction() as connection:
             sealer.anchor(connection, self.signer, self.anchors)
         return sealed

@@ -134,7 +134,7 @@ class Evidence(RuleBasedStateMachine):
     @rule()
     def seal(self):
         with self.service.transaction() as connection:
-            sealer.seal(connection, self.service.signer, self.service.anchors, self.clock())
+            sealer.seal(connection, [self.service.signer], self.service.anchors, self.clock())
         with self.service.transaction() as connection:
             sealer.anchor(connection, self.service.signer, self.service.anchors)
 

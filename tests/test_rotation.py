@@ -13,7 +13,8 @@ from consent_service import chores, rotation
 from consent_service import service as services
 from consent_service.ledger import key_changes
 from consent_service.ledger.checkpoint import Checkpoint, CheckpointRefused, Signer, Verifier, Verifiers
-from consent_service.models import log_key_change, subject_key
+from consent_service.ledger.sealer import SealRefused
+from consent_service.models import checkpoint, log_key_change, subject_key
 from consent_service.models_there import pulse
 from tests.actors import Visitor
 from tests.conftest import on_both_databases
@@ -116,6 +117,22 @@ def test_whoever_kept_the_old_key_of_the_log_follows_it_to_the_new_one_with_what
         other = Verifiers([Signer.named_after_key(bytes(32)).verifier])
         assert key_changes.with_former(connection, other).known == other.known
     assert row.note == plain(new, "/log/key-changes")
+
+
+def test_who_has_only_a_former_key_of_the_log_does_not_sign_behind_the_one_that_followed(sqlite_house, open_house):
+    old = sqlite_house
+    Visitor(old).becomes_active()
+    old.service.seal()
+    new = open_house(old.settings.database_url, log_key=BOTH["CONSENT_LOG_KEY"])
+    new.service.seal()
+    signed = new.rows(checkpoint)
+    Visitor(old, "eero@example.com").subscribe()
+    with pytest.raises(SealRefused, match=f"{new.service.signer.origin} signed last.*put the newest key first"):
+        old.service.seal()
+    assert new.rows(checkpoint) == signed
+    half_way = open_house(old.settings.database_url, log_key=f"{LOG_KEY},{NEW_LOG_KEY}")
+    half_way.service.seal()  # of several machines one is still to be changed, and knows both
+    assert half_way.rows(checkpoint)[-1].note.startswith(old.service.signer.origin.encode())
 
 
 def test_no_byte_of_a_note_about_another_key_can_be_changed():

@@ -196,7 +196,7 @@ def test_a_lost_tile_is_told_and_not_signed_over(house):
 def test_the_file_outside_gets_every_checkpoint_once_also_after_a_crash_in_between(house):
     add(house)
     with house.service.transaction() as connection:  # sealed, but the machine went down before the file was written
-        sealer.seal(connection, house.service.signer, house.service.anchors, services.now())
+        sealer.seal(connection, [house.service.signer], house.service.anchors, services.now())
     assert house.service.anchors.newest() is None
     add(house)
     house.service.seal()

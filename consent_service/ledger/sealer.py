@@ -27,14 +27,15 @@ MOST = 2000  # events that one checkpoint adds; so large a step says to the audi
 
 
 class SealRefused(Exception):
-    """The log does not continue what was signed before: it was changed, or an older database was put back."""
+    """The log does not continue what was signed before: it was changed, or an older database or key was put back."""
 
 
-def seal(connection: Connection, signer: Signer, anchors: Anchors, now: datetime) -> Checkpoint | None:
+def seal(connection: Connection, signers: Sequence[Signer], anchors: Anchors, now: datetime) -> Checkpoint | None:
     """Give the events that have waited longest a place and sign the log; None when none waits. Raises SealRefused.
 
-    Costs as much as the events that wait and the logarithm of those that are sealed. At most `MOST` are taken, so that
-    nobody who writes has to wait long after an outage.
+    The first of the signers signs; the others are the log's older keys, and one of them all signed last. Costs as much
+    as the events that wait and the logarithm of those that are sealed. At most `MOST` are taken, so that nobody who
+    writes has to wait long after an outage.
     """
     database.hold_log(connection)
     waiting = connection.execute(
@@ -45,8 +46,9 @@ def seal(connection: Connection, signer: Signer, anchors: Anchors, now: datetime
     ).all()
     if not waiting:
         return None
+    signer, before = signers[0], newest(connection)
+    _follow(before, signers)
     anchor(connection, signer, anchors)
-    before = newest(connection)
     start = before.size if before else 0
     _give_places(connection, start, waiting)
     size, node = start + len(waiting), tiles.reader(connection)
@@ -101,6 +103,16 @@ def is_late(connection: Connection, now: datetime) -> bool:
     """Whether an event waits for its place for over 15 minutes: no relay runs, or the sealer refuses."""
     waits_since = oldest_waiting_at(connection)
     return waits_since is not None and now - waits_since > LONGEST_WAIT
+
+
+def _follow(before: Row[Any] | None, signers: Sequence[Signer]) -> None:
+    """Refuse to sign behind a key that is not known here, which may be the one that follows; raises SealRefused."""
+    last = before.note.partition(b"\n")[0].decode("utf-8", "replace") if before else None
+    if last and last not in {signer.origin for signer in signers}:
+        raise SealRefused(
+            f"{last} signed last, and its key is not in CONSENT_LOG_KEY here; put the newest key first there, and the "
+            "one before it behind it"
+        )
 
 
 def _give_places(connection: Connection, start: int, waiting: Sequence[Row[str, bytes]]) -> None:
