@@ -5,15 +5,16 @@ put anything back.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
-from consent_service import backup_file, encrypted_file, pulses, schema
+from consent_service import backup_file, encrypted_file, pulses, rotation, schema
 from consent_service import service as services
 from consent_service.backup_file import FILE, TABLE, BackupRefused, Contents, Header, Reader, Row, Section, Step
 from consent_service.encrypted_file import Keys
@@ -24,7 +25,7 @@ from consent_service.line_file import Line, LineFile, sync
 from consent_service.notes_file import NOTES, NotesFile
 from consent_service.service import Service
 
-EVENTS, CHECKPOINTS, KEYS = "consent_event", "checkpoint", "subject_key"
+EVENTS, CHECKPOINTS = "consent_event", "checkpoint"
 FILES_AT_ONCE = {"document_file": 1}  # of the other tables, hundreds of rows fit into memory
 
 
@@ -33,7 +34,7 @@ class Facts:
     """What a backup holds, learnt by reading it through.
 
     `size` and `root` are those of the log as its events tell, `note` is the newest checkpoint's, `origins` are the
-    names of all logs that signed one, `data_keys` a key of each data key in use, by its subscriber; `root_before` is
+    names of all logs that signed one, `data_keys` a key of each data key in use, by whose it is; `root_before` is
     the log's root when it had `size_before` events.
     """
 
@@ -69,6 +70,9 @@ class Facts:
             return self.is_whole and self.size == 0
         said = checkpoint.parse(self.note)
         return self.is_whole and (said.size, said.root) == (self.size, self.root)
+
+
+Learn = Callable[[Facts, dict[str, Any]], None]
 
 
 def count(connection: Connection) -> int:
@@ -109,7 +113,8 @@ def check(path: Path, keys: Keys, step: Step, *, opened: Step = lambda count: No
     with encrypted_file.reading(path, keys, opened) as stream:
         reader = Reader(stream)
         found = Facts(reader.header, reader.contents, size_before)
-        learn = {EVENTS: _learn_event, CHECKPOINTS: _learn_checkpoint, KEYS: _learn_key}
+        learn: dict[str, Learn] = {EVENTS: _learn_event, CHECKPOINTS: _learn_checkpoint}
+        learn |= {owner.table.name: partial(_learn_key, owner.name) for owner in rotation.OWNERS}
         for section, batch in reader.batches():
             if section.kind == FILE:
                 read_lines(section, batch)
@@ -181,5 +186,5 @@ def _learn_checkpoint(found: Facts, row: dict[str, Any]) -> None:
         found.note = row["note"]
 
 
-def _learn_key(found: Facts, row: dict[str, Any]) -> None:
-    found.data_keys.setdefault(row["wrapped"][:8], (row["wrapped"], row["subscriber_id"]))
+def _learn_key(owner: str, found: Facts, row: dict[str, Any]) -> None:
+    found.data_keys.setdefault(row["wrapped"][:8], (row["wrapped"], row[owner]))

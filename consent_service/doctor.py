@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from consent_service import (
@@ -25,6 +25,7 @@ from consent_service import (
     rate_limit,
     request_rows,
     retention,
+    rotation,
     schema,
 )
 from consent_service import service as services
@@ -40,7 +41,7 @@ from consent_service.language import CODES, HELSINKI, language
 from consent_service.ledger import evidence, sealer
 from consent_service.ledger.checkpoint import CheckpointRefused
 from consent_service.ledger.vault import VaultRefused
-from consent_service.models import consent_event, subject_key
+from consent_service.models import consent_event
 from consent_service.service import Service
 
 MARKS = {"good": "✓", "note": "•", "wrong": "✗"}
@@ -227,17 +228,22 @@ def _database(service: Service) -> Finding:
 
 
 def _keys(service: Service) -> Finding:
-    mine, name = subject_key.c, func.substr(subject_key.c.wrapped, 1, len(service.vault.newest))
-    one_of_each = select(func.min(mine.subscriber_id)).group_by(name)
+    """Try one key that each data key has wrapped, of subscribers and of customers."""
+    rows: list[Row[str, bytes]] = []
     with service.reading() as connection:
-        tried = select(mine.subscriber_id, mine.wrapped).where(mine.subscriber_id.in_(one_of_each))
-        rows = connection.execute(tried).all()
+        for owner in rotation.OWNERS:
+            wrapped = owner.table.c.wrapped
+            name = func.substr(wrapped, 1, len(service.vault.newest))
+            tried = select(owner, wrapped).where(owner.in_(select(func.min(owner)).group_by(name)))
+            rows += connection.execute(tried).all()
     try:
-        for row in rows:
-            service.vault.unwrap(row.wrapped, row.subscriber_id)
+        for whose, content in rows:
+            service.vault.unwrap(content, whose)
     except VaultRefused:
-        return Finding("keys", "wrong", "CONSENT_DATA_KEYS lacks a key that evidence was written with; give it back")
-    return Finding("keys", "good", f"CONSENT_DATA_KEYS opens what it should ({len(rows)} in use)")
+        says = "CONSENT_DATA_KEYS lacks a key that evidence, or a customer's file, was written with; give it back"
+        return Finding("keys", "wrong", says)
+    in_use = len({content[: len(service.vault.newest)] for _, content in rows})
+    return Finding("keys", "good", f"CONSENT_DATA_KEYS opens what it should ({in_use} in use)")
 
 
 def _clock(service: Service) -> Finding:

@@ -226,8 +226,8 @@ def _under(service: Service) -> str:
 
 def _check_keys(service: Service, facts: Facts) -> None:
     try:
-        for wrapped, subscriber_id in facts.data_keys.values():
-            service.vault.unwrap(wrapped, subscriber_id)
+        for wrapped, owner in facts.data_keys.values():
+            service.vault.unwrap(wrapped, owner)
     except VaultRefused:
         raise BackupRefused("CONSENT_DATA_KEYS lacks a key that people in this backup need; give it back.") from None
     try:

@@ -1,5 +1,7 @@
 """Files of customers in a backup: taken along as they lie, put back into either database, and never many in memory."""
 
+import base64
+
 import pytest
 
 from consent_service import encrypted_file
@@ -8,6 +10,7 @@ from consent_service.models_customers import customer_document
 from consent_service.register.document_files import LARGEST_FILE
 from tests.conftest import DATABASES
 from tests.filing import PDF, Clerk
+from tests.processes import run, variables
 from tests.test_put_back import KEY, back_up, put_back
 
 
@@ -27,6 +30,18 @@ def test_a_file_comes_back_out_of_a_backup_byte_for_byte(sqlite_house, open_hous
     assert done.returncode == 0, done.stderr + done.stdout
     there = Clerk(open_house(empty_url))
     assert there.download(there.document()).content == PDF
+
+
+def test_data_keys_that_do_not_open_a_customer_s_files_are_told_before_they_are_missed(sqlite_house, keys, tmp_path):
+    heidi = Clerk(sqlite_house)
+    heidi.file(heidi.take_in(), "contract", ("sopimus.pdf", PDF))  # and nobody subscribes
+    back_up(sqlite_house, keys, tmp_path)
+    lost = {"CONSENT_DATA_KEYS": base64.b64encode(b"another data key of 32 bytes ok!").decode()}
+    done = put_back(sqlite_house, tmp_path, f"sqlite:///{tmp_path}/new.db", **lost)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "CONSENT_DATA_KEYS lacks a key that people in this backup need" in done.stderr.splitlines()[-1]
+    for given, told in ((lost, "lacks a key that evidence, or a customer's file"), ({}, "what it should (1 in use)")):
+        assert told in run(tmp_path, "doctor", given=variables(sqlite_house.settings) | given).stdout
 
 
 def test_large_files_are_read_back_a_few_at_a_time(sqlite_house, keys, tmp_path):
