@@ -6,7 +6,9 @@ put anything back.
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -26,6 +28,8 @@ from consent_service.notes_file import NOTES, NotesFile
 from consent_service.service import Service
 
 EVENTS, CHECKPOINTS = "consent_event", "checkpoint"
+DRAFTS = ".consent-*.age.part"  # of backups that are made in a folder
+DRAFT_LASTS = timedelta(hours=12)  # since it was last written to: no check takes so long
 FILES_AT_ONCE = {"document_file": 1}  # of the other tables, hundreds of rows fit into memory
 
 
@@ -90,6 +94,7 @@ def make(service: Service, path: Path, keys: Keys, step: Step) -> Facts:
         raise BackupRefused(f"{path} is there already; name a new file, or a folder.")
     keys, draft = keys.with_one_to_check(), path.with_name(f".{path.name}.part")
     draft.unlink(missing_ok=True)
+    _clear(path.parent)
     try:
         written = _write(service, draft, keys, step)
         found = check(draft, keys, step)
@@ -133,6 +138,14 @@ def read_lines(section: Section, batch: list[Row]) -> list[Line]:
     if not all(isinstance(line, dict) for line in lines):
         raise BackupRefused(f"A line of {section.name} in this backup cannot be read; take another backup.")
     return lines
+
+
+def _clear(folder: Path) -> None:
+    """Remove what backups that were killed left behind, which nobody would delete in time."""
+    for draft in folder.glob(DRAFTS):
+        with suppress(FileNotFoundError):  # it has just got its name
+            if services.now().timestamp() - draft.stat().st_mtime > DRAFT_LASTS.total_seconds():
+                draft.unlink()
 
 
 def _write(service: Service, draft: Path, keys: Keys, step: Step) -> Contents:

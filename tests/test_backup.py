@@ -1,6 +1,7 @@
 """A backup: everything of one moment in one encrypted file, and nothing that is not whole passes for one."""
 
 import json
+import os
 import resource
 import sys
 from datetime import timedelta
@@ -17,9 +18,10 @@ from consent_service.encrypted_file import EncryptionRefused
 from consent_service.ledger.checkpoint import CheckpointRefused
 from consent_service.line_file import LineUnreadable
 from consent_service.models_there import pulse
+from consent_service.service import Service
 from tests.actors import Visitor
-from tests.household import DATA_KEY, LOG_KEY, SECRET
-from tests.processes import run, variables
+from tests.household import CONTROLLER, DATA_KEY, LOG_KEY, SECRET, settings
+from tests.processes import FORKS, run, variables
 
 KEY = x25519.Identity.generate()
 
@@ -146,6 +148,31 @@ def test_on_a_full_disk_it_says_so_and_leaves_nothing_that_looks_like_a_backup(s
     assert not list(tmp_path.glob("*.age*")) + list(tmp_path.glob(".*.part"))
     with sqlite_house.service.reading() as connection:
         assert pulses.last(connection, pulses.BACKUP) is None
+
+
+def die_half_way(url, var, key_file, path):
+    """In a process of its own, as if it was killed."""
+    keys = encrypted_file.read_keys(key_file)
+    backups.make(Service(settings(url), CONTROLLER, var), path, keys, lambda count: os._exit(9))
+
+
+def test_what_a_killed_backup_leaves_is_gone_with_a_later_one_and_what_is_being_written_is_not(
+    sqlite_house, key_file, tmp_path
+):
+    keys, folder = encrypted_file.read_keys(key_file), tmp_path / "out"
+    folder.mkdir()
+    house, path = sqlite_house, folder / "consent-20261130T033000Z.age"
+    url, var = house.settings.database_url, house.service.folder
+    killed = FORKS.Process(target=die_half_way, args=(url, var, key_file, path))
+    killed.start()
+    killed.join()
+    [draft] = folder.iterdir()
+    assert (killed.exitcode, draft.suffix) == (9, ".part")
+    (folder / ".holiday.part").touch()  # somebody else's
+    for days, left in ((0, {draft.name, ".holiday.part", "0.age"}), (1, {".holiday.part", "0.age", "1.age"})):
+        with time_machine.travel(services.now() + timedelta(days=days)):
+            backups.make(house.service, folder / f"{days}.age", keys, ignore)
+        assert {file.name for file in folder.iterdir()} == left
 
 
 def test_without_a_key_or_a_place_it_says_what_to_do(sqlite_house, key_file, tmp_path):
