@@ -58,11 +58,13 @@ def uncopied(connection: Connection, limit: int) -> Sequence[Note]:
 
 def copied(connection: Connection, notes: Sequence[Note], now: datetime) -> None:
     """Note that these are kept outside the database."""
-    ids = [note.subscriber_id for note in notes if note.kind == ERASED]
-    connection.execute(update(erasure).where(erasure.c.subscriber_id.in_(ids)).values(copied_at=now))
-    for note in notes:
-        mine = (refusal.c.subscriber_id == note.subscriber_id, refusal.c.said_at == note.at)
-        connection.execute(delete(refusal).where(*mine))
+    for note in notes:  # by its time too: more may have been said, or erased again, while the file was written
+        if note.kind == ERASED:
+            mine = (erasure.c.subscriber_id == note.subscriber_id, erasure.c.erased_at == note.at)
+            connection.execute(update(erasure).where(*mine).values(copied_at=now))
+        else:
+            mine = (refusal.c.subscriber_id == note.subscriber_id, refusal.c.said_at == note.at)
+            connection.execute(delete(refusal).where(*mine))
 
 
 def forgotten(connection: Connection, notes: Sequence[Note]) -> Sequence[Note]:

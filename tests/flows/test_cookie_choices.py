@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from sqlalchemy import select
 
-from consent_service import chores, cookie_notice
+from consent_service import chores, cookie_notice, restoration
 from consent_service import service as services
 from consent_service.language import CODES, language
 from consent_service.ledger import evidence
@@ -349,6 +349,23 @@ def test_an_erasure_is_noted_outside_the_database(sqlite_house):
     sqlite_house.do_chores()
     [note] = NotesFile(sqlite_house.service.folder / "notes.jsonl").read()
     assert (note.subscriber_id, note.rule) == (passer.id, "person")
+
+
+def test_a_second_erasure_while_the_first_is_noted_outside_the_database_is_noted_too(house):
+    passer = PasserBy(house)
+    with time_machine.travel(START, tick=False) as clock:
+        passer.choose()
+        look(house, passer.id).press(fi("Erase this"))
+        with house.service.reading() as connection:
+            notes = restoration.uncopied(connection, 10)  # and while the file is written:
+        clock.shift(timedelta(minutes=10))
+        passer.choose(sequence="2")
+        look(house, passer.id).press(fi("Erase this"))
+        with house.service.transaction() as connection:
+            restoration.copied(connection, notes, services.now())
+        house.do_chores()
+        [note] = NotesFile(house.service.folder / "notes.jsonl").read()
+        assert note.at == services.now()
 
 
 def test_a_choice_is_gone_a_year_after_it_has_ended_and_not_before(house):
