@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from consent_service.delivery import outbox
 from consent_service.delivery.pacing import CallBudget
 from consent_service.encrypted_file import Keys
 from consent_service.ledger import sealer
-from consent_service.ledger.anchors import ANCHORS
+from consent_service.ledger.anchors import ANCHORS, Anchors
 from consent_service.ledger.checkpoint import CheckpointRefused
 from consent_service.ledger.vault import VaultRefused
 from consent_service.line_file import LineFile
@@ -38,6 +39,7 @@ from consent_service.service import Service
 
 OURS = {*metadata.tables, "role", "staff_role"}  # those two are in older backups
 RESTORING = "restoring"
+ASIDE = "anchors-until-*.jsonl"
 NOT_SENT = "not sent: a backup was put back, and it may have been sent before"
 NEW_KEY = (
     "One key must not sign two histories of the log, and what was signed after this backup was made is not in it. Put "
@@ -95,7 +97,7 @@ def prepare(service: Service, path: Path, keys: Keys, opened: Step) -> Plan:
     _check_keys(service, facts)
     if kept and kept.checkpoint.size <= facts.size and kept.checkpoint.root != facts.root_before:
         raise BackupRefused(f"{service.anchors.path} is of another log than this backup. Is it the right folder?")
-    is_move = kept is not None and kept.note == facts.note
+    is_move = kept is not None and kept.note == facts.note and not _lost_since(service, facts.header.made_at)
     return Plan(path, keys, facts, is_move)
 
 
@@ -112,7 +114,8 @@ def is_under_way(service: Service, plan: Plan) -> bool:
                 raise BackupRefused(SAME_KEY)
             return True
         _refuse_filled(connection)
-    used = plan.facts.origins | {anchor.checkpoint.origin for anchor in service.anchors.all()}
+    known = chain.from_iterable(anchors.all() for anchors in (service.anchors, *_put_aside(service)))
+    used = plan.facts.origins | {anchor.checkpoint.origin for anchor in known}
     if not plan.is_move and service.signer.origin in used:
         raise BackupRefused(NEW_KEY)
     return False
@@ -149,7 +152,7 @@ def put_files(service: Service) -> Path | None:
         newest = sealer.newest(connection)
     kept, aside = service.anchors.newest(), None
     if kept and kept.checkpoint.size > (newest.size if newest else 0):
-        aside = service.anchors.path.with_name(f"anchors-until-{kept.signed_at:%Y%m%dT%H%M%SZ}.jsonl")
+        aside = service.anchors.path.with_name(ASIDE.replace("*", f"{kept.signed_at:%Y%m%dT%H%M%SZ}"))
         service.anchors.path.rename(aside)
     if copy.exists() and not service.anchors.path.exists():
         copy.rename(service.anchors.path)
@@ -190,6 +193,16 @@ def finish(service: Service) -> None:
     with service.transaction() as connection:
         for name in (RESTORING, _under(service)):
             pulses.forget(connection, name)
+
+
+def _put_aside(service: Service) -> Iterator[Anchors]:
+    """The anchors of every log that was lost with an older database."""
+    yield from map(Anchors, sorted(service.folder.glob(ASIDE)))
+
+
+def _lost_since(service: Service, made_at: datetime) -> bool:
+    """Whether more was signed after a backup was made, and its anchors put aside when it was put back before."""
+    return any(last.signed_at > made_at for anchors in _put_aside(service) if (last := anchors.newest()))
 
 
 def _copy(service: Service, name: str) -> Path:

@@ -279,6 +279,8 @@ def test_what_was_begun_under_a_new_key_of_the_log_does_not_go_on_under_the_old_
     done = put_back(house, tmp_path, new_url)
     assert (done.returncode, done.stdout) == (1, "")
     assert "Another key stood first in CONSENT_LOG_KEY when this was begun" in done.stderr.splitlines()[-1]
+    anew = put_back(house, tmp_path, f"sqlite:///{tmp_path}/anew.db")  # the file of anchors is the backup's by now
+    assert (anew.returncode, anew.stdout) == (1, "") and "One key must not sign" in anew.stderr
     assert told(put_back(house, tmp_path, new_url, "--json", CONSENT_LOG_KEY=log_keys))["finished"]
     assert [row.name for row in open_house(new_url, log_key=log_keys).rows(pulse) if "restoring" in row.name] == []
 
