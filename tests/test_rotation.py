@@ -20,6 +20,7 @@ from tests.actors import Visitor
 from tests.conftest import on_both_databases
 from tests.household import DATA_KEY, LOG_KEY, SECRET
 from tests.processes import run, running, variables
+from tests.tampering import findings
 
 NEW_SECRET = "a newer secret for tests that is long"
 NEW_DATA_KEY, NEW_LOG_KEY = (
@@ -133,6 +134,17 @@ def test_who_has_only_a_former_key_of_the_log_does_not_sign_behind_the_one_that_
     half_way = open_house(old.settings.database_url, log_key=f"{LOG_KEY},{NEW_LOG_KEY}")
     half_way.service.seal()  # of several machines one is still to be changed, and knows both
     assert half_way.rows(checkpoint)[-1].note.startswith(old.service.signer.origin.encode())
+
+
+def test_a_log_whose_key_is_lost_goes_on_under_a_new_one_and_the_audit_says_so(sqlite_house, open_house):
+    Visitor(sqlite_house).becomes_active()
+    sqlite_house.service.seal()
+    new = open_house(sqlite_house.settings.database_url, log_key=NEW_LOG_KEY)
+    for name in ("eero", "elina"):
+        Visitor(new, f"{name}@example.com").subscribe()
+        new.service.seal()
+    assert new.rows(checkpoint)[-1].note.startswith(new.service.signer.origin.encode())
+    assert {finding.kind for finding in findings(new)} == {"checkpoint changed"}
 
 
 def test_no_byte_of_a_note_about_another_key_can_be_changed():

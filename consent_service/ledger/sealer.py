@@ -33,9 +33,9 @@ class SealRefused(Exception):
 def seal(connection: Connection, signers: Sequence[Signer], anchors: Anchors, now: datetime) -> Checkpoint | None:
     """Give the events that have waited longest a place and sign the log; None when none waits. Raises SealRefused.
 
-    The first of the signers signs; the others are the log's older keys, and one of them all signed last. Costs as much
-    as the events that wait and the logarithm of those that are sealed. At most `MOST` are taken, so that nobody who
-    writes has to wait long after an outage.
+    The first of the signers signs; the others are the log's older keys. Costs as much as the events that wait and the
+    logarithm of those that are sealed. At most `MOST` are taken, so that nobody who writes has to wait long after an
+    outage.
     """
     database.hold_log(connection)
     waiting = connection.execute(
@@ -47,7 +47,7 @@ def seal(connection: Connection, signers: Sequence[Signer], anchors: Anchors, no
     if not waiting:
         return None
     signer, before = signers[0], newest(connection)
-    _follow(before, signers)
+    _follow(connection, before, signers)
     anchor(connection, signer, anchors)
     start = before.size if before else 0
     _give_places(connection, start, waiting)
@@ -105,14 +105,23 @@ def is_late(connection: Connection, now: datetime) -> bool:
     return waits_since is not None and now - waits_since > LONGEST_WAIT
 
 
-def _follow(before: Row[Any] | None, signers: Sequence[Signer]) -> None:
-    """Refuse to sign behind a key that is not known here, which may be the one that follows; raises SealRefused."""
-    last = before.note.partition(b"\n")[0].decode("utf-8", "replace") if before else None
-    if last and last not in {signer.origin for signer in signers}:
+def _follow(connection: Connection, before: Row[Any] | None, signers: Sequence[Signer]) -> None:
+    """Refuse to sign with a former key behind one that is not known here and followed it; raises SealRefused.
+
+    A key that is new here may sign: whoever lost the old one has nothing else. The audit tells of it.
+    """
+    last = _who(before.note) if before else None
+    if last is None or last in {signer.origin for signer in signers}:
+        return
+    if signers[0].origin in {_who(note) for note in connection.execute(select(checkpoint.c.note)).scalars()}:
         raise SealRefused(
             f"{last} signed last, and its key is not in CONSENT_LOG_KEY here; put the newest key first there, and the "
             "one before it behind it"
         )
+
+
+def _who(note: bytes) -> str:
+    return note.partition(b"\n")[0].decode("utf-8", "replace")
 
 
 def _give_places(connection: Connection, start: int, waiting: Sequence[Row[str, bytes]]) -> None:
