@@ -7,6 +7,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+import time_machine
 from sqlalchemy import delete, select, update
 
 from consent_service import chores, rotation
@@ -207,6 +208,22 @@ def test_it_says_until_when_an_old_data_key_is_needed_and_for_what(sqlite_house,
     done = run(tmp_path, "rotate-keys", given=variables(new.settings))
     assert "1 objections to marketing are kept as hashes" in done.stdout
     assert DATA_KEY not in done.stdout and NEW_DATA_KEY not in done.stdout
+
+
+def test_a_relay_that_has_not_the_newest_data_key_yet_mails_nobody_until_it_has(sqlite_house, open_house):
+    new = open_house(sqlite_house.settings.database_url, data_keys=BOTH["CONSENT_DATA_KEYS"])
+    aino = Visitor(new)
+    aino.subscribe()
+    with time_machine.travel(services.now(), tick=False) as clock:
+        for _ in range(10):
+            sqlite_house.deliver()
+            clock.shift(timedelta(minutes=1))
+        [message] = new.messages()
+        assert (aino.mails(), message.last_error) == ([], "unexpected VaultRefused")
+        clock.move_to(message.due_at)
+        new.deliver()
+    assert len(aino.mails()) == 1
+    assert new.kinds(aino.email) == ["requested", "sent"]
 
 
 def test_without_anything_hashed_with_it_an_old_data_key_may_go_with_the_last_backup(

@@ -60,7 +60,11 @@ MARK = re.compile(r"\{([a-z_]+)\}")
 
 
 _PERSON = Prepared(select(subscriber).where(subscriber.c.id == bindparam("person")))
-_ASK = Prepared(select(confirmation).where(confirmation.c.id == bindparam("ask")))
+_ASK = Prepared(
+    select(confirmation, evidence.wrapped_key_of(confirmation.c.subscriber_id).label("wrapped_key")).where(
+        confirmation.c.id == bindparam("ask")
+    )
+)
 _AGREED = Prepared(select(confirmation).where(confirmation.c.used_event_id == bindparam("basis")))
 
 
@@ -207,6 +211,7 @@ class Letters:
         letter = self._write(message, recipient, language, values)
         if ask.email:  # no event tells of this mail: whoever asked would read out of it that the address is free
             return letter
+        self.vault.unwrap(ask.wrapped_key, person.id)  # or it would leave without evidence, and again at each try
         form = self._form(message.kind, language, values)
         return replace(letter, shown=ShownText("mail", language.code, form.content))
 

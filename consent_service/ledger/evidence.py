@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, bindparam, insert, select
 
 from consent_service import statements
 from consent_service.database import insert_if_absent
@@ -223,6 +223,11 @@ def kept_versions(connection: Connection, kind: str, language: str) -> list[tupl
         .order_by(shown_text.c.first_used_at.desc(), shown_text.c.sha256)
     )
     return [(row.sha256, row.first_used_at) for row in rows]
+
+
+def wrapped_key_of(subscriber_id: ColumnElement[Any]) -> ScalarSelect[Any]:
+    """Return the person's wrapped key, for a statement that reads more about them."""
+    return select(subject_key.c.wrapped).where(subject_key.c.subscriber_id == subscriber_id).scalar_subquery()
 
 
 def known_key(connection: Connection, keys: Vault, subscriber_id: str) -> bytes:
