@@ -3,9 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete, select
 
 from consent_service.delivery import relaying
 from consent_service.delivery.outbox import Delivered, Hold, Rejected, Retry
+from consent_service.models import outbox_message
 from tests.conftest import on_both_databases
 from tests.test_outbox import Office
 
@@ -98,3 +100,23 @@ def test_a_relay_that_stops_ends_what_it_has_begun_and_hands_the_rest_back(offic
     assert [type(one) for one in relaying.relay_some(relay, office.channel, 16)] == [Delivered, Hold]
     assert [office.state(number) for number in (first, second)] == ["done", "waits"]
     assert office.row(second).claimed_by is None
+
+
+def test_what_is_erased_on_its_way_ends_no_newer_message_that_got_its_number(office):
+    """As SQLite gives a number out again once the row that had it last is gone."""
+    office.put()
+    newer = []
+
+    def erased_meanwhile(_):
+        with office.house.service.transaction() as connection:
+            connection.execute(delete(outbox_message))
+        newer.append(office.put())
+        with office.house.service.transaction() as connection:
+            [waits] = connection.execute(select(*relaying.MESSAGE_COLUMNS)).all()
+            relaying.take(connection, office.relay(), [relaying.read(waits)])  # for its own first try, in another lane
+        return Delivered("taken")
+
+    office.answer = erased_meanwhile
+    turn(office)
+    assert [office.state(number) for number in newer] == ["waits"]
+    assert office.kept == []

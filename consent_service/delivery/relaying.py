@@ -77,6 +77,7 @@ _SETTLE = Prepared(
     update(outbox_message)
     .where(outbox_message.c.id == bindparam("message"), outbox_message.c.claimed_by == bindparam("relay"))
     .where(outbox_message.c.attempts == bindparam("tries"), undone())
+    .where(outbox_message.c.key == bindparam("named"))  # SQLite gives an id out again once its row is gone
 )
 
 
@@ -254,7 +255,7 @@ def settle(connection: Connection, relay: Relay, message: Message, outcome: Outc
     """Note how a try went; False when the message is not this relay's any more."""
     now = relay.now()
     free = {"claimed_by": None, "claimed_until": None}
-    mine = {"message": message.id, "relay": relay.name, "tries": message.attempts}
+    mine = {"message": message.id, "named": message.key, "relay": relay.name, "tries": message.attempts}
     values = free | _verdict(message, outcome, now, relay.jitter())
     return _SETTLE.run(connection, mine | values) == 1
 
