@@ -102,6 +102,29 @@ def test_a_relay_that_stops_ends_what_it_has_begun_and_hands_the_rest_back(offic
     assert office.row(second).claimed_by is None
 
 
+def test_news_that_came_while_an_earlier_message_was_tried_waits_for_no_pause(office):
+    aino = office.person("aino")
+    earlier, newer = office.put(aino), []
+
+    def busy(_):
+        office.now += timedelta(seconds=1)
+        if not newer:
+            newer.append(office.put(aino))
+        return Retry("busy", after=timedelta(hours=34))
+
+    office.answer = busy
+    turn(office)
+    assert office.row(earlier).due_at == office.now, "it is woken as by news that come later"
+    turn(office)
+    assert office.row(earlier).due_at == office.now + timedelta(hours=34), "once, and then it has its pauses again"
+    assert office.row(earlier).last_error == "busy"
+    newer.append(office.put(aino))
+    office.answer = lambda _: Delivered("taken")
+    for _ in range(3):
+        turn(office)
+    assert [office.state(number) for number in (earlier, *newer)] == ["done"] * 3
+
+
 def test_what_is_erased_on_its_way_ends_no_newer_message_that_got_its_number(office):
     """As SQLite gives a number out again once the row that had it last is gone."""
     office.put()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
 from consent_service.ids import new_id
 from consent_service.models import outbox_message
@@ -257,6 +257,24 @@ def is_first() -> Any:
         earlier.c.dead_at.is_(None),
     )
     return ~waiting.exists()
+
+
+def has_news(now: ColumnElement[datetime]) -> Any:
+    """Whether a message of the same person came into the lane after this one was last due: nobody wakes what is tried.
+
+    Whoever has locked the person sees all that have come. None counts that a clock ahead of this one wrote: once due
+    now, this one would be so again after each try.
+    """
+    newer = outbox_message.alias("newer")
+    coming = select(newer.c.id).where(
+        newer.c.subscriber_id == outbox_message.c.subscriber_id,
+        newer.c.lane == outbox_message.c.lane,
+        newer.c.id > outbox_message.c.id,
+        newer.c.created_at > outbox_message.c.due_at,
+        newer.c.created_at <= now,
+        func.coalesce(newer.c.done_at, newer.c.dead_at).is_(None),
+    )
+    return coming.exists()
 
 
 def is_carried() -> Any:

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, bindparam, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, case, or_, select, update
 
 from consent_service import database
 from consent_service.delivery.outbox import (
@@ -24,6 +24,7 @@ from consent_service.delivery.outbox import (
     Rejected,
     Retry,
     ending,
+    has_news,
     is_first,
     undone,
 )
@@ -73,12 +74,15 @@ _EXTEND = update(outbox_message).where(outbox_message.c.id.in_(_HELD))
 _PEOPLE = PreparedList(
     lambda ids: select(subscriber.c.id).where(subscriber.c.id.in_(ids)).order_by(subscriber.c.id).with_for_update()
 )
-_SETTLE = Prepared(
+_STILL_MINE = (
     update(outbox_message)
     .where(outbox_message.c.id == bindparam("message"), outbox_message.c.claimed_by == bindparam("relay"))
     .where(outbox_message.c.attempts == bindparam("tries"), undone())
     .where(outbox_message.c.key == bindparam("named"))  # SQLite gives an id out again once its row is gone
 )
+_SETTLE = Prepared(_STILL_MINE)
+_AT, _LATER = (bindparam(name, type_=outbox_message.c.due_at.type) for name in ("now", "later"))
+_PUT_OFF = Prepared(_STILL_MINE.values(due_at=case((has_news(_AT), _AT), else_=_LATER)))
 
 
 @dataclass(frozen=True)
@@ -257,6 +261,9 @@ def settle(connection: Connection, relay: Relay, message: Message, outcome: Outc
     free = {"claimed_by": None, "claimed_until": None}
     mine = {"message": message.id, "named": message.key, "relay": relay.name, "tries": message.attempts}
     values = free | _verdict(message, outcome, now, relay.jitter())
+    if isinstance(outcome, Retry) and "due_at" in values:
+        again = {"now": now, "later": values.pop("due_at")}
+        return _PUT_OFF.run(connection, mine | values | again) == 1
     return _SETTLE.run(connection, mine | values) == 1
 
 
