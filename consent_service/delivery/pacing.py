@@ -17,6 +17,7 @@ from consent_service.prepared import Prepared
 GAP = timedelta(milliseconds=250)
 NAME = "activecampaign"
 BULK = "activecampaign bulk"
+FURTHEST = timedelta(days=2)  # nobody waits longer for a turn (`calls.LONGEST_WISH`): a clock was ahead that says so
 BULK_GAP = timedelta(milliseconds=600)  # a hundred a minute are allowed (reference of bulk-import-contacts)
 
 _TAKE_IF_FREE = Prepared(
@@ -67,7 +68,7 @@ class CallBudget:
         if at is None:
             insert_if_absent(connection, call_budget, {"name": self.name, "next_at": first})
             at = _NEXT_AT.value(connection, {"budget": self.name})
-        return at
+        return at if at <= first + FURTHEST else first
 
     def _set_next(self, connection: Connection, at: datetime) -> None:
         _SET_NEXT.write(connection, {"budget": self.name, "next_at": at})
