@@ -102,6 +102,7 @@ class Chores:
         day, ended, since = _newest(NOON, services.now()), Counter[str](), perf_counter()
         if _done_on(self._service, PURGE) >= day.isoformat():
             return
+        self._do(self._recall)
         try:
             for rule, rows in purge(self._service):
                 ended[rule.key] += rows
@@ -118,6 +119,11 @@ class Chores:
             if _is_first(connection, PURGE, day):
                 pulses.beat(connection, PURGE, services.now())
                 outbox.enqueue(connection, outbox.MAIL, ANCHOR, services.now())
+
+    def _recall(self) -> None:
+        with self._service.transaction() as connection:
+            if put_off := outbox.recall(connection, services.now()):
+                log.warning("messages that a wrong clock had put off are due now", messages=put_off)
 
     def _compare_nightly(self) -> None:
         """Have the list at ActiveCampaign compared; a new installation waits for its first night."""
@@ -361,15 +367,22 @@ def _file(service: Service) -> NotesFile:
 
 
 def _done_on(service: Service, name: str) -> str:
+    """The newest day whose work is done; none when a clock that was ahead has written down a day to come."""
     with service.reading() as connection:
-        return pulses.done_on(connection, name)
+        day = pulses.done_on(connection, name)
+    return day if day <= _today() else ""
 
 
 def _is_first(connection: Connection, name: str, day: date) -> bool:
     """Note that a day's work is done; False when another relay has noted it."""
     insert_if_absent(connection, daily_run, {"name": name, "done_on": ""})
-    undone = (daily_run.c.name == name, daily_run.c.done_on < day.isoformat())
+    noted = daily_run.c.done_on
+    undone = (daily_run.c.name == name, (noted < day.isoformat()) | (noted > _today()))
     return connection.execute(update(daily_run).where(*undone).values(done_on=day.isoformat())).rowcount == 1
+
+
+def _today() -> str:
+    return services.now().astimezone(HELSINKI).date().isoformat()
 
 
 def _is_night() -> bool:

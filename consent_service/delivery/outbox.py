@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, func, insert, literal, select, update
 
 from consent_service.ids import new_id
 from consent_service.models import outbox_message
 from consent_service.prepared import Prepared
 
 CARRIED_FOR = timedelta(minutes=10)
+SKEW = timedelta(minutes=2)  # so far the clocks of two machines may be apart
+LONGEST_PAUSE = timedelta(days=2)  # none between two tries is longer, nor any that the other side asks for
 ALONE = "alone"  # a message that no bulk import may carry any more
 MAIL = "mail"
 ACTIVECAMPAIGN = "activecampaign"
@@ -212,6 +214,21 @@ def hasten(connection: Connection, lane: str, now: datetime) -> None:
         .where(outbox_message.c.attempts > 0)  # what nobody has tried waits for a time of its own
         .values(due_at=now)
     )
+
+
+def recall(connection: Connection, now: datetime) -> int:
+    """Make due what a clock that was ahead has written, put off or begun to try; returns how many it was.
+
+    Waits for nobody; what is just being settled is over anyway.
+    """
+    soon, message = now + SKEW, outbox_message.c
+    is_written = (message.created_at > soon) & (message.due_at > soon)
+    is_put_off = (message.attempts > 0) & (message.due_at > now + LONGEST_PAUSE)
+    which = (message.lane.in_(LANES), undone(), is_written | is_put_off | (message.claimed_until > soon))
+    found = select(message.id).where(*which).with_for_update(skip_locked=True)
+    written_at = case((message.created_at > soon, literal(now, message.created_at.type)), else_=message.created_at)
+    again = update(outbox_message).where(message.id.in_(found))
+    return connection.execute(again.values(created_at=written_at, due_at=now, claimed_until=None)).rowcount
 
 
 def busy_until(
