@@ -123,6 +123,11 @@ def spend(
     return allowance.spend(connection, _key(occasion, act, address), allowed, occasion.now, _who(occasion, address))
 
 
+def hold(connection: Connection, occasion: Occasion, act: str, address: Address) -> None:
+    """Let nobody else count an act of an address before this transaction has ended."""
+    allowance.hold(connection, _key(occasion, act, address), occasion.now)
+
+
 def forgive(connection: Connection, occasion: Occasion, address: Address) -> None:
     """Forget what was counted for somebody who has just shown that the mailbox is theirs."""
     keys = [_key(occasion, act, address) for act in ("ask", "leave")]

@@ -64,10 +64,16 @@ def call_back(connection: Connection) -> int:
     return connection.execute(invited.values(invited_at=None)).rowcount
 
 
-def take_invited(connection: Connection) -> Row[Any] | None:
-    """Take the next one to be asked out of those who wait; None when nobody is to be."""
-    invited = select(import_row).where(import_row.c.invited_at.is_not(None)).order_by(import_row.c.invited_at).limit(1)
-    person = connection.execute(invited.with_for_update(skip_locked=True)).one_or_none()
+def next_invited(connection: Connection) -> Row[Any] | None:
+    """Return the next one to be asked out of those who wait; None when nobody is to be."""
+    invited = select(import_row).where(import_row.c.invited_at.is_not(None)).order_by(import_row.c.invited_at)
+    return connection.execute(invited.limit(1)).one_or_none()
+
+
+def take_invited(connection: Connection, row_id: int) -> Row[Any] | None:
+    """Take somebody out of those who wait; None when they need not be asked any more."""
+    mine = (import_row.c.id == row_id, import_row.c.invited_at.is_not(None))
+    person = connection.execute(select(import_row).where(*mine).with_for_update()).one_or_none()
     if person is not None:
         forget(connection, person.email_key)
     return person

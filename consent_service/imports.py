@@ -190,11 +190,15 @@ def invite_next(
         return False
     if caps.free_at(connection, INVITATIONS, half, occasion.now) > occasion.now:
         return False
-    waiting = import_rows.take_invited(connection)
+    waiting = import_rows.next_invited(connection)
     if waiting is None:
         return False
+    address = people.stored_address(waiting.email, waiting.email_key)
+    asks.hold(connection, occasion, "ask", address)  # before the row, as whoever fills in the form does
+    if import_rows.take_invited(connection, waiting.id) is None:
+        return False
     ask = Ask(
-        address=people.stored_address(waiting.email, waiting.email_key),
+        address=address,
         first_name=waiting.first_name,
         last_name=waiting.last_name,
         language=waiting.language,

@@ -14,7 +14,7 @@ from sqlalchemy import event, select, update
 from consent_service import asks, breaches, corrections, data_requests, import_rows, imports, statements, subscriptions
 from consent_service import service as services
 from consent_service.asks import LinkDead
-from consent_service.chores import Chores
+from consent_service.chores import Chores, invite_next
 from consent_service.data_requests import Told
 from consent_service.delivery import outbox, relaying
 from consent_service.delivery.owner_letters import ANCHOR
@@ -170,13 +170,20 @@ def test_a_page_shows_one_moment_whatever_is_committed_while_it_is_gathered(hous
     assert house.get(link).status == 404
 
 
-@on_both_databases
-def test_whoever_is_asked_while_their_list_is_taken_back_is_no_deadlock(house):
+def a_waiting_list(house, email):
+    """An earlier list with one person, who may be asked."""
     batch = imports.Batch(imports.FILE, "Heidi", Claim("unknown"), "fi", house.service.controller, date(2026, 1, 2))
     with house.service.transaction() as connection:
         imports.begin(connection, house.occasion(), batch)
-        imports.add(connection, house.occasion(), batch, [Line("1", {EMAIL: "waits@example.com"})])
+        imports.add(connection, house.occasion(), batch, [Line("1", {EMAIL: email})])
         import_rows.invite(connection, batch.id, services.now())
+    return batch
+
+
+@on_both_databases
+def test_whoever_is_asked_while_their_list_is_taken_back_is_no_deadlock(house):
+    batch = a_waiting_list(house, "waits@example.com")
+    with house.service.transaction() as connection:
         waits = import_rows.find(connection, "waits@example.com")
         outbox.enqueue(connection, outbox.MAIL, outbox.LIST_DATA, services.now(), import_row_id=waits.id)
 
@@ -190,9 +197,28 @@ def test_whoever_is_asked_while_their_list_is_taken_back_is_no_deadlock(house):
             forgotten = threads.submit(take_back)
             with suppress(TimeoutError):
                 forgotten.result(timeout=0.3)  # so that it waits for the row by then
-            taken = import_rows.take_invited(connection)
+            taken = import_rows.take_invited(connection, waits.id)
         assert (taken.email, forgotten.result(10)) == ("waits@example.com", 0)
     assert (house.count(import_row), house.messages()) == (0, [])
+
+
+def test_the_form_and_the_invitation_of_one_person_at_once_are_no_deadlock(open_house, new_postgres_url):
+    house = open_house(new_postgres_url)
+    a_waiting_list(house, "waits@example.com")
+    is_taken, came = threading.Event(), []
+    with ThreadPoolExecutor(1) as threads:
+
+        def come(_connection, _cursor, statement, *_):
+            if "import_row" in statement and "FOR UPDATE" in statement and not is_taken.is_set():
+                is_taken.set()
+                came.append(threads.submit(Visitor(house, "waits@example.com").subscribe))
+                with suppress(TimeoutError):
+                    came[0].result(timeout=0.5)  # so that the form waits for the invitation by then
+
+        event.listen(house.service.engine, "after_cursor_execute", come)
+        assert invite_next(house.service)
+        assert came[0].result(10).status == 200
+    assert (house.count(import_row), [ask.source for ask in house.asks("waits@example.com")]) == (0, ["import", "form"])
 
 
 @on_both_databases

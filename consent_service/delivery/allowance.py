@@ -57,6 +57,12 @@ def spend(connection: Connection, key: str, allowed: Sequence[Window], now: date
     return at
 
 
+def hold(connection: Connection, key: str, now: datetime) -> None:
+    """Lock what is counted under a key, without counting anything."""
+    if not insert_if_absent(connection, allowance, {"key": key, "times": [], "asked_at": now}):
+        _spent(connection, key)
+
+
 def forgive(connection: Connection, keys: Sequence[str], who: str) -> None:
     """Forget what was counted in somebody's name; what others did under the same keys stays counted."""
     for row in _SPENT_OF.rows(connection, sorted(keys)):
