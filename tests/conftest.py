@@ -46,6 +46,7 @@ def pytest_collection_finish():
     """Take what thousands of tests are made of out of the collector's sight: it would go through it again and again."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(700, 10, 200)  # all of what came later is gone through less often: saves half a minute for 70 MB
 
 
 @pytest.fixture(scope="session")
