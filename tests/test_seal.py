@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
@@ -46,9 +46,14 @@ VALUES = st.recursive(
 )
 
 
-@given(st.dictionaries(NAMES, VALUES))
-def test_whatever_a_payload_holds_is_written_as_the_library_of_the_rule_writes_it(payload):
-    assert Opening(payload, BLIND).canonical == rfc8785.dumps(payload)
+@pytest.mark.parametrize("examples", [25, pytest.param(300, marks=pytest.mark.soak)])
+def test_whatever_a_payload_holds_is_written_as_the_library_of_the_rule_writes_it(examples):
+    @settings(max_examples=examples, deadline=None)
+    @given(st.dictionaries(NAMES, VALUES))
+    def is_written_the_same(payload):
+        assert Opening(payload, BLIND).canonical == rfc8785.dumps(payload)
+
+    is_written_the_same()
 
 
 @pytest.mark.parametrize("value", ["\ud800", "Ain\udfffo", 2**53, -(2**53), float("inf")])
