@@ -68,7 +68,7 @@ def test_who_left_is_gone_within_a_year_while_the_relay_runs(house, clock):
     aino.leave()
     house.deliver()
     mails = len(aino.mails())
-    for day in [*range(10, 340, 30), *range(341, 352)]:
+    for day in (100, 200, 300, 341, 350, 351):
         assert house.status(aino.email) == "passive", day
         on(clock, day)
         house.do_chores()
