@@ -115,10 +115,11 @@ def _after(house, occasion, act):
     return left, told
 
 
-def test_together_leaves_the_same_as_one_by_one(house, village):
+@pytest.mark.parametrize("examples", [8, pytest.param(15, marks=pytest.mark.soak)])
+def test_together_leaves_the_same_as_one_by_one(house, village, examples):
     occasion = house.occasion("relay", "relay")
 
-    @settings(max_examples=15, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=examples, deadline=None, derandomize=True, database=None)
     @given(
         whom=st.lists(st.sampled_from(village), unique=True, min_size=1),
         rule=st.sampled_from(("passive", BY_PERSON, IMPORT_UNDONE)),
