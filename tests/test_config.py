@@ -3,15 +3,14 @@
 import os
 import re
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from consent_service import config
+from tests.first_keys import first_keys
 from tests.household import DATA_KEY, SECRET
-from tests.processes import environment, run
+from tests.processes import FORKS, PATIENCE_S, environment, run
 
 COMPLETE = {
     "CONSENT_MODE": "production",
@@ -193,14 +192,15 @@ def test_several_keys_may_be_given_newest_first(load):
 
 
 def test_development_makes_its_keys_once_even_when_six_processes_start_together(tmp_path):
-    program = "from consent_service import config; s, _ = config.load(); print(s.secret_keys, s.data_keys)"
-    # umask 0: whoever else is on the machine still cannot read them
-    command = [sys.executable, "-c", f"import os; os.umask(0); {program}"]
-    given = environment({"PYTHONPATH": str(config.PACKAGE.parent)})
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE, env=given, text=True) for _ in range(6)]
-    said = {process.communicate(timeout=60)[0] for process in started}
-    assert [process.returncode for process in started] == [0] * 6
-    assert len(said) == 1 and said != {""}
+    found = FORKS.SimpleQueue()
+    arguments = (tmp_path, environment(), FORKS.Barrier(6), found)
+    started = [FORKS.Process(target=first_keys, args=arguments) for _ in range(6)]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(PATIENCE_S)
+    assert [process.exitcode for process in started] == [0] * 6
+    assert len({found.get() for _ in started}) == 1
     [file] = (tmp_path / "var").iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
