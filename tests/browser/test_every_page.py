@@ -20,7 +20,7 @@ from tests.browser.demo_page import DEMO
 from tests.browser.document_pages import DOCUMENTS
 from tests.browser.guest import NARROW, WIDE, Guest
 from tests.browser.own_page import OWN
-from tests.browser.places import CONSOLE, PUBLIC, Place
+from tests.browser.places import CONSOLE, PUBLIC, Place, overview_well
 from tests.browser.street import SPOKEN
 
 pytestmark = pytest.mark.browser
@@ -110,8 +110,19 @@ def test_every_state_of_every_page(visit, tab, houses, place: Place, look):
     it_is_one_calm_page(guest, place)
     nothing_sticks_out(guest, place in OPEN)
     everybody_can_use_it(guest, *look)
-    the_focus_is_seen(tab)
+    if place in STAFF:
+        tab.evaluate("location.hash = 'content'")  # past the header, which is walked through on one page below
+    the_focus_is_seen(tab, presses=5 if place in STAFF else 15)
     it_kept_to_itself(guest, place)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_focus_is_seen_all_through_the_header_of_staff(visit, tab, houses, look):
+    guest = visit(tab, houses["empty"], "fi")
+    overview_well(guest)
+    guest.look(*look)
+    the_focus_is_seen(tab, presses=25)
+    assert not tab.locator("header *:focus").count(), "it is past the header by then"
 
 
 @pytest.mark.parametrize("code", SPOKEN)
@@ -193,11 +204,11 @@ def everybody_can_use_it(guest: Guest, width: int, theme: str) -> None:
     assert axe(guest.tab, RULES) == [], f"{width} px, {theme}"
 
 
-def the_focus_is_seen(tab: Page) -> None:
+def the_focus_is_seen(tab: Page, presses: int = 15) -> None:
     """Wherever the tabulator goes, at first and farther on."""
     tab.evaluate(WALK)
     walked: list[object] = []
-    for _ in range(3):
+    for _ in range(presses // 5):
         for _ in range(5):
             tab.keyboard.press("Tab")
         walked = tab.evaluate("walked")
