@@ -29,7 +29,7 @@ def _link(guest: Guest, kind: str, email: str) -> str:
     return guest.house.service.tokens.for_staff(kind, account.id, account.link_state)
 
 
-@place(ACCOUNTS, "empty")
+@place(ACCOUNTS, "empty", repeats=True)
 def accounts(guest: Guest) -> None:
     _colleague(guest)
     _open(guest, "accounts")
@@ -45,22 +45,22 @@ def account_invite_wrong(guest: Guest) -> None:
     _open(guest, "accounts/invite").press("Send the invitation")
 
 
-@place(ACCOUNTS, "empty")
+@place(ACCOUNTS, "empty", repeats=True)
 def account(guest: Guest) -> None:
     _open(guest, f"accounts/{guest.house.account(STAFF).id}")
 
 
-@place(ACCOUNTS, "empty")
+@place(ACCOUNTS, "empty", repeats=True)
 def account_invited(guest: Guest) -> None:
     _open(guest, f"accounts/{_colleague(guest)}?did=invited")
 
 
-@place(ACCOUNTS, "empty")
+@place(ACCOUNTS, "empty", repeats=True)
 def account_role(guest: Guest) -> None:
     _open(guest, f"accounts/{_colleague(guest)}/role")
 
 
-@place(ACCOUNTS, "empty")
+@place(ACCOUNTS, "empty", repeats=True)
 def account_end(guest: Guest) -> None:
     _open(guest, f"accounts/{_colleague(guest)}/end")
 
@@ -97,12 +97,12 @@ def my_account_codes(guest: Guest) -> None:
     guest.open("/staff/my-account").press("Make new codes")
 
 
-@place(ACCOUNTS, "empty")
+@place(ACCOUNTS, "empty", repeats=True)
 def my_account_passkey(guest: Guest) -> None:
     _open(guest, "my-account/passkey")
 
 
-@place(ACCOUNTS, "empty")
+@place(ACCOUNTS, "empty", repeats=True)
 def refused(guest: Guest) -> None:
     """What a reader sees who follows a link that is for owners."""
     email = "lukija@keinuma.example"
@@ -141,7 +141,7 @@ def recovery_wrong(guest: Guest) -> None:
     guest.open("/staff/recovery").press("Send me the link")
 
 
-@place(ACCOUNTS, "town")
+@place(ACCOUNTS, "town", repeats=True)
 def recovery_sent(guest: Guest) -> None:
     guest.open("/staff/recovery").write(email=f"{guest.code}.nobody@keinuma.example").press("Send me the link")
 
@@ -158,7 +158,7 @@ def invitation_wrong(guest: Guest) -> None:
     guest.write(password="lyhyt").press("Save the password")
 
 
-@place(ACCOUNTS, "empty")
+@place(ACCOUNTS, "empty", repeats=True)
 def recovery_password(guest: Guest) -> None:
     guest.open(f"/staff/recovery/{_link(guest, staff_accounts.RECOVERY, STAFF)}")
 

@@ -16,7 +16,7 @@ def _open(guest: Guest, path: str = "") -> Guest:
     return guest.open(f"/staff/api-keys{path}")
 
 
-@place(API_KEYS, "unconnected")
+@place(API_KEYS, "unconnected", repeats=True)
 def api_keys_none(guest: Guest) -> None:
     _open(guest)
 
@@ -47,19 +47,19 @@ def api_key_made(guest: Guest) -> None:
     guest.press("Make the key")
 
 
-@place(API_KEYS, "empty")
+@place(API_KEYS, "empty", repeats=True)
 def api_key_made_already(guest: Guest) -> None:
     api_key_made(guest)
     guest.tab.get_by_role("heading", level=1, name=guest.say("The key is made")).wait_for()  # not a page on its way
     guest.tab.reload()
 
 
-@place(API_KEYS, "empty")
+@place(API_KEYS, "empty", repeats=True)
 def api_key_disable(guest: Guest) -> None:
     _open(guest, f"/{Machine(guest.house, name=LONG_LAST[:100]).id}/disable")
 
 
-@place(API_KEYS, "empty")
+@place(API_KEYS, "empty", repeats=True)
 def api_key_disabled(guest: Guest) -> None:
     former = Machine(guest.house, "read")
     with guest.house.service.transaction() as connection:

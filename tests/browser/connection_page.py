@@ -17,7 +17,7 @@ def connection_unconnected(guest: Guest) -> None:
     _open(guest, "/staff/activecampaign")
 
 
-@place(CONNECTION, "empty")
+@place(CONNECTION, "empty", repeats=True)
 def connection_well(guest: Guest) -> None:
     _open(guest, "/staff/activecampaign")
 
@@ -28,13 +28,13 @@ def connection_trouble(guest: Guest) -> None:
     _open(guest, "/staff/activecampaign")
 
 
-@place(CONNECTION, "drifted")
+@place(CONNECTION, "drifted", repeats=True)
 def connection_running(guest: Guest) -> None:
     change_run(guest.house, is_claimed=True, trouble=None)
     _open(guest, "/staff/activecampaign")
 
 
-@place(CONNECTION, "drifted")
+@place(CONNECTION, "drifted", repeats=True)
 def connection_interrupted(guest: Guest) -> None:
     change_run(guest.house, is_claimed=False, trouble="ActiveCampaign answered 503")
     _open(guest, "/staff/activecampaign")
@@ -45,6 +45,6 @@ def comparison(guest: Guest) -> None:
     _open(guest, "/staff/activecampaign/runs/1")
 
 
-@place(CONNECTION, "empty")
+@place(CONNECTION, "empty", repeats=True)
 def put_right(guest: Guest) -> None:
     _open(guest, "/staff/activecampaign/put-right")

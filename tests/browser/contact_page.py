@@ -72,23 +72,23 @@ def contact_messages_empty(guest: Guest) -> None:
     _staff(guest, "/staff/contact-messages")
 
 
-@place(CONSOLE, "town")
+@place(CONSOLE, "town", repeats=True)
 def contact_messages(guest: Guest) -> None:
     _written(guest)
     _staff(guest, "/staff/contact-messages")
 
 
-@place(CONSOLE, "town")
+@place(CONSOLE, "town", repeats=True)
 def contact_messages_none_found(guest: Guest) -> None:
     _staff(guest, "/staff/contact-messages?q=zzz")
 
 
-@place(CONSOLE, "town")
+@place(CONSOLE, "town", repeats=True)
 def contact_message_open(guest: Guest) -> None:
     _staff(guest, _written(guest, guest.confirmed().email))
 
 
-@place(CONSOLE, "town")
+@place(CONSOLE, "town", repeats=True)
 def contact_message_closed(guest: Guest) -> None:
     _staff(guest, _written(guest)).press("Close the message")
 
@@ -98,6 +98,6 @@ def contact_message_erase_wrong(guest: Guest) -> None:
     _staff(guest, f"{_written(guest)}/erase").press("Erase for good")
 
 
-@place(CONSOLE, "busy")
+@place(CONSOLE, "busy", repeats=True)
 def contact_message_erase_held(guest: Guest) -> None:
     _staff(guest, f"{_written(guest, STORY)}/erase")

@@ -59,7 +59,7 @@ def _staff(guest: Guest, path: str) -> Guest:
     return guest.let_in(STAFF).open(path)
 
 
-@place(CUSTOMER_IMPORTS, "unconnected")
+@place(CUSTOMER_IMPORTS, "unconnected", repeats=True)
 def customer_imports_none(guest: Guest) -> None:
     _staff(guest, PLACE)
 
@@ -80,7 +80,7 @@ def customer_import_reading(guest: Guest) -> None:
     _staff(guest, f"{_brought(guest, 0)}?hold=1")
 
 
-@place(CUSTOMER_IMPORTS, "town")
+@place(CUSTOMER_IMPORTS, "town", repeats=True)
 def customer_import_columns(guest: Guest) -> None:
     _staff(guest, _brought(guest, 1))
 
@@ -103,27 +103,27 @@ def customer_import_known(guest: Guest) -> None:
     _staff(guest, f"{_brought(guest, 2)}/rows/known")
 
 
-@place(CUSTOMER_IMPORTS, "town")
+@place(CUSTOMER_IMPORTS, "town", repeats=True)
 def customer_import_partly(guest: Guest) -> None:
     _staff(guest, f"{_brought(guest, 2)}/rows/partly")
 
 
-@place(CUSTOMER_IMPORTS, "town")
+@place(CUSTOMER_IMPORTS, "town", repeats=True)
 def customer_import_unusable(guest: Guest) -> None:
     _staff(guest, f"{_brought(guest, 2)}/rows/unusable")
 
 
-@place(CUSTOMER_IMPORTS, "town")
+@place(CUSTOMER_IMPORTS, "town", repeats=True)
 def customer_import_applied(guest: Guest) -> None:
     _staff(guest, _brought(guest, 3))
 
 
-@place(CUSTOMER_IMPORTS, "town")
+@place(CUSTOMER_IMPORTS, "town", repeats=True)
 def customer_import_undo(guest: Guest) -> None:
     _staff(guest, f"{_brought(guest, 3)}/undo")
 
 
-@place(CUSTOMER_IMPORTS, "town")
+@place(CUSTOMER_IMPORTS, "town", repeats=True)
 def customer_import_undone(guest: Guest) -> None:
     _staff(guest, _brought(guest, 4))
 
@@ -138,7 +138,7 @@ def customer_import_refused(guest: Guest) -> None:
     _staff(guest, f"{PLACE}/{import_id}")
 
 
-@place(CUSTOMER_IMPORTS, "town")
+@place(CUSTOMER_IMPORTS, "town", repeats=True)
 def customer_export(guest: Guest) -> None:
     _brought(guest, 3)
     _staff(guest, "/staff/customers/export?kind=consumer")

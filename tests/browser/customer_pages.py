@@ -45,7 +45,7 @@ def _with_document(guest: Guest) -> str:
     return path
 
 
-@place(CUSTOMERS, "empty")
+@place(CUSTOMERS, "empty", repeats=True)
 def customers_none(guest: Guest) -> None:
     _open(guest)
 
@@ -65,7 +65,7 @@ def customers_none_found(guest: Guest) -> None:
     _open(guest, "?q=zzz&kind=company")
 
 
-@place(CUSTOMERS, "empty")
+@place(CUSTOMERS, "empty", repeats=True)
 def customer_add(guest: Guest) -> None:
     _open(guest, "/add")
 
@@ -91,7 +91,7 @@ def customer_show(guest: Guest) -> None:
     _open(guest, f"{_one(guest)}?did=added")
 
 
-@place(CUSTOMERS, "busy")
+@place(CUSTOMERS, "busy", repeats=True)
 def customer_show_consumer(guest: Guest) -> None:
     _open(guest, "/" + add_customer(guest.house, guest.confirmed().email, notes="Toivoo aikoja iltapäiviksi."))
 
@@ -107,7 +107,7 @@ def customer_restrict_wrong(guest: Guest) -> None:
     _open(guest, f"{_one(guest)}/restrict").press("Only keep the data")
 
 
-@place(CUSTOMERS, "busy")
+@place(CUSTOMERS, "busy", repeats=True)
 def customer_lift(guest: Guest) -> None:
     customer_show_restricted(guest)
     guest.tab.get_by_role("link", name=guest.say("Lift the restriction")).click()
@@ -132,7 +132,7 @@ def customer_erase_wrong(guest: Guest) -> None:
     _open(guest, f"{_with_document(guest)}/erase").press("Erase for good")
 
 
-@place(CUSTOMERS, "busy")
+@place(CUSTOMERS, "busy", repeats=True)
 def customer_erased(guest: Guest) -> None:
     path = _with_document(guest)
     with guest.house.service.transaction() as connection:

@@ -59,7 +59,7 @@ def _staff(guest: Guest, path: str) -> Guest:
     return guest.let_in(STAFF).open(path)
 
 
-@place(DATA_REQUESTS, "empty")
+@place(DATA_REQUESTS, "empty", repeats=True)
 def data_requests_empty(guest: Guest) -> None:
     _staff(guest, "/staff/data-requests")
 
@@ -71,12 +71,12 @@ def data_requests_some(guest: Guest) -> None:
     _staff(guest, "/staff/data-requests")
 
 
-@place(DATA_REQUESTS, "town")
+@place(DATA_REQUESTS, "town", repeats=True)
 def data_requests_none_found(guest: Guest) -> None:
     _staff(guest, "/staff/data-requests?q=zzz")
 
 
-@place(DATA_REQUESTS, "town")
+@place(DATA_REQUESTS, "town", repeats=True)
 def data_request_add(guest: Guest) -> None:
     _staff(guest, "/staff/data-requests/add")
 

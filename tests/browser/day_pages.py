@@ -26,7 +26,7 @@ def overview_old(guest: Guest) -> None:
     _open(guest, "/").tab.locator(".charts summary").first.click()
 
 
-@place(DAY, "empty")
+@place(DAY, "empty", repeats=True)
 def people(guest: Guest) -> None:
     _open(guest, "/people")
 
@@ -50,7 +50,7 @@ def people_none_found(guest: Guest) -> None:
     _open(guest, "/people").write(words="zzz").press("Look up")
 
 
-@place(DAY, "town")
+@place(DAY, "town", repeats=True)
 def person(guest: Guest) -> None:
     somebody = guest.confirmed()
     somebody.write(guest.code)
@@ -59,12 +59,12 @@ def person(guest: Guest) -> None:
     _open(guest, f"/people/subscribers/{guest.house.person(somebody.email).id}")
 
 
-@place(DAY, "old")
+@place(DAY, "old", repeats=True)
 def retention(guest: Guest) -> None:
     _open(guest, "/retention")
 
 
-@place(DAY, "empty")
+@place(DAY, "empty", repeats=True)
 def retention_nobody(guest: Guest) -> None:
     _open(guest, "/retention")
 
@@ -95,12 +95,12 @@ def records(guest: Guest) -> None:
     _open(guest, "/records")
 
 
-@place(DAY, "empty")
+@place(DAY, "empty", repeats=True)
 def breaches_none(guest: Guest) -> None:
     _open(guest, "/breaches")
 
 
-@place(DAY, "old")
+@place(DAY, "old", repeats=True)
 def breaches_some(guest: Guest) -> None:
     _open(guest, "/breaches")
 

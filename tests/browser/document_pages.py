@@ -61,7 +61,7 @@ def _documents(guest: Guest, customer_id: str, tail: str = "") -> Guest:
     return _open(guest, f"customers/{customer_id}/documents{tail}")
 
 
-@place(DOCUMENTS, "town")
+@place(DOCUMENTS, "town", repeats=True)
 def customer_documents_none(guest: Guest) -> None:
     _documents(guest, a_customer(guest))
 
@@ -77,7 +77,7 @@ def customer_documents(guest: Guest) -> None:
     _documents(guest, customer_id)
 
 
-@place(DOCUMENTS, "town")
+@place(DOCUMENTS, "town", repeats=True)
 def customer_documents_erased(guest: Guest) -> None:
     customer_id = a_customer(guest)
     a_document(guest, customer_id, "invoice")
@@ -86,7 +86,7 @@ def customer_documents_erased(guest: Guest) -> None:
     _documents(guest, customer_id)
 
 
-@place(DOCUMENTS, "town")
+@place(DOCUMENTS, "town", repeats=True)
 def customer_document_kinds(guest: Guest) -> None:
     _documents(guest, a_customer(guest), "/add")
 
@@ -106,13 +106,13 @@ def customer_document_add_consent_form_wrong(guest: Guest) -> None:
     _documents(guest, a_customer(guest), "/add?kind=consent_form").write(page="3").press("Save the document")
 
 
-@place(DOCUMENTS, "town")
+@place(DOCUMENTS, "town", repeats=True)
 def customer_document_contract(guest: Guest) -> None:
     customer_id = a_customer(guest)
     _documents(guest, customer_id, f"/{a_document(guest, customer_id, 'contract')}")
 
 
-@place(DOCUMENTS, "town")
+@place(DOCUMENTS, "town", repeats=True)
 def customer_document_invoice_on_paper(guest: Guest) -> None:
     customer_id = a_customer(guest)
     _documents(guest, customer_id, f"/{a_document(guest, customer_id, 'invoice', binder=LONG[:100], page='14')}")
@@ -125,7 +125,7 @@ def customer_document_change_wrong(guest: Guest) -> None:
     guest.write(dated_on="2999-01-01", binder="").press("Save the changes")
 
 
-@place(DOCUMENTS, "town")
+@place(DOCUMENTS, "town", repeats=True)
 def customer_document_remove(guest: Guest) -> None:
     customer_id = a_customer(guest)
     _documents(guest, customer_id, f"/{a_document(guest, customer_id, 'work_plan')}/remove")
@@ -144,7 +144,7 @@ def customer_document_removed(guest: Guest) -> None:
     _documents(guest, customer_id, f"/{document_id}/remove").press("Remove for good")
 
 
-@place(DOCUMENTS, "town")
+@place(DOCUMENTS, "town", repeats=True)
 def customer_closed(guest: Guest) -> None:
     customer_id = a_customer(guest)
     with guest.house.service.transaction() as connection:
@@ -158,7 +158,7 @@ def publication_permission_add_wrong(guest: Guest) -> None:
     _open(guest, f"customers/{a_customer(guest)}/publication-permissions/add").press("Save the permission")
 
 
-@place(DOCUMENTS, "town")
+@place(DOCUMENTS, "town", repeats=True)
 def publication_permission(guest: Guest) -> None:
     _open(guest, f"publication-permissions/{_permission(guest, a_customer(guest))}")
 
@@ -169,7 +169,7 @@ def publication_permission_withdrawn(guest: Guest) -> None:
     guest.press("The customer has taken it back")
 
 
-@place(DOCUMENTS, "unconnected")
+@place(DOCUMENTS, "unconnected", repeats=True)
 def publication_permissions_none(guest: Guest) -> None:
     _open(guest, "publication-permissions")
 
@@ -182,7 +182,7 @@ def publication_permissions(guest: Guest) -> None:
     _open(guest, "publication-permissions")
 
 
-@place(DOCUMENTS, "unconnected")
+@place(DOCUMENTS, "unconnected", repeats=True)
 def binders_none(guest: Guest) -> None:
     _open(guest, "binders")
 
@@ -195,7 +195,7 @@ def binders_some(guest: Guest) -> None:
     _open(guest, "binders")
 
 
-@place(DOCUMENTS, "town")
+@place(DOCUMENTS, "town", repeats=True)
 def binders_shredded(guest: Guest) -> None:
     today = services.now().date()
     paper = a_document(guest, a_customer(guest), "consent_form", binder="A", page="15", destroy_by=today)
