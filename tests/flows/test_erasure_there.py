@@ -39,9 +39,11 @@ def shared_house(tmp_path_factory):
         yield stack.enter_context(household(folder, f"sqlite:///{folder}/c.db", mail, contacts))
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("call", ["delete", "search"])
-@pytest.mark.parametrize("fault", ["timeout", "cut", "500", "429", "403", "empty", "garbage"])
+# That a deletion survives every fault is proved in test_fault_matrix.py; here that the person hears of it once.
+@pytest.mark.parametrize(
+    ("fault", "call", "when"),
+    [("timeout", "delete", "after"), ("429", "delete", "before"), ("empty", "search", "before")],
+)
 def test_a_fault_delays_the_deletion_but_does_not_spoil_it(shared_house, clock, fault, call, when):
     house, there = shared_house, shared_house.contacts
     aino = Visitor(house, f"{fault}.{call}.{when}@example.com").becomes_active()

@@ -137,10 +137,18 @@ STORIES = [
     (leaves_unheard, "contactLists"), (many_subscribe, "bulk"), (many_subscribe, "info"), (many_subscribe, "search"),
     (many_subscribe, "read"),
 ]  # fmt: skip
+# One for each way a call ends here, however it went wrong: no answer, a refusal, a rest, nothing that can be read.
+OF_EACH_KIND = ("cut", "500", "429", "429 at once", "403", "garbage")
 
 
-@pytest.mark.parametrize(("story", "call"), STORIES, ids=lambda one: getattr(one, "__name__", one))
-@pytest.mark.parametrize("fault", FAULTS)
+def tried(story, call, fault):
+    """What is tried; the first story meets every fault each day, the others one of each kind."""
+    is_daily = fault in OF_EACH_KIND or (story, call) == STORIES[0]
+    name = f"{fault}-{story.__name__}-{call}"
+    return pytest.param(story, call, fault, marks=[] if is_daily else pytest.mark.soak, id=name)
+
+
+@pytest.mark.parametrize(("story", "call", "fault"), [tried(*one, fault) for one in STORIES for fault in FAULTS])
 def test_whatever_goes_wrong_with_a_call_it_ends_as_it_should(relay, story, call, fault):
     house, there = relay.house, relay.house.contacts
     there.retry_after_s = None if fault == "429 at once" else RETRY_AFTER.seconds

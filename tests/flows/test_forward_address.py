@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from datetime import timedelta
+from itertools import cycle
 
 import pytest
 import time_machine
@@ -17,6 +18,8 @@ from tests.servers.smtp import MailServer
 
 SUBSCRIBED, UNSUBSCRIBED = 1, 2
 NEW = "aino.uusi@example.org"
+DAILY = [*zip(FAULTS, cycle(("before", "after")))]
+AT_LENGTH = [pytest.param(*one, marks=pytest.mark.soak) for one in zip(FAULTS, cycle(("after", "before")))]
 
 
 @pytest.fixture
@@ -74,8 +77,7 @@ def test_the_contact_gets_the_new_address_and_stays_one(house, aino):
     assert call.body == {"contact": {"email": NEW}}
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(("fault", "when"), [*DAILY, *AT_LENGTH])
 def test_a_fault_delays_the_change_and_doubles_nobody(shared_house, clock, fault, when):
     house, there = shared_house, shared_house.contacts
     there.retry_after_s = None if fault == "429 at once" else 30

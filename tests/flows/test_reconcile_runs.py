@@ -160,14 +160,13 @@ def test_a_command_stopped_by_hand_waits_for_the_command_and_not_for_the_relay(h
     assert len(pages(house)) == 3
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("kind", FAULTS)
-def test_a_call_that_fails_is_made_again_and_the_end_is_the_same(house, begun, kind, when):
+def test_a_call_that_fails_is_made_again_and_the_end_is_the_same(house, begun, kind):
     aino, eero = Visitor(house).becomes_active(), Visitor(house, "eero@example.com").becomes_active()
     house.contacts.set_status(aino.email, UNSUBSCRIBED)
     house.contacts.retry_after_s = None
     for call in ("search", "search", "read"):
-        house.contacts.fault(kind, call, when)
+        house.contacts.fault(kind, call)
     list(begun().run())
     assert newest(house).phase == "done"
     assert (house.status(aino.email), house.status(eero.email)) == ("passive", "active")
