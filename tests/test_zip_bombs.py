@@ -15,7 +15,7 @@ from tests import filing
 from tests.sheets import AINO, HEADINGS, xlsx
 
 MEGABYTE = 1024 * 1024
-HELD, TOLD, DEFLATED = 64 * MEGABYTE, 20, zipfile.ZIP_DEFLATED
+HELD, TOLD, DEFLATED = 16 * MEGABYTE, 20, zipfile.ZIP_DEFLATED
 
 
 def lying(name, method):
