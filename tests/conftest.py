@@ -33,6 +33,9 @@ ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL = [
 ]
 # For tests that meet a lock, a race, or a statement of ours that no other test tries on PostgreSQL.
 on_both_databases = pytest.mark.parametrize("database_url", DATABASES, indirect=True)
+empty_and_at_length_on_postgresql = pytest.mark.parametrize(
+    "empty_url", ON_SQLITE_AND_AT_LENGTH_ON_POSTGRESQL, indirect=True
+)
 
 
 def pytest_configure():

@@ -12,6 +12,7 @@ from sqlalchemy.schema import sort_tables
 
 from consent_service import database, schema
 from tests.actors import Visitor
+from tests.conftest import empty_and_at_length_on_postgresql
 from tests.migrate import migrate
 from tests.processes import FORKS, PATIENCE_S
 
@@ -112,6 +113,7 @@ def test_every_step_keeps_every_row_and_the_program_goes_on_with_them(grown, ope
     Visitor(house).becomes_active()
 
 
+@empty_and_at_length_on_postgresql  # where every step is taken by the test above
 def test_whoever_had_an_account_is_an_owner_and_who_was_disabled_stays_so(empty_url):
     engine = database.make_engine(empty_url)
     step_to(engine, "0021")

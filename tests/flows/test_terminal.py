@@ -15,7 +15,7 @@ from consent_service import database, schema
 from consent_service.cli import cli
 from consent_service.language import HELSINKI, language
 from tests.actors import Staff, Visitor
-from tests.conftest import on_both_databases
+from tests.conftest import empty_and_at_length_on_postgresql, on_both_databases
 from tests.processes import run, variables
 from tests.tampering import findings
 
@@ -92,6 +92,7 @@ def test_an_unknown_command_or_option_is_refused(tmp_path):
 # The database
 
 
+@empty_and_at_length_on_postgresql  # where four processes meet at every step in test_migration_steps.py
 def test_migrating_is_safe_to_repeat_and_to_do_from_four_places_at_once(empty_url, tmp_path):
     given = {"CONSENT_DATABASE_URL": empty_url}
     with ThreadPoolExecutor(4) as four:
