@@ -55,6 +55,8 @@ def pytest_collection_finish():
 @pytest.fixture(scope="session")
 def postgres_url():
     """The cluster of this test process, with a migrated `template_house` to copy databases from."""
+    if postgres.binaries() is None:
+        pytest.skip(NO_POSTGRES)
     folder = Path(tempfile.mkdtemp(prefix="consent-pg-"))
     folder.chmod(0o755)
     with postgres.cluster(folder / "cluster") as url:
