@@ -174,8 +174,8 @@ def test_each_scope_opens_its_own_doors_and_no_other(sqlite_house):
     "header",
     [None, "", "Bearer", "Bearer ", "Bearer x", "Basic {key}", "{key}", "Bearer {key}x", "Bearer {other}", "Bearer é"],
 )
-def test_every_wrong_key_is_refused_in_one_way(sqlite_house, header):
-    program = Machine(sqlite_house)
+def test_every_wrong_key_is_refused_in_one_way(standing_house, header):
+    program = Machine(standing_house)
     other = program.key[:-1] + ("A" if program.key[-1] != "A" else "B")
     given = None if header is None else header.format(key=program.key, other=other).encode("latin-1")
     answer = program.ask("POST", "/status", json={"email": "aino@example.com"}, headers={"Authorization": given})

@@ -71,9 +71,9 @@ def test_a_proof_counts_once_whichever_door_it_goes_through(program):
     assert program.house.person("eero@example.com") is program.house.person("iida@example.com") is None
 
 
-@pytest.mark.parametrize("proof", [None, "", "nonsense", "e30=", "W10=", "bnVsbA==", "é", "x" * 2000])
-def test_what_is_no_proof_is_answered_with_a_task(program, proof):
-    challenge(program.subscribe(proof=proof))
+def test_what_is_no_proof_is_answered_with_a_task(program):
+    for proof in (None, "", "nonsense", "e30=", "W10=", "bnVsbA==", "é", "x" * 2000):
+        challenge(program.subscribe(proof=proof))
 
 
 def test_a_task_that_is_too_old_is_followed_by_another(program, clock):

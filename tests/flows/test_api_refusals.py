@@ -16,7 +16,14 @@ POSTS = ("/subscriptions", "/withdrawals", "/status")
 
 
 @pytest.fixture
-def program(sqlite_house):
+def program(standing_house):
+    """A program whose key is its own, since so much may be asked with each."""
+    return Machine(standing_house)
+
+
+@pytest.fixture
+def alone(sqlite_house):
+    """A program of a household to which nothing else has happened."""
     return Machine(sqlite_house)
 
 
@@ -133,8 +140,8 @@ def say(house, line, headers):
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/api/", "/api/v1", "/api/v1/nothing", "/api/v2/subscriptions", "/api/v1/status/"])
-def test_an_address_that_is_none_is_told_as_a_problem_too(sqlite_house, method, path):
-    answer = sqlite_house.http.request(method, sqlite_house.url + path, timeout=20)
+def test_an_address_that_is_none_is_told_as_a_problem_too(standing_house, method, path):
+    answer = standing_house.http.request(method, standing_house.url + path, timeout=20)
     assert refused(answer, 404) == {}
 
 
@@ -161,32 +168,32 @@ def test_the_texts_are_asked_for_in_one_language_we_have(program, query):
     assert refused(program.ask("GET", f"/consent-texts?{query}"), 422)
 
 
-def test_a_token_that_is_too_old_or_of_another_form_proves_nothing(program):
-    house = program.house
-    said = program.says()
+def test_a_token_that_is_too_old_or_of_another_form_proves_nothing(alone):
+    house = alone.house
+    said = alone.says()
     tokens = house.service.tokens
     for other in (tokens.for_form("unsubscribe", "fi"), tokens.for_form("0" * 64, "fi"), tokens.for_unsubscribing("x")):
-        answer = program.post("/subscriptions", said | {"consent": said["consent"] | {"token": other}})
+        answer = alone.post("/subscriptions", said | {"consent": said["consent"] | {"token": other}})
         assert [*refused(answer, 422)] == ["consent.token"]
     with time_machine.travel(services.now() + FORM_LIFETIME * 1.01):
-        assert [*refused(program.post("/subscriptions", said), 422)] == ["consent.token"]
+        assert [*refused(alone.post("/subscriptions", said), 422)] == ["consent.token"]
     assert house.count() == 0
 
 
-def test_a_token_of_a_form_without_the_second_box_permits_no_tracking(program):
-    consent = program.house.service.consent_text(language("fi")).shown
-    token = program.house.service.tokens.for_form(consent.sha256, "fi")
-    assert [*refused(program.subscribe(consent={"token": token, "tracking": True}), 422)] == ["consent.token"]
-    assert program.subscribe(consent={"token": token}).status_code == 202
+def test_a_token_of_a_form_without_the_second_box_permits_no_tracking(alone):
+    consent = alone.house.service.consent_text(language("fi")).shown
+    token = alone.house.service.tokens.for_form(consent.sha256, "fi")
+    assert [*refused(alone.subscribe(consent={"token": token, "tracking": True}), 422)] == ["consent.token"]
+    assert alone.subscribe(consent={"token": token}).status_code == 202
 
 
-def test_texts_that_changed_since_they_were_shown_are_recorded_as_shown_or_refused(program):
-    house = program.house
+def test_texts_that_changed_since_they_were_shown_are_recorded_as_shown_or_refused(alone):
+    house = alone.house
     Visitor(house, "eero@example.com").subscribe()  # so that today's text is kept
-    said = program.says()
+    said = alone.says()
     house.change_controller(name="Another Name Oy")
-    assert program.post("/subscriptions", said).status_code == 202
-    assert house.asks("aino@example.com")[0].statement_sha256 != program.texts()["consent"]["sha256"]
+    assert alone.post("/subscriptions", said).status_code == 202
+    assert house.asks("aino@example.com")[0].statement_sha256 != alone.texts()["consent"]["sha256"]
 
 
 def test_too_many_requests_wait_and_another_key_does_not(open_house, tmp_path):

@@ -39,6 +39,12 @@ def heidi(house):
     return staff
 
 
+@pytest.fixture(scope="module")
+def clerk(standing_house):
+    """Somebody of the staff of the standing household, who logs in when first asked to."""
+    return Staff(standing_house)
+
+
 def look(house, heidi, place):
     page = house.get(place, heidi.http)
     if page.title.startswith(fi("Log in")):
@@ -134,12 +140,10 @@ def test_without_a_risk_it_is_closed_with_the_reason_and_not_without(house, heid
         ("measures", "x" * 4001, "Write less."),
     ],
 )
-def test_what_cannot_be_taken_is_said_beside_the_field(sqlite_house, field, typed, message):
-    heidi = Staff(sqlite_house)
-    heidi.log_in()
-    page = look(sqlite_house, heidi, ADD).press(SAVE, **(FACTS | {field: typed}))
+def test_what_cannot_be_taken_is_said_beside_the_field(standing_house, clerk, field, typed, message):
+    page = look(standing_house, clerk, ADD).press(SAVE, **(FACTS | {field: typed}))
     assert page.status == 400 and page.title.startswith(fi("Error:")) and fi(message) in page.words
-    assert sqlite_house.rows(breach) == []
+    assert standing_house.rows(breach) == []
 
 
 @on_both_databases

@@ -132,15 +132,15 @@ def test_the_link_works_for_an_hour_then_one_press_mails_a_new_one(house, aino):
         assert house.get(aino.link("my-data")).status == 200
 
 
-@pytest.mark.parametrize("spoil", [lambda t: t[:-2], lambda t: "x" + t, lambda t: t.swapcase(), lambda t: "nonsense"])
-def test_a_forged_link_opens_the_one_page_for_dead_links(house, aino, spoil):
+def test_a_forged_link_opens_the_one_page_for_dead_links(house, aino):
     aino.my_data()
     place, _, query = aino.link("my-data").rpartition("/my-data/")[2].partition("?")
-    for tail in ("", "/name", "/address"):
-        page = house.get(f"/my-data/{spoil(place)}{tail}?{query}")
-        assert (page.status, page.title) == (404, house.get("/confirm/nonsense?lang=fi").title)
-    assert house.post(f"/my-data/{spoil(place)}/stop?{query}").status == 404
-    assert house.status(aino.email) == "active"
+    for forged in (place[:-2], "x" + place, place.swapcase(), "nonsense"):
+        for tail in ("", "/name", "/address"):
+            page = house.get(f"/my-data/{forged}{tail}?{query}")
+            assert (page.status, page.title) == (404, house.get("/confirm/nonsense?lang=fi").title), forged
+        assert house.post(f"/my-data/{forged}/stop?{query}").status == 404, forged
+        assert house.status(aino.email) == "active"
 
 
 @on_both_databases
