@@ -119,8 +119,9 @@ def test_a_file_may_be_large_here_and_nowhere_else_and_for_nobody_else(heidi):
         assert answer.status_code == status, path
 
 
-@pytest.mark.parametrize("separator", [";", ",", "\t"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize(
+    ("separator", "encoding"), [(";", "utf-8"), (",", "utf-8"), ("\t", "utf-8"), (";", "utf-8-sig"), (";", "cp1252")]
+)
 def test_a_csv_as_excel_writes_it_is_read_too(heidi, separator, encoding):
     text = (
         separator.join(["Sukunimi", "Etunimi", "Paikkakunta"]) + "\r\n" + separator.join(["Äijälä", "Åke", "Jyväskylä"])
