@@ -40,7 +40,6 @@ def test_an_untouched_ledger_is_clean(house):
     assert findings(house) == []
 
 
-@on_both_databases
 @pytest.mark.parametrize("column", ["recorded_at", "leaf_hash"])
 def test_an_edited_plain_column_is_named(house, column):
     row = at(house)
@@ -49,7 +48,6 @@ def test_an_edited_plain_column_is_named(house, column):
     assert names(house, row, "column changed")
 
 
-@on_both_databases
 def test_a_deleted_row_is_named_by_its_place(house):
     row = at(house, 0)  # somebody's request, which no row refers to
     change(house, delete(consent_event).where(consent_event.c.id == row.id))
@@ -59,7 +57,6 @@ def test_a_deleted_row_is_named_by_its_place(house):
     assert "event missing" in {finding.kind for finding in others}, "the person's next event tells it too"
 
 
-@on_both_databases
 def test_the_deleted_newest_row_is_named_by_its_place(house):
     newest = house.count() - 2  # the last one is not sealed yet
     row = at(house, newest)
@@ -67,14 +64,12 @@ def test_the_deleted_newest_row_is_named_by_its_place(house):
     assert newest + 1 in [finding.place for finding in findings(house) if finding.kind == "event missing"]
 
 
-@on_both_databases
 def test_an_emptied_row_without_a_sealed_erasure_is_named(house):
     row = at(house)
     change(house, of(row).values(core_sealed=None, tech_sealed=None, subscriber_id=None))
     assert names(house, row, "opening missing")
 
 
-@on_both_databases
 def test_a_back_dated_event_is_named(house):
     """Written into the log today, correctly in every way, but with a time of last year."""
     now = services.now()
@@ -86,7 +81,6 @@ def test_a_back_dated_event_is_named(house):
     assert found.event == "ab" * 16
 
 
-@on_both_databases
 def test_two_rows_that_changed_places_are_named(house):
     one, other = at(house, 2), at(house, 5)
     change(
@@ -125,7 +119,6 @@ def test_a_log_rewritten_and_signed_again_is_named_by_its_first_broken_checkpoin
         house.service.seal()
 
 
-@on_both_databases
 def test_a_changed_checkpoint_and_a_changed_tile_are_named(house):
     with house.service.reading() as connection:
         first = connection.execute(select(checkpoint).order_by(checkpoint.c.size).limit(1)).one()
@@ -140,7 +133,6 @@ def test_a_changed_checkpoint_and_a_changed_tile_are_named(house):
     assert at(house, 1).id in [finding.event for finding in findings(house) if finding.kind == "event changed"]
 
 
-@on_both_databases
 def test_a_broken_leaf_and_a_broken_list_of_erasures_are_named_and_stop_nothing(house):
     row = at(house)
     for leaf in (b"{}", b'{"c":[]}', b"[]", b"no json", b"\xff"):
@@ -175,7 +167,6 @@ def test_a_deleted_upper_tile_is_named(sqlite_house):
     assert found.kind == "tile changed"
 
 
-@on_both_databases
 def test_another_address_of_the_service_does_not_make_the_log_another_one(house):
     moved = house.settings.model_copy(update={"public_url": "https://moved.example"})
     after = Service(moved, CONTROLLER, house.service.folder)
@@ -186,7 +177,6 @@ def test_another_address_of_the_service_does_not_make_the_log_another_one(house)
     after.engine.dispose()
 
 
-@on_both_databases
 def test_a_second_story_in_the_file_outside_is_named(house):
     """Somebody who may append to the file, but has no key, and somebody who has it."""
     [first, *_] = house.service.anchors.all()
@@ -197,7 +187,6 @@ def test_a_second_story_in_the_file_outside_is_named(house):
     assert [finding.kind for finding in findings(house)] == ["checkpoint changed", "log rewritten"]
 
 
-@on_both_databases
 def test_a_file_outside_that_is_gone_is_named_and_not_made_anew(house):
     house.service.anchors.path.unlink()
     assert [finding.kind for finding in findings(house)] == ["anchors missing"]
@@ -206,7 +195,6 @@ def test_a_file_outside_that_is_gone_is_named_and_not_made_anew(house):
     assert not house.service.anchors.path.exists()
 
 
-@on_both_databases
 def test_checkpoints_of_a_strangers_key_are_named(house):
     stranger = Signer.named_after_key(b"s" * 32)
     with house.service.reading() as connection:
@@ -217,7 +205,6 @@ def test_checkpoints_of_a_strangers_key_are_named(house):
     assert {finding.kind for finding in findings(house)} == {"checkpoint changed"}
 
 
-@on_both_databases
 def test_a_renewed_consent_is_no_fault(house):
     person = house.person("p1@example.com")
     newer = house.service.controller.model_copy(update={"purpose_version": 2})
@@ -236,7 +223,6 @@ def test_a_renewed_consent_is_no_fault(house):
     later.engine.dispose()
 
 
-@on_both_databases
 def test_a_changed_text_is_named(house):
     with house.service.reading() as connection:
         text = connection.execute(select(shown_text).limit(1)).one()
@@ -246,7 +232,6 @@ def test_a_changed_text_is_named(house):
     assert (found.kind, text.sha256 in found.says) == ("text changed", True)
 
 
-@on_both_databases
 def test_an_event_that_waits_too_long_is_named(house):
     assert {finding.kind for finding in findings(house, services.now() + timedelta(hours=2))} == {"not sealed"}
 

@@ -30,7 +30,6 @@ def test_an_edited_payload_is_named(house):
     assert names(house, row, "payload changed")
 
 
-@on_both_databases
 def test_an_edited_device_note_is_named(house):
     with house.service.reading() as connection:
         row = connection.execute(select(consent_event).where(consent_event.c.tech_sealed.is_not(None)).limit(1)).one()
@@ -53,7 +52,6 @@ def test_a_payload_forged_with_the_persons_own_key_is_named(house):
     assert names(house, row, "payload changed")
 
 
-@on_both_databases
 @pytest.mark.parametrize(
     ("column", "value"),
     [
@@ -72,7 +70,6 @@ def test_an_edited_person_is_named(house, column, value):
     assert f"{column} of subscriber {person.id}" in found[0].says
 
 
-@on_both_databases
 def test_a_whole_person_deleted_is_noticed(house):
     row = at(house)
     mine = subscriber.c.id == row.subscriber_id
@@ -82,7 +79,6 @@ def test_a_whole_person_deleted_is_noticed(house):
     assert (found.kind, found.event in ids_of(house, row.subscriber_id)) == ("opening missing", True)
 
 
-@on_both_databases
 def test_a_deleted_key_is_noticed(house):
     row = at(house)
     change(house, delete(subject_key).where(subject_key.c.subscriber_id == row.subscriber_id))
@@ -90,7 +86,6 @@ def test_a_deleted_key_is_noticed(house):
     assert (found.kind, found.event in ids_of(house, row.subscriber_id)) == ("opening missing", True)
 
 
-@on_both_databases
 def test_two_rows_that_swapped_their_payloads_are_named(house):
     one, other = at(house, 2), at(house, 5)
     change(house, of(one).values(core_sealed=other.core_sealed), of(other).values(core_sealed=one.core_sealed))
@@ -98,7 +93,6 @@ def test_two_rows_that_swapped_their_payloads_are_named(house):
     assert found & {one.id, other.id}
 
 
-@on_both_databases
 def test_a_deleted_text_is_named(house):
     with house.service.reading() as connection:
         used = select(confirmation.c.statement_sha256)
@@ -109,7 +103,6 @@ def test_a_deleted_text_is_named(house):
     assert text.sha256 in found[0].says
 
 
-@on_both_databases
 def test_an_edited_ask_is_named(house):
     person = house.person("p1@example.com")
     mine = update(confirmation).where(confirmation.c.subscriber_id == person.id)

@@ -17,7 +17,6 @@ from consent_service.ledger.seal import Opening
 from consent_service.ledger.vault import VaultRefused
 from consent_service.models import consent_event, subject_key
 from tests.actors import Visitor
-from tests.conftest import on_both_databases
 
 BLIND = bytes(range(32))
 AT = datetime(2026, 11, 22, 10, 0, 0, 120, tzinfo=UTC)
@@ -146,7 +145,6 @@ def aino(house):
     return Visitor(house).becomes_active()
 
 
-@on_both_databases
 def test_what_is_stored_opens_to_what_its_leaf_commits_to(house, aino):
     person = house.person(aino.email)
     with house.service.reading() as connection:
@@ -169,7 +167,6 @@ def test_what_is_stored_opens_to_what_its_leaf_commits_to(house, aino):
             assert b"127.0.0" not in sealed
 
 
-@on_both_databases
 @pytest.mark.parametrize("compartment", ["core_sealed", "tech_sealed"])
 def test_any_byte_changed_in_the_database_is_noticed_on_reading(house, aino, compartment):
     first = house.story(aino.email)[0].id
@@ -184,7 +181,6 @@ def test_any_byte_changed_in_the_database_is_noticed_on_reading(house, aino, com
             house.story(aino.email)
 
 
-@on_both_databases
 def test_two_events_cannot_trade_their_contents(house, aino):
     first, second = (event.id for event in house.story(aino.email)[:2])
     with house.service.transaction() as connection:
@@ -196,7 +192,6 @@ def test_two_events_cannot_trade_their_contents(house, aino):
         house.story(aino.email)
 
 
-@on_both_databases
 def test_another_persons_key_opens_nothing(house, aino):
     eero = Visitor(house, "eero@example.com").becomes_active()
     with house.service.transaction() as connection:

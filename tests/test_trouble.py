@@ -35,7 +35,6 @@ def test_chance_spreads_the_tries_over_the_upper_half_of_each_pause():
         assert high == 2 * low
 
 
-@on_both_databases
 def test_a_mail_that_cannot_be_recorded_is_not_sent_for_ever(open_house, database_url):
     house = open_house(database_url)
     aino = Visitor(house)
@@ -71,7 +70,6 @@ def confirm_and_leave_before_being_forwarded(person):
     person.leave()
 
 
-@on_both_databases
 def test_leaving_before_being_forwarded_takes_off_whom_activecampaign_knew_before(house):
     aino = Visitor(house)
     house.contacts.add(aino.email, status=1)
@@ -80,7 +78,6 @@ def test_leaving_before_being_forwarded_takes_off_whom_activecampaign_knew_befor
     assert house.contacts.status_of(aino.email) == UNSUBSCRIBED
 
 
-@on_both_databases
 def test_leaving_before_being_forwarded_makes_no_contact(house):
     aino = Visitor(house)
     confirm_and_leave_before_being_forwarded(aino)
@@ -88,7 +85,6 @@ def test_leaving_before_being_forwarded_makes_no_contact(house):
     assert not house.contacts.contacts
 
 
-@on_both_databases
 def test_leaving_does_not_bring_back_a_contact_that_was_deleted_there(house):
     aino = Visitor(house).becomes_active()
     house.contacts.remove(aino.email)
@@ -126,7 +122,6 @@ def test_after_an_outage_nobody_waits_for_their_own_next_try(sqlite_house):
     assert all(len(person.mails()) == 1 for person in people)
 
 
-@on_both_databases
 def test_what_waits_behind_a_backing_off_message_is_not_late(house):
     aino = Visitor(house).becomes_active()
     aino.leave()
@@ -191,7 +186,6 @@ def test_the_heartbeat_keeps_its_pace_while_stopping(sqlite_house):
     assert len(beats) <= 1
 
 
-@on_both_databases
 def test_a_dead_letter_about_which_nothing_can_be_done_is_set_aside(house):
     aino, heidi = Visitor(house, "aino@gmial.example.com"), Staff(house)
     house.mail.answer_next("rcpt", 550, "5.1.1 no such user")
@@ -236,7 +230,6 @@ def test_what_production_writes_is_for_its_own_user_only(tmp_path):
     assert (tmp_path / "var" / "consent.db").stat().st_mode & 0o077 == 0
 
 
-@on_both_databases
 def test_a_relay_told_to_stop_calls_nobody_before_its_turn(house):
     aino = Visitor(house)
     aino.subscribe()

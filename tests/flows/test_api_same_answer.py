@@ -3,7 +3,6 @@
 import pytest
 
 from tests.actors import Visitor
-from tests.conftest import on_both_databases
 from tests.flows.test_same_answer import STATES, addresses, log_size
 from tests.machine import Machine
 
@@ -15,7 +14,6 @@ def asked(answer):
     return answer.status_code, answer.content, headers
 
 
-@on_both_databases
 @pytest.mark.parametrize("act", ["subscribe", "withdraw"])
 def test_the_answer_is_the_same_in_every_state(addresses, act):
     house, found = addresses

@@ -171,7 +171,6 @@ def failing(house, beginning):
     event.remove(house.service.engine, "before_cursor_execute", fail)
 
 
-@on_both_databases
 @pytest.mark.parametrize("beginning", ["INSERT INTO outbox_message", "INSERT INTO confirmation", "UPDATE subscriber"])
 def test_what_is_cut_off_in_between_leaves_nothing_and_the_next_try_succeeds(house, beginning):
     aino = Visitor(house)

@@ -218,7 +218,6 @@ def test_a_robot_is_said_first_and_loudly(clock, sqlite_house):
     assert len(newest) == weeks.COMPARED
 
 
-@on_both_databases
 def test_only_who_asked_themselves_counts_and_only_in_their_week(clock, house):
     with time_machine.travel(datetime(2026, 11, 29, 23, 59, tzinfo=HELSINKI), tick=False):
         Visitor(house, "sunday@example.com").subscribe()

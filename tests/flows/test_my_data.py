@@ -45,7 +45,6 @@ def somebody_of_every_state(house):
 # The link
 
 
-@on_both_databases
 def test_whoever_is_known_gets_the_link_and_the_page_is_the_same_for_everybody(house):
     people = somebody_of_every_state(house)
     before = {state: len(person.mails()) for state, person in people.items()}
@@ -143,7 +142,6 @@ def test_a_forged_link_opens_the_one_page_for_dead_links(house, aino):
         assert house.status(aino.email) == "active"
 
 
-@on_both_databases
 def test_a_link_of_another_kind_or_to_an_earlier_address_is_dead(house, aino):
     aino.my_data()
     unsubscribe = aino.link("unsubscribe").rpartition("/")[2]
@@ -208,7 +206,6 @@ def test_the_ombudsmans_page_is_in_the_language_of_the_reader(house, aino, code,
     assert f"https://tietosuoja.fi{place}" in page.links
 
 
-@on_both_databases
 def test_staff_who_added_a_suppression_and_a_hold_are_told(house):
     heidi, eero = Staff(house), Visitor(house, "eero@example.com")
     heidi.log_in()

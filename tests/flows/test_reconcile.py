@@ -118,7 +118,6 @@ def test_many_gone_at_once_are_a_slip_until_somebody_looked(sqlite_house):
     assert {house.status(person.email) for person in people} == {"passive"}
 
 
-@on_both_databases
 def test_who_left_here_is_taken_off_there(house, aino):
     aino.leave()
     house.deliver()
@@ -168,7 +167,6 @@ def test_no_night_takes_strangers_off_before_anybody_imported_or_compared_by_han
     assert house.compare(by_hand=False).repaired == {"stranger": 1}
 
 
-@on_both_databases
 def test_another_list_is_only_looked_at_the_first_night(house, aino, open_list):
     compared_before(house)
     eero = Visitor(house, "eero@example.com", "Eero", "Niemi").becomes_active()
@@ -261,7 +259,6 @@ def test_who_is_being_asked_for_an_earlier_list_is_left_until_that_is_over(house
     assert house.compare().repaired == {"stranger": 1}
 
 
-@on_both_databases
 def test_a_take_off_that_was_given_up_keeps_nobody_from_being_forwarded(house, aino):
     compared_before(house)
     house.contacts.add("eero@example.com", status=SUBSCRIBED)

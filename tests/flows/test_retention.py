@@ -199,7 +199,6 @@ def test_an_objection_stays_for_good(sqlite_house, clock):
     assert [row.reason for row in sqlite_house.rows(suppression)] == ["objected"]
 
 
-@on_both_databases
 def test_network_and_browser_go_after_90_days_and_the_proof_stays(house, clock):
     aino = Visitor(house).becomes_active()
     assert all(event.tech for event in house.story(aino.email))
@@ -231,7 +230,6 @@ def test_messages_and_counts_go_a_month_later_and_the_note_of_an_erasure_after_t
     assert house.count(erasure) == 0
 
 
-@on_both_databases
 def test_a_legal_hold_keeps_everything_until_it_is_lifted(house, clock):
     aino, eero = Visitor(house).becomes_active(), Visitor(house, "eero@example.com")
     aino.leave()

@@ -62,7 +62,6 @@ def needs(house, heidi, number):
     return language("fi").count(*WAITS, number) in look(house, heidi, "/staff/?lang=fi").words
 
 
-@on_both_databases
 def test_the_yearly_review(house, heidi):
     """One goes whole, one leaves an invoice, one is kept with a reason, one is restricted, and the young ones stay."""
     add_somebody(house, "Vanha", passive_for=TEN_YEARS, notes="pitkät muistiinpanot")

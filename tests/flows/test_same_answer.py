@@ -11,9 +11,6 @@ from consent_service.delivery import caps, outbox
 from consent_service.delivery.letters import SERVICE
 from consent_service.models import allowance
 from tests.actors import SUBSCRIBE, Visitor, fi
-from tests.conftest import on_both_databases
-
-pytestmark = on_both_databases
 
 STATES = ("new", "pending", "active", "passive", "declined", "over-limit")
 ROUNDS = 2
