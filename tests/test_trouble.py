@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from consent_service import relay as relays
 from consent_service import service as services
@@ -174,16 +174,24 @@ def test_a_network_is_told_from_every_way_an_address_is_written(address, counted
 
 
 def test_the_heartbeat_keeps_its_pace_while_stopping(sqlite_house):
-    beats = []
-    begun = lambda **how: beats.append(time.monotonic()) or sqlite_house.service.transaction(**how)  # noqa: E731
-    relay = Relay("r", begun, services.now, random.random, in_flight={1})
-    ended = threading.Event()
-    thread = threading.Thread(target=relays._heartbeat, args=(relay, ended))
-    thread.start()
-    time.sleep(0.3)
-    ended.set()
-    thread.join()
-    assert len(beats) <= 1
+    house, stop, beats = sqlite_house, threading.Event(), []
+
+    def hear(_connection, _cursor, statement, *_):
+        if statement.startswith("UPDATE outbox_message SET claimed_until"):
+            beats.append(statement)
+
+    event.listen(house.service.engine, "after_cursor_execute", hear)
+    relaying.extend_leases(Relay("r", house.service.transaction, services.now, random.random, in_flight={1}))
+    assert len(beats) == 1, "a beat is heard"
+    Visitor(house).subscribe()
+    house.mail.delay_s, began = 0.5, time.monotonic()
+    relay = threading.Thread(target=relays.run, args=(house.service, stop))
+    relay.start()
+    house.mail.wait_for(1)
+    stop.set()
+    relay.join()
+    assert len(beats) <= 2 + (time.monotonic() - began) / relays.HEARTBEAT_S
+    assert house.messages()[0].done_at is not None
 
 
 def test_a_dead_letter_about_which_nothing_can_be_done_is_set_aside(house):
