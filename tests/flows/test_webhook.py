@@ -1,6 +1,5 @@
 """What happens at ActiveCampaign is heard of and read there: less permission is taken from it, and never more."""
 
-import time
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -259,7 +258,7 @@ def test_a_fault_delays_the_look_and_spoils_nothing(house, aino, fault):
     assert len(house.contacts.contacts) == 1
 
 
-def test_two_seconds_after_the_hint_it_is_done(tmp_path, mail, contacts):
+def test_a_relay_that_runs_acts_on_a_hint_by_itself(tmp_path, mail, contacts):
     given = {"activecampaign_webhook_secret": SECRET}
     with running(tmp_path, f"sqlite:///{tmp_path}/c.db", mail, contacts, **given) as house:
         aino = Visitor(house)
@@ -269,9 +268,6 @@ def test_two_seconds_after_the_hint_it_is_done(tmp_path, mail, contacts):
         house.wait_for(lambda: contacts.status_of(aino.email) == SUBSCRIBED, "forwarded")
         house.deliver()
         contacts.set_status(aino.email, UNSUBSCRIBED)
-        began = time.monotonic()
         assert hint(house).status_code == 204
-        answered = time.monotonic()
         house.wait_for(lambda: house.status(aino.email) == "passive", "passive here")
-        print(f"answered in {answered - began:.3f} s, passive after {time.monotonic() - began:.2f} s")
         assert SECRET not in house.said
