@@ -235,6 +235,7 @@ def test_a_customer_who_is_erased_is_gone_from_imports_too(keeper):
         given = Details(kind="consumer", source="phone", language="fi", last_name="Mäkelä", address=address)
         aino = customers.add(connection, occasion, given, "Heidi")
     keeper.check(keeper.send(xlsx(HEADINGS, AINO, KEINUMA)))
+    assert "aino@example.com" in str([row.cells for row in house.rows(customer_import_row)])
     with house.service.transaction() as connection:
         erasure.erase(connection, services.now(), aino, services.now().date())
     assert "aino@example.com" not in str([row.cells for row in house.rows(customer_import_row)])
