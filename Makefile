@@ -29,7 +29,7 @@ PORT_TAKEN := Port $(PORT) is taken by another program. Choose another one: PORT
 export TRY_PORT PORT_TAKEN
 
 test: .venv/dev ## Run every test; browser and PostgreSQL tests need Chromium and PostgreSQL
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 6 --dist worksteal -m "not soak"
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist worksteal -m "not soak"
 
 sure: .venv/dev ## Check format, lint, types and house rules, then run every test
 	@$(BIN)/ruff format --check .
