@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from consent_service import asks, contact_messages, cookie_choices, retention, subscriptions, tracking
 from consent_service import erasure as erasing
@@ -23,6 +23,14 @@ from consent_service.statements import TRACKING
 
 ERASED = "erased"
 NEVER = datetime.min.replace(tzinfo=UTC)
+
+# By the time too: more may have been said, or erased again, while the file was written.
+_KEEP = (
+    update(erasure)
+    .where(erasure.c.subscriber_id == bindparam("whose"), erasure.c.erased_at == bindparam("moment"))
+    .values(copied_at=bindparam("now"))
+)
+_DROP = delete(refusal).where(refusal.c.subscriber_id == bindparam("whose"), refusal.c.said_at == bindparam("moment"))
 
 
 @dataclass(frozen=True)
@@ -57,14 +65,13 @@ def uncopied(connection: Connection, limit: int) -> Sequence[Note]:
 
 
 def copied(connection: Connection, notes: Sequence[Note], now: datetime) -> None:
-    """Note that these are kept outside the database."""
-    for note in notes:  # by its time too: more may have been said, or erased again, while the file was written
-        if note.kind == ERASED:
-            mine = (erasure.c.subscriber_id == note.subscriber_id, erasure.c.erased_at == note.at)
-            connection.execute(update(erasure).where(*mine).values(copied_at=now))
-        else:
-            mine = (refusal.c.subscriber_id == note.subscriber_id, refusal.c.said_at == note.at)
-            connection.execute(delete(refusal).where(*mine))
+    """Note that these are kept outside the database: a purge leaves very many, and others wait meanwhile."""
+    erased = [{"whose": note.subscriber_id, "moment": note.at, "now": now} for note in notes if note.kind == ERASED]
+    refused = [{"whose": note.subscriber_id, "moment": note.at} for note in notes if note.kind != ERASED]
+    if erased:
+        connection.execute(_KEEP, erased)
+    if refused:
+        connection.execute(_DROP, refused)
 
 
 def forgotten(connection: Connection, notes: Sequence[Note]) -> Sequence[Note]:
