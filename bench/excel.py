@@ -27,11 +27,11 @@ from consent_service import config, schema
 from consent_service import service as services
 from consent_service.config import EXAMPLE_CONTROLLER, Settings
 from consent_service.database import insert_or_replace
-from consent_service.importing import Importing
 from consent_service.language import language
-from consent_service.models_there import pulse
+from consent_service.models.activecampaign import pulse
 from consent_service.register import customer_exports, customer_imports
 from consent_service.register.customers import Search
+from consent_service.register.importing import Importing
 from consent_service.register.sheet_writer import writing
 from consent_service.service import Service
 

@@ -21,12 +21,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, Table, insert
 
 from bench.loading import loading
-from consent_service import config, schema, statements
+from consent_service import config, schema
 from consent_service import service as services
 from consent_service.language import language
 from consent_service.ledger import merkle, seal, sealer, tiles, vault
 from consent_service.ledger.evidence import Occasion, keep_text
-from consent_service.models import (
+from consent_service.models.activecampaign import deleted_contact
+from consent_service.models.newsletter import (
     allowance,
     checkpoint,
     confirmation,
@@ -39,9 +40,9 @@ from consent_service.models import (
     subscriber,
     suppression,
 )
-from consent_service.models_there import deleted_contact
+from consent_service.notices import statements
+from consent_service.notices.statements import ShownText
 from consent_service.service import Service
-from consent_service.statements import ShownText
 
 BATCH = 5000
 ACTIVE, PENDING, PASSIVE, DUE = "active", "pending", "passive", "due"

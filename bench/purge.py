@@ -30,7 +30,7 @@ from bench.load import Crowd, Took
 from bench.programs import SCRIPT, Process
 from bench.rounds import Figures
 from consent_service import service as services
-from consent_service.models import subscriber
+from consent_service.models.newsletter import subscriber
 from consent_service.service import Service
 
 DUE = 100_000

@@ -26,7 +26,7 @@ from consent_service import service as services
 from consent_service.asks import Ask
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.vault import Vault
-from consent_service.statements import ShownText, Terms
+from consent_service.notices.statements import ShownText, Terms
 from tests import postgres
 
 RELAYS = (1, 2, 3)

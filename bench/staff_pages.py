@@ -28,18 +28,19 @@ from bench.grown import grown
 from bench.loading import loading
 from bench.people import FIRST_NAMES, LAST_NAMES
 from bench.rounds import Figures
-from consent_service import breaches, schema, staff_accounts
+from consent_service import breaches, schema
 from consent_service import service as services
-from consent_service.models import consent_event, subscriber
-from consent_service.models_customers import customer, customer_document
-from consent_service.models_inbox import contact_message
-from consent_service.models_reviews import week
+from consent_service.models.customers import customer, customer_document
+from consent_service.models.inbox import contact_message
+from consent_service.models.newsletter import consent_event, subscriber
+from consent_service.models.reviews import week
 from consent_service.people import read_address
 from consent_service.register.customers import search_text
 from consent_service.service import Service
-from consent_service.staff_accounts import OWNER, Colleague
+from consent_service.staff import staff_accounts
+from consent_service.staff.staff_accounts import OWNER, Colleague
+from consent_service.watch.weeks import SPAN
 from consent_service.web import accounts, create_app
-from consent_service.weeks import SPAN
 
 PEOPLE, CUSTOMERS, MESSAGES = 100_000, 20_000, 2_000
 SHEETS = 400  # in a binder

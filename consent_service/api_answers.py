@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from consent_service.database import insert_if_absent
-from consent_service.models_api import api_answer
+from consent_service.models.api import api_answer
 
 LIFETIME = timedelta(hours=24)
 CLAIM = timedelta(minutes=1)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, or_, select, update
 
 from consent_service.database import insert_if_absent
 from consent_service.language import mark
-from consent_service.models_api import api_key
+from consent_service.models.api import api_key
 
 SUBSCRIBE, WITHDRAW, READ = "subscribe", "withdraw", "read"
 SCOPES = {

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.engine import result_tuple
 
-from consent_service import people, statements
+from consent_service import people
 from consent_service.database import locks_rows
 from consent_service.delivery import allowance, outbox
 from consent_service.delivery.allowance import Window
@@ -21,10 +21,11 @@ from consent_service.ids import new_id
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
-from consent_service.models import confirmation, subscriber
+from consent_service.models.newsletter import confirmation, subscriber
+from consent_service.notices import statements
+from consent_service.notices.statements import Terms
 from consent_service.people import Address
-from consent_service.prepared import Prepared
-from consent_service.statements import Terms
+from consent_service.sql.prepared import Prepared
 
 LINK_LIFETIME = timedelta(days=7)
 TO_THE_KNOWN = ("data", "leave", "name")  # what only people we know get a mail or an entry for

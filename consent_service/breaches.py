@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, upd
 from consent_service.controller import Controller
 from consent_service.database import one_at_a_time
 from consent_service.language import Language, mark
-from consent_service.models_breaches import breach, breach_notice
+from consent_service.models.breaches import breach, breach_notice
 
 CLOCK = timedelta(hours=72)  # article 33(1)
 UNKNOWN, NONE, SOME, HIGH = "unknown", "none", "some", "high"

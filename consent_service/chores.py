@@ -13,34 +13,28 @@ from time import perf_counter, sleep
 import structlog
 from sqlalchemy import Connection, update
 
-from consent_service import (
-    database,
-    drift,
-    erasure,
-    imports,
-    pulses,
-    request_rows,
-    restoration,
-    retention,
-    rotation,
-    weeks,
-)
+from consent_service import database, erasure, retention, rotation
 from consent_service import service as services
-from consent_service.connection_state import NIGHT, NIGHTLY
+from consent_service.backup import restoration
+from consent_service.backup.notes_file import NOTES, NotesFile
+from consent_service.backup.restoration import Note
+from consent_service.comparison import runs
 from consent_service.database import insert_if_absent, insert_or_replace
 from consent_service.delivery import departures, outbox, own_link, renewal
 from consent_service.delivery.owner_letters import ANCHOR, DIGEST
 from consent_service.delivery.timestamps import StampRefused
+from consent_service.earlier_list import imports
 from consent_service.language import HELSINKI
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.sealer import SealRefused
 from consent_service.log import failure
-from consent_service.models import daily_run
-from consent_service.notes_file import NOTES, NotesFile
-from consent_service.restoration import Note
+from consent_service.models.newsletter import daily_run
 from consent_service.retention import NOON, PURGE
+from consent_service.rights import request_rows
 from consent_service.rule import Rule
 from consent_service.service import Service
+from consent_service.watch import pulses, weeks
+from consent_service.watch.connection_state import NIGHT, NIGHTLY
 
 SLICE, LEAST_SLICE = 200, 10
 SLICE_S = 0.02  # so long a slice of the purge is to keep other writers waiting
@@ -131,10 +125,10 @@ class Chores:
         if not self._service.forwards or known >= night.isoformat():
             return
         with self._service.transaction() as connection:
-            if drift.is_busy(connection, services.now()):  # then later in the same night
+            if runs.is_busy(connection, services.now()):  # then later in the same night
                 return
             if _is_first(connection, NIGHTLY, night) and known:
-                drift.begin(connection, services.now(), applies=True, by_hand=False)
+                runs.begin(connection, services.now(), applies=True, by_hand=False)
 
     def _sum_up_weekly(self) -> None:
         """Keep what last week brought, and have its digest mailed; a new installation waits for its first Monday."""

@@ -21,41 +21,28 @@ import click
 from flask.cli import ScriptInfo, with_appcontext
 from sqlalchemy import Connection
 
-from consent_service import (
-    access_log,
-    chores,
-    config,
-    data_package,
-    doctor,
-    import_command,
-    import_rows,
-    language,
-    personal_data,
-    relay,
-    request_counts,
-    retention,
-    rotate_command,
-    schema,
-    staff_accounts,
-    statements,
-    subscriptions,
-    terminal,
-)
+from consent_service import chores, config, language, relay, retention, schema, subscriptions
 from consent_service import service as services
 from consent_service.asks import Ask, StaffRequest
-from consent_service.audit_command import audit
-from consent_service.backup_command import backup
+from consent_service.commands import import_list, rotate, terminal
+from consent_service.commands.audit import audit
+from consent_service.commands.backup import backup
+from consent_service.commands.digest import show_digest
+from consent_service.commands.reconcile import reconcile
+from consent_service.commands.restore import restore
+from consent_service.commands.verify import verify
 from consent_service.delivery.suppression import Suppressed
-from consent_service.digest_command import show_digest
+from consent_service.earlier_list import import_rows
 from consent_service.language import HELSINKI
 from consent_service.ledger.evidence import Occasion
+from consent_service.notices import statements
 from consent_service.people import Address
-from consent_service.reconcile_command import reconcile
-from consent_service.restore_command import restore
+from consent_service.rights import data_package, personal_data
 from consent_service.rule import Rule
 from consent_service.service import Service
+from consent_service.staff import access_log, staff_accounts
 from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
-from consent_service.verify_command import verify
+from consent_service.watch import doctor, request_counts
 
 
 def main() -> None:
@@ -77,7 +64,7 @@ def web() -> None:
 
     service = terminal.load_service()
     terminal.await_database(service)
-    rotate_command.note_use(service, "web")
+    rotate.note_use(service, "web")
     service.engine.dispose()
     _announce(service)
     is_alone = service.settings.web_processes == 1
@@ -91,7 +78,7 @@ def run_relay() -> None:
     """Deliver mails and forward to ActiveCampaign until stopped."""
     service = terminal.load_service()
     terminal.await_database(service)
-    rotate_command.note_use(service, "relay")
+    rotate.note_use(service, "relay")
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
@@ -189,7 +176,7 @@ def examine(as_json: bool, setup: bool) -> None:
         sys.exit(1)
 
 
-for command in (verify, audit, reconcile, show_digest, backup, restore, rotate_command.rotate_keys):
+for command in (verify, audit, reconcile, show_digest, backup, restore, rotate.rotate_keys):
     cli.add_command(command)
 
 
@@ -282,7 +269,7 @@ def _note_staff(connection: Connection, service: Service, address: Address, what
     access_log.note(connection, occasion, "changed", what, f"account:{account.id}" if account else None)
 
 
-cli.add_command(import_command.imports_group)
+cli.add_command(import_list.imports_group)
 
 
 @cli.group("subscriber")

@@ -27,7 +27,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from consent_service.controller import Controller
-from consent_service.logo import LARGEST as LARGEST_LOGO
+from consent_service.look.logo import LARGEST as LARGEST_LOGO
 
 PREFIX = "CONSENT_"
 VAR = Path("var")

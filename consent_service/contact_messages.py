@@ -17,8 +17,8 @@ from consent_service.database import insert_if_absent
 from consent_service.delivery import allowance, caps, outbox
 from consent_service.delivery.allowance import Window
 from consent_service.language import mark
-from consent_service.models import erasure, outbox_message, subscriber
-from consent_service.models_inbox import LONGEST_MESSAGE, contact_message
+from consent_service.models.inbox import LONGEST_MESSAGE, contact_message
+from consent_service.models.newsletter import erasure, outbox_message, subscriber
 from consent_service.paging import Found, has_words, page_of
 from consent_service.people import Address, plain_lines
 

@@ -11,9 +11,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from stdnum.fi import ytunnus
 
-from consent_service import colour
-from consent_service import logo as logos
 from consent_service.language import CODES
+from consent_service.look import colour
+from consent_service.look import logo as logos
 from consent_service.people import AddressRefused, read_address
 
 ACCENT = "#0f5f5c"  # where the file names no colour

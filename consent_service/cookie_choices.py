@@ -12,15 +12,15 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 
 from consent_service import erasure as erasing
-from consent_service.cookie_notice import KIND, LASTS
 from consent_service.database import insert_if_absent, insert_or_replace
 from consent_service.erasure import BY_PERSON
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
-from consent_service.models import consent_event, erasure
-from consent_service.models_site import cookie_choice
-from consent_service.statements import ShownText
+from consent_service.models.newsletter import consent_event, erasure
+from consent_service.models.site import cookie_choice
+from consent_service.notices.cookie_notice import KIND, LASTS
+from consent_service.notices.statements import ShownText
 
 ACTIONS = {"all", "necessary", "chosen", "gpc"}  # two buttons, the settings, Global Privacy Control
 LAYERS = {"first", "settings", "embed"}  # where: on the banner, in the settings, in place of what comes from elsewhere

@@ -20,9 +20,9 @@ from consent_service.delivery.outbox import ADDRESS_ASKED, ADDRESS_CHANGED, ALRE
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
-from consent_service.models import confirmation, subscriber
+from consent_service.models.newsletter import confirmation, subscriber
+from consent_service.notices.statements import ShownText, Terms
 from consent_service.people import Address
-from consent_service.statements import ShownText, Terms
 
 NAME_CHANGES = (Window(5, timedelta(days=1)),)
 

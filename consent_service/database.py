@@ -36,10 +36,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from consent_service.pipeline import Statements
-from consent_service.pool import KEPT_CONNECTIONS, Pool
-from consent_service.prepared import LINE, Line, Prepared, refuse
-from consent_service.writers import Turn
+from consent_service.sql.pipeline import Statements
+from consent_service.sql.pool import KEPT_CONNECTIONS, Pool
+from consent_service.sql.prepared import LINE, Line, Prepared, refuse
+from consent_service.sql.writers import Turn
 
 BUSY_TIMEOUT_S = 10
 FAST_TO_SCRUB = 16 * 1024 * 1024

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 
 from consent_service.database import insert_if_absent
 from consent_service.delivery.allowance import Window
-from consent_service.models_site import spent_proof
+from consent_service.models.site import spent_proof
 from consent_service.rate_limit import RateLimit
 from consent_service.tokens import TokenRefused, Tokens, Waiting
 

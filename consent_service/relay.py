@@ -17,16 +17,17 @@ from functools import partial
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent_service import database, reconcile
+from consent_service import database
 from consent_service import service as services
 from consent_service.chores import Chores
+from consent_service.comparison import reconcile
 from consent_service.delivery import batches, outbox, relaying
 from consent_service.delivery.batches import BatchChannel
 from consent_service.delivery.outbox import Delivered, Outcome, Retry
 from consent_service.delivery.pacing import CallBudget
 from consent_service.delivery.relaying import Channel, Relay
-from consent_service.importing import Importing
 from consent_service.log import failure
+from consent_service.register.importing import Importing
 from consent_service.service import Service
 
 LONGEST_REST_S = 60

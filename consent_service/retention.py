@@ -10,21 +10,15 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from consent_service import (
-    access_log,
-    api_answers,
-    contact_messages,
-    cookie_choices,
-    effort,
-    import_rows,
-    pulses,
-    request_rows,
-    staff_accounts,
-)
+from consent_service import api_answers, contact_messages, cookie_choices, effort
 from consent_service import erasure as erasing
+from consent_service.earlier_list import import_rows
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger.evidence import Occasion
-from consent_service.models import (
+from consent_service.models.activecampaign import deleted_contact, held_there, reconcile_run, taken_off
+from consent_service.models.api import api_answer
+from consent_service.models.inbox import contact_message
+from consent_service.models.newsletter import (
     allowance,
     confirmation,
     consent_event,
@@ -33,15 +27,15 @@ from consent_service.models import (
     outbox_message,
     subscriber,
 )
-from consent_service.models import suppression as suppressed
-from consent_service.models_api import api_answer
-from consent_service.models_inbox import contact_message
-from consent_service.models_requests import data_request
-from consent_service.models_site import cookie_choice, spent_proof
-from consent_service.models_staff import access, staff
-from consent_service.models_there import deleted_contact, held_there, reconcile_run, taken_off
+from consent_service.models.newsletter import suppression as suppressed
+from consent_service.models.requests import data_request
+from consent_service.models.site import cookie_choice, spent_proof
+from consent_service.models.staff import access, staff
 from consent_service.register import rules as register
+from consent_service.rights import request_rows
 from consent_service.rule import End, Rule, delete_by, gone_by
+from consent_service.staff import access_log, staff_accounts
+from consent_service.watch import pulses
 
 PURGE, NOON = "purge", time(12, tzinfo=HELSINKI)  # what the day's purge is noted as, and when it is to be done
 ALARM = timedelta(days=360)  # nobody may stay passive for a year: then something has kept the purge from its work

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Row, Select, Table, bindparam, func, select, 
 from consent_service import retention
 from consent_service.database import insert_if_absent
 from consent_service.ledger.vault import Vault
-from consent_service.models import allowance, subject_key, suppression
-from consent_service.models_customers import customer_key
-from consent_service.models_there import deleted_contact, pulse, taken_off
+from consent_service.models.activecampaign import deleted_contact, pulse, taken_off
+from consent_service.models.customers import customer_key
+from consent_service.models.newsletter import allowance, subject_key, suppression
 
 PROCESSES = ("web", "relay")
 HASHED = (

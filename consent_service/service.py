@@ -13,14 +13,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from consent_service import asks, cookie_notice, database, digest, privacy, retention, statements, subscriptions
+from consent_service import asks, database, retention, subscriptions
 from consent_service import language as languages
 from consent_service.bell import Bell
 from consent_service.config import VAR, Settings
-from consent_service.consent_record import Place
 from consent_service.controller import Controller
-from consent_service.cookie_notice import Notice
-from consent_service.data_package import Origin
 from consent_service.delivery import allowance, bulk_people, held_there, outbox, timestamps
 from consent_service.delivery.account_setup import Wanted
 from consent_service.delivery.activecampaign import Account
@@ -43,10 +40,15 @@ from consent_service.ledger.anchors import ANCHORS, Anchors
 from consent_service.ledger.checkpoint import Checkpoint, Signer, Verifiers
 from consent_service.ledger.evidence import KeptConsents, Occasion
 from consent_service.ledger.vault import Vault
-from consent_service.privacy import Sources
+from consent_service.notices import cookie_notice, privacy, statements
+from consent_service.notices.cookie_notice import Notice
+from consent_service.notices.privacy import Sources
+from consent_service.notices.statements import ConsentText, ShownText, Terms
 from consent_service.rate_limit import RateLimit
-from consent_service.statements import ConsentText, ShownText, Terms
+from consent_service.rights.consent_record import Place
+from consent_service.rights.data_package import Origin
 from consent_service.tokens import Tokens
+from consent_service.watch import digest
 
 MAIL_FOLDER = VAR / "mail"
 MAILS_AT_ONCE = 16

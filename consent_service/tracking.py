@@ -15,8 +15,8 @@ from consent_service.delivery import outbox
 from consent_service.ledger import evidence, seal
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
-from consent_service.models import refusal, subscriber
-from consent_service.statements import TRACKING, ShownText
+from consent_service.models.newsletter import refusal, subscriber
+from consent_service.notices.statements import TRACKING, ShownText
 
 ALLOWED, WITHDRAWN = "tracking_allowed", "tracking_withdrawn"
 

@@ -2,7 +2,7 @@
 
 from consent_service.language import language
 from consent_service.people import read_address
-from consent_service.staff_accounts import OWNER
+from consent_service.staff.staff_accounts import OWNER
 from tests.household import Household
 from tests.page import Page
 from tests.servers.smtp import Received

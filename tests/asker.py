@@ -5,13 +5,13 @@ from typing import Any
 
 from sqlalchemy import select
 
-from consent_service import imports
 from consent_service import service as services
-from consent_service.import_claims import Claim
-from consent_service.import_file import Line
+from consent_service.earlier_list import imports
+from consent_service.earlier_list.import_claims import Claim
+from consent_service.earlier_list.import_file import Line
 from consent_service.language import HELSINKI
-from consent_service.models_customers import customer
-from consent_service.models_requests import data_request, data_request_letter, data_request_task
+from consent_service.models.customers import customer
+from consent_service.models.requests import data_request, data_request_letter, data_request_task
 from tests.actors import Staff, fi
 from tests.household import Household
 from tests.page import Page

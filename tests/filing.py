@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 from sqlalchemy import update
 
 from consent_service import service as services
-from consent_service.models_customers import customer, customer_document, document_file
+from consent_service.models.customers import customer, customer_document, document_file
 from consent_service.register import erasure as erasing
 from tests.actors import Staff, fi
 from tests.page import Page

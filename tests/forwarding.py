@@ -11,7 +11,7 @@ from consent_service import service as services
 from consent_service.delivery.outbox import ACTIVECAMPAIGN
 from consent_service.delivery.pacing import GAP, CallBudget
 from consent_service.delivery.relaying import Channel
-from consent_service.models import outbox_message
+from consent_service.models.newsletter import outbox_message
 from consent_service.relay import Lane
 from tests.household import Household
 

@@ -3,15 +3,16 @@
 from datetime import date
 from uuid import uuid4
 
-from consent_service import breaches, data_requests
+from consent_service import breaches
 from consent_service import service as services
 from consent_service.breaches import Facts
-from consent_service.data_requests import Told
-from consent_service.models_customers import customer_document
+from consent_service.models.customers import customer_document
 from consent_service.register import customer_imports, documents, publication, shredding
 from consent_service.register.document_files import PDF
 from consent_service.register.documents import Described, File, Filing
 from consent_service.register.publication import Permitted
+from consent_service.rights import data_requests
+from consent_service.rights.data_requests import Told
 from tests.register import TEN_YEARS, VALO, add_customer, add_somebody
 
 DAY = date(2024, 2, 15)

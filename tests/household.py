@@ -16,20 +16,23 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from consent_service import config, drift, erasure, relay, staff_accounts, subscriptions
+from consent_service import config, erasure, relay, subscriptions
 from consent_service import service as services
 from consent_service.chores import Chores
+from consent_service.comparison import drift, runs
+from consent_service.comparison.reconcile import Comparison
 from consent_service.config import Settings
 from consent_service.delivery.outbox import Outcome
 from consent_service.delivery.pacing import CallBudget
 from consent_service.delivery.relaying import Channel, Relay, relay_some
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
-from consent_service.models import confirmation, consent_event, metadata, outbox_message, subscriber
-from consent_service.models_staff import access
+from consent_service.models.columns import metadata
+from consent_service.models.newsletter import confirmation, consent_event, outbox_message, subscriber
+from consent_service.models.staff import access
 from consent_service.people import read_address
-from consent_service.reconcile import Comparison
 from consent_service.service import Service
+from consent_service.staff import staff_accounts
 from consent_service.web import create_app
 from tests import made_once
 from tests.page import Page
@@ -100,7 +103,7 @@ class Household:
     def compare(self, *, applies: bool = True, by_hand: bool = True) -> drift.Summary:
         """Compare with the list at ActiveCampaign once, and return what was found; what follows from it waits."""
         with self.service.transaction() as connection:
-            assert drift.begin(connection, services.now(), applies=applies, by_hand=by_hand)
+            assert runs.begin(connection, services.now(), applies=applies, by_hand=by_hand)
         run = self.carry_out()
         with self.service.reading() as connection:
             return drift.summary(connection, run.id)

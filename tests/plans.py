@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Index, event, text
 
-from consent_service.models import metadata
+from consent_service.models.columns import metadata
 
 # Tables that stay small however many people there are; every other one grows. The rows of the last ones wait for
 # something, mostly until the next minute, and go.

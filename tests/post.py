@@ -4,15 +4,18 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
-from consent_service import contact_messages, data_requests, imports, request_rows, weeks
+from consent_service import contact_messages
 from consent_service import service as services
-from consent_service.data_requests import Closing, Told
 from consent_service.delivery import outbox, owner_letters
-from consent_service.import_claims import Claim
-from consent_service.import_file import Line
+from consent_service.earlier_list import imports
+from consent_service.earlier_list.import_claims import Claim
+from consent_service.earlier_list.import_file import Line
 from consent_service.language import language
 from consent_service.people import read_address
-from consent_service.weeks import Week
+from consent_service.rights import data_requests, request_rows
+from consent_service.rights.data_requests import Closing, Told
+from consent_service.watch import weeks
+from consent_service.watch.weeks import Week
 from tests.actors import Staff, Visitor
 from tests.household import CONTROLLER, Household, household
 from tests.servers.activecampaign import ActiveCampaign

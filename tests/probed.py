@@ -7,11 +7,11 @@ from typing import Any
 
 from consent_service import service as services
 from consent_service.language import HELSINKI
-from consent_service.models_breaches import breach
-from consent_service.models_customers import customer, customer_document, publication_permission
-from consent_service.models_imports import customer_import
-from consent_service.models_inbox import contact_message
-from consent_service.models_requests import data_request, data_request_task
+from consent_service.models.breaches import breach
+from consent_service.models.customer_imports import customer_import
+from consent_service.models.customers import customer, customer_document, publication_permission
+from consent_service.models.inbox import contact_message
+from consent_service.models.requests import data_request, data_request_task
 from tests import staff_pages
 from tests.actors import Staff, Visitor, fi
 from tests.authenticator import Device

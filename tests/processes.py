@@ -20,10 +20,10 @@ from pathlib import Path
 
 import requests
 
-from consent_service import request_counts
 from consent_service import service as services
 from consent_service.config import Settings
 from consent_service.service import Service
+from consent_service.watch import request_counts
 from consent_service.web import create_app
 from tests import made_once
 from tests.command import obey

@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from consent_service import service as services
 from consent_service.ledger.evidence import Occasion
-from consent_service.models_customers import customer, customer_document
+from consent_service.models.customers import customer, customer_document
 from consent_service.people import read_address
 from consent_service.register import customers
 from consent_service.register.customers import Details

@@ -7,7 +7,7 @@ import threading
 import openpyxl
 import structlog
 
-from consent_service.importing import Importing
+from consent_service.register.importing import Importing
 from tests.actors import Staff, fi
 from tests.page import Page
 

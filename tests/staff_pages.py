@@ -2,7 +2,7 @@
 
 from consent_service import api_keys
 from consent_service import service as services
-from consent_service.models_inbox import contact_message
+from consent_service.models.inbox import contact_message
 from tests.actors import Visitor
 from tests.furnished import furnish_register
 

@@ -7,13 +7,14 @@ import pytest
 import time_machine
 from sqlalchemy import delete, text, update
 
-from consent_service import access_log, retention
+from consent_service import retention
 from consent_service import service as services
 from consent_service.ledger.evidence import read_plain
-from consent_service.models import consent_event
-from consent_service.models_inbox import contact_message
-from consent_service.models_staff import access, staff
-from consent_service.staff_accounts import READER
+from consent_service.models.inbox import contact_message
+from consent_service.models.newsletter import consent_event
+from consent_service.models.staff import access, staff
+from consent_service.staff import access_log
+from consent_service.staff.staff_accounts import READER
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 from tests.register import add_customer

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from consent_service import asks, database, statements, subscriptions
+from consent_service import asks, database, subscriptions
 from consent_service import service as services
 from consent_service.asks import Ask
 from consent_service.language import language
@@ -15,12 +15,8 @@ from consent_service.ledger import audit, evidence, merkle, seal, sealer, tiles
 from consent_service.ledger.anchors import Anchor
 from consent_service.ledger.checkpoint import Signer
 from consent_service.ledger.evidence import Occasion
-from consent_service.models import (
-    checkpoint,
-    consent_event,
-    log_tile,
-    shown_text,
-)
+from consent_service.models.newsletter import checkpoint, consent_event, log_tile, shown_text
+from consent_service.notices import statements
 from consent_service.people import read_address
 from consent_service.service import Service
 from tests.actors import Visitor

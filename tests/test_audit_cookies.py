@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import delete, update
 
-from consent_service.models import consent_event, shown_text
-from consent_service.models_site import cookie_choice
+from consent_service.models.newsletter import consent_event, shown_text
+from consent_service.models.site import cookie_choice
 from tests.conftest import on_both_databases
 from tests.passer_by import SITE, PasserBy
 from tests.tampering import audited, findings

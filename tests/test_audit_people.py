@@ -7,7 +7,7 @@ from consent_service import service as services
 from consent_service import subscriptions
 from consent_service.ledger import evidence, seal, vault
 from consent_service.ledger.evidence import Occasion
-from consent_service.models import (
+from consent_service.models.newsletter import (
     confirmation,
     consent_event,
     shown_text,

@@ -11,14 +11,16 @@ import time_machine
 from pyrage import x25519
 from sqlalchemy import select
 
-from consent_service import backup_file, backups, doctor, encrypted_file, pulses, retention
+from consent_service import retention
 from consent_service import service as services
-from consent_service.backup_file import FILE, BackupRefused, Header, Section
-from consent_service.encrypted_file import EncryptionRefused
+from consent_service.backup import backup_file, backups, encrypted_file
+from consent_service.backup.backup_file import FILE, BackupRefused, Header, Section
+from consent_service.backup.encrypted_file import EncryptionRefused
 from consent_service.ledger.checkpoint import CheckpointRefused
 from consent_service.line_file import LineUnreadable
-from consent_service.models_there import pulse
+from consent_service.models.activecampaign import pulse
 from consent_service.service import Service
+from consent_service.watch import doctor, pulses
 from tests.actors import Visitor
 from tests.household import CONTROLLER, DATA_KEY, LOG_KEY, SECRET, settings
 from tests.processes import FORKS, run, variables

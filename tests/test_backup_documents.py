@@ -4,9 +4,9 @@ import base64
 
 import pytest
 
-from consent_service import encrypted_file
-from consent_service.backup_file import Reader
-from consent_service.models_customers import customer_document
+from consent_service.backup import encrypted_file
+from consent_service.backup.backup_file import Reader
+from consent_service.models.customers import customer_document
 from consent_service.register.document_files import LARGEST_FILE
 from tests.conftest import DATABASES
 from tests.filing import PDF, Clerk

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from consent_service import service as services
 from consent_service.language import HELSINKI
-from consent_service.models_customers import shredding
+from consent_service.models.customers import shredding
 from consent_service.paging import PAGE
 from consent_service.register import binders
 from tests.conftest import on_both_databases

@@ -11,23 +11,26 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy import event, select, update
 
-from consent_service import asks, breaches, corrections, data_requests, import_rows, imports, statements, subscriptions
+from consent_service import asks, breaches, corrections, subscriptions
 from consent_service import service as services
 from consent_service.asks import LinkDead
 from consent_service.chores import Chores, invite_next
-from consent_service.data_requests import Told
 from consent_service.delivery import outbox, relaying
 from consent_service.delivery.owner_letters import ANCHOR
 from consent_service.delivery.relaying import Relay
-from consent_service.import_claims import Claim
-from consent_service.import_file import EMAIL, Line
+from consent_service.earlier_list import import_rows, imports
+from consent_service.earlier_list.import_claims import Claim
+from consent_service.earlier_list.import_file import EMAIL, Line
 from consent_service.language import language
 from consent_service.ledger.evidence import Occasion
-from consent_service.models import import_row, outbox_message
-from consent_service.models_breaches import breach, breach_notice
-from consent_service.models_imports import customer_import
-from consent_service.models_requests import data_request
+from consent_service.models.breaches import breach, breach_notice
+from consent_service.models.customer_imports import customer_import
+from consent_service.models.newsletter import import_row, outbox_message
+from consent_service.models.requests import data_request
+from consent_service.notices import statements
 from consent_service.register import customer_imports
+from consent_service.rights import data_requests
+from consent_service.rights.data_requests import Told
 from tests import crowd
 from tests.actors import Visitor
 from tests.conftest import on_both_databases

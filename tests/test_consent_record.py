@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from consent_service import consent_record, personal_data, retention
+from consent_service import retention
 from consent_service import service as services
-from consent_service.consent_record import Place
+from consent_service.rights import consent_record, personal_data
+from consent_service.rights.consent_record import Place
 from tests.actors import AGAIN, DECLINE, Visitor, fi
 from tests.consent_record import ConsentRecord
 

@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from consent_service import service as services
 from consent_service.ledger.evidence import Occasion
-from consent_service.models import erasure
-from consent_service.models_customers import customer
+from consent_service.models.customers import customer
+from consent_service.models.newsletter import erasure
 from consent_service.people import read_address
 from consent_service.register import customers
 from consent_service.register import erasure as erasing

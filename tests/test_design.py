@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as some
 
-from consent_service import colour, design, logo
 from consent_service.config import TEMPLATES
+from consent_service.look import colour, design, logo
 from consent_service.web import policy
 from tests.actors import Visitor
 from tests.household import CONTROLLER

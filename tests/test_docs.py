@@ -16,11 +16,12 @@ from bench.table import table
 from consent_service.cli import cli
 from consent_service.config import EXAMPLE_CONTROLLER, Settings, load
 from consent_service.web import files
-from tests.test_house import MODULES, allowed
+from tests.rooms import allowed
+from tests.test_house import MODULES
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-WINGS = ("", "ledger.", "delivery.", "register.", "web.", "web.console.")
+WINGS = ("", *sorted({f"{room.rpartition('.')[0]}." for room in allowed() if "." in room}))
 
 
 def part(document, title):
@@ -72,15 +73,17 @@ def test_what_the_flows_walk_through_is_there():
 
 
 def is_there(step):
+    """Whether a step names something in a room, with or without the wing of the room."""
     room, *names = step.split(".")
-    for wing in WINGS:
-        if f"{wing}{room}" in allowed():
-            found = importlib.import_module(f"consent_service.{wing}{room}")
-            for name in names:
-                found = getattr(found, name, None)
-            if found is not None:
-                return True
-    return False
+    return any(reach(f"{wing}{room}", names) or reach(f"{room}.{names[0]}", names[1:]) for wing in WINGS)
+
+
+def reach(room, names):
+    """What stands in a room under some names, one within the other."""
+    found = importlib.import_module(f"consent_service.{room}") if room in allowed() else None
+    for name in names:
+        found = getattr(found, name, None)
+    return found
 
 
 def test_what_must_be_kept_safe_is_named():

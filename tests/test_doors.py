@@ -4,7 +4,7 @@ import re
 from datetime import datetime, timedelta
 
 from consent_service import service as services
-from consent_service.models_inbox import contact_message
+from consent_service.models.inbox import contact_message
 from tests.actors import Visitor
 from tests.asker import Desk
 from tests.conftest import on_both_databases

@@ -12,12 +12,12 @@ from consent_service import erasure, retention
 from consent_service import service as services
 from consent_service.delivery import outbox, strangers, suppression
 from consent_service.erasure import BY_PERSON, IMPORT_UNDONE
-from consent_service.models import (
+from consent_service.models.columns import metadata
+from consent_service.models.newsletter import (
     confirmation,
     departure,
     import_batch,
     import_row,
-    metadata,
     outbox_message,
     subscriber,
 )

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import LargeBinary, delete, select, update
 
-from consent_service import asks, corrections, database, erasure, retention, statements, subscriptions
+from consent_service import asks, corrections, database, erasure, retention, subscriptions
 from consent_service.asks import Ask
 from consent_service.language import language
 from consent_service.ledger import audit, evidence, proof, receipt, sealer
 from consent_service.ledger.evidence import Occasion
-from consent_service.models import checkpoint, consent_event, log_tile, subject_key, subscriber
+from consent_service.models.newsletter import checkpoint, consent_event, log_tile, subject_key, subscriber
+from consent_service.notices import statements
 from consent_service.people import read_address
 from consent_service.service import Service
 from tests import household, made_once

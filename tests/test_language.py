@@ -13,7 +13,7 @@ from babel.messages.pofile import read_po
 from consent_service.config import PACKAGE
 from consent_service.language import CODES, HELSINKI, choose, language, mark
 from consent_service.ledger.evidence import Occasion
-from consent_service.statements import DOORS
+from consent_service.notices.statements import DOORS
 
 ROOT = PACKAGE.parent
 KEYWORDS = {"_": None, "mark": None, "say": None, "_n": (1, 2), "count": (1, 2)}

@@ -9,9 +9,9 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import event, func, literal_column, select, text
 
 from consent_service.ledger import evidence
-from consent_service.models import outbox_message, shown_text
-from consent_service.prepared import Prepared
-from consent_service.statements import ShownText
+from consent_service.models.newsletter import outbox_message, shown_text
+from consent_service.notices.statements import ShownText
+from consent_service.sql.prepared import Prepared
 from tests.actors import Visitor
 from tests.conftest import on_both_databases
 

@@ -10,10 +10,10 @@ import time_machine
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
-from consent_service import pulses, request_counts
 from consent_service import service as services
 from consent_service.delivery import outbox
 from consent_service.language import HELSINKI
+from consent_service.watch import pulses, request_counts
 from tests.actors import Staff, Visitor
 from tests.conftest import on_both_databases
 from tests.household import NO_ACTIVECAMPAIGN

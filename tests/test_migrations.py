@@ -8,15 +8,16 @@ from alembic.util import CommandError
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from consent_service import database, models_there, schema
-from consent_service.models import metadata
+from consent_service import database, schema
+from consent_service.models import activecampaign
+from consent_service.models.columns import metadata
 from consent_service.web import accounts
 from tests.actors import Visitor
 from tests.conftest import on_both_databases
 
 
 def test_head_equals_the_models(empty_url):
-    assert accounts.Staff.__table__.metadata is models_there.metadata is metadata
+    assert accounts.Staff.__table__.metadata is activecampaign.metadata is metadata
     engine = database.make_engine(empty_url)
     schema.upgrade(engine)
     with engine.connect() as connection:

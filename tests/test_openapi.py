@@ -13,8 +13,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from consent_service.effort import SUBSCRIBE
-from consent_service.models import confirmation
-from consent_service.models_api import api_answer
+from consent_service.models.api import api_answer
+from consent_service.models.newsletter import confirmation
 from consent_service.web.openapi import OPERATIONS, PREFIX, document
 from tests.machine import Machine
 from tests.processes import PATIENCE_S, environment

@@ -14,7 +14,7 @@ from consent_service.delivery import outbox, relaying
 from consent_service.delivery.lanes import lane_states
 from consent_service.delivery.outbox import Delivered, Hold, Nothing, Rejected, Retry
 from consent_service.delivery.relaying import Channel, Relay
-from consent_service.models import subscriber
+from consent_service.models.newsletter import subscriber
 from consent_service.relay import Lane
 from tests.actors import Visitor
 from tests.conftest import on_both_databases

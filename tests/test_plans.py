@@ -14,7 +14,8 @@ from consent_service.delivery import departures, forwarding, outbox
 from consent_service.delivery.batches import LEAST, MOST, BatchChannel, relay_batch
 from consent_service.delivery.outbox import Hold
 from consent_service.ids import new_id
-from consent_service.models import metadata, outbox_message
+from consent_service.models.columns import metadata
+from consent_service.models.newsletter import outbox_message
 from tests import crowd, plans
 from tests.actors import Visitor, fi
 from tests.conftest import on_both_databases

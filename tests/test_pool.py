@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from consent_service import pool
+from consent_service.sql import pool
 from tests.conftest import on_both_databases
 
 

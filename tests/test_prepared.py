@@ -29,10 +29,10 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 
-from consent_service.models import shown_text, subscriber
-from consent_service.models_there import call_budget
-from consent_service.pipeline import MOST
-from consent_service.prepared import LONGEST_LIST, Prepared, PreparedList
+from consent_service.models.activecampaign import call_budget
+from consent_service.models.newsletter import shown_text, subscriber
+from consent_service.sql.pipeline import MOST
+from consent_service.sql.prepared import LONGEST_LIST, Prepared, PreparedList
 from tests.conftest import on_both_databases
 
 NOW = datetime(2026, 3, 29, 1, 30, 0, 5, tzinfo=UTC)

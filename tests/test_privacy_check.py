@@ -5,9 +5,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from consent_service import privacy, privacy_check, retention
+from consent_service import retention
 from consent_service.language import CODES, language
-from consent_service.privacy import OMBUDSMAN, OMBUDSMAN_MAIL, Sources
+from consent_service.notices import privacy, privacy_check
+from consent_service.notices.privacy import OMBUDSMAN, OMBUDSMAN_MAIL, Sources
 from consent_service.rule import Rule
 from tests.household import CONTROLLER
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from sqlalchemy import func, select
 
-from consent_service import asks, corrections, erasure, statements, subscriptions
+from consent_service import asks, corrections, erasure, subscriptions
 from consent_service.asks import Ask, LinkDead, LinkExpired, StaffRequest
 from consent_service.delivery import departures, forwarding
 from consent_service.delivery.pacing import CallBudget
@@ -24,7 +24,8 @@ from consent_service.delivery.relaying import Relay
 from consent_service.language import language
 from consent_service.ledger import evidence, replay
 from consent_service.ledger.evidence import Occasion
-from consent_service.models import confirmation, departure, outbox_message, subscriber
+from consent_service.models.newsletter import confirmation, departure, outbox_message, subscriber
+from consent_service.notices import statements
 from consent_service.people import read_address
 from consent_service.service import Service
 from consent_service.subscriptions import Asked

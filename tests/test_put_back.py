@@ -9,12 +9,14 @@ import pytest
 from pyrage import x25519
 from sqlalchemy import event, insert, select, update
 
-from consent_service import backup_file, backups, database, encrypted_file, import_rows, restore, schema
+from consent_service import database, schema
 from consent_service import service as services
-from consent_service.backup_file import BackupRefused, Reader
-from consent_service.models import import_batch, import_row, subscriber
-from consent_service.models_there import pulse
-from consent_service.notes_file import NotesFile
+from consent_service.backup import backup_file, backups, encrypted_file, restore
+from consent_service.backup.backup_file import BackupRefused, Reader
+from consent_service.backup.notes_file import NotesFile
+from consent_service.earlier_list import import_rows
+from consent_service.models.activecampaign import pulse
+from consent_service.models.newsletter import import_batch, import_row, subscriber
 from consent_service.service import Service
 from tests import postgres
 from tests.actors import Staff, Visitor

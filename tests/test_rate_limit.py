@@ -9,9 +9,9 @@ import redis
 import structlog
 import time_machine
 
-from consent_service import doctor
 from consent_service import service as services
 from consent_service.rate_limit import RateLimit, so_many_times
+from consent_service.watch import doctor
 from tests.actors import Visitor
 from tests.household import NO_ACTIVECAMPAIGN
 from tests.servers.redis import Redis, is_installed

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consent_service.request_days import due_on, extended_to
+from consent_service.rights.request_days import due_on, extended_to
 
 DAYS = st.dates(date(2018, 5, 25), date(2199, 12, 31))
 

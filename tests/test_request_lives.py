@@ -18,18 +18,19 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import delete, select
 
-from consent_service import data_requests as requests
-from consent_service import handover, request_rows, retention
-from consent_service.data_requests import METHODS, Closing, RequestRefused, Told
+from consent_service import retention
 from consent_service.ledger.evidence import Occasion
-from consent_service.models import outbox_message
-from consent_service.models_customers import customer, customer_document, publication_permission
-from consent_service.models_requests import data_request, data_request_letter, data_request_task
+from consent_service.models.customers import customer, customer_document, publication_permission
+from consent_service.models.newsletter import outbox_message
+from consent_service.models.requests import data_request, data_request_letter, data_request_task
 from consent_service.people import read_address
 from consent_service.register import customers
 from consent_service.register.customers import Details
-from consent_service.request_acts import KeptByHold, NotVerified
-from consent_service.request_tasks import KINDS, PLACES
+from consent_service.rights import data_requests as requests
+from consent_service.rights import handover, request_rows
+from consent_service.rights.data_requests import METHODS, Closing, RequestRefused, Told
+from consent_service.rights.request_acts import KeptByHold, NotVerified
+from consent_service.rights.request_tasks import KINDS, PLACES
 
 REFUSALS = (RequestRefused, NotVerified, KeptByHold)
 BEGAN = datetime(2026, 1, 30, 10, tzinfo=UTC)

@@ -10,10 +10,10 @@ from sqlalchemy import delete
 from consent_service import chores
 from consent_service import erasure as erasing
 from consent_service import service as services
+from consent_service.backup.notes_file import NotesFile
+from consent_service.backup.restoration import Note
 from consent_service.line_file import LineUnreadable
-from consent_service.models import departure, erasure, refusal, subscriber, suppression
-from consent_service.notes_file import NotesFile
-from consent_service.restoration import Note
+from consent_service.models.newsletter import departure, erasure, refusal, subscriber, suppression
 from tests.actors import Visitor
 from tests.backup import backup, restore
 from tests.conftest import on_both_databases

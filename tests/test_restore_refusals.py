@@ -8,9 +8,9 @@ import time_machine
 
 from consent_service import chores, database, subscriptions
 from consent_service import service as services
+from consent_service.backup.notes_file import NotesFile
 from consent_service.ledger import audit
-from consent_service.models import refusal, suppression
-from consent_service.notes_file import NotesFile
+from consent_service.models.newsletter import refusal, suppression
 from tests.actors import Visitor, fi
 from tests.backup import backup, restore
 from tests.processes import running

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import OperationalError
 
-from consent_service import database, models, schema
+from consent_service import database, schema
 from consent_service import service as services
-from consent_service.models import subscriber
+from consent_service.models.newsletter import daily_run, subscriber
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_scrubbing_leaves_no_trace_and_takes_nobody_else(engine, tmp_path):
 
 def test_the_log_is_emptied_only_when_nobody_reads_it(engine, tmp_path):
     with database.reading(engine) as reader:
-        reader.execute(select(models.daily_run)).all()
+        reader.execute(select(daily_run)).all()
         with database.transaction(engine) as connection:
             connection.execute(insert(subscriber).values(**somebody(random.Random(1))))
         assert not database.empty_log(engine)

@@ -15,7 +15,7 @@ from consent_service import service as services
 from consent_service.delivery import outbox, relaying
 from consent_service.delivery.pacing import CallBudget
 from consent_service.delivery.relaying import TRIES, Relay
-from consent_service.models import outbox_message
+from consent_service.models.newsletter import outbox_message
 from consent_service.people import AddressRefused, NameRefused, read_address, read_name
 from consent_service.rate_limit import RateLimit
 from consent_service.web.visitor import evidence_ip, network

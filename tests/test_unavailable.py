@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 
-from consent_service import database, pool
+from consent_service import database
+from consent_service.sql import pool
 from tests.actors import SUBSCRIBE, Visitor
 from tests.conftest import DATABASES, on_both_databases
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from consent_service.config import TEMPLATES, Settings
-from consent_service.cookie_notice import OPTIONAL
+from consent_service.notices.cookie_notice import OPTIONAL
 from tests.household import CONTROLLER, settings
 
 DOCS = Path(__file__).parents[1] / "docs"

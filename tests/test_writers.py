@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from consent_service import writers
+from consent_service.sql import writers
 
 WORK_S = 0.002
 GREEDY = """
 import sys, time
 from pathlib import Path
-from consent_service import writers
+from consent_service.sql import writers
 
 path, counter = sys.argv[1], Path(sys.argv[2])
 number = 0

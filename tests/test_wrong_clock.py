@@ -12,7 +12,7 @@ from consent_service.delivery.outbox import Retry
 from consent_service.delivery.owner_letters import DIGEST
 from consent_service.delivery.pacing import CallBudget
 from consent_service.delivery.relaying import Relay
-from consent_service.models import daily_run
+from consent_service.models.newsletter import daily_run
 from tests.actors import Visitor
 from tests.conftest import on_both_databases
 from tests.household import relay_once

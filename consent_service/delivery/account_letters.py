@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from consent_service import language as languages
-from consent_service import staff_accounts
 from consent_service.delivery.mail import Letter
 from consent_service.delivery.outbox import Message, Nothing
 from consent_service.language import Language
-from consent_service.staff_accounts import INVITATION, RECOVERY
+from consent_service.staff import staff_accounts
+from consent_service.staff.staff_accounts import INVITATION, RECOVERY
 from consent_service.tokens import Tokens
 
 KINDS = (INVITATION, RECOVERY)

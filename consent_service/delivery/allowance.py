@@ -12,8 +12,8 @@ import limits
 from sqlalchemy import Connection, bindparam, select, update
 
 from consent_service.database import insert_if_absent
-from consent_service.models import allowance
-from consent_service.prepared import Prepared, PreparedList
+from consent_service.models.newsletter import allowance
+from consent_service.sql.prepared import Prepared, PreparedList
 
 
 @dataclass(frozen=True)

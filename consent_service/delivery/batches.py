@@ -18,8 +18,8 @@ from consent_service.delivery import outbox, relaying
 from consent_service.delivery.outbox import Hold, Message, Outcome, Retry
 from consent_service.delivery.relaying import MESSAGE_COLUMNS, Attempt, Channel, Relay
 from consent_service.log import failure
-from consent_service.models import outbox_message
-from consent_service.prepared import Prepared
+from consent_service.models.newsletter import outbox_message
+from consent_service.sql.prepared import Prepared
 
 LEAST, MOST = 20, 250
 TRIES = 3  # where they fail together that often, each is tried by itself

@@ -17,7 +17,7 @@ from consent_service.delivery.forwarding import Left
 from consent_service.delivery.outbox import Delivered, Hold, Message, Outcome
 from consent_service.delivery.own_link import OwnLinks
 from consent_service.ledger.vault import Vault
-from consent_service.models import outbox_message, subscriber
+from consent_service.models.newsletter import outbox_message, subscriber
 
 BULK = "bulk"
 

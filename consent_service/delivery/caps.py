@@ -12,8 +12,8 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from consent_service.database import insert_if_absent
 from consent_service.delivery.allowance import Window
-from consent_service.models import allowance
-from consent_service.prepared import Prepared
+from consent_service.models.newsletter import allowance
+from consent_service.sql.prepared import Prepared
 
 SLOTS = 60
 Counted = dict[str, int]  # by the number of the slot since 1970, as text, since it is kept as JSON

@@ -14,8 +14,8 @@ from consent_service.delivery import outbox, suppression
 from consent_service.delivery.contacts import DELETED
 from consent_service.delivery.outbox import Delivered
 from consent_service.ledger.vault import Vault
-from consent_service.models import departure, erasure, outbox_message, subscriber
-from consent_service.models_there import deleted_contact
+from consent_service.models.activecampaign import deleted_contact
+from consent_service.models.newsletter import departure, erasure, outbox_message, subscriber
 from consent_service.people import key_of
 
 DELETE, ERASED = "delete", "erased"

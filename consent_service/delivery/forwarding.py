@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, or_, select, update
 
-from consent_service import pulses, statements
 from consent_service.delivery import departures, moves, outbox, strangers
 from consent_service.delivery.contacts import (
     NOT_THERE,
@@ -29,9 +28,11 @@ from consent_service.delivery.contacts import (
 from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
 from consent_service.delivery.own_link import OwnLinks
 from consent_service.ledger.vault import Vault
-from consent_service.models import confirmation, shown_text, subscriber
+from consent_service.models.newsletter import confirmation, shown_text, subscriber
+from consent_service.notices import statements
 from consent_service.people import key_of
-from consent_service.prepared import Prepared
+from consent_service.sql.prepared import Prepared
+from consent_service.watch import pulses
 
 LOOK, WEBHOOK = "look", "webhook"
 LOOK_AGAIN = timedelta(minutes=1)

@@ -16,8 +16,8 @@ from consent_service.delivery.holdings import Fetch, Fetched, Holdings
 from consent_service.delivery.outbox import Hold, Message, Nothing
 from consent_service.ledger import evidence, vault
 from consent_service.ledger.vault import Vault
-from consent_service.models import outbox_message, subscriber
-from consent_service.models_there import held_there
+from consent_service.models.activecampaign import held_there
+from consent_service.models.newsletter import outbox_message, subscriber
 
 FETCH = "fetch"
 LOOK_AGAIN = timedelta(minutes=1)

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from sqlalchemy import Connection, Row, bindparam, select
 
-from consent_service import contact_messages, design, statements
+from consent_service import contact_messages
 from consent_service import language as languages
 from consent_service.config import TEMPLATES
 from consent_service.controller import Controller
@@ -42,11 +42,13 @@ from consent_service.ledger import evidence, sealer
 from consent_service.ledger.evidence import KeptConsents, Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault
-from consent_service.models import confirmation, import_row, subscriber
+from consent_service.look import design
+from consent_service.models.newsletter import confirmation, import_row, subscriber
+from consent_service.notices import statements
+from consent_service.notices.privacy import Kept
+from consent_service.notices.statements import TRACKING, ConsentText, ShownText
 from consent_service.people import key_of
-from consent_service.prepared import Prepared
-from consent_service.privacy import Kept
-from consent_service.statements import TRACKING, ConsentText, ShownText
+from consent_service.sql.prepared import Prepared
 from consent_service.tokens import Tokens
 
 SERVICE = "service"

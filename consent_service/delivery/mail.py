@@ -24,7 +24,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from consent_service.delivery.outbox import Delivered, Outcome, Rejected, Retry
-from consent_service.statements import ShownText
+from consent_service.notices.statements import ShownText
 
 TIMEOUT_S = 10  # of one read
 PATIENCE_S = 30  # of one delivery: a server that says a letter every nine seconds keeps within every read's time

@@ -11,14 +11,15 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from consent_service import contact_messages, request_rows
+from consent_service import contact_messages
 from consent_service import language as languages
 from consent_service.contact_messages import MORE_TO_OWNER, REASONS, TO_OWNER
 from consent_service.delivery.mail import Letter
 from consent_service.delivery.outbox import Message, Nothing
 from consent_service.language import HELSINKI, Language
 from consent_service.ledger import sealer
-from consent_service.request_tasks import KINDS as REQUEST_KINDS
+from consent_service.rights import request_rows
+from consent_service.rights.request_tasks import KINDS as REQUEST_KINDS
 
 OWNER_HELD, ANCHOR, DIGEST = "owner_held", "anchor", "digest"
 REQUESTS_DUE = request_rows.TO_OWNER

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, bindparam, select, update
 
 from consent_service.database import insert_if_absent
-from consent_service.models_there import call_budget
-from consent_service.prepared import Prepared
+from consent_service.models.activecampaign import call_budget
+from consent_service.sql.prepared import Prepared
 
 GAP = timedelta(milliseconds=250)
 NAME = "activecampaign"

@@ -12,17 +12,17 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from consent_service import language as languages
-from consent_service import request_rows
 from consent_service.controller import Controller
 from consent_service.delivery.mail import Letter
 from consent_service.delivery.outbox import Message, Nothing
 from consent_service.language import HELSINKI, Language, mark
+from consent_service.notices.privacy import OMBUDSMAN_PAGE, Kept
 from consent_service.people import key_of
-from consent_service.privacy import OMBUDSMAN_PAGE, Kept
 from consent_service.register import held
 from consent_service.register.keeping import KINDS
-from consent_service.request_rows import NAMES_RULE, RULE
-from consent_service.request_tasks import (
+from consent_service.rights import request_rows
+from consent_service.rights.request_rows import NAMES_RULE, RULE
+from consent_service.rights.request_tasks import (
     ACCESS,
     BACKUPS,
     DOCUMENTS,

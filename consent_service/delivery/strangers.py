@@ -15,8 +15,8 @@ from consent_service.delivery import outbox
 from consent_service.delivery.contacts import Stranger
 from consent_service.delivery.outbox import Message, Nothing
 from consent_service.ledger.vault import Vault
-from consent_service.models import outbox_message, subscriber
-from consent_service.models_there import stranger, taken_off
+from consent_service.models.activecampaign import stranger, taken_off
+from consent_service.models.newsletter import outbox_message, subscriber
 
 TAKE_OFF = "take-off"
 

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, bindparam, delete, select
 
 from consent_service.database import insert_or_replace
 from consent_service.ledger.vault import Vault
-from consent_service.models import suppression
-from consent_service.prepared import PreparedList
+from consent_service.models.newsletter import suppression
+from consent_service.sql.prepared import PreparedList
 
 DECLINED_FOR = timedelta(days=365)
 _FIND = PreparedList(

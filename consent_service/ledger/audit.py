@@ -21,9 +21,9 @@ from consent_service.ledger.findings import BATCH, Audit, Finding, Mark, leaf_of
 from consent_service.ledger.merkle import HASH
 from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault, VaultRefused
-from consent_service.models import checkpoint, consent_event, erased_leaf, log_tile, shown_text
-from consent_service.models_site import cookie_choice
-from consent_service.models_staff import access
+from consent_service.models.newsletter import checkpoint, consent_event, erased_leaf, log_tile, shown_text
+from consent_service.models.site import cookie_choice
+from consent_service.models.staff import access
 
 SKEW = timedelta(minutes=5)  # between clocks, and between an event's time and its commit
 LONGEST_UNSEALED = timedelta(hours=1)

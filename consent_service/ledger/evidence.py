@@ -13,15 +13,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, bindparam, insert, select
 
-from consent_service import statements
 from consent_service.database import insert_if_absent
 from consent_service.ids import new_id
 from consent_service.ledger import merkle, seal, vault
 from consent_service.ledger.seal import Compartment, Opening, Payload
 from consent_service.ledger.vault import Vault, VaultRefused
-from consent_service.models import consent_event, shown_text, subject_key
-from consent_service.prepared import Prepared, PreparedList
-from consent_service.statements import ConsentText, ShownText
+from consent_service.models.newsletter import consent_event, shown_text, subject_key
+from consent_service.notices import statements
+from consent_service.notices.statements import ConsentText, ShownText
+from consent_service.sql.prepared import Prepared, PreparedList
 
 KEPT_TEXTS = "texts known to be kept"  # of a connection's info
 NEW = timedelta(minutes=1)  # longer than any transaction takes

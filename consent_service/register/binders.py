@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, false, func, or_, select
 
 from consent_service.ledger.evidence import Occasion
-from consent_service.models_customers import customer, customer_document
-from consent_service.models_customers import shredding as to_shred
+from consent_service.models.customers import customer, customer_document
+from consent_service.models.customers import shredding as to_shred
 from consent_service.paging import PAGE, Found, cut, page_of
 from consent_service.register import documents, shredding
 from consent_service.register.documents import DocumentKept

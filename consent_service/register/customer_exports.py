@@ -13,8 +13,8 @@ from typing import IO, Any
 from sqlalchemy import Connection, Row, func, select
 
 from consent_service.language import LANGUAGES, Language, mark
-from consent_service.models_customers import customer
-from consent_service.models_imports import customer_import_row
+from consent_service.models.customer_imports import customer_import_row
+from consent_service.models.customers import customer
 from consent_service.register import customer_imports
 from consent_service.register.customer_columns import COLUMNS, KIND
 from consent_service.register.customer_file import letter

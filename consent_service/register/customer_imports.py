@@ -16,14 +16,14 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, 
 
 from consent_service.database import insert_or_replace, one_at_a_time
 from consent_service.language import mark
-from consent_service.models_customers import customer
-from consent_service.models_imports import (
+from consent_service.models.customer_imports import (
     customer_arrival,
     customer_import,
     customer_import_file,
     customer_import_row,
     customer_mapping,
 )
+from consent_service.models.customers import customer
 from consent_service.paging import Found, page_of
 from consent_service.register import customer_columns
 from consent_service.register.customer_columns import headers_hash, proposal

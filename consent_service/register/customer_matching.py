@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from consent_service.language import mark
-from consent_service.models_customers import customer, former_number
+from consent_service.models.customers import customer, former_number
 from consent_service.register.duplicates import (
     SAME_BUSINESS_ID,
     SAME_EMAIL,

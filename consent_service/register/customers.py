@@ -19,7 +19,7 @@ from consent_service.language import mark
 from consent_service.ledger import vault
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.vault import Vault, VaultRefused
-from consent_service.models_customers import customer, customer_key, customer_number, former_number
+from consent_service.models.customers import customer, customer_key, customer_number, former_number
 from consent_service.paging import Found, page_of
 from consent_service.people import Address
 

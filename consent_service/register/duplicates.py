@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, or_, select
 
 from consent_service.language import mark
-from consent_service.models_customers import customer
+from consent_service.models.customers import customer
 from consent_service.register.customers import Details
 
 MOST_SHOWN = 6

@@ -10,13 +10,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
-from consent_service import request_rows
 from consent_service.database import insert_or_replace
-from consent_service.models import erasure
-from consent_service.models_customers import customer, customer_document, former_number, publication_permission
-from consent_service.models_reviews import kept_customer
+from consent_service.models.customers import customer, customer_document, former_number, publication_permission
+from consent_service.models.newsletter import erasure
+from consent_service.models.reviews import kept_customer
 from consent_service.register import customer_imports, held, shredding
 from consent_service.register.held import Staying
+from consent_service.rights import request_rows
 
 RULE = "customer"
 KEPT = ("id", "number", "kind", "source", "language", "status", "passive_since", "created_at", "created_by")

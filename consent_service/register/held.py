@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, or_, select
 
-from consent_service.models_customers import customer, customer_document, publication_permission
+from consent_service.models.customers import customer, customer_document, publication_permission
 from consent_service.register import keeping
 
 INNER = ("id", "email_key", "search_text")  # our own ways of finding the customer: they say nothing more

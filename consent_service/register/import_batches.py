@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, case, delete, func, insert, literal, select, update
 
 from consent_service.database import insert_if_absent
-from consent_service.models import metadata
-from consent_service.models_customers import customer, customer_number
-from consent_service.models_imports import ARRIVING, customer_arrival, customer_import_row
-from consent_service.models_requests import data_request
+from consent_service.models.columns import metadata
+from consent_service.models.customer_imports import ARRIVING, customer_arrival, customer_import_row
+from consent_service.models.customers import customer, customer_number
+from consent_service.models.requests import data_request
 from consent_service.register.customer_imports import (
     ADD,
     ADDED,

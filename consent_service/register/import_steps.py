@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
 
 from consent_service.language import mark
-from consent_service.models_imports import customer_import, customer_import_file, customer_import_row
+from consent_service.models.customer_imports import customer_import, customer_import_file, customer_import_row
 from consent_service.register import customer_columns
 from consent_service.register.customer_columns import LOOKED_FOR_HEADER
 from consent_service.register.customer_file import Line, letter

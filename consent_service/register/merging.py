@@ -12,15 +12,15 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from consent_service.ledger import vault
 from consent_service.ledger.evidence import Occasion
-from consent_service.models_customers import (
+from consent_service.models.customers import (
     customer,
     customer_document,
     document_file,
     former_number,
     publication_permission,
 )
-from consent_service.models_requests import data_request
-from consent_service.models_reviews import kept_customer
+from consent_service.models.requests import data_request
+from consent_service.models.reviews import kept_customer
 from consent_service.register import customers
 from consent_service.register.customers import Details
 from consent_service.register.documents import context_of

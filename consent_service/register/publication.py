@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, func, select, update
 from consent_service.database import insert_if_absent
 from consent_service.language import mark
 from consent_service.ledger.evidence import Occasion
-from consent_service.models_customers import customer, publication_permission
+from consent_service.models.customers import customer, publication_permission
 from consent_service.paging import Found, page_of
 from consent_service.register import documents
 from consent_service.register.documents import Filing

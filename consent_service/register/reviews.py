@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select
 
 from consent_service.database import insert_or_replace
-from consent_service.models_customers import customer
-from consent_service.models_reviews import kept_customer, retention_review
+from consent_service.models.customers import customer
+from consent_service.models.reviews import kept_customer, retention_review
 from consent_service.register import erasure, held
 from consent_service.register.held import Staying
 from consent_service.register.keeping import years_after

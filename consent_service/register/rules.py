@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger.evidence import Occasion
-from consent_service.models_customers import customer_document, shredding
-from consent_service.models_imports import customer_import
+from consent_service.models.customer_imports import customer_import
+from consent_service.models.customers import customer_document, shredding
 from consent_service.register import customer_imports, documents
 from consent_service.register.erasure import RULE
 from consent_service.register.keeping import BOOK, CONSENT_FORM, CONTRACT, VOUCHER

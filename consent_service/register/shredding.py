@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from consent_service.database import insert_if_absent
-from consent_service.models_customers import shredding
+from consent_service.models.customers import shredding
 
 
 def leave(connection: Connection, documents: Sequence[Row[Any]], due_on: date) -> None:

@@ -16,8 +16,9 @@ from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from sqlalchemy.exc import DBAPIError
 
-from consent_service import access_log, database, second_steps
-from consent_service.staff_accounts import OWNER, READER, STAFF
+from consent_service import database
+from consent_service.staff import access_log, second_steps
+from consent_service.staff.staff_accounts import OWNER, READER, STAFF
 from consent_service.web import accounts, pages, passkeys
 from consent_service.web.visitor import occasion, service
 

@@ -33,14 +33,14 @@ from flask_security.tf_plugin import TfPlugin
 from sqlalchemy import update
 from sqlalchemy.orm import DeclarativeBase, scoped_session, sessionmaker
 
-from consent_service import access_log, second_steps
 from consent_service import language as languages
 from consent_service.ledger.evidence import Occasion
-from consent_service.models import metadata
-from consent_service.models_staff import staff
+from consent_service.models.columns import metadata
+from consent_service.models.staff import staff
 from consent_service.people import LONGEST_ADDRESS
 from consent_service.rate_limit import RateLimit
 from consent_service.service import Service
+from consent_service.staff import access_log, second_steps
 from consent_service.web import passkeys, tries
 from consent_service.web.visitor import occasion
 

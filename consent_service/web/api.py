@@ -14,15 +14,16 @@ from flask import Blueprint, Response, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection, Row
 
-from consent_service import api_answers, api_keys, effort, imports, subscribers, subscriptions
+from consent_service import api_answers, api_keys, effort, subscribers, subscriptions
 from consent_service import service as services
 from consent_service.api_answers import Answer, OtherRequest, Sent, UnderWay
 from consent_service.api_keys import ApiKey
 from consent_service.asks import Ask, ProgramRequest
+from consent_service.earlier_list import imports
 from consent_service.language import language
 from consent_service.ledger.evidence import Occasion
+from consent_service.notices.statements import ConsentText, Terms
 from consent_service.rate_limit import RateLimit
-from consent_service.statements import ConsentText, Terms
 from consent_service.web.api_messages import (
     Accepted,
     Message,

@@ -22,8 +22,8 @@ from consent_service.contact_messages import (
     Written,
 )
 from consent_service.language import mark
-from consent_service.models_inbox import LONGEST_MESSAGE
-from consent_service.statements import Terms
+from consent_service.models.inbox import LONGEST_MESSAGE
+from consent_service.notices.statements import Terms
 from consent_service.tokens import ShownForm
 from consent_service.web import moment, pages
 from consent_service.web.forms import AddressField, NameField, PhoneField

@@ -13,10 +13,10 @@ from wtforms import StringField, ValidationError
 
 from consent_service import cookie_choices
 from consent_service.cookie_choices import ACTIONS, LAYERS, AlreadyRecorded, Choice
-from consent_service.cookie_notice import CATEGORIES, CHOICE, KIND, LASTS, OPTIONAL
 from consent_service.language import CODES, language, mark
 from consent_service.ledger import evidence
-from consent_service.statements import ShownText
+from consent_service.notices.cookie_notice import CATEGORIES, CHOICE, KIND, LASTS, OPTIONAL
+from consent_service.notices.statements import ShownText
 from consent_service.web import origins
 from consent_service.web.forms import VisitorForm
 from consent_service.web.pages import too_many

@@ -12,11 +12,11 @@ from flask_wtf import FlaskForm
 from sqlalchemy import Row
 from wtforms import PasswordField, StringField, ValidationError
 
-from consent_service import second_steps, staff_accounts
 from consent_service import service as services
 from consent_service.language import mark
 from consent_service.people import LONGEST_ADDRESS
-from consent_service.staff_accounts import INVITATION, RECOVERY
+from consent_service.staff import second_steps, staff_accounts
+from consent_service.staff.staff_accounts import INVITATION, RECOVERY
 from consent_service.tokens import TokenRefused
 from consent_service.web import access, accounts, passkeys, tries
 from consent_service.web.accounts import LONGEST_PASSWORD, SHORTEST_PASSWORD

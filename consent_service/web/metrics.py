@@ -17,11 +17,11 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent_service import gauges
 from consent_service import service as services
 from consent_service.config import Settings
 from consent_service.rate_limit import answers
 from consent_service.service import Service
+from consent_service.watch import gauges
 from consent_service.web.visitor import service
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)

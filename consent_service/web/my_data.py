@@ -11,18 +11,7 @@ from flask import Blueprint, Response, abort, g, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection, Row
 
-from consent_service import (
-    asks,
-    corrections,
-    data_package,
-    erasure,
-    personal_data,
-    request_rows,
-    request_tasks,
-    retention,
-    subscriptions,
-    tracking,
-)
+from consent_service import asks, corrections, erasure, retention, subscriptions, tracking
 from consent_service import service as services
 from consent_service.asks import LinkDead
 from consent_service.contact_messages import REASONS
@@ -30,7 +19,8 @@ from consent_service.delivery import departures, held_there, holdings
 from consent_service.erasure import BY_PERSON
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger import receipt
-from consent_service.statements import CHANNELS, CLAIMS, LEAVING_REASONS
+from consent_service.notices.statements import CHANNELS, CLAIMS, LEAVING_REASONS
+from consent_service.rights import data_package, personal_data, request_rows, request_tasks
 from consent_service.tokens import MyDataLinkExpired
 from consent_service.web import sheet
 from consent_service.web.evidence import hand_over

@@ -15,12 +15,12 @@ from jinja2 import Undefined
 from markupsafe import Markup
 from sqlalchemy import Row
 
-from consent_service import design
 from consent_service import language as languages
 from consent_service import service as services
 from consent_service.controller import ACCENT
 from consent_service.language import Language, mark
-from consent_service.privacy import OMBUDSMAN_PAGE
+from consent_service.look import design
+from consent_service.notices.privacy import OMBUDSMAN_PAGE
 from consent_service.register import customer_file
 from consent_service.register.customers import name_of
 from consent_service.register.entries import shown_phone

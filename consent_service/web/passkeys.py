@@ -27,8 +27,9 @@ from webauthn.helpers.structs import (
 )
 from webauthn.registration.verify_registration_response import VerifiedRegistration
 
-from consent_service import effort, second_steps
+from consent_service import effort
 from consent_service import service as services
+from consent_service.staff import second_steps
 from consent_service.web.visitor import service
 
 WITHIN = timedelta(minutes=5)

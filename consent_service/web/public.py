@@ -12,13 +12,14 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection, Row
 from wtforms import RadioField
 
-from consent_service import asks, effort, statements, subscriptions
+from consent_service import asks, effort, subscriptions
 from consent_service import service as services
 from consent_service.asks import Ask, LinkExpired
 from consent_service.corrections import AddressTaken
 from consent_service.delivery.moves import MOVE
 from consent_service.language import mark
-from consent_service.statements import LEAVING_REASONS, ConsentText, ShownText, Terms
+from consent_service.notices import statements
+from consent_service.notices.statements import LEAVING_REASONS, ConsentText, ShownText, Terms
 from consent_service.subscriptions import AlreadyActive, OverLimit
 from consent_service.tokens import ShownForm
 from consent_service.web import subscribing

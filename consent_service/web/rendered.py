@@ -16,7 +16,7 @@ from consent_service import asks
 from consent_service import service as services
 from consent_service.language import CODES, language, mark
 from consent_service.ledger import evidence
-from consent_service.statements import ShownText, Terms
+from consent_service.notices.statements import ShownText, Terms
 from consent_service.tokens import FormTokenExpired, ShownForm, TokenRefused
 from consent_service.web.forms import AddressField, VisitorForm
 from consent_service.web.visitor import service

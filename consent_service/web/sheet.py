@@ -7,10 +7,10 @@ receipt again while it does. Changes nothing.
 from flask import render_template
 from sqlalchemy import Connection
 
-from consent_service import personal_data
 from consent_service import service as services
-from consent_service.personal_data import PersonalData
-from consent_service.statements import CHANNELS, CLAIMS, DOORS, LEAVING_REASONS, ORIGINS, SHOWN
+from consent_service.notices.statements import CHANNELS, CLAIMS, DOORS, LEAVING_REASONS, ORIGINS, SHOWN
+from consent_service.rights import personal_data
+from consent_service.rights.personal_data import PersonalData
 from consent_service.subscribers import STATUSES
 from consent_service.web.visitor import service
 

@@ -12,10 +12,10 @@ from flask import Blueprint, Response, abort, g, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
-from consent_service import privacy
 from consent_service.language import CODES, language
 from consent_service.ledger import evidence
-from consent_service.statements import ShownText
+from consent_service.notices import privacy
+from consent_service.notices.statements import ShownText
 from consent_service.web.visitor import service
 
 statement = Blueprint("statement", __name__)

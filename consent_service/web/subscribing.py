@@ -15,7 +15,7 @@ from wtforms.validators import InputRequired
 
 from consent_service import service as services
 from consent_service.language import mark
-from consent_service.statements import ConsentText
+from consent_service.notices.statements import ConsentText
 from consent_service.tokens import ShownForm
 from consent_service.web import moment, origins, pages
 from consent_service.web.filled import filled_page

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from consent_service import second_steps, staff_accounts
 from consent_service import service as services
+from consent_service.staff import second_steps, staff_accounts
 from tests.actors import Staff
 from tests.browser.guest import LONG_EMAIL, LONG_LAST, Guest
 from tests.browser.houses import STAFF

@@ -2,7 +2,7 @@
 
 from consent_service import api_keys
 from consent_service import service as services
-from consent_service.models_api import api_key
+from consent_service.models.api import api_key
 from tests.browser.guest import LONG_LAST, Guest
 from tests.browser.houses import STAFF
 from tests.browser.places import Place, place

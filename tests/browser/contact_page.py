@@ -1,6 +1,6 @@
 """The states of the contact form, of its messages on the staff pages, and of the mail to the owner, as in places.py."""
 
-from consent_service.models_inbox import contact_message
+from consent_service.models.inbox import contact_message
 from tests.actors import Visitor
 from tests.browser.guest import LONG_EMAIL, LONG_FIRST, LONG_LAST, NUMBERS, Guest
 from tests.browser.houses import STAFF, STORY

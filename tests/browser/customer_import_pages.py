@@ -5,9 +5,9 @@ import threading
 from sqlalchemy import update
 
 from consent_service import service as services
-from consent_service.importing import Importing
-from consent_service.models_customers import customer
+from consent_service.models.customers import customer
 from consent_service.register import customer_imports
+from consent_service.register.importing import Importing
 from tests.browser.guest import LONG_EMAIL, LONG_FIRST, LONG_LAST, NUMBERS, Guest
 from tests.browser.houses import STAFF
 from tests.browser.places import Place, place

@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from consent_service import data_requests as requests
 from consent_service import service as services
-from consent_service.data_requests import Closing, Told
 from consent_service.people import read_address
+from consent_service.rights import data_requests as requests
+from consent_service.rights.data_requests import Closing, Told
 from tests.asker import add_asker, today
 from tests.browser.guest import LONG_EMAIL, LONG_FIRST, LONG_LAST, NUMBERS, Guest
 from tests.browser.houses import STAFF

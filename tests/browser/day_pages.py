@@ -2,8 +2,8 @@
 
 from sqlalchemy import select
 
-from consent_service.models_breaches import breach
-from consent_service.models_customers import customer
+from consent_service.models.breaches import breach
+from consent_service.models.customers import customer
 from tests.browser.guest import LONG_EMAIL, LONG_FIRST, LONG_LAST, NUMBERS, Guest
 from tests.browser.houses import STAFF
 from tests.browser.places import Place, place

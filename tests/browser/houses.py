@@ -8,11 +8,11 @@ from typing import Self
 
 from sqlalchemy import insert, select, update
 
-from consent_service import drift
 from consent_service import service as services
+from consent_service.comparison import runs
 from consent_service.delivery import outbox
-from consent_service.models import subscriber
-from consent_service.models_there import reconcile_run
+from consent_service.models.activecampaign import reconcile_run
+from consent_service.models.newsletter import subscriber
 from tests import crowd, half_a_year
 from tests.actors import Staff, Visitor, fi
 from tests.browser.guest import LONG_EMAIL, LONG_FIRST, LONG_LAST
@@ -141,7 +141,7 @@ def _with_drift(house: Household) -> None:
     _with_an_update_refused(house, emails[3])
     house.compare(applies=False)
     with house.service.transaction() as connection:
-        drift.begin(connection, services.now(), applies=True, by_hand=True)
+        runs.begin(connection, services.now(), applies=True, by_hand=True)
 
 
 def _with_an_update_refused(house: Household, email: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import update
 
 from consent_service import service as services
-from consent_service.models import confirmation
+from consent_service.models.newsletter import confirmation
 from tests.browser.guest import LONG_EMAIL, LONG_FIRST, LONG_LAST, NUMBERS, Guest
 from tests.browser.houses import STAFF, STORY
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request
 
 from consent_service.language import language
-from consent_service.models_site import cookie_choice
+from consent_service.models.site import cookie_choice
 from tests.household import Household, household
 from tests.servers.activecampaign import ActiveCampaign
 from tests.servers.site_with_cookies import ABOVE, STYLE, SiteWithCookies

@@ -2,7 +2,7 @@
 
 import pytest
 
-from consent_service.models_inbox import contact_message
+from consent_service.models.inbox import contact_message
 from tests.browser.street import SPOKEN
 from tests.browser.test_by_keyboard import Hands
 

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from consent_service.language import language
-from consent_service.models_customers import customer
+from consent_service.models.customers import customer
 from tests.actors import Staff
 from tests.browser.houses import STAFF
 from tests.browser.test_by_keyboard import Hands

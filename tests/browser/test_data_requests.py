@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from consent_service.models_customers import customer
+from consent_service.models.customers import customer
 from tests.asker import add_asker
 from tests.browser.houses import STAFF
 from tests.browser.test_by_keyboard import Hands

@@ -2,7 +2,7 @@
 
 import pytest
 
-from consent_service.models_site import cookie_choice
+from consent_service.models.site import cookie_choice
 from tests.browser.street import SPOKEN
 from tests.browser.test_every_page import axe
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from consent_service.models_customers import customer_document
+from consent_service.models.customers import customer_document
 from tests.actors import Staff
 from tests.browser.document_pages import a_customer
 from tests.browser.houses import STAFF

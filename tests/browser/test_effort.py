@@ -7,7 +7,7 @@ import pytest
 import time_machine
 
 from consent_service import service as services
-from consent_service.models_inbox import contact_message
+from consent_service.models.inbox import contact_message
 from tests.actors import Visitor
 from tests.browser.street import SPOKEN
 from tests.browser.test_by_keyboard import Hands

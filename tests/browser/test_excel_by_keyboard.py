@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from consent_service.importing import Importing
-from consent_service.models_customers import customer
+from consent_service.models.customers import customer
+from consent_service.register.importing import Importing
 from tests.actors import Staff
 from tests.browser.houses import STAFF
 from tests.browser.test_by_keyboard import Hands

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from consent_service.models_staff import passkey
+from consent_service.models.staff import passkey
 from tests.actors import Staff, Visitor
 from tests.browser.guest import WIDE, Guest
 from tests.browser.houses import STAFF

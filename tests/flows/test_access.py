@@ -9,7 +9,7 @@ import time_machine
 from werkzeug.routing import Rule
 
 from consent_service import service as services
-from consent_service.staff_accounts import OWNER, READER, ROLES, STAFF
+from consent_service.staff.staff_accounts import OWNER, READER, ROLES, STAFF
 from consent_service.web import access
 from tests.actors import Staff, Visitor, fi
 from tests.furnished import furnish_register

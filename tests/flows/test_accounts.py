@@ -8,10 +8,10 @@ import pytest
 import time_machine
 
 from consent_service import service as services
-from consent_service import staff_accounts
 from consent_service.language import language
-from consent_service.models_staff import staff
-from consent_service.staff_accounts import OWNER, READER, STAFF, LastOwner
+from consent_service.models.staff import staff
+from consent_service.staff import staff_accounts
+from consent_service.staff.staff_accounts import OWNER, READER, STAFF, LastOwner
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 

@@ -5,12 +5,12 @@ import json
 import pytest
 from sqlalchemy import insert
 
-from consent_service import import_rows
 from consent_service import service as services
 from consent_service.delivery import outbox
-from consent_service.models import consent_event, import_batch, import_row
-from consent_service.models_api import api_key
-from consent_service.statements import PURPOSE
+from consent_service.earlier_list import import_rows
+from consent_service.models.api import api_key
+from consent_service.models.newsletter import consent_event, import_batch, import_row
+from consent_service.notices.statements import PURPOSE
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 from tests.machine import NAME, SITE, Machine, refused

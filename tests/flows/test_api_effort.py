@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from consent_service import service as services
-from consent_service.models_api import api_answer
+from consent_service.models.api import api_answer
 from consent_service.web.problems import PROOF_NEEDED
 from tests.actors import Visitor, fi
 from tests.conftest import on_both_databases

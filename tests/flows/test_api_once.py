@@ -12,7 +12,7 @@ from consent_service import api_answers
 from consent_service import service as services
 from consent_service.api_answers import CLAIM, LIFETIME, Answer, OtherRequest, UnderWay
 from consent_service.chores import purge
-from consent_service.models_api import api_answer
+from consent_service.models.api import api_answer
 from tests.actors import Visitor
 from tests.conftest import on_both_databases
 from tests.machine import Machine, refused

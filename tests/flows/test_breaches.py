@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from consent_service.language import HELSINKI, language
-from consent_service.models_breaches import breach, breach_notice
+from consent_service.models.breaches import breach, breach_notice
 from tests.actors import Staff, fi
 from tests.conftest import on_both_databases
 from tests.household import CONTROLLER

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from consent_service import service as services
 from consent_service.language import language
 from consent_service.ledger import evidence
-from consent_service.models import suppression
+from consent_service.models.newsletter import suppression
 from consent_service.tokens import Tokens
 from tests import household
 from tests.actors import AGAIN, CONFIRM, DECLINE, Staff, Visitor, fi

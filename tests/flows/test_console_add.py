@@ -10,8 +10,8 @@ from sqlalchemy import insert
 
 from consent_service import service as services
 from consent_service.language import language
-from consent_service.models import confirmation, outbox_message, suppression
-from consent_service.statements import CHANNELS
+from consent_service.models.newsletter import confirmation, outbox_message, suppression
+from consent_service.notices.statements import CHANNELS
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 from tests.furnished import furnish_register

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from consent_service.models_api import api_key
+from consent_service.models.api import api_key
 from tests.actors import Staff, fi
 from tests.conftest import on_both_databases
 from tests.machine import Machine, refused

@@ -6,12 +6,13 @@ import pytest
 import time_machine
 from sqlalchemy import update
 
-from consent_service import doctor, drift
 from consent_service import service as services
+from consent_service.comparison import runs
 from consent_service.language import CODES, language
-from consent_service.models import outbox_message, subscriber
-from consent_service.models_there import drift as drifts
-from consent_service.models_there import reconcile_run
+from consent_service.models.activecampaign import drift as drifts
+from consent_service.models.activecampaign import reconcile_run
+from consent_service.models.newsletter import outbox_message, subscriber
+from consent_service.watch import doctor
 from tests import crowd
 from tests.actors import Staff, Visitor, fi
 from tests.household import NO_ACTIVECAMPAIGN
@@ -196,7 +197,7 @@ def test_a_comparison_given_up_is_a_fault_until_the_next_is_finished(house, look
     look().press(fi("Compare now"))
     [run] = house.rows(reconcile_run)
     with house.service.transaction() as connection:
-        drift.give_up(connection, run, services.now(), "ActiveCampaign lists everybody, whatever status is asked for")
+        runs.give_up(connection, run, services.now(), "ActiveCampaign lists everybody, whatever status is asked for")
     reason = fi("ActiveCampaign lists everybody, whatever it is asked for.")
     assert says(look(), "The last comparison was given up. %(reason)s", reason=reason)
     assert overview_agrees(look, "The last comparison was given up. %(reason)s", reason=reason)

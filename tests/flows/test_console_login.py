@@ -10,8 +10,8 @@ import pytest
 import time_machine
 
 from consent_service import service as services
-from consent_service import staff_accounts
 from consent_service.language import language
+from consent_service.staff import staff_accounts
 from consent_service.web import accounts
 from tests import made_once
 from tests.actors import Staff, Visitor, fi

@@ -3,7 +3,7 @@
 import pytest
 
 from consent_service.language import language
-from consent_service.models import erasure, subscriber
+from consent_service.models.newsletter import erasure, subscriber
 from tests.actors import Staff, Visitor
 
 fi = language("fi").say

@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from consent_service import service as services
-from consent_service.models_inbox import contact_message
+from consent_service.models.inbox import contact_message
 from tests.actors import Staff, Visitor, fi
 from tests.flows.test_effort import CONTINUE, MOMENT, solved, task
 from tests.household import CONTROLLER

@@ -10,13 +10,14 @@ import pytest
 import time_machine
 from sqlalchemy import delete, insert, update
 
-from consent_service import chores, contact_messages, imports
+from consent_service import chores, contact_messages
 from consent_service import erasure as erasing
 from consent_service import service as services
-from consent_service.import_claims import Claim
-from consent_service.import_file import EMAIL, Line
-from consent_service.models import allowance, erasure, outbox_message
-from consent_service.models_inbox import contact_message
+from consent_service.earlier_list import imports
+from consent_service.earlier_list.import_claims import Claim
+from consent_service.earlier_list.import_file import EMAIL, Line
+from consent_service.models.inbox import contact_message
+from consent_service.models.newsletter import allowance, erasure, outbox_message
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 

@@ -3,7 +3,7 @@
 import pytest
 
 from consent_service import erasure as erasing
-from consent_service.models_inbox import contact_message
+from consent_service.models.inbox import contact_message
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 from tests.household import CONTROLLER

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from consent_service import cookie_notice
 from consent_service.language import CODES, language
+from consent_service.notices import cookie_notice
 from tests.household import CONTROLLER
 
 HEAVIEST_BYTES = 8 * 1024

@@ -8,16 +8,18 @@ import pytest
 import time_machine
 from sqlalchemy import select
 
-from consent_service import chores, cookie_notice, restoration
+from consent_service import chores
 from consent_service import service as services
+from consent_service.backup import restoration
+from consent_service.backup.notes_file import NotesFile
+from consent_service.backup.restoration import Note
 from consent_service.language import CODES, language
 from consent_service.ledger import evidence
 from consent_service.ledger.proof import check
 from consent_service.ledger.receipt import compose
-from consent_service.models import consent_event, erasure, shown_text
-from consent_service.models_site import cookie_choice
-from consent_service.notes_file import NotesFile
-from consent_service.restoration import Note
+from consent_service.models.newsletter import consent_event, erasure, shown_text
+from consent_service.models.site import cookie_choice
+from consent_service.notices import cookie_notice
 from tests.actors import Visitor, fi
 from tests.conftest import on_both_databases
 from tests.household import CONTROLLER

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from consent_service import chores
-from consent_service.models import consent_event
-from consent_service.models_site import cookie_choice
+from consent_service.models.newsletter import consent_event
+from consent_service.models.site import cookie_choice
 from tests.actors import fi
 from tests.conftest import on_both_databases
 from tests.passer_by import SITE, PasserBy

@@ -9,11 +9,11 @@ from sqlalchemy import delete
 from werkzeug.test import create_environ
 
 from consent_service.ledger.evidence import read_plain
-from consent_service.models import consent_event, erasure
-from consent_service.models_customers import customer_document, customer_key, document_file, shredding
+from consent_service.models.customers import customer_document, customer_key, document_file, shredding
+from consent_service.models.newsletter import consent_event, erasure
 from consent_service.register import document_files
 from consent_service.register.document_files import LARGEST_FILE
-from consent_service.staff_accounts import STAFF
+from consent_service.staff.staff_accounts import STAFF
 from consent_service.web.files import FileRequest
 from tests import filing
 from tests.actors import Staff, fi

@@ -8,10 +8,11 @@ import pytest
 import time_machine
 from sqlalchemy import update
 
-from consent_service import chores, restoration
+from consent_service import chores
 from consent_service import service as services
-from consent_service.models import erasure
-from consent_service.models_customers import (
+from consent_service.backup import restoration
+from consent_service.backup.restoration import Note
+from consent_service.models.customers import (
     customer,
     customer_document,
     customer_key,
@@ -19,9 +20,9 @@ from consent_service.models_customers import (
     publication_permission,
     shredding,
 )
+from consent_service.models.newsletter import erasure
 from consent_service.register import binders, documents
 from consent_service.register.documents import DocumentKept
-from consent_service.restoration import Note
 from tests.actors import fi
 from tests.conftest import on_both_databases
 from tests.filing import PDF, REMOVE, Clerk

@@ -8,8 +8,8 @@ from sqlalchemy import insert, update
 
 from consent_service import service as services
 from consent_service.ledger.evidence import Occasion
-from consent_service.models_customers import customer, former_number
-from consent_service.models_imports import customer_import, customer_import_row
+from consent_service.models.customer_imports import customer_import, customer_import_row
+from consent_service.models.customers import customer, former_number
 from consent_service.people import read_address
 from consent_service.register import customer_file, customers, erasure
 from consent_service.register.customers import Details

@@ -9,8 +9,13 @@ from re._parser import parse
 import pytest
 
 from consent_service import service as services
-from consent_service.models_customers import customer
-from consent_service.models_imports import customer_arrival, customer_import, customer_import_file, customer_import_row
+from consent_service.models.customer_imports import (
+    customer_arrival,
+    customer_import,
+    customer_import_file,
+    customer_import_row,
+)
+from consent_service.models.customers import customer
 from consent_service.register import customer_imports, import_batches, import_steps, merging
 from consent_service.register import erasure as erasing
 from consent_service.register.customer_imports import ERASED_MEANWHILE

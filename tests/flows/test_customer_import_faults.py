@@ -11,10 +11,15 @@ from sqlalchemy.exc import IntegrityError
 
 from consent_service import chores
 from consent_service import service as services
-from consent_service.importing import SLICE, Importing
-from consent_service.models_customers import customer, customer_document
-from consent_service.models_imports import customer_arrival, customer_import, customer_import_file, customer_import_row
+from consent_service.models.customer_imports import (
+    customer_arrival,
+    customer_import,
+    customer_import_file,
+    customer_import_row,
+)
+from consent_service.models.customers import customer, customer_document
 from consent_service.register import customer_imports
+from consent_service.register.importing import SLICE, Importing
 from consent_service.web.console.customer_imports import TOO_LATE
 from tests.actors import fi
 from tests.asker import Desk

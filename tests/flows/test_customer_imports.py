@@ -5,8 +5,8 @@ from sqlalchemy import update
 
 from consent_service import service as services
 from consent_service.ledger.evidence import Occasion
-from consent_service.models_customers import customer, customer_number
-from consent_service.models_imports import customer_import, customer_import_file, customer_import_row
+from consent_service.models.customer_imports import customer_import, customer_import_file, customer_import_row
+from consent_service.models.customers import customer, customer_number
 from consent_service.people import read_address
 from consent_service.register import customers
 from consent_service.register.customer_rows import BECAME_A_DATE, NO_NAME, ODD_ADDRESS, ODD_NUMBER, SHOWS_AN_ERROR

@@ -4,15 +4,16 @@ import pytest
 
 from consent_service import chores
 from consent_service import service as services
-from consent_service.models import erasure, metadata
-from consent_service.models_customers import (
+from consent_service.models.columns import metadata
+from consent_service.models.customers import (
     customer,
     customer_document,
     customer_key,
     former_number,
     publication_permission,
 )
-from consent_service.models_requests import data_request
+from consent_service.models.newsletter import erasure
+from consent_service.models.requests import data_request
 from consent_service.register import erasure as erasing
 from consent_service.register import merging
 from tests.actors import Staff, fi

@@ -10,14 +10,14 @@ from consent_service import chores, rotation
 from consent_service import service as services
 from consent_service.language import HELSINKI, language
 from consent_service.ledger import vault
-from consent_service.models import erasure
-from consent_service.models_customers import (
+from consent_service.models.customers import (
     customer,
     customer_document,
     customer_key,
     document_file,
     publication_permission,
 )
+from consent_service.models.newsletter import erasure
 from consent_service.register import customers, keeping
 from consent_service.register import erasure as erasing
 from tests.actors import Staff, Visitor, fi

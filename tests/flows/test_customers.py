@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from consent_service.models_customers import customer
-from consent_service.models_inbox import contact_message
+from consent_service.models.customers import customer
+from consent_service.models.inbox import contact_message
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 from tests.register import VALO, add_customer, customer_of

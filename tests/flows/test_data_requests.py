@@ -10,12 +10,12 @@ from markupsafe import escape
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from consent_service import privacy_customers
 from consent_service import service as services
-from consent_service.models import erasure, import_row, suppression
-from consent_service.models_customers import customer, customer_document
-from consent_service.models_inbox import contact_message
-from consent_service.models_requests import data_request, data_request_task
+from consent_service.models.customers import customer, customer_document
+from consent_service.models.inbox import contact_message
+from consent_service.models.newsletter import erasure, import_row, suppression
+from consent_service.models.requests import data_request, data_request_task
+from consent_service.notices import privacy_customers
 from consent_service.register import customers
 from consent_service.register import erasure as customer_erasure
 from tests.actors import Visitor, fi

@@ -7,14 +7,16 @@ import pytest
 import time_machine
 from sqlalchemy import update
 
-from consent_service import digest, doctor, request_rows, retention
 from consent_service import erasure as erasing
+from consent_service import retention
 from consent_service import service as services
 from consent_service.language import language
-from consent_service.models import subscriber
-from consent_service.models_customers import customer
-from consent_service.models_requests import data_request, data_request_letter, data_request_task
+from consent_service.models.customers import customer
+from consent_service.models.newsletter import subscriber
+from consent_service.models.requests import data_request, data_request_letter, data_request_task
 from consent_service.register import erasure as customer_erasure
+from consent_service.rights import request_rows
+from consent_service.watch import digest, doctor
 from tests.actors import Visitor, fi
 from tests.asker import Desk, add_asker, today
 from tests.conftest import on_both_databases

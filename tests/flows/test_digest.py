@@ -7,10 +7,10 @@ import pytest
 import time_machine
 from sqlalchemy import text
 
-from consent_service import digest, pulses, weeks
 from consent_service import service as services
 from consent_service.language import HELSINKI
-from consent_service.weeks import Week
+from consent_service.watch import digest, pulses, weeks
+from consent_service.watch.weeks import Week
 from tests.actors import Staff, Visitor
 from tests.conftest import on_both_databases
 from tests.household import CONTROLLER, NO_ACTIVECAMPAIGN

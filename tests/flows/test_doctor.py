@@ -10,13 +10,14 @@ import time_machine
 from pyrage import x25519
 from sqlalchemy import select, text, update
 
-from consent_service import backups, config
+from consent_service import config
 from consent_service import service as services
-from consent_service.encrypted_file import Keys
+from consent_service.backup import backups
+from consent_service.backup.encrypted_file import Keys
 from consent_service.language import HELSINKI
 from consent_service.ledger.anchors import Anchor
 from consent_service.ledger.vault import Vault
-from consent_service.models import subject_key
+from consent_service.models.newsletter import subject_key
 from tests import crowd
 from tests.actors import Staff, Visitor, fi
 from tests.processes import run, variables

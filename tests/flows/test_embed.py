@@ -11,11 +11,11 @@ import pytest
 import requests
 import time_machine
 
-from consent_service import consent_record, personal_data
 from consent_service import service as services
-from consent_service.consent_record import Place
 from consent_service.language import CODES, language
-from consent_service.statements import DOORS
+from consent_service.notices.statements import DOORS
+from consent_service.rights import consent_record, personal_data
+from consent_service.rights.consent_record import Place
 from tests.actors import SUBSCRIBE, Staff, Visitor, fi
 from tests.page import Page
 

@@ -13,7 +13,7 @@ from consent_service import service as services
 from consent_service.delivery import departures
 from consent_service.delivery.owner_letters import ANCHOR, DIGEST
 from consent_service.language import language
-from consent_service.models import (
+from consent_service.models.newsletter import (
     confirmation,
     consent_event,
     departure,

@@ -9,7 +9,7 @@ from consent_service import service as services
 from consent_service.delivery import departures, outbox, relaying
 from consent_service.delivery.pacing import CallBudget
 from consent_service.delivery.relaying import Relay
-from consent_service.models import departure, erasure
+from consent_service.models.newsletter import departure, erasure
 from consent_service.relay import Lane
 from tests.actors import Visitor
 from tests.flows.test_forward import forward_until_done

@@ -8,7 +8,7 @@ import time_machine
 
 from consent_service import service as services
 from consent_service.language import language
-from consent_service.models import departure, erasure
+from consent_service.models.newsletter import departure, erasure
 from tests.actors import Visitor
 from tests.flows.test_forward import forward_until_done
 from tests.household import household

@@ -20,7 +20,7 @@ from consent_service.delivery.calls import Calls
 from consent_service.delivery.contacts import ContactState
 from consent_service.delivery.outbox import Delivered, Hold, Retry
 from consent_service.delivery.pacing import CallBudget
-from consent_service.models import subscriber
+from consent_service.models.newsletter import subscriber
 from consent_service.service import CONTACTS_AT_ONCE
 from tests import crowd
 from tests.flows.test_forward_faults import FAULTS

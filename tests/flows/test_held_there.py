@@ -18,8 +18,8 @@ from consent_service.delivery import outbox
 from consent_service.delivery.holdings import PARTS, TITLES
 from consent_service.delivery.outbox import Delivered, Hold, Retry
 from consent_service.delivery.pacing import GAP, CallBudget
-from consent_service.models import subscriber
-from consent_service.models_there import call_budget, held_there
+from consent_service.models.activecampaign import call_budget, held_there
+from consent_service.models.newsletter import subscriber
 from tests.actors import Staff, Visitor, fi
 from tests.household import relay_once
 from tests.servers.activecampaign_account import Held

@@ -9,10 +9,11 @@ import openpyxl
 import pytest
 import time_machine
 
-from consent_service import consent_record, personal_data, subscriptions
 from consent_service import service as services
+from consent_service import subscriptions
 from consent_service.ledger import evidence
-from consent_service.models import consent_event, import_batch, import_row, subscriber
+from consent_service.models.newsletter import consent_event, import_batch, import_row, subscriber
+from consent_service.rights import consent_record, personal_data
 from tests.actors import Staff, Visitor
 from tests.consent_record import ConsentRecord
 from tests.processes import run, variables

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from consent_service import import_account
 from consent_service.delivery import forwarding
 from consent_service.delivery.pacing import Unpaced
-from consent_service.import_account import AccountRefused
-from consent_service.import_claims import Claim
-from consent_service.models import import_batch, import_row, outbox_message, subscriber
+from consent_service.earlier_list import import_account
+from consent_service.earlier_list.import_account import AccountRefused
+from consent_service.earlier_list.import_claims import Claim
+from consent_service.models.newsletter import import_batch, import_row, outbox_message, subscriber
 from tests.actors import Visitor
 from tests.processes import run, variables
 from tests.tampering import findings

@@ -5,13 +5,13 @@ from datetime import date, timedelta
 import pytest
 import time_machine
 
-from consent_service import import_claims, imports
 from consent_service import service as services
-from consent_service.import_claims import Claim
-from consent_service.import_file import Line
-from consent_service.imports import Batch
-from consent_service.models import import_row
-from consent_service.models_there import stranger, taken_off
+from consent_service.earlier_list import import_claims, imports
+from consent_service.earlier_list.import_claims import Claim
+from consent_service.earlier_list.import_file import Line
+from consent_service.earlier_list.imports import Batch
+from consent_service.models.activecampaign import stranger, taken_off
+from consent_service.models.newsletter import import_row
 from tests import crowd
 from tests.forwarding import Forwarding
 

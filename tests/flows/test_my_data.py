@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from consent_service import service as services
 from consent_service.language import language
-from consent_service.models import allowance, subscriber
+from consent_service.models.newsletter import allowance, subscriber
 from tests.actors import Scanner, Staff, Visitor, fi
 from tests.conftest import on_both_databases
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from consent_service import chores
 from consent_service import service as services
-from consent_service.models import confirmation, suppression
+from consent_service.models.newsletter import confirmation, suppression
 from tests.actors import AGAIN, DECLINE, LEAVE, Scanner, Visitor, fi
 from tests.conftest import on_both_databases
 from tests.flows.test_export import download, opened

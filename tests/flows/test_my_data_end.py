@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import update
 
 from consent_service import service as services
-from consent_service.models import subscriber
+from consent_service.models.newsletter import subscriber
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 

@@ -7,11 +7,13 @@ import pytest
 import time_machine
 from sqlalchemy import insert
 
-from consent_service import privacy_customers, processing_records, purposes, retention, weeks
+from consent_service import retention
 from consent_service.language import CODES, HELSINKI, language
-from consent_service.models_reviews import headcount, week
+from consent_service.models.reviews import headcount, week
+from consent_service.notices import privacy_customers, processing_records, purposes
 from consent_service.register import rules
-from consent_service.weeks import Week
+from consent_service.watch import weeks
+from consent_service.watch.weeks import Week
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 from tests.household import CONTROLLER

@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from consent_service import doctor
 from consent_service import service as services
 from consent_service.delivery.pacing import CallBudget
 from consent_service.service import Service
 from consent_service.tokens import Tokens
+from consent_service.watch import doctor
 from tests.actors import LEAVE, Visitor, fi
 from tests.household import CONTROLLER, SECRET
 

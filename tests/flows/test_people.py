@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import insert
 
 from consent_service import service as services
-from consent_service.models import import_batch, import_row
-from consent_service.models_inbox import contact_message
-from consent_service.models_site import cookie_choice
+from consent_service.models.inbox import contact_message
+from consent_service.models.newsletter import import_batch, import_row
+from consent_service.models.site import cookie_choice
 from tests.actors import Staff, Visitor, fi
 from tests.asker import LIST, Desk, add_asker
 from tests.conftest import on_both_databases

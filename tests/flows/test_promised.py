@@ -4,7 +4,7 @@ import pytest
 
 from consent_service import config
 from consent_service.language import CODES, language
-from consent_service.models_customers import customer
+from consent_service.models.customers import customer
 from consent_service.people import read_address
 from consent_service.register import customers
 from consent_service.register.customers import Details

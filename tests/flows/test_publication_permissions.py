@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 import time_machine
 
-from consent_service.models_customers import publication_permission
+from consent_service.models.customers import publication_permission
 from tests.actors import fi
 from tests.conftest import on_both_databases
 from tests.filing import Clerk

@@ -4,7 +4,7 @@ import html
 import re
 
 from consent_service.language import CODES
-from consent_service.models import confirmation
+from consent_service.models.newsletter import confirmation
 from tests.actors import DECLINE, Staff, Visitor, fi
 from tests.conftest import on_both_databases
 from tests.household import CONTROLLER

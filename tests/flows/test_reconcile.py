@@ -5,13 +5,15 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from consent_service import chores, drift, import_rows
+from consent_service import chores
 from consent_service import service as services
+from consent_service.comparison import drift, runs
+from consent_service.comparison.reconcile import Unreachable
 from consent_service.delivery import outbox
-from consent_service.models import import_batch, outbox_message
-from consent_service.models_there import drift as drifts
-from consent_service.models_there import reconcile_run, stranger
-from consent_service.reconcile import Unreachable
+from consent_service.earlier_list import import_rows
+from consent_service.models.activecampaign import drift as drifts
+from consent_service.models.activecampaign import reconcile_run, stranger
+from consent_service.models.newsletter import import_batch, outbox_message
 from tests import crowd
 from tests.actors import Visitor
 from tests.conftest import on_both_databases
@@ -331,8 +333,8 @@ def test_an_account_that_ignores_what_is_asked_is_not_believed(house, aino, igno
 
 def test_one_run_at_a_time(house, aino):
     with house.service.transaction() as connection:
-        assert drift.begin(connection, services.now(), applies=True, by_hand=False)
-        assert drift.claim(connection, "one", services.now()) is not None
+        assert runs.begin(connection, services.now(), applies=True, by_hand=False)
+        assert runs.claim(connection, "one", services.now()) is not None
     with house.service.transaction() as connection:
-        assert not drift.begin(connection, services.now(), applies=True, by_hand=True)
-        assert drift.claim(connection, "another", services.now()) is None
+        assert not runs.begin(connection, services.now(), applies=True, by_hand=True)
+        assert runs.claim(connection, "another", services.now()) is None

@@ -7,11 +7,11 @@ import pytest
 import time_machine
 from sqlalchemy import bindparam, update
 
-from consent_service import drift
 from consent_service import service as services
-from consent_service.models import outbox_message, subscriber
-from consent_service.models_there import reconcile_run
-from consent_service.reconcile import Comparison
+from consent_service.comparison import runs
+from consent_service.comparison.reconcile import Comparison
+from consent_service.models.activecampaign import reconcile_run
+from consent_service.models.newsletter import outbox_message, subscriber
 from tests import crowd
 from tests.processes import Daemon, run, variables
 
@@ -45,11 +45,11 @@ def test_a_long_list_takes_hardly_more_calls_than_it_has_pages(sqlite_house, num
     for email in emails[:5]:
         house.contacts.set_status(email, UNSUBSCRIBED)
     with house.service.transaction() as connection:
-        assert drift.begin(connection, services.now(), applies=True, by_hand=False)
+        assert runs.begin(connection, services.now(), applies=True, by_hand=False)
     steps = Comparison(house.service, house.budget, threading.Event()).run()
     for _ in range(number // PAGE // 2):
         next(steps)  # and never comes back: the process is killed
-    with time_machine.travel(services.now() + drift.LEASE + timedelta(seconds=1)):
+    with time_machine.travel(services.now() + runs.LEASE + timedelta(seconds=1)):
         *_, ended = Comparison(house.service, house.budget, threading.Event()).run()
     least = -(-(number - 5) // PAGE)
     with capsys.disabled():

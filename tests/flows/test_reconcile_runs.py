@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 import pytest
 import time_machine
 
-from consent_service import drift
 from consent_service import service as services
+from consent_service.comparison import runs
+from consent_service.comparison.reconcile import Comparison, Unreachable
 from consent_service.delivery import outbox
 from consent_service.language import HELSINKI
-from consent_service.models_there import drift as drifts
-from consent_service.models_there import reconcile_run
-from consent_service.reconcile import Comparison, Unreachable
+from consent_service.models.activecampaign import drift as drifts
+from consent_service.models.activecampaign import reconcile_run
 from tests import crowd
 from tests.actors import Visitor
 from tests.processes import run, variables
@@ -42,7 +42,7 @@ def begun(house):
 
     def begin(*, applies=True, by_hand=False):
         with house.service.transaction() as connection:
-            assert drift.begin(connection, services.now(), applies=applies, by_hand=by_hand)
+            assert runs.begin(connection, services.now(), applies=applies, by_hand=by_hand)
         return Comparison(house.service, house.budget, Impatient())
 
     return begin
@@ -81,7 +81,7 @@ def test_the_command_says_what_is_missing(house, tmp_path, begun):
     assert (refused.returncode, "not connected" in refused.stderr) == (1, True)
     begun()
     with house.service.transaction() as connection:
-        drift.claim(connection, "another", services.now())
+        runs.claim(connection, "another", services.now())
     busy = run(tmp_path, "reconcile", given=variables(house.settings))
     assert (busy.returncode, "under way" in busy.stderr) == (1, True)
 
@@ -105,7 +105,7 @@ def test_a_comparison_goes_on_behind_the_last_page_it_took(house, begun):
     next(steps)  # and never comes back: the process is killed
     assert len(pages(house)) == 2
     assert not drift_waits(house), "whoever was at it may be at it still"
-    with time_machine.travel(services.now() + drift.LEASE + timedelta(seconds=1)):
+    with time_machine.travel(services.now() + runs.LEASE + timedelta(seconds=1)):
         *_, run = Comparison(house.service, house.budget, Impatient()).run()
     assert (run.phase, run.contacts) == ("done", 250)
     assert len(pages(house)) == len(set(pages(house))) == 4, "three pages and the empty one, none of them twice"
@@ -114,7 +114,7 @@ def test_a_comparison_goes_on_behind_the_last_page_it_took(house, begun):
 
 def drift_waits(house):
     with house.service.reading() as connection:
-        return drift.waits(connection, services.now())
+        return runs.waits(connection, services.now())
 
 
 def test_who_lost_the_run_takes_nothing_any_more(house, begun):
@@ -122,10 +122,10 @@ def test_who_lost_the_run_takes_nothing_any_more(house, begun):
         house.contacts.add(f"person{number}@example.com", status=SUBSCRIBED)
     steps = begun().run()
     next(steps)
-    with time_machine.travel(services.now() + drift.LEASE + timedelta(seconds=1)):
+    with time_machine.travel(services.now() + runs.LEASE + timedelta(seconds=1)):
         other = Comparison(house.service, house.budget, Impatient()).run()
         next(other)
-        with pytest.raises(drift.RunLost):
+        with pytest.raises(runs.RunLost):
             next(steps)
         list(other)
     assert len(house.rows(drifts)) == 150

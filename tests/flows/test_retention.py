@@ -9,12 +9,12 @@ import structlog
 import time_machine
 from sqlalchemy import delete, insert, update
 
-from consent_service import chores, privacy_check, retention
+from consent_service import chores, retention
 from consent_service import erasure as erasing
 from consent_service.chores import Chores
 from consent_service.language import language
 from consent_service.ledger import evidence
-from consent_service.models import (
+from consent_service.models.newsletter import (
     allowance,
     consent_event,
     daily_run,
@@ -24,6 +24,7 @@ from consent_service.models import (
     subscriber,
     suppression,
 )
+from consent_service.notices import privacy_check
 from tests import crowd
 from tests.actors import Staff, Visitor
 from tests.conftest import on_both_databases

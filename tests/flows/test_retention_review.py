@@ -9,9 +9,9 @@ from sqlalchemy import insert, select, update
 
 from consent_service import service as services
 from consent_service.language import HELSINKI, language
-from consent_service.models import erasure
-from consent_service.models_customers import customer, customer_document
-from consent_service.models_reviews import kept_customer, retention_review
+from consent_service.models.customers import customer, customer_document
+from consent_service.models.newsletter import erasure
+from consent_service.models.reviews import kept_customer, retention_review
 from consent_service.register import reviews
 from tests.actors import Staff, fi
 from tests.conftest import on_both_databases

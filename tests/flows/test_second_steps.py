@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 
 from consent_service import service as services
 from consent_service.ledger.evidence import read_plain
-from consent_service.models import consent_event
-from consent_service.models_site import spent_proof
-from consent_service.models_staff import passkey, recovery_code
+from consent_service.models.newsletter import consent_event
+from consent_service.models.site import spent_proof
+from consent_service.models.staff import passkey, recovery_code
 from tests.actors import Staff, fi
 from tests.authenticator import App, Device
 from tests.conftest import on_both_databases

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from consent_service import imports
 from consent_service import service as services
 from consent_service.delivery import relaying
+from consent_service.earlier_list import imports
 from tests.actors import Visitor
 from tests.flows.test_erasure_races import SlowRelay
 from tests.flows.test_forward import forward_until_done

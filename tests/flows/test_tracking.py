@@ -7,13 +7,13 @@ import pytest
 from sqlalchemy import text, update
 from sqlalchemy.exc import IntegrityError
 
-from consent_service import consent_record, personal_data
 from consent_service import service as services
-from consent_service.consent_record import Place
 from consent_service.delivery import forwarding
 from consent_service.delivery.tags import TRACKING_TAG
 from consent_service.language import CODES, language
-from consent_service.models import subscriber
+from consent_service.models.newsletter import subscriber
+from consent_service.rights import consent_record, personal_data
+from consent_service.rights.consent_record import Place
 from tests.actors import AGAIN, CONFIRM, SUBSCRIBE, Staff, Visitor, fi
 from tests.consent_record import ConsentRecord
 from tests.tampering import findings

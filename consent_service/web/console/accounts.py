@@ -13,10 +13,10 @@ from flask_wtf import FlaskForm
 from sqlalchemy import Connection, Row
 from wtforms import SelectField
 
-from consent_service import access_log, second_steps, staff_accounts
 from consent_service import service as services
 from consent_service.language import LANGUAGES, mark
-from consent_service.staff_accounts import ROLES, STAFF, Colleague, LastOwner
+from consent_service.staff import access_log, second_steps, staff_accounts
+from consent_service.staff.staff_accounts import ROLES, STAFF, Colleague, LastOwner
 from consent_service.web.forms import AddressField, NameField
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import service

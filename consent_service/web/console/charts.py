@@ -15,11 +15,12 @@ from flask.typing import ResponseReturnValue
 from pygal.style import Style
 from sqlalchemy import Connection
 
-from consent_service import design, weeks
 from consent_service.language import mark
+from consent_service.look import design
+from consent_service.watch import weeks
+from consent_service.watch.weeks import Point
 from consent_service.web.pages import picture
 from consent_service.web.visitor import service
-from consent_service.weeks import Point
 
 # pygal looks for its maps in a way that Python gave up; left in place it would be asked for every missing module.
 sys.meta_path[:] = [one for one in sys.meta_path if type(one).__name__ != "PluginImportFixer"]

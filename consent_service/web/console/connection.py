@@ -6,11 +6,13 @@ The relay carries out what is begun here. Contains no rule; what is healthy is d
 from flask import Blueprint, abort, redirect, render_template
 from flask.typing import ResponseReturnValue
 
-from consent_service import connection_state, drift, subscribers
 from consent_service import service as services
+from consent_service import subscribers
+from consent_service.comparison import drift, runs
 from consent_service.delivery import forwarding
 from consent_service.delivery.lanes import lane_states
 from consent_service.language import mark
+from consent_service.watch import connection_state
 from consent_service.web.messages import KINDS
 from consent_service.web.pages import LARGEST_ID, link_to
 from consent_service.web.visitor import service
@@ -83,7 +85,7 @@ def _begin(*, applies: bool) -> ResponseReturnValue:
     if not service().forwards:
         return _page(), 409
     with service().transaction() as database:
-        if drift.begin(database, services.now(), applies=applies, by_hand=True):
+        if runs.begin(database, services.now(), applies=applies, by_hand=True):
             return redirect(link_to("console.connection.show"))
     return _page(is_refused=True), 409
 

@@ -11,13 +11,13 @@ from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from sqlalchemy import Connection, Row
 
-from consent_service import access_log
 from consent_service.language import mark
 from consent_service.ledger.vault import VaultRefused
 from consent_service.register import customers, documents, keeping, publication
 from consent_service.register.documents import CustomerClosed, Described, DocumentKept, Filing, KeptLonger
 from consent_service.register.keeping import CLASSES, KINDS
-from consent_service.staff_accounts import OWNER
+from consent_service.staff import access_log
+from consent_service.staff.staff_accounts import OWNER
 from consent_service.web.accounts import by_staff
 from consent_service.web.console.document_forms import AddForm, ChangeForm
 from consent_service.web.files import download as download_of

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from sqlalchemy import Connection, Row
 
-from consent_service import contact_messages, request_rows, request_tasks, subscribers
+from consent_service import contact_messages, subscribers
 from consent_service import language as languages
 from consent_service import service as services
 from consent_service.delivery import suppression
@@ -21,6 +21,7 @@ from consent_service.register import customers as register
 from consent_service.register import duplicates, entries, held, merging
 from consent_service.register.customers import KINDS, SOURCES, STATUSES, Search
 from consent_service.register.entries import EntryRefused
+from consent_service.rights import request_rows, request_tasks
 from consent_service.web import policy
 from consent_service.web.accounts import by_staff
 from consent_service.web.console.customer_form import LONGEST_NOTES, CustomerForm, shown

@@ -14,15 +14,24 @@ from sqlalchemy import Connection, Row
 from wtforms import IntegerField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, ValidationError
 
-from consent_service import asks, personal_data, request_rows
-from consent_service import data_requests as requests
+from consent_service import asks
 from consent_service import service as services
-from consent_service.data_requests import GROUNDS, METHODS, MORE, OUTCOMES, AlreadyClosed, Closing, RequestRefused
 from consent_service.language import mark
 from consent_service.register import held
 from consent_service.register.erasure import CustomerRestricted
-from consent_service.request_acts import KeptByHold, NotVerified
-from consent_service.request_tasks import ERASE, KINDS, PLACES, TASKS
+from consent_service.rights import data_requests as requests
+from consent_service.rights import personal_data, request_rows
+from consent_service.rights.data_requests import (
+    GROUNDS,
+    METHODS,
+    MORE,
+    OUTCOMES,
+    AlreadyClosed,
+    Closing,
+    RequestRefused,
+)
+from consent_service.rights.request_acts import KeptByHold, NotVerified
+from consent_service.rights.request_tasks import ERASE, KINDS, PLACES, TASKS
 from consent_service.web.accounts import by_staff
 from consent_service.web.console.data_requests import (
     NO_CUSTOMER,

@@ -14,17 +14,18 @@ from sqlalchemy import Connection, Row
 from wtforms import DateField, IntegerField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Optional, ValidationError
 
-from consent_service import data_requests as requests
-from consent_service import handover, people, request_rows, subscribers
+from consent_service import people, subscribers
 from consent_service import service as services
-from consent_service.data_requests import GROUNDS, METHODS, OUTCOMES, Told
 from consent_service.language import HELSINKI, LANGUAGES, language, mark
 from consent_service.people import AddressRefused
 from consent_service.register import customers, held
-from consent_service.request_acts import NotVerified
-from consent_service.request_days import SOON
-from consent_service.request_rows import CHANNELS, PAGE, STATES, Search
-from consent_service.request_tasks import KINDS, PLACES, TASKS
+from consent_service.rights import data_requests as requests
+from consent_service.rights import handover, request_rows
+from consent_service.rights.data_requests import GROUNDS, METHODS, OUTCOMES, Told
+from consent_service.rights.request_acts import NotVerified
+from consent_service.rights.request_days import SOON
+from consent_service.rights.request_rows import CHANNELS, PAGE, STATES, Search
+from consent_service.rights.request_tasks import KINDS, PLACES, TASKS
 from consent_service.web.accounts import by_staff
 from consent_service.web.forms import NameField, PhoneField
 from consent_service.web.pages import LARGEST_ID, link_to, one_of, searched

@@ -15,12 +15,12 @@ from flask_wtf import FlaskForm
 from sqlalchemy.exc import IntegrityError
 from wtforms import HiddenField, StringField
 
-from consent_service import second_steps, staff_accounts
 from consent_service import service as services
 from consent_service.language import mark
 from consent_service.ledger.vault import VaultRefused
 from consent_service.people import read_address
-from consent_service.staff_accounts import ROLES
+from consent_service.staff import second_steps, staff_accounts
+from consent_service.staff.staff_accounts import ROLES
 from consent_service.web import passkeys, tries
 from consent_service.web.forms import NameField
 from consent_service.web.pages import link_to

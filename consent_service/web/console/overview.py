@@ -9,12 +9,13 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
-from consent_service import connection_state, contact_messages, digest, pulses, retention, subscribers
+from consent_service import contact_messages, retention, subscribers
 from consent_service import service as services
 from consent_service.delivery.lanes import lane_states
 from consent_service.language import HELSINKI
 from consent_service.ledger import sealer
 from consent_service.register import reviews
+from consent_service.watch import connection_state, digest, pulses
 from consent_service.web.console import charts
 from consent_service.web.console.words import GROUPS
 from consent_service.web.visitor import service

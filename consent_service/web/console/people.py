@@ -10,12 +10,13 @@ from flask_wtf import FlaskForm
 from wtforms import StringField
 from wtforms.validators import ValidationError
 
-from consent_service import contact_messages, registers
+from consent_service import contact_messages
 from consent_service import service as services
 from consent_service.language import LANGUAGES, mark
 from consent_service.register import customers
-from consent_service.registers import CUSTOMERS, MESSAGES, SUBSCRIBERS, WAITING
-from consent_service.request_tasks import KINDS as REQUEST_KINDS
+from consent_service.rights import registers
+from consent_service.rights.registers import CUSTOMERS, MESSAGES, SUBSCRIBERS, WAITING
+from consent_service.rights.request_tasks import KINDS as REQUEST_KINDS
 from consent_service.subscribers import STATUSES
 from consent_service.web.visitor import service
 

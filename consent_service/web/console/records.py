@@ -6,8 +6,8 @@ Contains no rule.
 from flask import Blueprint, g, render_template
 from flask.typing import ResponseReturnValue
 
-from consent_service import privacy_customers, processing_records
 from consent_service import service as services
+from consent_service.notices import privacy_customers, processing_records
 from consent_service.web.visitor import service
 
 records = Blueprint("records", __name__, url_prefix="/records")

@@ -12,10 +12,11 @@ from sqlalchemy import Row
 from wtforms import SelectField
 from wtforms.validators import InputRequired
 
-from consent_service import erasure, personal_data, subscribers
+from consent_service import erasure, subscribers
 from consent_service.delivery import held_there, holdings
 from consent_service.erasure import BY_PERSON
 from consent_service.language import mark
+from consent_service.rights import personal_data
 from consent_service.web.accounts import by_staff
 from consent_service.web.forms import LastNameField, LineField
 from consent_service.web.pages import link_to

@@ -20,7 +20,7 @@ from consent_service.delivery.suppression import Suppressed
 from consent_service.language import LANGUAGES, mark
 from consent_service.ledger import evidence
 from consent_service.ledger.seal import Payload
-from consent_service.statements import CHANNELS, CLAIMS, LEAVING_REASONS, ORIGINS, SHOWN
+from consent_service.notices.statements import CHANNELS, CLAIMS, LEAVING_REASONS, ORIGINS, SHOWN
 from consent_service.subscribers import STATUSES
 from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
 from consent_service.web import sheet

@@ -1,0 +1,137 @@
+"""What every command of the console script shares: the service it works on, words read from its line, and its end.
+
+A command that cannot do its work says in one line what to do next and exits with 1. Contains no rule and no command.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NoReturn
+
+import click
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from consent_service import chores, config, people, schema
+from consent_service import log as logs
+from consent_service.backup import restore
+from consent_service.backup.backup_file import BackupRefused
+from consent_service.backup.encrypted_file import EncryptionRefused
+from consent_service.earlier_list.import_account import AccountRefused
+from consent_service.earlier_list.import_file import FileRefused
+from consent_service.ledger import sealer
+from consent_service.ledger.checkpoint import CheckpointRefused
+from consent_service.ledger.proof import ReceiptRefused
+from consent_service.ledger.sealer import SealRefused
+from consent_service.ledger.vault import VaultRefused
+from consent_service.line_file import LineUnreadable
+from consent_service.service import Service
+
+PATIENCE_S = 60
+NOT_CONNECTED = "ActiveCampaign is not connected. Set CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID."
+REFUSALS = (
+    config.SettingsRefused,
+    schema.SchemaNewer,
+    VaultRefused,
+    CheckpointRefused,
+    ReceiptRefused,
+    SealRefused,
+    LineUnreadable,
+    chores.PurgeIncomplete,
+    FileRefused,
+    AccountRefused,
+    BackupRefused,
+    EncryptionRefused,
+    restore.Unfinished,
+)
+
+
+def fails_clearly(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn what a command cannot do into one line on stderr and exit code 1."""
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> Any:
+        try:
+            return command(*args, **options)
+        except REFUSALS as error:
+            stop(str(error))
+        except SQLAlchemyError as error:
+            stop(f"The database does not answer as it should ({type(error).__name__}). Try: consent-service doctor")
+        except OSError as error:
+            stop(str(error))
+
+    return run
+
+
+def load_service() -> Service:
+    """Return the service the environment describes; it is put away when the command ends."""
+    os.umask(0o077)  # what is written here holds people's data
+    had_keys = config.has_development_keys()
+    settings, controller = config.load()
+    logs.configure(settings)
+    service = Service(settings, controller)
+    click.get_current_context().call_on_close(lambda: service.engine.dispose())
+    if settings.is_development:
+        _refuse_other_keys(service)
+        is_new_world = settings.database_url == config.DATABASE and not had_keys and config.has_development_keys()
+        if is_new_world:  # in the wrong folder this is not what was meant
+            click.echo(f"New keys for trying out were made in {config.VAR.absolute()}", err=True)
+    return service
+
+
+def _refuse_other_keys(service: Service) -> None:
+    """A shell that lacks the settings of a service in use would write under keys of its own, and sign the log anew."""
+    try:
+        with service.reading() as connection:
+            newest = sealer.newest(connection)
+    except SQLAlchemyError:  # no tables yet, or no answer: whoever needs them says so
+        return
+    try:
+        if newest:
+            service.verifiers.check(newest.note)
+    except CheckpointRefused:
+        raise config.SettingsRefused(
+            "This database belongs to a service with other keys. Load the settings of that service first."
+        ) from None
+
+
+def await_database(service: Service) -> None:
+    """Migrate as soon as the database answers: after a power cut it may come up later than we do.
+
+    What an older database forgot holds again before anything is served or sent.
+    """
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            schema.upgrade(service.engine)
+            restore.refuse_unfinished(service)
+            chores.repeat_notes(service)
+            return
+        except OperationalError:
+            if time.monotonic() > end:
+                raise
+            click.echo("The database does not answer yet; trying again …", err=True)
+            time.sleep(1)
+
+
+def read_address(text: str) -> people.Address:
+    """Return the address in an argument, or end."""
+    try:
+        return people.read_address(text)
+    except people.AddressRefused:
+        stop("Write one e-mail address in the form name@example.com.")
+
+
+def read_name(text: str) -> str:
+    """Return the name or occasion in an argument, or end."""
+    try:
+        return people.read_name(text)
+    except people.NameRefused:
+        stop("A name or occasion has 1 to 100 characters and no control characters.")
+
+
+def stop(message: str) -> NoReturn:
+    """End with one line on stderr and exit code 1."""
+    click.echo(message, err=True)
+    sys.exit(1)

@@ -1,0 +1,1 @@
+"""Holding the list at ActiveCampaign against the people here."""

@@ -1,0 +1,1 @@
+"""Tables and their constraints, a module for each part of the service."""

@@ -1,0 +1,1 @@
+"""What people are told before they decide: texts, privacy statement, cookie notice."""

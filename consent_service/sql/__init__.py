@@ -1,0 +1,1 @@
+"""Between SQLAlchemy and the driver: what makes the statements of every subscriber cheap."""

@@ -1,0 +1,1 @@
+"""Accounts of the company's own people."""

@@ -1,0 +1,70 @@
+"""Who of the staff looked at what, changed what, and came in: sealed events that hold ids only.
+
+A look is a right of the person it is about (GDPR articles 5(1)(f) and 32), so it is noted in the log that nobody can
+change unnoticed. Names and addresses stand in no event: once a person is erased, what is left is a random number. Must
+not commit or read a clock.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, delete, insert, select
+
+from consent_service import erasure as erasing
+from consent_service.ledger import evidence
+from consent_service.ledger.evidence import Occasion
+from consent_service.models.newsletter import consent_event
+from consent_service.models.staff import access
+
+RULE = "access"
+Kind = Literal["looked", "changed", "entered", "refused"]
+
+
+@dataclass(frozen=True)
+class Noted:
+    """One line: when, which of `Kind`, at which page or act, and about whom (`subscriber:<id>`), if about anybody."""
+
+    at: datetime
+    kind: str
+    what: str
+    thing: str | None
+
+
+def note(
+    connection: Connection,
+    occasion: Occasion,
+    kind: Kind,
+    what: str,
+    thing: str | None = None,
+    more: Mapping[str, str] | None = None,
+) -> None:
+    """Note what the actor of the occasion did: ids only, and in `more` names of classes."""
+    event = evidence.append_plain(connection, occasion, {"kind": kind, "thing": thing, "what": what, **(more or {})})
+    row = {"event_id": event.id, "actor": occasion.actor, "noted_at": event.at}
+    connection.execute(insert(access).values(**row))
+
+
+def latest(connection: Connection, actor: str, limit: int) -> Sequence[Noted]:
+    """Return what somebody did last, newest first."""
+    rows = connection.execute(
+        select(consent_event.c.recorded_at, consent_event.c.core_plain)
+        .join(access, access.c.event_id == consent_event.c.id)
+        .where(access.c.actor == actor)
+        .order_by(access.c.noted_at.desc())
+        .limit(limit)
+    )
+    return [_noted(row.recorded_at, row.core_plain) for row in rows if row.core_plain is not None]
+
+
+def forget(connection: Connection, occasion: Occasion, rule: str, event_ids: Collection[str]) -> None:
+    """Empty these events by a rule, and forget where they are."""
+    if event_ids:
+        erasing.empty_leaves(connection, occasion, consent_event.c.id.in_(event_ids), rule)
+        connection.execute(delete(access).where(access.c.event_id.in_(event_ids)))
+
+
+def _noted(at: datetime, content: bytes) -> Noted:
+    told: dict[str, Any] = dict(evidence.read_plain(content).payload)
+    return Noted(at, told["kind"], told["what"], told["thing"])

@@ -1,0 +1,1 @@
+"""How the service stands, for whoever looks after it."""
