@@ -28,7 +28,7 @@ from consent_service import service as services
 from consent_service.config import EXAMPLE_CONTROLLER, Settings
 from consent_service.database import insert_or_replace
 from consent_service.language import language
-from consent_service.models.activecampaign import pulse
+from consent_service.models.watch import pulse
 from consent_service.register import customer_exports, customer_imports
 from consent_service.register.customers import Search
 from consent_service.register.importing import Importing

@@ -13,7 +13,7 @@ from bench.people import Population, fill
 from bench.programs import KEY
 from consent_service import config, schema
 from consent_service.config import EXAMPLE_CONTROLLER, Settings
-from consent_service.models.newsletter import daily_run
+from consent_service.models.watch import daily_run
 from consent_service.service import Service
 
 DAILY = ("purge", "tidy", "reconcile", "digest", "stamp")

@@ -20,7 +20,7 @@ from bench.ground import KINDS, Ground, ground
 from bench.grown import grown, name
 from bench.load import Crowd
 from bench.rounds import AT_ONCE, Figures, Way, by_request, percentile, ratio, summary, take_turns
-from consent_service.models.newsletter import consent_event
+from consent_service.models.ledger import consent_event
 from consent_service.service import Service
 
 FEW, MANY = 1000, 1_000_000

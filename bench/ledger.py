@@ -26,7 +26,7 @@ from consent_service.ledger.checkpoint import Signer
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault
-from consent_service.models.newsletter import checkpoint, consent_event
+from consent_service.models.ledger import checkpoint, consent_event
 from consent_service.notices.statements import ShownText, Terms
 from consent_service.subscriptions import Asked
 

@@ -27,19 +27,11 @@ from consent_service.language import language
 from consent_service.ledger import merkle, seal, sealer, tiles, vault
 from consent_service.ledger.evidence import Occasion, keep_text
 from consent_service.models.activecampaign import deleted_contact
-from consent_service.models.newsletter import (
-    allowance,
-    checkpoint,
-    confirmation,
-    consent_event,
-    erasure,
-    import_batch,
-    import_row,
-    outbox_message,
-    subject_key,
-    subscriber,
-    suppression,
-)
+from consent_service.models.delivery import outbox_message
+from consent_service.models.earlier_list import import_batch, import_row
+from consent_service.models.ledger import checkpoint, consent_event, subject_key
+from consent_service.models.limits import allowance
+from consent_service.models.newsletter import confirmation, erasure, subscriber, suppression
 from consent_service.notices import statements
 from consent_service.notices.statements import ShownText
 from consent_service.service import Service

@@ -32,8 +32,9 @@ from consent_service import breaches, schema
 from consent_service import service as services
 from consent_service.models.customers import customer, customer_document
 from consent_service.models.inbox import contact_message
-from consent_service.models.newsletter import consent_event, subscriber
-from consent_service.models.reviews import week
+from consent_service.models.ledger import consent_event
+from consent_service.models.newsletter import subscriber
+from consent_service.models.watch import week
 from consent_service.people import read_address
 from consent_service.register.customers import search_text
 from consent_service.service import Service

@@ -12,8 +12,8 @@ from datetime import timedelta
 import click
 
 from consent_service import relay
+from consent_service.activecampaign.pacing import CallBudget
 from consent_service.commands import terminal
-from consent_service.delivery.pacing import CallBudget
 from consent_service.delivery.relaying import Channel
 from consent_service.service import Service
 

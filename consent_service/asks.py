@@ -13,14 +13,15 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.engine import result_tuple
 
 from consent_service import people
+from consent_service.activecampaign.moves import MOVE
 from consent_service.database import locks_rows
-from consent_service.delivery import allowance, outbox
-from consent_service.delivery.allowance import Window
-from consent_service.delivery.moves import MOVE
+from consent_service.delivery import outbox
 from consent_service.ids import new_id
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
+from consent_service.limits import allowance
+from consent_service.limits.allowance import Window
 from consent_service.models.newsletter import confirmation, subscriber
 from consent_service.notices import statements
 from consent_service.notices.statements import Terms

@@ -15,23 +15,24 @@ from sqlalchemy import Connection, update
 
 from consent_service import database, erasure, retention, rotation
 from consent_service import service as services
-from consent_service.backup import restoration
+from consent_service.activecampaign import departures, own_link, renewal
+from consent_service.backup import repeating
 from consent_service.backup.notes_file import NOTES, NotesFile
-from consent_service.backup.restoration import Note
+from consent_service.backup.repeating import Note
 from consent_service.comparison import runs
 from consent_service.database import insert_if_absent, insert_or_replace
-from consent_service.delivery import departures, outbox, own_link, renewal
+from consent_service.delivery import outbox
 from consent_service.delivery.owner_letters import ANCHOR, DIGEST
-from consent_service.delivery.timestamps import StampRefused
 from consent_service.earlier_list import imports
 from consent_service.language import HELSINKI
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.sealer import SealRefused
+from consent_service.ledger.timestamps import StampRefused
 from consent_service.log import failure
-from consent_service.models.newsletter import daily_run
+from consent_service.models.watch import daily_run
 from consent_service.retention import NOON, PURGE
+from consent_service.retention_rule import Rule
 from consent_service.rights import request_rows
-from consent_service.rule import Rule
 from consent_service.service import Service
 from consent_service.watch import pulses, weeks
 from consent_service.watch.connection_state import NIGHT, NIGHTLY
@@ -208,7 +209,7 @@ class Chores:
             log.info("asked for permission", people=asked)
 
     def _wipe(self) -> None:
-        if self._has_traces and database.empty_log(self._service.engine):
+        if self._has_traces and database.empty_wal(self._service.engine):
             self._has_traces = False
 
 
@@ -315,7 +316,7 @@ def rewrap(service: Service) -> Iterator[int]:
                 rotation.rewrap(connection, keys, old)
         yield len(rows)
     for _ in range(TRIES_TO_EMPTY):  # the relay may just be moving the log
-        if database.empty_log(service.engine):
+        if database.empty_wal(service.engine):
             return
         sleep(SLICE_S)
 
@@ -323,10 +324,10 @@ def rewrap(service: Service) -> Iterator[int]:
 def copy_notes(service: Service) -> int:
     """Keep new notes outside the database, so that a restored older one can be told of them; returns how many."""
     with service.transaction() as connection:
-        notes = restoration.uncopied(connection, SLICE)
+        notes = repeating.uncopied(connection, SLICE)
         if notes:
             _file(service).append(notes)
-            restoration.copied(connection, notes, services.now())
+            repeating.copied(connection, notes, services.now())
     return len(notes)
 
 
@@ -335,11 +336,11 @@ def repeat_notes(service: Service) -> int:
 
     Raises LineUnreadable when the file cannot be relied on.
     """
-    kept = [note for one in _file(service).read() if (note := restoration.left_of(one, services.now()))]
+    kept = [note for one in _file(service).read() if (note := repeating.left_of(one, services.now()))]
     again = 0
     for first in range(0, len(kept), SLICE):
         with service.reading() as connection:
-            forgotten = restoration.forgotten(connection, kept[first : first + SLICE])
+            forgotten = repeating.forgotten(connection, kept[first : first + SLICE])
         for note in forgotten:
             again += _repeat(service, note)
     if again:
@@ -349,7 +350,7 @@ def repeat_notes(service: Service) -> int:
 
 def _repeat(service: Service, note: Note) -> bool:
     with service.transaction() as connection:
-        return restoration.repeat(connection, _occasion(service, "restore"), note)
+        return repeating.repeat(connection, _occasion(service, "restore"), note)
 
 
 def _occasion(service: Service, door: str = "relay") -> Occasion:

@@ -37,8 +37,8 @@ from consent_service.language import HELSINKI
 from consent_service.ledger.evidence import Occasion
 from consent_service.notices import statements
 from consent_service.people import Address
+from consent_service.retention_rule import Rule
 from consent_service.rights import data_package, personal_data
-from consent_service.rule import Rule
 from consent_service.service import Service
 from consent_service.staff import access_log, staff_accounts
 from consent_service.subscriptions import AlreadyActive, Asked, OverLimit

@@ -14,11 +14,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 
 from consent_service.database import insert_if_absent
-from consent_service.delivery import allowance, caps, outbox
-from consent_service.delivery.allowance import Window
+from consent_service.delivery import outbox
 from consent_service.language import mark
+from consent_service.limits import allowance, caps
+from consent_service.limits.allowance import Window
+from consent_service.models.delivery import outbox_message
 from consent_service.models.inbox import LONGEST_MESSAGE, contact_message
-from consent_service.models.newsletter import erasure, outbox_message, subscriber
+from consent_service.models.newsletter import erasure, subscriber
 from consent_service.paging import Found, has_words, page_of
 from consent_service.people import Address, plain_lines
 

@@ -17,7 +17,8 @@ from consent_service.erasure import BY_PERSON
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
-from consent_service.models.newsletter import consent_event, erasure
+from consent_service.models.ledger import consent_event
+from consent_service.models.newsletter import erasure
 from consent_service.models.site import cookie_choice
 from consent_service.notices.cookie_notice import KIND, LASTS
 from consent_service.notices.statements import ShownText

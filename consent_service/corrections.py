@@ -12,14 +12,14 @@ from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.exc import IntegrityError
 
 from consent_service import asks, contact_messages
+from consent_service.activecampaign.moves import MOVE, READDRESS
 from consent_service.asks import Ask
 from consent_service.delivery import outbox, suppression
-from consent_service.delivery.allowance import Window
-from consent_service.delivery.moves import MOVE, READDRESS
 from consent_service.delivery.outbox import ADDRESS_ASKED, ADDRESS_CHANGED, ALREADY, WELCOME
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
+from consent_service.limits.allowance import Window
 from consent_service.models.newsletter import confirmation, subscriber
 from consent_service.notices.statements import ShownText, Terms
 from consent_service.people import Address

@@ -1,7 +1,8 @@
 """The engine, `transaction()`, and every place where SQLite and PostgreSQL differ.
 
-The only room that knows which database is behind. SQLite runs with WAL, `synchronous=FULL` and BEGIN IMMEDIATE, so
-a commit survives a power cut unless its transaction was not to last, and writers queue instead of failing half-way.
+The only room that knows which database is behind, but for the types in `models/columns`. SQLite runs with WAL,
+`synchronous=FULL` and BEGIN IMMEDIATE, so a commit survives a power cut unless its transaction was not to last, and
+writers queue instead of failing half-way.
 Must not know a use case.
 """
 
@@ -47,7 +48,7 @@ FAST_TO_SCRUB = 16 * 1024 * 1024
 UNAVAILABLE = (exc.OperationalError, exc.InternalError, exc.InterfaceError)
 PRAGMAS = (
     "journal_mode=WAL",
-    "wal_autocheckpoint=8000",  # pages; only where no relay moves them, see `move_log`
+    "wal_autocheckpoint=8000",  # pages; only where no relay moves them, see `move_wal`
     "synchronous=FULL",
     "foreign_keys=ON",
     "secure_delete=ON",
@@ -150,7 +151,7 @@ def one_at_a_time(connection: Connection, act: str) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:act, 0))"), {"act": act})
 
 
-def empty_log(engine: Engine) -> bool:
+def empty_wal(engine: Engine) -> bool:
     """Empty SQLite's log of changes, which holds what was deleted a moment ago; False when somebody reads it now."""
     if engine.dialect.name != "sqlite":
         return True
@@ -165,7 +166,7 @@ def empty_log(engine: Engine) -> bool:
                 driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
 
 
-def move_log(engine: Engine) -> None:
+def move_wal(engine: Engine) -> None:
     """Move what SQLite's log of changes holds into its file, most of it while others write.
 
     Otherwise whoever happens to write when the log is long does so for all, and those behind them wait: in a large
@@ -198,7 +199,7 @@ def scrub(engine: Engine) -> bool:
     if engine.dialect.name == "sqlite":
         with _turn(engine), closing(engine.raw_connection()) as raw:
             raw.cursor().execute("VACUUM")
-    return empty_log(engine)
+    return empty_wal(engine)
 
 
 def reason(error: exc.DBAPIError) -> str:

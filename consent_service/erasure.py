@@ -12,22 +12,18 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 
 from consent_service import asks, contact_messages
+from consent_service.activecampaign import departures, moves, strangers
 from consent_service.database import insert_if_absent, insert_or_replace
-from consent_service.delivery import departures, moves, strangers, suppression
+from consent_service.delivery import suppression
 from consent_service.earlier_list import import_rows
 from consent_service.ledger import erased_list, evidence
 from consent_service.ledger.checkpoint import Signer
 from consent_service.ledger.evidence import Occasion
 from consent_service.models.activecampaign import deleted_contact
-from consent_service.models.newsletter import (
-    confirmation,
-    consent_event,
-    daily_run,
-    erased_leaf,
-    erasure,
-    import_batch,
-    subscriber,
-)
+from consent_service.models.earlier_list import import_batch
+from consent_service.models.ledger import consent_event, erased_leaf
+from consent_service.models.newsletter import confirmation, erasure, subscriber
+from consent_service.models.watch import daily_run
 from consent_service.rights import request_rows
 
 BATCH = 1000

@@ -19,12 +19,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consent_service import database
 from consent_service import service as services
+from consent_service.activecampaign.pacing import CallBudget
 from consent_service.chores import Chores
 from consent_service.comparison import reconcile
 from consent_service.delivery import batches, outbox, relaying
 from consent_service.delivery.batches import BatchChannel
 from consent_service.delivery.outbox import Delivered, Outcome, Retry
-from consent_service.delivery.pacing import CallBudget
 from consent_service.delivery.relaying import Channel, Relay
 from consent_service.log import failure
 from consent_service.register.importing import Importing
@@ -33,7 +33,7 @@ from consent_service.service import Service
 LONGEST_REST_S = 60
 OUTAGE = 3  # so many failures in a row are the other side's trouble, not one message's
 LONGEST_END_S = 20  # to end what is under way when told to stop, as the pages have too
-MOVE_LOG_S = 0.2  # the less there is to move at a time, the shorter the disk keeps those waiting who commit meanwhile
+MOVE_WAL_S = 0.2  # the less there is to move at a time, the shorter the disk keeps those waiting who commit meanwhile
 HEARTBEAT_S = relaying.LEASE.total_seconds() / 3
 
 log = structlog.get_logger()
@@ -51,7 +51,7 @@ def run(service: Service, stop: threading.Event) -> None:
     work.append(threading.Thread(target=_listen, args=(service, woken, stop), name="bell", daemon=True))
     work.append(threading.Thread(target=_chores, args=(service, stop), name="chores", daemon=True))
     work.append(threading.Thread(target=Importing(service, stop).run, name="imports", daemon=True))
-    work.append(threading.Thread(target=_move_log, args=(service, stop), name="log", daemon=True))
+    work.append(threading.Thread(target=_move_wal, args=(service, stop), name="wal", daemon=True))
     if service.forwards:
         carry = partial(reconcile.carry_out, service, budget, stop)
         work.append(threading.Thread(target=carry, name="reconcile", daemon=True))
@@ -161,10 +161,10 @@ def _chores(service: Service, stop: threading.Event) -> None:
         stop.wait(service.settings.seal_every_s)
 
 
-def _move_log(service: Service, stop: threading.Event) -> None:
-    while not stop.wait(MOVE_LOG_S):
+def _move_wal(service: Service, stop: threading.Event) -> None:
+    while not stop.wait(MOVE_WAL_S):
         try:
-            database.move_log(service.engine)
+            database.move_wal(service.engine)
         except SQLAlchemyError as error:
             log.error("log of changes not moved", error=type(error).__name__)
 

@@ -10,30 +10,27 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from consent_service import api_answers, contact_messages, cookie_choices, effort
+from consent_service import api_answers, contact_messages, cookie_choices
 from consent_service import erasure as erasing
 from consent_service.earlier_list import import_rows
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger.evidence import Occasion
+from consent_service.limits import proof_of_work
 from consent_service.models.activecampaign import deleted_contact, held_there, reconcile_run, taken_off
 from consent_service.models.api import api_answer
+from consent_service.models.delivery import outbox_message
+from consent_service.models.earlier_list import import_row
 from consent_service.models.inbox import contact_message
-from consent_service.models.newsletter import (
-    allowance,
-    confirmation,
-    consent_event,
-    erasure,
-    import_row,
-    outbox_message,
-    subscriber,
-)
+from consent_service.models.ledger import consent_event
+from consent_service.models.limits import allowance, spent_proof
+from consent_service.models.newsletter import confirmation, erasure, subscriber
 from consent_service.models.newsletter import suppression as suppressed
 from consent_service.models.requests import data_request
-from consent_service.models.site import cookie_choice, spent_proof
+from consent_service.models.site import cookie_choice
 from consent_service.models.staff import access, staff
 from consent_service.register import rules as register
+from consent_service.retention_rule import End, Rule, delete_by, gone_by
 from consent_service.rights import request_rows
-from consent_service.rule import End, Rule, delete_by, gone_by
 from consent_service.staff import access_log, staff_accounts
 from consent_service.watch import pulses
 
@@ -294,7 +291,7 @@ RULES = (
         mark("That some browser solved a small task, under a random number, when unusually many forms were sent"),
         mark("24 hours"),
         mark("So that robots cannot send many forms with one solution. It is not joined to your name or address."),
-        effort.REMEMBERED,
+        proof_of_work.REMEMBERED,
         end=gone_by(spent_proof.c.proof, spent_proof.c.spent_at),
     ),
     Rule(

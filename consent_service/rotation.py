@@ -13,9 +13,12 @@ from sqlalchemy import Connection, Row, Select, Table, bindparam, func, select, 
 from consent_service import retention
 from consent_service.database import insert_if_absent
 from consent_service.ledger.vault import Vault
-from consent_service.models.activecampaign import deleted_contact, pulse, taken_off
+from consent_service.models.activecampaign import deleted_contact, taken_off
 from consent_service.models.customers import customer_key
-from consent_service.models.newsletter import allowance, subject_key, suppression
+from consent_service.models.ledger import subject_key
+from consent_service.models.limits import allowance
+from consent_service.models.newsletter import suppression
+from consent_service.models.watch import pulse
 
 PROCESSES = ("web", "relay")
 HASHED = (

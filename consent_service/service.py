@@ -15,36 +15,38 @@ from sqlalchemy import Connection, Engine
 
 from consent_service import asks, database, retention, subscriptions
 from consent_service import language as languages
+from consent_service.activecampaign import bulk_people, held_there
+from consent_service.activecampaign.account import Account
+from consent_service.activecampaign.account_setup import Wanted
+from consent_service.activecampaign.bulk import Bulk
+from consent_service.activecampaign.calls import Calls
+from consent_service.activecampaign.contacts import BulkLook, Membership
+from consent_service.activecampaign.holdings import Reader
+from consent_service.activecampaign.listing import Listing
+from consent_service.activecampaign.own_link import OwnLinks
+from consent_service.activecampaign.pacing import CallBudget, Unpaced
 from consent_service.bell import Bell
 from consent_service.config import VAR, Settings
 from consent_service.controller import Controller
-from consent_service.delivery import allowance, bulk_people, held_there, outbox, timestamps
-from consent_service.delivery.account_setup import Wanted
-from consent_service.delivery.activecampaign import Account
-from consent_service.delivery.allowance import Window
+from consent_service.delivery import outbox
 from consent_service.delivery.batches import BatchChannel
-from consent_service.delivery.bulk import Bulk
-from consent_service.delivery.calls import Calls
-from consent_service.delivery.contacts import BulkLook, Membership
-from consent_service.delivery.holdings import Reader
 from consent_service.delivery.letters import Letters
-from consent_service.delivery.listing import Listing
 from consent_service.delivery.mail import FolderMail, SmtpMail
-from consent_service.delivery.own_link import OwnLinks
-from consent_service.delivery.pacing import CallBudget, Unpaced
 from consent_service.delivery.relaying import Channel
-from consent_service.effort import Effort, free_forms
 from consent_service.language import Language
-from consent_service.ledger import key_changes, sealer
+from consent_service.ledger import key_changes, sealer, timestamps
 from consent_service.ledger.anchors import ANCHORS, Anchors
 from consent_service.ledger.checkpoint import Checkpoint, Signer, Verifiers
 from consent_service.ledger.evidence import KeptConsents, Occasion
 from consent_service.ledger.vault import Vault
+from consent_service.limits import allowance
+from consent_service.limits.allowance import Window
+from consent_service.limits.proof_of_work import ProofOfWork, free_forms
+from consent_service.limits.rate_limit import RateLimit
 from consent_service.notices import cookie_notice, privacy, statements
 from consent_service.notices.cookie_notice import Notice
 from consent_service.notices.privacy import Sources
 from consent_service.notices.statements import ConsentText, ShownText, Terms
-from consent_service.rate_limit import RateLimit
 from consent_service.rights.consent_record import Place
 from consent_service.rights.data_package import Origin
 from consent_service.tokens import Tokens
@@ -129,10 +131,10 @@ class Service:
         return allowance.windows(self.settings.limit_global)
 
     @cached_property
-    def effort(self) -> Effort:
+    def proof_of_work(self) -> ProofOfWork:
         """Maker and checker of what a form costs while unusually many are sent."""
         free = RateLimit(self.settings.redis_url, free_forms(self.global_limit))
-        return Effort(self.settings.secret_keys, self.tokens, free)
+        return ProofOfWork(self.settings.secret_keys, self.tokens, free)
 
     @cached_property
     def own_links(self) -> OwnLinks:

@@ -14,7 +14,8 @@ from consent_service.delivery import outbox
 from consent_service.language import mark
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
-from consent_service.models.newsletter import confirmation, departure, outbox_message, subscriber
+from consent_service.models.delivery import outbox_message
+from consent_service.models.newsletter import confirmation, departure, subscriber
 from consent_service.paging import Found, has_words, page_of
 
 STATUSES = {"pending": mark("Unconfirmed"), "active": mark("Active"), "passive": mark("Passive")}

@@ -15,17 +15,17 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from consent_service import asks, corrections
+from consent_service.activecampaign.contacts import BOUNCED, UNSUBSCRIBED, Membership
+from consent_service.activecampaign.moves import MOVE
 from consent_service.asks import Ask, LinkDead, LinkExpired
 from consent_service.database import insert_if_new
 from consent_service.delivery import outbox, suppression
-from consent_service.delivery.allowance import Window
-from consent_service.delivery.contacts import BOUNCED, UNSUBSCRIBED, Membership
-from consent_service.delivery.moves import MOVE
 from consent_service.delivery.suppression import Suppressed
 from consent_service.earlier_list import import_rows
 from consent_service.ledger import evidence, seal
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
+from consent_service.limits.allowance import Window
 from consent_service.models.newsletter import confirmation, refusal, subscriber
 from consent_service.notices.statements import LEAVING_REASONS, ShownText, Terms
 from consent_service.people import Address

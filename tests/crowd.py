@@ -9,11 +9,14 @@ from sqlalchemy import bindparam, insert, select, update
 
 from consent_service import asks, subscriptions
 from consent_service import service as services
+from consent_service.activecampaign import forwarding
 from consent_service.asks import Ask
-from consent_service.delivery import forwarding, outbox
+from consent_service.delivery import outbox
 from consent_service.language import language
 from consent_service.ledger import evidence
-from consent_service.models.newsletter import confirmation, consent_event, outbox_message, subscriber
+from consent_service.models.delivery import outbox_message
+from consent_service.models.ledger import consent_event
+from consent_service.models.newsletter import confirmation, subscriber
 from consent_service.notices import statements
 from consent_service.people import read_address
 from tests.household import Household

@@ -8,10 +8,10 @@ from itertools import pairwise
 from sqlalchemy import select
 
 from consent_service import service as services
+from consent_service.activecampaign.pacing import GAP, CallBudget
 from consent_service.delivery.outbox import ACTIVECAMPAIGN
-from consent_service.delivery.pacing import GAP, CallBudget
 from consent_service.delivery.relaying import Channel
-from consent_service.models.newsletter import outbox_message
+from consent_service.models.delivery import outbox_message
 from consent_service.relay import Lane
 from tests.household import Household
 

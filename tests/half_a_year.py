@@ -7,7 +7,7 @@ from sqlalchemy import insert
 from consent_service import breaches
 from consent_service import service as services
 from consent_service.breaches import Facts, Notice
-from consent_service.models.reviews import headcount, week
+from consent_service.models.watch import headcount, week
 from consent_service.register import reviews
 from consent_service.watch.weeks import SPAN
 from tests.register import TEN_YEARS, add_paper, add_somebody

@@ -18,17 +18,19 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from consent_service import config, erasure, relay, subscriptions
 from consent_service import service as services
+from consent_service.activecampaign.pacing import CallBudget
 from consent_service.chores import Chores
 from consent_service.comparison import drift, runs
 from consent_service.comparison.reconcile import Comparison
 from consent_service.config import Settings
 from consent_service.delivery.outbox import Outcome
-from consent_service.delivery.pacing import CallBudget
 from consent_service.delivery.relaying import Channel, Relay, relay_some
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.models.columns import metadata
-from consent_service.models.newsletter import confirmation, consent_event, outbox_message, subscriber
+from consent_service.models.delivery import outbox_message
+from consent_service.models.ledger import consent_event
+from consent_service.models.newsletter import confirmation, subscriber
 from consent_service.models.staff import access
 from consent_service.people import read_address
 from consent_service.service import Service

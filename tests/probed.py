@@ -81,7 +81,7 @@ class Typist(Clerk):
         assert added.status == 200
         self.added = Visitor(self.house, "added@example.com")
         path = f"/staff/subscribers/{self.known['subscriber_id']}/hold"
-        self.fill(path, fi("Keep the data"), "console.rights.HoldForm")
+        self.fill(path, fi("Keep the data"), "console.subscriber_rights.HoldForm")
 
     def _customers(self) -> None:
         form = "console.customer_form.CustomerForm"

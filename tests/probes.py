@@ -26,7 +26,10 @@ BY_RULE = {
     *("email", "phone", "billing_email", "business_id", "einvoice_address", "postal_code", "country"),
     *("kind", "source", "language", "kept_as"),  # chosen
     *("code", "number", "choice", "proof", "website"),
-    *("console.contact_messages.EraseForm.last_name", "console.rights.EraseForm.last_name"),  # typed as a proof
+    *(
+        "console.contact_messages.EraseForm.last_name",
+        "console.subscriber_rights.EraseForm.last_name",
+    ),  # typed as a proof
     *("console.customer_rights.EraseForm.name", "console.data_request_acts.CarryOutForm.name"),
 }
 NOT_KEPT = {"console.people.SearchForm.words"}

@@ -5,7 +5,7 @@ from sqlalchemy import select, text, update
 from consent_service import database
 from consent_service import service as services
 from consent_service.ledger import audit
-from consent_service.models.newsletter import consent_event
+from consent_service.models.ledger import consent_event
 from tests.actors import Visitor
 
 AT_PLACE = 4

@@ -11,7 +11,7 @@ from consent_service import retention
 from consent_service import service as services
 from consent_service.ledger.evidence import read_plain
 from consent_service.models.inbox import contact_message
-from consent_service.models.newsletter import consent_event
+from consent_service.models.ledger import consent_event
 from consent_service.models.staff import access, staff
 from consent_service.staff import access_log
 from consent_service.staff.staff_accounts import READER

@@ -15,7 +15,7 @@ from consent_service.ledger import audit, evidence, merkle, seal, sealer, tiles
 from consent_service.ledger.anchors import Anchor
 from consent_service.ledger.checkpoint import Signer
 from consent_service.ledger.evidence import Occasion
-from consent_service.models.newsletter import checkpoint, consent_event, log_tile, shown_text
+from consent_service.models.ledger import checkpoint, consent_event, log_tile, shown_text
 from consent_service.notices import statements
 from consent_service.people import read_address
 from consent_service.service import Service

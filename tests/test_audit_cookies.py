@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import delete, update
 
-from consent_service.models.newsletter import consent_event, shown_text
+from consent_service.models.ledger import consent_event, shown_text
 from consent_service.models.site import cookie_choice
 from tests.conftest import on_both_databases
 from tests.passer_by import SITE, PasserBy

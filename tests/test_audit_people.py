@@ -7,14 +7,8 @@ from consent_service import service as services
 from consent_service import subscriptions
 from consent_service.ledger import evidence, seal, vault
 from consent_service.ledger.evidence import Occasion
-from consent_service.models.newsletter import (
-    confirmation,
-    consent_event,
-    shown_text,
-    subject_key,
-    subscriber,
-    suppression,
-)
+from consent_service.models.ledger import consent_event, shown_text, subject_key
+from consent_service.models.newsletter import confirmation, subscriber, suppression
 from tests.conftest import on_both_databases
 from tests.tampering import Undone, at, audited, change, findings, flipped, ids_of, lived_in, names, of
 

@@ -18,7 +18,7 @@ from consent_service.backup.backup_file import FILE, BackupRefused, Header, Sect
 from consent_service.backup.encrypted_file import EncryptionRefused
 from consent_service.ledger.checkpoint import CheckpointRefused
 from consent_service.line_file import LineUnreadable
-from consent_service.models.activecampaign import pulse
+from consent_service.models.watch import pulse
 from consent_service.service import Service
 from consent_service.watch import doctor, pulses
 from tests.actors import Visitor

@@ -11,7 +11,8 @@ from sqlalchemy import text
 
 from consent_service import service as services
 from consent_service import subscriptions
-from consent_service.delivery import departures, outbox, relaying, strangers
+from consent_service.activecampaign import departures, strangers
+from consent_service.delivery import outbox, relaying
 from consent_service.delivery.batches import LEAST, relay_batch
 from consent_service.delivery.outbox import Delivered, Hold, Retry
 from consent_service.delivery.relaying import LEASE, Relay

@@ -25,7 +25,8 @@ from consent_service.language import language
 from consent_service.ledger.evidence import Occasion
 from consent_service.models.breaches import breach, breach_notice
 from consent_service.models.customer_imports import customer_import
-from consent_service.models.newsletter import import_row, outbox_message
+from consent_service.models.delivery import outbox_message
+from consent_service.models.earlier_list import import_row
 from consent_service.models.requests import data_request
 from consent_service.notices import statements
 from consent_service.register import customer_imports

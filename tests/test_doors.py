@@ -16,7 +16,7 @@ OPEN_TO_ALL = {
     "health.security_contact", "api.describe",
     "security.login", "security.static", "webhooks.take_hint",
     "cookies.show", "cookies.show_choice", "cookies.erase", "cookies.show_banner", "cookies.take_choice",
-    "statement.show", "statement.show_text", "embed.script", "embed.form",
+    "privacy.show", "privacy.show_text", "embed.script", "embed.form",
     "development.mailbox", "development.mail", "development.mail_html",
     "development.site", "development.statistics", "development.video",
 }  # fmt: skip

@@ -9,7 +9,8 @@ from consent_service import chores
 from consent_service import service as services
 from consent_service.ledger import audit, erased_list, evidence, key_changes
 from consent_service.ledger.checkpoint import Signer
-from consent_service.models.newsletter import confirmation, consent_event, erased_leaf, subscriber
+from consent_service.models.ledger import consent_event, erased_leaf
+from consent_service.models.newsletter import confirmation, subscriber
 from tests.conftest import on_both_databases
 from tests.household import LOG_KEY
 from tests.tampering import change, findings, lived_in

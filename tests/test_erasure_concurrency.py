@@ -11,7 +11,8 @@ from sqlalchemy import event, update
 from consent_service import chores, erasure
 from consent_service import service as services
 from consent_service.delivery import relaying
-from consent_service.models.newsletter import consent_event, subscriber
+from consent_service.models.ledger import consent_event
+from consent_service.models.newsletter import subscriber
 from tests import crowd
 from tests.actors import Visitor
 from tests.conftest import DATABASES, on_both_databases

@@ -10,17 +10,13 @@ from sqlalchemy import event, insert, select, update
 
 from consent_service import erasure, retention
 from consent_service import service as services
-from consent_service.delivery import outbox, strangers, suppression
+from consent_service.activecampaign import strangers
+from consent_service.delivery import outbox, suppression
 from consent_service.erasure import BY_PERSON, IMPORT_UNDONE
 from consent_service.models.columns import metadata
-from consent_service.models.newsletter import (
-    confirmation,
-    departure,
-    import_batch,
-    import_row,
-    outbox_message,
-    subscriber,
-)
+from consent_service.models.delivery import outbox_message
+from consent_service.models.earlier_list import import_batch, import_row
+from consent_service.models.newsletter import confirmation, departure, subscriber
 from tests import crowd
 from tests.actors import Visitor, fi
 from tests.conftest import on_both_databases

@@ -20,7 +20,8 @@ from consent_service.asks import Ask
 from consent_service.language import language
 from consent_service.ledger import audit, evidence, proof, receipt, sealer
 from consent_service.ledger.evidence import Occasion
-from consent_service.models.newsletter import checkpoint, consent_event, log_tile, subject_key, subscriber
+from consent_service.models.ledger import checkpoint, consent_event, log_tile, subject_key
+from consent_service.models.newsletter import subscriber
 from consent_service.notices import statements
 from consent_service.people import read_address
 from consent_service.service import Service

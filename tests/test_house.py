@@ -86,8 +86,8 @@ RUNS_BY_ITSELF = {"chores", "relay", "comparison.reconcile", "register.importing
 KNOWS_THE_TIME = {
     "service",
     "tokens",
-    "rate_limit",
-    "delivery.pacing",
+    "limits.rate_limit",
+    "activecampaign.pacing",
     "watch.doctor",
     "backup.backups",
     "backup.restore",

@@ -9,7 +9,8 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import event, func, literal_column, select, text
 
 from consent_service.ledger import evidence
-from consent_service.models.newsletter import outbox_message, shown_text
+from consent_service.models.delivery import outbox_message
+from consent_service.models.ledger import shown_text
 from consent_service.notices.statements import ShownText
 from consent_service.sql.prepared import Prepared
 from tests.actors import Visitor

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from consent_service.delivery.pacing import GAP
+from consent_service.activecampaign.pacing import GAP
 from tests.actors import Visitor
 from tests.conftest import DATABASES
 from tests.processes import running

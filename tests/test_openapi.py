@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from consent_service.effort import SUBSCRIBE
+from consent_service.limits.proof_of_work import SUBSCRIBE
 from consent_service.models.api import api_answer
 from consent_service.models.newsletter import confirmation
 from consent_service.web.openapi import OPERATIONS, PREFIX, document
@@ -108,7 +108,7 @@ def test_no_request_made_from_the_document_finds_an_answer_it_does_not_describe(
 
 def test_nor_while_a_proof_is_asked_for(busy_house, tmp_path):
     ask_everything(busy_house, tmp_path, "--max-examples", "20", "--include-path", "/subscriptions")
-    assert busy_house.service.effort.is_due(SUBSCRIBE)
+    assert busy_house.service.proof_of_work.is_due(SUBSCRIBE)
     assert busy_house.count(confirmation) <= 3
 
 

@@ -10,12 +10,13 @@ from sqlalchemy import insert, text
 
 from bench.people import Population, fill
 from consent_service import service as services
-from consent_service.delivery import departures, forwarding, outbox
+from consent_service.activecampaign import departures, forwarding
+from consent_service.delivery import outbox
 from consent_service.delivery.batches import LEAST, MOST, BatchChannel, relay_batch
 from consent_service.delivery.outbox import Hold
 from consent_service.ids import new_id
 from consent_service.models.columns import metadata
-from consent_service.models.newsletter import outbox_message
+from consent_service.models.delivery import outbox_message
 from tests import crowd, plans
 from tests.actors import Visitor, fi
 from tests.conftest import on_both_databases

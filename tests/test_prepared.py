@@ -30,7 +30,8 @@ from sqlalchemy.exc import (
 )
 
 from consent_service.models.activecampaign import call_budget
-from consent_service.models.newsletter import shown_text, subscriber
+from consent_service.models.ledger import shown_text
+from consent_service.models.newsletter import subscriber
 from consent_service.sql.pipeline import MOST
 from consent_service.sql.prepared import LONGEST_LIST, Prepared, PreparedList
 from tests.conftest import on_both_databases

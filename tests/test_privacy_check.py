@@ -9,7 +9,7 @@ from consent_service import retention
 from consent_service.language import CODES, language
 from consent_service.notices import privacy, privacy_check
 from consent_service.notices.privacy import OMBUDSMAN, OMBUDSMAN_MAIL, Sources
-from consent_service.rule import Rule
+from consent_service.retention_rule import Rule
 from tests.household import CONTROLLER
 
 TODAY = CONTROLLER.statement_changed

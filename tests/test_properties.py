@@ -17,14 +17,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import func, select
 
 from consent_service import asks, corrections, erasure, subscriptions
+from consent_service.activecampaign import departures, forwarding
+from consent_service.activecampaign.pacing import CallBudget
 from consent_service.asks import Ask, LinkDead, LinkExpired, StaffRequest
-from consent_service.delivery import departures, forwarding
-from consent_service.delivery.pacing import CallBudget
 from consent_service.delivery.relaying import Relay
 from consent_service.language import language
 from consent_service.ledger import evidence, replay
 from consent_service.ledger.evidence import Occasion
-from consent_service.models.newsletter import confirmation, departure, outbox_message, subscriber
+from consent_service.models.delivery import outbox_message
+from consent_service.models.newsletter import confirmation, departure, subscriber
 from consent_service.notices import statements
 from consent_service.people import read_address
 from consent_service.service import Service
@@ -75,8 +76,7 @@ class Lives(RuleBasedStateMachine):
         self.now, self.crash_after, self.relays, self.stumbles = BEGINNING, None, 0, 0
         self.channels = self.service.channels(CallBudget(self.transaction, self.clock, lambda _: False))
         self.ends = {"aino": "com", "eero": "com"}  # where each person's mailbox is: they move between two
-        self.ever_confirmed, self.acknowledged, self.dead_links = set(), set(), set()
-        self.left_there = set()
+        self.ever_confirmed, self.acknowledged, self.dead_links, self.left_there = set(), set(), set(), set()
         self.world.contacts.clock = lambda: self.now
 
     # --- the world around the walk

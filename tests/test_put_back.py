@@ -15,8 +15,9 @@ from consent_service.backup import backup_file, backups, encrypted_file, restore
 from consent_service.backup.backup_file import BackupRefused, Reader
 from consent_service.backup.notes_file import NotesFile
 from consent_service.earlier_list import import_rows
-from consent_service.models.activecampaign import pulse
-from consent_service.models.newsletter import import_batch, import_row, subscriber
+from consent_service.models.earlier_list import import_batch, import_row
+from consent_service.models.newsletter import subscriber
+from consent_service.models.watch import pulse
 from consent_service.service import Service
 from tests import postgres
 from tests.actors import Staff, Visitor

@@ -10,7 +10,7 @@ import structlog
 import time_machine
 
 from consent_service import service as services
-from consent_service.rate_limit import RateLimit, so_many_times
+from consent_service.limits.rate_limit import RateLimit, so_many_times
 from consent_service.watch import doctor
 from tests.actors import Visitor
 from tests.household import NO_ACTIVECAMPAIGN

@@ -21,7 +21,7 @@ from sqlalchemy import delete, select
 from consent_service import retention
 from consent_service.ledger.evidence import Occasion
 from consent_service.models.customers import customer, customer_document, publication_permission
-from consent_service.models.newsletter import outbox_message
+from consent_service.models.delivery import outbox_message
 from consent_service.models.requests import data_request, data_request_letter, data_request_task
 from consent_service.people import read_address
 from consent_service.register import customers

@@ -11,7 +11,7 @@ from consent_service import chores
 from consent_service import erasure as erasing
 from consent_service import service as services
 from consent_service.backup.notes_file import NotesFile
-from consent_service.backup.restoration import Note
+from consent_service.backup.repeating import Note
 from consent_service.line_file import LineUnreadable
 from consent_service.models.newsletter import departure, erasure, refusal, subscriber, suppression
 from tests.actors import Visitor

@@ -15,8 +15,8 @@ from consent_service import service as services
 from consent_service.ledger import key_changes
 from consent_service.ledger.checkpoint import Checkpoint, CheckpointRefused, Signer, Verifier, Verifiers
 from consent_service.ledger.sealer import SealRefused
-from consent_service.models.activecampaign import pulse
-from consent_service.models.newsletter import checkpoint, log_key_change, subject_key
+from consent_service.models.ledger import checkpoint, log_key_change, subject_key
+from consent_service.models.watch import pulse
 from tests.actors import Visitor
 from tests.conftest import on_both_databases
 from tests.household import DATA_KEY, LOG_KEY, SECRET

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from consent_service.ledger import evidence, merkle, seal
 from consent_service.ledger.seal import Opening
 from consent_service.ledger.vault import VaultRefused
-from consent_service.models.newsletter import consent_event, subject_key
+from consent_service.models.ledger import consent_event, subject_key
 from tests.actors import Visitor
 
 BLIND = bytes(range(32))

@@ -11,7 +11,7 @@ from consent_service.ledger import audit, evidence, merkle, sealer, tiles
 from consent_service.ledger.anchors import Anchor, Anchors
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.sealer import SealRefused
-from consent_service.models.newsletter import checkpoint, consent_event, log_tile
+from consent_service.models.ledger import checkpoint, consent_event, log_tile
 from consent_service.service import Service
 from tests.conftest import on_both_databases
 from tests.household import CONTROLLER, settings

@@ -9,9 +9,8 @@ import time_machine
 
 from consent_service import service as services
 from consent_service.chores import Chores
-from consent_service.delivery import timestamps
-from consent_service.delivery.timestamps import StampRefused
-from consent_service.ledger import sealer
+from consent_service.ledger import sealer, timestamps
+from consent_service.ledger.timestamps import StampRefused
 from tests.actors import Visitor
 from tests.servers.authority import OPENSSL, Authority
 

@@ -11,7 +11,8 @@ from sqlalchemy.exc import OperationalError
 
 from consent_service import database, schema
 from consent_service import service as services
-from consent_service.models.newsletter import daily_run, subscriber
+from consent_service.models.newsletter import subscriber
+from consent_service.models.watch import daily_run
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_scrubbing_leaves_no_trace_and_takes_nobody_else(engine, tmp_path):
     gone = []
     for seed in range(4, 20):
         gone += live(engine, random.Random(seed))
-        assert database.empty_log(engine)
+        assert database.empty_wal(engine)
         if traces(tmp_path, gone):
             break
     else:
@@ -81,8 +82,8 @@ def test_the_log_is_emptied_only_when_nobody_reads_it(engine, tmp_path):
         reader.execute(select(daily_run)).all()
         with database.transaction(engine) as connection:
             connection.execute(insert(subscriber).values(**somebody(random.Random(1))))
-        assert not database.empty_log(engine)
-    assert database.empty_log(engine)
+        assert not database.empty_wal(engine)
+    assert database.empty_wal(engine)
     assert (tmp_path / "traces.db-wal").stat().st_size == 0
 
 
@@ -97,12 +98,12 @@ def test_a_checkpoint_that_fails_leaves_no_connection_that_waits_for_nobody(engi
     resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "traces.db").stat().st_size, hard))  # as on a full disk
     try:
         with pytest.raises(OperationalError):
-            database.empty_log(engine)
+            database.empty_wal(engine)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == database.BUSY_TIMEOUT_S * 1000
-    assert database.empty_log(engine)
+    assert database.empty_wal(engine)
 
 
 def test_emptying_the_log_waits_for_its_turn_to_write(engine, tmp_path):
@@ -110,7 +111,7 @@ def test_emptying_the_log_waits_for_its_turn_to_write(engine, tmp_path):
     with ThreadPoolExecutor(1) as threads:
         with database.transaction(engine) as connection:
             connection.execute(insert(subscriber).values(**somebody(random.Random(1))))
-            emptied = threads.submit(database.empty_log, engine)
+            emptied = threads.submit(database.empty_wal, engine)
             with pytest.raises(TimeoutError):
                 emptied.result(0.3)
         assert emptied.result(database.BUSY_TIMEOUT_S)

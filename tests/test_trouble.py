@@ -12,12 +12,12 @@ from sqlalchemy import event, update
 
 from consent_service import relay as relays
 from consent_service import service as services
+from consent_service.activecampaign.pacing import CallBudget
 from consent_service.delivery import outbox, relaying
-from consent_service.delivery.pacing import CallBudget
 from consent_service.delivery.relaying import TRIES, Relay
-from consent_service.models.newsletter import outbox_message
+from consent_service.limits.rate_limit import RateLimit
+from consent_service.models.delivery import outbox_message
 from consent_service.people import AddressRefused, NameRefused, read_address, read_name
-from consent_service.rate_limit import RateLimit
 from consent_service.web.visitor import evidence_ip, network
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases

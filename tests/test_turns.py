@@ -7,7 +7,7 @@ from sqlalchemy import delete, select
 
 from consent_service.delivery import relaying
 from consent_service.delivery.outbox import Delivered, Hold, Rejected, Retry
-from consent_service.models.newsletter import outbox_message
+from consent_service.models.delivery import outbox_message
 from tests.conftest import on_both_databases
 from tests.test_outbox import Office
 

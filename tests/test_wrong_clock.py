@@ -7,12 +7,12 @@ import pytest
 import time_machine
 
 from consent_service import service as services
+from consent_service.activecampaign.pacing import CallBudget
 from consent_service.delivery import outbox
 from consent_service.delivery.outbox import Retry
 from consent_service.delivery.owner_letters import DIGEST
-from consent_service.delivery.pacing import CallBudget
 from consent_service.delivery.relaying import Relay
-from consent_service.models.newsletter import daily_run
+from consent_service.models.watch import daily_run
 from tests.actors import Visitor
 from tests.conftest import on_both_databases
 from tests.household import relay_once

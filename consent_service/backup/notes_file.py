@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from consent_service.backup import restoration
-from consent_service.backup.restoration import Note
+from consent_service.backup import repeating
+from consent_service.backup.repeating import Note
 from consent_service.line_file import Line, LineFile, LineUnreadable
 
 NOTES = "notes.jsonl"
@@ -32,12 +32,12 @@ class NotesFile:
 
     def forget(self, now: datetime) -> None:
         """Take out whom notes were about whose time is up; objections stay. Raises LineUnreadable."""
-        if any(restoration.left_of(note, now) != note for note in self.read()):
+        if any(repeating.left_of(note, now) != note for note in self.read()):
             self._lines.rewrite(lambda lines: [_line(note) for note in self._left(lines, now)])
 
     def _left(self, lines: Sequence[Line], now: datetime) -> Iterator[Note]:
         for line in lines:
-            if (note := restoration.left_of(self._note(line), now)) is not None:
+            if (note := repeating.left_of(self._note(line), now)) is not None:
                 yield note
 
     def _note(self, line: Line) -> Note:

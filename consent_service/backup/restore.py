@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, column, func, insert, select, table, upd
 
 from consent_service import api_keys, database, schema
 from consent_service import service as services
+from consent_service.activecampaign.pacing import CallBudget
 from consent_service.backup import backups, encrypted_file
 from consent_service.backup.backup_file import FILE, BackupRefused, Reader, Section, Step
 from consent_service.backup.backup_file import Row as Line
@@ -28,7 +29,6 @@ from consent_service.comparison import runs
 from consent_service.comparison.caution import RESTORED
 from consent_service.comparison.reconcile import Comparison
 from consent_service.delivery import outbox
-from consent_service.delivery.pacing import CallBudget
 from consent_service.earlier_list import import_rows
 from consent_service.ledger import sealer
 from consent_service.ledger.anchors import ANCHORS, Anchors
@@ -37,7 +37,7 @@ from consent_service.ledger.vault import VaultRefused
 from consent_service.line_file import LineFile
 from consent_service.models.activecampaign import reconcile_run
 from consent_service.models.columns import metadata
-from consent_service.models.newsletter import outbox_message
+from consent_service.models.delivery import outbox_message
 from consent_service.schema import SchemaNewer
 from consent_service.service import Service
 from consent_service.watch import pulses

@@ -18,8 +18,8 @@ from sqlalchemy import Row
 
 from consent_service import chores, language, schema, subscribers
 from consent_service import service as services
+from consent_service.activecampaign.pacing import CallBudget
 from consent_service.commands import terminal
-from consent_service.delivery.pacing import CallBudget
 from consent_service.earlier_list import import_account, import_claims, import_file, import_rows, imports
 from consent_service.earlier_list.import_account import AccountRefused
 from consent_service.earlier_list.import_claims import Claim

@@ -14,12 +14,12 @@ from sqlalchemy import Row
 
 from consent_service import service as services
 from consent_service import subscribers
+from consent_service.activecampaign.pacing import CallBudget
 from consent_service.commands import terminal
 from consent_service.comparison import drift
 from consent_service.comparison.drift import Summary
 from consent_service.comparison.reconcile import Comparison, Unreachable
 from consent_service.comparison.runs import RunLost
-from consent_service.delivery.pacing import CallBudget
 from consent_service.service import Service
 
 FOUND = {

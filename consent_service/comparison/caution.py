@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from consent_service.models.activecampaign import reconcile_run
-from consent_service.models.newsletter import import_batch, subscriber
+from consent_service.models.earlier_list import import_batch
+from consent_service.models.newsletter import subscriber
 from consent_service.watch import pulses
 
 NOBODY = 3

@@ -12,16 +12,18 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 
 from consent_service import people, subscriptions
+from consent_service.activecampaign import departures, forwarding, strangers
+from consent_service.activecampaign.calls import PAGE
+from consent_service.activecampaign.contacts import BOUNCED, LEFT, SUBSCRIBED, ContactState, Membership
+from consent_service.activecampaign.listing import Found
 from consent_service.comparison import caution, runs
-from consent_service.delivery import departures, forwarding, outbox, strangers
-from consent_service.delivery.calls import PAGE
-from consent_service.delivery.contacts import BOUNCED, LEFT, SUBSCRIBED, ContactState, Membership
-from consent_service.delivery.listing import Found
+from consent_service.delivery import outbox
 from consent_service.earlier_list import import_rows
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.vault import Vault
 from consent_service.models.activecampaign import deleted_contact, drift
-from consent_service.models.newsletter import confirmation, outbox_message, subscriber
+from consent_service.models.delivery import outbox_message
+from consent_service.models.newsletter import confirmation, subscriber
 
 LEFT_THERE, BOUNCED_THERE, MISSING_THERE = "left-there", "bounced-there", "missing-there"
 LEFT_HERE, NOT_FORWARDED, STRANGER = "left-here", "not-forwarded", "stranger"

@@ -15,13 +15,13 @@ from sqlalchemy import Connection, Row
 
 from consent_service import service as services
 from consent_service import subscriptions
+from consent_service.activecampaign.calls import Ended
+from consent_service.activecampaign.contacts import Look, Membership, Seen
+from consent_service.activecampaign.listing import Found
+from consent_service.activecampaign.pacing import CallBudget
 from consent_service.comparison import drift, runs
 from consent_service.comparison.runs import DELETED, LIST, PEOPLE, SETTLE, RunLost
-from consent_service.delivery.calls import Ended
-from consent_service.delivery.contacts import Look, Membership, Seen
-from consent_service.delivery.listing import Found
 from consent_service.delivery.outbox import Delivered, Outcome, Rejected, Retry
-from consent_service.delivery.pacing import CallBudget
 from consent_service.ledger.evidence import Occasion
 from consent_service.log import failure
 from consent_service.service import Service

@@ -1,1 +1,1 @@
-"""What leaves the house: the outbox and its channels, mail and ActiveCampaign."""
+"""What leaves the house: the outbox, how it is delivered, and mail."""

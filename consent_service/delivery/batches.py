@@ -18,7 +18,7 @@ from consent_service.delivery import outbox, relaying
 from consent_service.delivery.outbox import Hold, Message, Outcome, Retry
 from consent_service.delivery.relaying import MESSAGE_COLUMNS, Attempt, Channel, Relay
 from consent_service.log import failure
-from consent_service.models.newsletter import outbox_message
+from consent_service.models.delivery import outbox_message
 from consent_service.sql.prepared import Prepared
 
 LEAST, MOST = 20, 250

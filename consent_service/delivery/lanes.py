@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, func, select
 
 from consent_service.delivery import outbox
-from consent_service.models.newsletter import outbox_message
+from consent_service.models.delivery import outbox_message
 
 LONGEST_OVERDUE = timedelta(minutes=15)
 

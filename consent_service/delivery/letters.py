@@ -18,23 +18,14 @@ from sqlalchemy import Connection, Row, bindparam, select
 
 from consent_service import contact_messages
 from consent_service import language as languages
+from consent_service.activecampaign import departures, moves
+from consent_service.activecampaign.own_link import OwnLinks
 from consent_service.config import TEMPLATES
 from consent_service.controller import Controller
-from consent_service.delivery import (
-    account_letters,
-    allowance,
-    caps,
-    departures,
-    moves,
-    outbox,
-    owner_letters,
-    suppression,
-)
+from consent_service.delivery import account_letters, outbox, owner_letters, suppression
 from consent_service.delivery.account_letters import AccountLetters
-from consent_service.delivery.allowance import Window
 from consent_service.delivery.mail import Knock, Letter
 from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
-from consent_service.delivery.own_link import OwnLinks
 from consent_service.delivery.owner_letters import DIGEST, OWNER_HELD, OwnerLetters
 from consent_service.delivery.request_letters import ABOUT_REQUEST, RequestLetters
 from consent_service.language import HELSINKI, Language
@@ -42,8 +33,11 @@ from consent_service.ledger import evidence, sealer
 from consent_service.ledger.evidence import KeptConsents, Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault
+from consent_service.limits import allowance, caps
+from consent_service.limits.allowance import Window
 from consent_service.look import design
-from consent_service.models.newsletter import confirmation, import_row, subscriber
+from consent_service.models.earlier_list import import_row
+from consent_service.models.newsletter import confirmation, subscriber
 from consent_service.notices import statements
 from consent_service.notices.privacy import Kept
 from consent_service.notices.statements import TRACKING, ConsentText, ShownText

@@ -13,7 +13,7 @@ from typing import Any, TypedDict, Unpack
 from sqlalchemy import ColumnElement, Connection, bindparam, case, func, insert, literal, select, update
 
 from consent_service.ids import new_id
-from consent_service.models.newsletter import outbox_message
+from consent_service.models.delivery import outbox_message
 from consent_service.sql.prepared import Prepared
 
 CARRIED_FOR = timedelta(minutes=10)

@@ -30,7 +30,8 @@ from consent_service.delivery.outbox import (
 )
 from consent_service.delivery.tally import Tally
 from consent_service.log import failure
-from consent_service.models.newsletter import outbox_message, subscriber
+from consent_service.models.delivery import outbox_message
+from consent_service.models.newsletter import subscriber
 from consent_service.sql.prepared import Prepared, PreparedList
 
 LEASE = timedelta(seconds=10)

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from sqlalchemy import Connection, select, update
 
 from consent_service.database import insert_if_absent
-from consent_service.models.newsletter import delivery_tally
+from consent_service.models.delivery import delivery_tally
 
 
 class Tally:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
-from consent_service.delivery.calls import Ended
-from consent_service.delivery.listing import Found, Listing
+from consent_service.activecampaign.calls import Ended
+from consent_service.activecampaign.listing import Found, Listing
 from consent_service.delivery.outbox import Rejected
 from consent_service.earlier_list.import_claims import DOUBLE_OPT_IN, Claim
 from consent_service.earlier_list.import_file import EMAIL, Line

@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, select, update
 
 from consent_service.database import insert_if_absent
-from consent_service.models.newsletter import import_row, outbox_message
+from consent_service.models.delivery import outbox_message
+from consent_service.models.earlier_list import import_row
 from consent_service.sql.prepared import Prepared
 
 _WAITS = Prepared(select(import_row.c.id).where(import_row.c.email_key == bindparam("email_key")))

@@ -16,11 +16,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from consent_service import asks, erasure, people, subscriptions
+from consent_service.activecampaign import departures, strangers
 from consent_service.asks import Ask
 from consent_service.controller import Controller
 from consent_service.database import insert_if_absent
-from consent_service.delivery import caps, departures, outbox, strangers, suppression
-from consent_service.delivery.allowance import Window
+from consent_service.delivery import outbox, suppression
 from consent_service.delivery.letters import SERVICE
 from consent_service.earlier_list import import_claims, import_rows
 from consent_service.earlier_list.import_claims import UNKNOWN, Candidate, Claim, RowRefused
@@ -31,7 +31,10 @@ from consent_service.language import language
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
-from consent_service.models.newsletter import confirmation, import_batch, subscriber
+from consent_service.limits import caps
+from consent_service.limits.allowance import Window
+from consent_service.models.earlier_list import import_batch
+from consent_service.models.newsletter import confirmation, subscriber
 from consent_service.notices import statements
 from consent_service.notices.statements import Terms
 from consent_service.people import Address

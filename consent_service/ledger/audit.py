@@ -21,7 +21,7 @@ from consent_service.ledger.findings import BATCH, Audit, Finding, Mark, leaf_of
 from consent_service.ledger.merkle import HASH
 from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault, VaultRefused
-from consent_service.models.newsletter import checkpoint, consent_event, erased_leaf, log_tile, shown_text
+from consent_service.models.ledger import checkpoint, consent_event, erased_leaf, log_tile, shown_text
 from consent_service.models.site import cookie_choice
 from consent_service.models.staff import access
 

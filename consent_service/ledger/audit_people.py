@@ -17,7 +17,8 @@ from consent_service.ledger.evidence import Event
 from consent_service.ledger.findings import Audit, leaf_of
 from consent_service.ledger.seal import Opening, Payload
 from consent_service.ledger.vault import VaultRefused
-from consent_service.models.newsletter import confirmation, consent_event, subject_key, subscriber
+from consent_service.models.ledger import consent_event, subject_key
+from consent_service.models.newsletter import confirmation, subscriber
 
 PERSON = [subscriber.c[name].label(f"person_{name}") for name in ("id", "email_key", *replay.COLUMNS)]
 

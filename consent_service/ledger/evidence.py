@@ -18,7 +18,7 @@ from consent_service.ids import new_id
 from consent_service.ledger import merkle, seal, vault
 from consent_service.ledger.seal import Compartment, Opening, Payload
 from consent_service.ledger.vault import Vault, VaultRefused
-from consent_service.models.newsletter import consent_event, shown_text, subject_key
+from consent_service.models.ledger import consent_event, shown_text, subject_key
 from consent_service.notices import statements
 from consent_service.notices.statements import ConsentText, ShownText
 from consent_service.sql.prepared import Prepared, PreparedList

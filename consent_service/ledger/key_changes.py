@@ -16,7 +16,7 @@ from consent_service import database
 from consent_service.ledger import checkpoint, evidence, sealer
 from consent_service.ledger.checkpoint import Checkpoint, CheckpointRefused, Signer, Verifier, Verifiers
 from consent_service.ledger.evidence import Occasion
-from consent_service.models.newsletter import log_key_change
+from consent_service.models.ledger import log_key_change
 
 TITLE = "consent-log/key-change/v1"
 KIND = "key_changed"

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 from consent_service.ledger import evidence, merkle, proof, sealer, tiles
 from consent_service.ledger.proof import Opened
 from consent_service.ledger.vault import Vault
-from consent_service.models.newsletter import consent_event, shown_text
+from consent_service.models.ledger import consent_event, shown_text
 
 
 def compose(connection: Connection, keys: Vault, event_id: str) -> bytes | None:

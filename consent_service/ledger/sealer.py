@@ -17,7 +17,7 @@ from consent_service.ledger.anchors import Anchor, Anchors
 from consent_service.ledger.checkpoint import Checkpoint, Signer, parse
 from consent_service.ledger.merkle import Node, ProofFails
 from consent_service.ledger.tiles import TilesMissing
-from consent_service.models.newsletter import checkpoint, consent_event
+from consent_service.models.ledger import checkpoint, consent_event
 from consent_service.sql.prepared import Prepared
 
 _PLACE = update(consent_event).where(consent_event.c.id == bindparam("event")).values(log_index=bindparam("place"))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from consent_service.database import insert_or_replace
 from consent_service.ledger import merkle
 from consent_service.ledger.merkle import HASH, Node
-from consent_service.models.newsletter import log_tile
+from consent_service.models.ledger import log_tile
 
 WIDTH = 256
 HEIGHT = 8

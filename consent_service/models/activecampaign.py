@@ -80,13 +80,6 @@ taken_off = Table(
     Column("taken_off_at", UtcDateTime),
 )
 
-pulse = Table(
-    "pulse",
-    metadata,
-    Column("name", String(20), primary_key=True),
-    Column("at", UtcDateTime, nullable=False),
-)
-
 call_budget = Table(
     "call_budget",
     metadata,

@@ -1,10 +1,9 @@
-"""Columns and constraints of subscribers, the log, the outbox, and whatever has no module beside this one.
+"""Tables of subscribers: who they are, what they were asked, what they refused, and what an erasure leaves.
 
 Plain SQLAlchemy tables; the rules a function could forget are constraints. No queries, no JSON shapes, no Flask.
 """
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -13,13 +12,12 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
-    LargeBinary,
     String,
     Table,
     UniqueConstraint,
 )
 
-from consent_service.models.columns import Count, UtcDateTime, metadata, partial
+from consent_service.models.columns import UtcDateTime, metadata, partial
 
 subscriber = Table(
     "subscriber",
@@ -107,136 +105,6 @@ partial("ix_confirmation_import_batch_id", confirmation.c.import_batch_id.is_not
 partial("ix_confirmation_agreed", confirmation.c.used_event_id.is_not(None), confirmation.c.purpose_version)
 partial("ix_confirmation_new_address", confirmation.c.email.is_not(None), confirmation.c.asked_at)
 
-import_batch = Table(
-    "import_batch",
-    metadata,
-    Column("id", String(8), primary_key=True),
-    Column("source", String(20), nullable=False),
-    Column("grade", String(20), nullable=False),
-    Column("imported_by", String(100), nullable=False),
-    Column("started_at", UtcDateTime, nullable=False),
-    Column("finished_at", UtcDateTime),
-    Column("undone_at", UtcDateTime),
-    Column("imported", Integer, nullable=False, server_default="0"),
-    Column("waiting", Integer, nullable=False, server_default="0"),
-    Column("skipped", Integer, nullable=False, server_default="0"),
-    CheckConstraint("source IN ('file', 'activecampaign')", name="source_known"),
-)
-
-# Somebody on an earlier list whose permission nobody can prove: no subscriber, until they are asked.
-import_row = Table(
-    "import_row",
-    metadata,
-    Column("id", Count, primary_key=True, autoincrement=True),
-    Column("batch_id", ForeignKey("import_batch.id"), nullable=False, index=True),
-    Column("email", String(320), nullable=False),
-    Column("email_key", String(320), nullable=False, unique=True),
-    Column("first_name", String(100), nullable=False),
-    Column("last_name", String(100), nullable=False),
-    Column("language", String(2), nullable=False),
-    Column("created_at", UtcDateTime, nullable=False, index=True),
-    Column("invited_at", UtcDateTime, index=True),
-    Column("contact_id", String(20)),  # of one who is on the list at ActiveCampaign
-)
-
-consent_event = Table(
-    "consent_event",
-    metadata,
-    Column("id", String(32), primary_key=True),
-    Column("subscriber_id", String(36)),
-    Column("recorded_at", UtcDateTime, nullable=False),
-    Column("leaf", LargeBinary, nullable=False),
-    Column("leaf_hash", LargeBinary(32), nullable=False, unique=True),
-    Column("core_sealed", LargeBinary),
-    Column("tech_sealed", LargeBinary),
-    Column("core_plain", LargeBinary),
-    Column("log_index", BigInteger, unique=True),
-    CheckConstraint("core_plain IS NULL OR subscriber_id IS NULL", name="plain_is_about_nobody"),
-    Index(None, "subscriber_id", "recorded_at"),
-)
-_unsealed = consent_event.c.log_index.is_(None)
-partial("ix_consent_event_unsealed", _unsealed, consent_event.c.recorded_at, consent_event.c.id)
-partial("ix_consent_event_tech", consent_event.c.tech_sealed.is_not(None), consent_event.c.recorded_at)
-
-log_tile = Table(
-    "log_tile",
-    metadata,
-    Column("level", Integer, primary_key=True, autoincrement=False),
-    Column("number", BigInteger, primary_key=True, autoincrement=False),
-    Column("hashes", LargeBinary, nullable=False),
-)
-
-checkpoint = Table(
-    "checkpoint",
-    metadata,
-    Column("size", BigInteger, primary_key=True, autoincrement=False),
-    Column("root", LargeBinary(32), nullable=False),
-    Column("note", LargeBinary, nullable=False),
-    Column("signed_at", UtcDateTime, nullable=False),
-    Column("timestamp_token", LargeBinary),
-)
-
-# How the log went on under another key: a note by both, which a sealed event holds too.
-log_key_change = Table(
-    "log_key_change",
-    metadata,
-    Column("event_id", ForeignKey("consent_event.id"), primary_key=True),
-    Column("note", LargeBinary, nullable=False),
-    Column("changed_at", UtcDateTime, nullable=False),
-)
-
-subject_key = Table(
-    "subject_key",
-    metadata,
-    Column("subscriber_id", ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True),
-    Column("wrapped", LargeBinary, nullable=False),
-)
-
-shown_text = Table(
-    "shown_text",
-    metadata,
-    Column("sha256", String(64), primary_key=True),
-    Column("kind", String(20), nullable=False),
-    Column("language", String(2), nullable=False),
-    Column("content", LargeBinary, nullable=False),
-    Column("first_used_at", UtcDateTime, nullable=False),
-)
-
-outbox_message = Table(
-    "outbox_message",
-    metadata,
-    Column("id", Count, primary_key=True, autoincrement=True),
-    Column("key", String(32), nullable=False, unique=True),
-    Column("lane", String(20), nullable=False),
-    Column("kind", String(30), nullable=False),
-    Column("subscriber_id", ForeignKey("subscriber.id", ondelete="CASCADE")),
-    Column("confirmation_id", ForeignKey("confirmation.id", ondelete="CASCADE")),
-    Column("departure_id", ForeignKey("departure.id")),
-    Column("bulk_id", String(64)),  # the bulk import there that carries it, or "alone" when none may
-    Column("import_row_id", Count, ForeignKey("import_row.id")),
-    Column("contact_message_id", ForeignKey("contact_message.id")),
-    Column("contact_id", String(20)),  # of a contact there that is nobody's here
-    Column("staff_id", ForeignKey("staff.id")),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("counted_at", UtcDateTime),  # since when it counts against what the whole service may send
-    Column("due_at", UtcDateTime, nullable=False),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("claimed_by", String(32)),
-    Column("claimed_until", UtcDateTime),
-    Column("last_error", String(200)),
-    Column("done_at", UtcDateTime),
-    Column("dead_at", UtcDateTime),
-    CheckConstraint("done_at IS NULL OR dead_at IS NULL", name="one_end"),
-)
-_message = outbox_message.c
-_undone = _message.done_at.is_(None) & _message.dead_at.is_(None)
-partial("ix_outbox_message_undone", _undone, _message.lane, _message.due_at, _message.id)
-partial("ix_outbox_message_done_at", _message.done_at.is_not(None), _message.done_at)
-partial("ix_outbox_message_dead", _message.dead_at.is_not(None), _message.dead_at)
-Index("ix_outbox_message_subscriber_id", _message.subscriber_id, _message.lane, _message.id)
-for _name in ("confirmation_id", "departure_id", "bulk_id", "import_row_id", "contact_message_id", "contact_id"):
-    partial(f"ix_outbox_message_{_name}", _message[_name].is_not(None), _message[_name])
-
 suppression = Table(
     "suppression",
     metadata,
@@ -275,15 +143,6 @@ erasure = Table(
 )
 partial("ix_erasure_uncopied", erasure.c.copied_at.is_(None), erasure.c.erased_at)
 
-erased_leaf = Table(
-    "erased_leaf",
-    metadata,
-    Column("event_id", ForeignKey("consent_event.id"), primary_key=True),
-    Column("rule", String(30), nullable=False),
-    Column("erased_at", UtcDateTime, nullable=False),
-    Column("mac", String(64)),
-)
-
 # The address of somebody already erased, for as long as ActiveCampaign has to be told and the person answered.
 departure = Table(
     "departure",
@@ -296,29 +155,4 @@ departure = Table(
     Column("contact_id", String(20)),
     Column("is_told", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-)
-
-daily_run = Table(
-    "daily_run",
-    metadata,
-    Column("name", String(20), primary_key=True),
-    Column("done_on", String(10), nullable=False),
-)
-
-# What was done under a key: single times (`delivery/allowance`), or numbers by slot of time (`delivery/caps`).
-allowance = Table(
-    "allowance",
-    metadata,
-    Column("key", String(80), primary_key=True),
-    Column("times", JSON, nullable=False),
-    Column("asked_at", UtcDateTime, nullable=False, index=True),
-)
-
-# How many deliveries came to which end, by lane, for whoever watches.
-delivery_tally = Table(
-    "delivery_tally",
-    metadata,
-    Column("lane", String(20), primary_key=True),
-    Column("outcome", String(20), primary_key=True),
-    Column("number", BigInteger, nullable=False),
 )

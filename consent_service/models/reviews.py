@@ -1,4 +1,4 @@
-"""Tables of the yearly look at the customer register, and of what can be counted only on its day or in its week.
+"""Tables of the yearly look at the customer register: who was kept, and what came of it.
 
 As `newsletter.py`: plain tables, no queries, no Flask. Days are ISO dates as text.
 """
@@ -30,22 +30,4 @@ retention_review = Table(
     Column("emptied", Integer, nullable=False),  # only documents that the law keeps are
     Column("kept", Integer, nullable=False),
     Column("restricted", Integer, nullable=False),
-)
-
-# How many subscribers there were when a week began, which nobody could count afterwards.
-headcount = Table(
-    "headcount",
-    metadata,
-    Column("monday", String(10), primary_key=True),
-    Column("active", Integer, nullable=False),
-)
-
-# What each finished week brought, for the weeks after it to be compared with.
-week = Table(
-    "week",
-    metadata,
-    Column("monday", String(10), primary_key=True),
-    Column("asked", Integer, nullable=False),
-    Column("confirmed", Integer, nullable=False),
-    Column("stopped", Integer, nullable=False),
 )

@@ -1,4 +1,4 @@
-"""Tables beside the company's own web site: what its visitors chose about cookies, and what forms cost.
+"""Tables beside the company's own web site: what its visitors chose about cookies.
 
 As `newsletter.py`: plain tables, the rules a function could forget as constraints; no queries, no Flask.
 """
@@ -18,14 +18,4 @@ cookie_choice = Table(
     Column("expires_at", UtcDateTime, nullable=False, index=True),
     UniqueConstraint("choice_id", "sequence", name="uq_cookie_choice_choice_id_sequence"),
     CheckConstraint("sequence > 0", name="sequence_counts"),
-)
-
-# What a form cost when unusually many were sent, and what a device was asked for a passkey: kept for a while, so that
-# each counts once.
-spent_proof = Table(
-    "spent_proof",
-    metadata,
-    Column("proof", String(64), primary_key=True),
-    Column("spent_on", String(64), nullable=False),  # what is sent twice is not paid twice
-    Column("spent_at", UtcDateTime, nullable=False, index=True),
 )

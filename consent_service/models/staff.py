@@ -7,7 +7,7 @@ maps its class of an account onto `staff`.
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, LargeBinary, String, Table
 
 from consent_service.models.columns import UtcDateTime, metadata, partial
-from consent_service.models.newsletter import outbox_message
+from consent_service.models.delivery import outbox_message
 
 # Without a password the account is an invitation that nobody has accepted yet. `link_state` is signed into every mailed
 # link and changes when one was used, so that each opens once; `fs_uniquifier` stands in every session, and ends them

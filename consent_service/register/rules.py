@@ -18,7 +18,7 @@ from consent_service.models.customers import customer_document, shredding
 from consent_service.register import customer_imports, documents
 from consent_service.register.erasure import RULE
 from consent_service.register.keeping import BOOK, CONSENT_FORM, CONTRACT, VOUCHER
-from consent_service.rule import End, Rule, delete_by, gone_by
+from consent_service.retention_rule import End, Rule, delete_by, gone_by
 
 
 def _end_documents(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:

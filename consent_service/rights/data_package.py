@@ -22,9 +22,9 @@ from markupsafe import Markup
 
 from consent_service import language as languages
 from consent_service import retention
+from consent_service.activecampaign import holdings
 from consent_service.config import TEMPLATES
 from consent_service.contact_messages import REASONS
-from consent_service.delivery import holdings
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger import seal
 from consent_service.ledger.checkpoint import Verifiers

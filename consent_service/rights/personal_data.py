@@ -14,11 +14,11 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection, Row, select
 
 from consent_service import asks, contact_messages
+from consent_service.activecampaign import held_there
+from consent_service.activecampaign.held_there import HeldThere
+from consent_service.activecampaign.moves import MOVE
 from consent_service.asks import LinkDead
-from consent_service.delivery import held_there, outbox, suppression
-from consent_service.delivery.allowance import Window
-from consent_service.delivery.held_there import HeldThere
-from consent_service.delivery.moves import MOVE
+from consent_service.delivery import outbox, suppression
 from consent_service.delivery.outbox import CONFIRMATION, CONTACT_DATA, LIST_DATA, MY_DATA_LINK, NO_LINK
 from consent_service.delivery.suppression import Suppressed
 from consent_service.earlier_list import import_rows
@@ -28,14 +28,10 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.proof import ReceiptRefused
 from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault
-from consent_service.models.newsletter import (
-    checkpoint,
-    confirmation,
-    consent_event,
-    outbox_message,
-    shown_text,
-    subscriber,
-)
+from consent_service.limits.allowance import Window
+from consent_service.models.delivery import outbox_message
+from consent_service.models.ledger import checkpoint, consent_event, shown_text
+from consent_service.models.newsletter import confirmation, subscriber
 from consent_service.notices.statements import TRACKING
 from consent_service.people import Address
 from consent_service.rights import request_rows

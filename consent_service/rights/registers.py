@@ -18,7 +18,7 @@ from consent_service.delivery import suppression
 from consent_service.delivery.suppression import Suppressed
 from consent_service.earlier_list import import_rows
 from consent_service.ledger.vault import Vault
-from consent_service.models.newsletter import import_row
+from consent_service.models.earlier_list import import_row
 from consent_service.paging import Found
 from consent_service.register import customers
 from consent_service.rights import request_rows

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Row, select
 
 from consent_service import contact_messages, erasure, subscriptions
 from consent_service import language as languages
-from consent_service.delivery import held_there, suppression
+from consent_service.activecampaign import held_there
+from consent_service.delivery import suppression
 from consent_service.earlier_list import imports
 from consent_service.erasure import BY_PERSON
 from consent_service.language import mark

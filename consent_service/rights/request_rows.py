@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, case, false, func, insert
 
 from consent_service.delivery import outbox
 from consent_service.language import mark
-from consent_service.models.newsletter import outbox_message
+from consent_service.models.delivery import outbox_message
 from consent_service.models.requests import data_request, data_request_letter, data_request_task
 from consent_service.paging import Found, has_words, page_of
 from consent_service.rights import request_days

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, insert, select
 from consent_service import erasure as erasing
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
-from consent_service.models.newsletter import consent_event
+from consent_service.models.ledger import consent_event
 from consent_service.models.staff import access
 
 RULE = "access"

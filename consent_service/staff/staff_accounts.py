@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 from consent_service.database import insert_if_absent
 from consent_service.delivery import outbox
 from consent_service.language import mark
-from consent_service.models.newsletter import outbox_message
+from consent_service.models.delivery import outbox_message
 from consent_service.models.staff import passkey, recovery_code, staff
 from consent_service.people import Address
 

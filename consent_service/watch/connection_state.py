@@ -17,7 +17,7 @@ from consent_service.delivery.lanes import LaneState
 from consent_service.language import HELSINKI
 from consent_service.models.activecampaign import drift as finding
 from consent_service.models.activecampaign import reconcile_run
-from consent_service.models.newsletter import outbox_message
+from consent_service.models.delivery import outbox_message
 from consent_service.watch import pulses
 
 LANES = (outbox.ACTIVECAMPAIGN, outbox.ACCESS)

@@ -15,7 +15,7 @@ from consent_service.delivery.lanes import LaneState, lane_states, served
 from consent_service.delivery.letters import LIMIT_REACHED
 from consent_service.language import HELSINKI
 from consent_service.ledger import sealer
-from consent_service.models.newsletter import outbox_message
+from consent_service.models.delivery import outbox_message
 from consent_service.register import reviews
 from consent_service.rights import request_rows
 from consent_service.watch import connection_state, pulses, weeks

@@ -15,21 +15,22 @@ from datetime import timedelta
 from sqlalchemy import Row, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from consent_service import chores, config, rate_limit, retention, rotation, schema
+from consent_service import chores, config, retention, rotation, schema
 from consent_service import service as services
+from consent_service.activecampaign import account_setup, own_link, renewal
+from consent_service.activecampaign.account_setup import SetupRefused
+from consent_service.activecampaign.calls import Ended
+from consent_service.activecampaign.pacing import CallBudget, Unpaced
 from consent_service.config import Settings
-from consent_service.delivery import account_setup, own_link, renewal
-from consent_service.delivery.account_setup import SetupRefused
-from consent_service.delivery.calls import Ended
 from consent_service.delivery.lanes import lane_states, served
 from consent_service.delivery.mail import FolderMail, NotEncrypted
 from consent_service.delivery.outbox import Retry
-from consent_service.delivery.pacing import CallBudget, Unpaced
 from consent_service.language import CODES, HELSINKI, language
 from consent_service.ledger import evidence, sealer
 from consent_service.ledger.checkpoint import CheckpointRefused
 from consent_service.ledger.vault import VaultRefused
-from consent_service.models.newsletter import consent_event
+from consent_service.limits import rate_limit
+from consent_service.models.ledger import consent_event
 from consent_service.notices import privacy, privacy_check
 from consent_service.rights import request_rows
 from consent_service.service import Service

@@ -16,7 +16,7 @@ from consent_service.delivery import outbox, tally
 from consent_service.delivery.lanes import LaneState, lane_states, served
 from consent_service.delivery.letters import LIMIT_REACHED
 from consent_service.ledger import sealer
-from consent_service.models.newsletter import outbox_message
+from consent_service.models.delivery import outbox_message
 from consent_service.watch import connection_state, pulses
 
 Values = dict[tuple[str, ...], float]

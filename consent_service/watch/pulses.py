@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, select
 
 from consent_service.database import insert_or_replace
-from consent_service.models.activecampaign import pulse
-from consent_service.models.newsletter import daily_run
+from consent_service.models.watch import daily_run, pulse
 
 BACKUP = "backup"
 LONGEST_BACKUP_GAP = timedelta(days=2)  # one is to be made every day

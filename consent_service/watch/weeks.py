@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, select
 from consent_service.database import insert_if_absent
 from consent_service.language import HELSINKI
 from consent_service.models.newsletter import confirmation, subscriber
-from consent_service.models.reviews import headcount, week
+from consent_service.models.watch import headcount, week
 
 SPAN, MIDNIGHT = timedelta(days=7), time(0, tzinfo=HELSINKI)
 COMPARED = 8  # weeks

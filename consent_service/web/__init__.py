@@ -27,8 +27,8 @@ from consent_service import database
 from consent_service import language as languages
 from consent_service.asks import LinkDead
 from consent_service.config import PACKAGE, TEMPLATES, Settings
+from consent_service.limits.rate_limit import RateLimit
 from consent_service.log import failure
-from consent_service.rate_limit import RateLimit
 from consent_service.service import Service
 from consent_service.tokens import TokenRefused
 from consent_service.web import access, accounts, files, origins, pages, policy, problems, visitor
@@ -43,8 +43,8 @@ from consent_service.web.evidence import evidence
 from consent_service.web.health import health
 from consent_service.web.metrics import count_requests, metrics
 from consent_service.web.my_data import my_data
+from consent_service.web.privacy import privacy_statement
 from consent_service.web.public import public
-from consent_service.web.statement import statement
 from consent_service.web.webhooks import webhooks
 
 LARGEST_BODY = 64 * 1024
@@ -95,7 +95,7 @@ def create_app(service: Service) -> Flask:
         app.before_request(CSRFProtect(app).protect)
     pages.install(app)
     access.install(app)
-    doors = (public, contact, my_data, embed, statement, evidence, cookies, webhooks, api, health, metrics)
+    doors = (public, contact, my_data, embed, privacy_statement, evidence, cookies, webhooks, api, health, metrics)
     for door in (*doors, entrance, console, *([development] if service.settings.is_development else [])):
         app.register_blueprint(door)
     app.add_url_rule("/", "root", lambda: redirect(pages.link_to("public.show_subscribe")))

@@ -35,10 +35,10 @@ from sqlalchemy.orm import DeclarativeBase, scoped_session, sessionmaker
 
 from consent_service import language as languages
 from consent_service.ledger.evidence import Occasion
+from consent_service.limits.rate_limit import RateLimit
 from consent_service.models.columns import metadata
 from consent_service.models.staff import staff
 from consent_service.people import LONGEST_ADDRESS
-from consent_service.rate_limit import RateLimit
 from consent_service.service import Service
 from consent_service.staff import access_log, second_steps
 from consent_service.web import passkeys, tries

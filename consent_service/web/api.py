@@ -14,7 +14,7 @@ from flask import Blueprint, Response, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection, Row
 
-from consent_service import api_answers, api_keys, effort, subscribers, subscriptions
+from consent_service import api_answers, api_keys, subscribers, subscriptions
 from consent_service import service as services
 from consent_service.api_answers import Answer, OtherRequest, Sent, UnderWay
 from consent_service.api_keys import ApiKey
@@ -22,8 +22,9 @@ from consent_service.asks import Ask, ProgramRequest
 from consent_service.earlier_list import imports
 from consent_service.language import language
 from consent_service.ledger.evidence import Occasion
+from consent_service.limits import proof_of_work
+from consent_service.limits.rate_limit import RateLimit
 from consent_service.notices.statements import ConsentText, Terms
-from consent_service.rate_limit import RateLimit
 from consent_service.web.api_messages import (
     Accepted,
     Message,
@@ -95,7 +96,7 @@ def consent_texts() -> ResponseReturnValue:
             tracking=_text(tracking),
             privacy_url=f"{service().settings.public_url}/privacy?lang={spoken.code}",
             token=service().tokens.for_form(consent.shown.sha256, spoken.code, tracking.shown.sha256),
-            challenge=_challenge() if service().effort.is_due(effort.SUBSCRIBE) else None,
+            challenge=_challenge() if service().proof_of_work.is_due(proof_of_work.SUBSCRIBE) else None,
         )
     )
 
@@ -104,7 +105,7 @@ def consent_texts() -> ResponseReturnValue:
 def subscribe() -> ResponseReturnValue:
     """Ask somebody who ticked the box elsewhere: pending and a mail, never more; the same answer for every address."""
     said: Subscription = _said(Subscription)
-    is_proof_asked = service().effort.is_asked(effort.SUBSCRIBE)
+    is_proof_asked = service().proof_of_work.is_asked(proof_of_work.SUBSCRIBE)
 
     def carry_out(connection: Connection) -> None:
         ask = _ask(said, _terms(connection, said))
@@ -167,14 +168,14 @@ def _terms(connection: Connection, said: Subscription) -> Terms:
 
 def _pays(connection: Connection, said: Subscription) -> bool:
     """Whether a proof came along that counts, which it does once."""
-    proof = service().effort.read(said.proof or "", services.now())
-    return proof is not None and effort.spend(
+    proof = service().proof_of_work.read(said.proof or "", services.now())
+    return proof is not None and proof_of_work.spend(
         connection, proof, services.now(), f"{said.consent.token}\n{said.address.key}"
     )
 
 
 def _challenge() -> Challenge:
-    return Challenge.model_validate(service().effort.task(services.now()))
+    return Challenge.model_validate(service().proof_of_work.task(services.now()))
 
 
 def _once(carry_out: Callable[[Connection], None], message: Message) -> Response:

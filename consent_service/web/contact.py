@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, ValidationError
 
-from consent_service import contact_messages, effort, retention, subscriptions
+from consent_service import contact_messages, retention, subscriptions
 from consent_service import service as services
 from consent_service.asks import Ask
 from consent_service.contact_messages import (
@@ -22,6 +22,7 @@ from consent_service.contact_messages import (
     Written,
 )
 from consent_service.language import mark
+from consent_service.limits import proof_of_work
 from consent_service.models.inbox import LONGEST_MESSAGE
 from consent_service.notices.statements import Terms
 from consent_service.tokens import ShownForm
@@ -90,7 +91,7 @@ def send() -> ResponseReturnValue:
     if wait := has_to_wait(DOOR):
         return _too_many(form, TOO_OFTEN, shown, wait)
     is_proof_asked = _is_proof_asked(form)
-    proof = service().effort.read(form.proof.data or "", services.now()) if is_proof_asked else None
+    proof = service().proof_of_work.read(form.proof.data or "", services.now()) if is_proof_asked else None
     if is_proof_asked and proof is None:
         return moment.page(form, "contact.send")
     if wait := too_often(DOOR):
@@ -100,8 +101,8 @@ def send() -> ResponseReturnValue:
 
 def _is_proof_asked(form: ContactForm) -> bool:
     """Count the form, as a message and, with its box ticked, as a subscription; whether it has to cost something."""
-    kinds = [effort.CONTACT, *([effort.SUBSCRIBE] if form.consent.data else [])]
-    return service().effort.is_asked(*kinds)
+    kinds = [proof_of_work.CONTACT, *([proof_of_work.SUBSCRIBE] if form.consent.data else [])]
+    return service().proof_of_work.is_asked(*kinds)
 
 
 def _taken(form: ContactForm, shown: ShownForm, proof: str | None) -> ResponseReturnValue:
@@ -115,7 +116,7 @@ def _taken(form: ContactForm, shown: ShownForm, proof: str | None) -> ResponseRe
                 if form.consent.data and terms is None:
                     return _mended_page(form, TOO_OLD), 400
                 written = _written(form, shown)
-                if proof is not None and not effort.spend(connection, proof, by_visitor.now, written.sent_key):
+                if proof is not None and not proof_of_work.spend(connection, proof, by_visitor.now, written.sent_key):
                     return moment.page(form, "contact.send")
                 contact_messages.take(connection, by_visitor.now, written, service().global_limit)
                 if terms is not None and asks:

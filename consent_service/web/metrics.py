@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from consent_service import service as services
 from consent_service.config import Settings
-from consent_service.rate_limit import answers
+from consent_service.limits.rate_limit import answers
 from consent_service.service import Service
 from consent_service.watch import gauges
 from consent_service.web.visitor import service

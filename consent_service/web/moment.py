@@ -17,12 +17,12 @@ from consent_service.web.visitor import service
 
 def page(form: RenderedForm, endpoint: str) -> ResponseReturnValue:
     """What somebody gets whose form needs a proof: a task for their browser, and half a minute's wait for any other."""
-    effort, now, proof = service().effort, services.now(), str(form["proof"].data or "")
-    is_early = effort.is_early(proof, now)
+    work, now, proof = service().proof_of_work, services.now(), str(form["proof"].data or "")
+    is_early = work.is_early(proof, now)
     how: dict[str, Any] = {"is_early": is_early, "proof": proof if is_early else service().tokens.for_waiting()}
     fields = {name: text for name, text in _written(form).items() if text}
     answer = Response(
-        render_template("public/moment.html", fields=fields, endpoint=endpoint, task=effort.task(now), **how)
+        render_template("public/moment.html", fields=fields, endpoint=endpoint, task=work.task(now), **how)
     )
     answer.headers["Content-Security-Policy"] = policy.WITH_SCRIPT
     return answer

@@ -13,16 +13,16 @@ from sqlalchemy import Connection, Row
 
 from consent_service import asks, corrections, erasure, retention, subscriptions, tracking
 from consent_service import service as services
+from consent_service.activecampaign import departures, held_there, holdings
 from consent_service.asks import LinkDead
 from consent_service.contact_messages import REASONS
-from consent_service.delivery import departures, held_there, holdings
 from consent_service.erasure import BY_PERSON
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger import receipt
 from consent_service.notices.statements import CHANNELS, CLAIMS, LEAVING_REASONS
 from consent_service.rights import data_package, personal_data, request_rows, request_tasks
 from consent_service.tokens import MyDataLinkExpired
-from consent_service.web import sheet
+from consent_service.web import evidence_sheet
 from consent_service.web.evidence import hand_over
 from consent_service.web.forms import NameField, VisitorForm
 from consent_service.web.pages import link_to, too_many
@@ -265,8 +265,8 @@ def show_evidence(token: str) -> ResponseReturnValue:
     if wait := too_often("my-data-file"):
         return too_many(wait)
     with service().snapshot() as connection:
-        held = sheet.gather(connection, _person(connection, token).id) or abort(404)
-    return sheet.show(held, link_to("my_data.show", token=token))
+        held = evidence_sheet.gather(connection, _person(connection, token).id) or abort(404)
+    return evidence_sheet.show(held, link_to("my_data.show", token=token))
 
 
 @my_data.get("/<token>/object")

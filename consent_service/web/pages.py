@@ -24,7 +24,7 @@ from consent_service.notices.privacy import OMBUDSMAN_PAGE
 from consent_service.register import customer_file
 from consent_service.register.customers import name_of
 from consent_service.register.entries import shown_phone
-from consent_service.web import messages, policy, problems
+from consent_service.web import outbox_words, policy, problems
 from consent_service.web.visitor import service
 
 ICON = design.SHEETS / "icon.svg"
@@ -66,7 +66,7 @@ def install(app: Flask) -> None:
         exact=lambda at: _language().exact(at),
         relative=lambda at: _language().relative(at, services.now()),
         number=lambda number: _language().number(number),
-        reason=lambda told: messages.reason(_language(), told),
+        reason=lambda told: outbox_words.reason(_language(), told),
         day=lambda day: _language().day(date.fromisoformat(day)),
         called=lambda person: f"{person.first_name} {person.last_name}".strip() or person.email,
         breakable=breakable,
@@ -211,7 +211,7 @@ def _common() -> dict[str, Any]:
         "icon_url": _address(request.script_root, "pages.icon"),
         "logo": controller.logo,
         "logo_url": _address(request.script_root, "pages.logo", v=controller.logo.version) if controller.logo else None,
-        "privacy_url": _address(request.script_root, "statement.show", lang=language.code),
+        "privacy_url": _address(request.script_root, "privacy.show", lang=language.code),
         "sender_name": sender_name,
         "sender_address": sender_address,
     }

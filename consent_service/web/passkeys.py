@@ -27,8 +27,8 @@ from webauthn.helpers.structs import (
 )
 from webauthn.registration.verify_registration_response import VerifiedRegistration
 
-from consent_service import effort
 from consent_service import service as services
+from consent_service.limits import proof_of_work
 from consent_service.staff import second_steps
 from consent_service.web.visitor import service
 
@@ -128,7 +128,9 @@ def _take_challenge(answer: str) -> Any:
 
 def _spend(connection: Connection, challenge: bytes) -> bool:
     """Use a challenge up; False when it was before: a copied session has it still."""
-    return effort.spend(connection, f"passkey:{sha256(challenge).hexdigest()}"[:64], services.now(), str(uuid.uuid4()))
+    return proof_of_work.spend(
+        connection, f"passkey:{sha256(challenge).hexdigest()}"[:64], services.now(), str(uuid.uuid4())
+    )
 
 
 def _credential_id(answer: str) -> bytes:

@@ -12,12 +12,13 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection, Row
 from wtforms import RadioField
 
-from consent_service import asks, effort, subscriptions
+from consent_service import asks, subscriptions
 from consent_service import service as services
+from consent_service.activecampaign.moves import MOVE
 from consent_service.asks import Ask, LinkExpired
 from consent_service.corrections import AddressTaken
-from consent_service.delivery.moves import MOVE
 from consent_service.language import mark
+from consent_service.limits import proof_of_work
 from consent_service.notices import statements
 from consent_service.notices.statements import LEAVING_REASONS, ConsentText, ShownText, Terms
 from consent_service.subscriptions import AlreadyActive, OverLimit
@@ -67,8 +68,8 @@ def subscribe() -> ResponseReturnValue:
         return subscribing.refused(form, trouble, shown)
     if wait := has_to_wait("subscribe"):
         return subscribing.too_many(wait)
-    is_proof_asked = service().effort.is_asked(effort.SUBSCRIBE)
-    proof = service().effort.read(form.proof.data or "", services.now()) if is_proof_asked else None
+    is_proof_asked = service().proof_of_work.is_asked(proof_of_work.SUBSCRIBE)
+    proof = service().proof_of_work.read(form.proof.data or "", services.now()) if is_proof_asked else None
     if is_proof_asked and proof is None:
         return subscribing.one_moment(form)
     if wait := too_often("subscribe"):
@@ -80,7 +81,7 @@ def subscribe() -> ResponseReturnValue:
                 return subscribing.refused(form, TOO_OLD)
             by_form = occasion("visitor", "form")
             pressed = f"{form.csrf_token.data}\n{form.email.address.key}"
-            if proof is not None and not effort.spend(connection, proof, by_form.now, pressed):
+            if proof is not None and not proof_of_work.spend(connection, proof, by_form.now, pressed):
                 return subscribing.one_moment(form)
             subscriptions.request(connection, by_form, _ask(form, shown, terms), service().address_limit)
     return subscribing.sent(form)

@@ -117,7 +117,7 @@ def one_moment(form: SubscribeForm) -> ResponseReturnValue:
     if not _is_for_script():
         return moment.page(form, "public.subscribe")
     words = g.language.say("Your browser is solving a small task, which takes a few seconds …")
-    return _for_script({"moment": {"task": service().effort.task(services.now()), "words": words}})
+    return _for_script({"moment": {"task": service().proof_of_work.task(services.now()), "words": words}})
 
 
 def too_many(wait_s: int) -> ResponseReturnValue:

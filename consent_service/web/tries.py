@@ -8,8 +8,8 @@ Networks and addresses are hashed before they are counted.
 from flask import current_app, request
 from flask.typing import ResponseReturnValue
 
+from consent_service.limits.rate_limit import RateLimit
 from consent_service.people import AddressRefused, read_address
-from consent_service.rate_limit import RateLimit
 from consent_service.web.pages import too_many
 from consent_service.web.visitor import network, service
 

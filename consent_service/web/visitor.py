@@ -14,7 +14,7 @@ from consent_service.config import Settings
 from consent_service.language import HELSINKI
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
-from consent_service.rate_limit import RateLimit, so_many_times
+from consent_service.limits.rate_limit import RateLimit, so_many_times
 from consent_service.service import Service
 
 LONGEST_USER_AGENT = 200

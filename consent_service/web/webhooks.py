@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from consent_service import service as services
-from consent_service.delivery import forwarding
+from consent_service.activecampaign import forwarding
 from consent_service.web.visitor import service
 
 webhooks = Blueprint("webhooks", __name__)

@@ -226,11 +226,8 @@ def test_trouble_on_the_way_is_told_in_place(come, tab, site, answer):
     }
     write(guest, "aino@example.com")
     tab.route("**/subscribe?lang=fi", answers[answer])
-    try:
-        guest.press("Subscribe")
-        tab.locator("[role=alert]:focus").wait_for()
-    finally:
-        tab.unroute("**/subscribe?lang=fi")
+    guest.press("Subscribe")
+    tab.locator("[role=alert]:focus").wait_for()
     assert tab.locator("#email").input_value() == "aino@example.com"
     assert tab.locator("#consent").is_checked()
 

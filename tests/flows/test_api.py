@@ -9,7 +9,8 @@ from consent_service import service as services
 from consent_service.delivery import outbox
 from consent_service.earlier_list import import_rows
 from consent_service.models.api import api_key
-from consent_service.models.newsletter import consent_event, import_batch, import_row
+from consent_service.models.earlier_list import import_batch, import_row
+from consent_service.models.ledger import consent_event
 from consent_service.notices.statements import PURPOSE
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases

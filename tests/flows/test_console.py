@@ -11,7 +11,8 @@ from sqlalchemy import insert
 
 from consent_service import service as services
 from consent_service.language import CODES, language
-from consent_service.models.newsletter import shown_text, subscriber
+from consent_service.models.ledger import shown_text
+from consent_service.models.newsletter import subscriber
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 from tests.household import NO_ACTIVECAMPAIGN

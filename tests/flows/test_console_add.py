@@ -10,7 +10,8 @@ from sqlalchemy import insert
 
 from consent_service import service as services
 from consent_service.language import language
-from consent_service.models.newsletter import confirmation, outbox_message, suppression
+from consent_service.models.delivery import outbox_message
+from consent_service.models.newsletter import confirmation, suppression
 from consent_service.notices.statements import CHANNELS
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases

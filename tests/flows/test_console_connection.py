@@ -11,7 +11,8 @@ from consent_service.comparison import runs
 from consent_service.language import CODES, language
 from consent_service.models.activecampaign import drift as drifts
 from consent_service.models.activecampaign import reconcile_run
-from consent_service.models.newsletter import outbox_message, subscriber
+from consent_service.models.delivery import outbox_message
+from consent_service.models.newsletter import subscriber
 from consent_service.watch import doctor
 from tests import crowd
 from tests.actors import Staff, Visitor, fi

@@ -16,8 +16,9 @@ from consent_service import retention
 from consent_service import service as services
 from consent_service.language import language
 from consent_service.ledger import evidence
+from consent_service.models.delivery import outbox_message
 from consent_service.models.inbox import contact_message
-from consent_service.models.newsletter import outbox_message, subscriber
+from consent_service.models.newsletter import subscriber
 from tests.actors import Visitor, fi
 from tests.conftest import on_both_databases
 from tests.household import CONTROLLER

@@ -8,7 +8,7 @@ import time_machine
 from consent_service import service as services
 from consent_service.models.inbox import contact_message
 from tests.actors import Staff, Visitor, fi
-from tests.flows.test_effort import CONTINUE, MOMENT, solved, task
+from tests.flows.test_proof_of_work import CONTINUE, MOMENT, solved, task
 from tests.household import CONTROLLER
 
 SEND, SENT = fi("Send the message"), fi("Your message has been sent")

@@ -16,8 +16,10 @@ from consent_service import service as services
 from consent_service.earlier_list import imports
 from consent_service.earlier_list.import_claims import Claim
 from consent_service.earlier_list.import_file import EMAIL, Line
+from consent_service.models.delivery import outbox_message
 from consent_service.models.inbox import contact_message
-from consent_service.models.newsletter import allowance, erasure, outbox_message
+from consent_service.models.limits import allowance
+from consent_service.models.newsletter import erasure
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 

@@ -10,14 +10,15 @@ from sqlalchemy import select
 
 from consent_service import chores
 from consent_service import service as services
-from consent_service.backup import restoration
+from consent_service.backup import repeating
 from consent_service.backup.notes_file import NotesFile
-from consent_service.backup.restoration import Note
+from consent_service.backup.repeating import Note
 from consent_service.language import CODES, language
 from consent_service.ledger import evidence
 from consent_service.ledger.proof import check
 from consent_service.ledger.receipt import compose
-from consent_service.models.newsletter import consent_event, erasure, shown_text
+from consent_service.models.ledger import consent_event, shown_text
+from consent_service.models.newsletter import erasure
 from consent_service.models.site import cookie_choice
 from consent_service.notices import cookie_notice
 from tests.actors import Visitor, fi
@@ -356,12 +357,12 @@ def test_a_second_erasure_while_the_first_is_noted_outside_the_database_is_noted
         passer.choose()
         look(house, passer.id).press(fi("Erase this"))
         with house.service.reading() as connection:
-            notes = restoration.uncopied(connection, 10)  # and while the file is written:
+            notes = repeating.uncopied(connection, 10)  # and while the file is written:
         clock.shift(timedelta(minutes=10))
         passer.choose(sequence="2")
         look(house, passer.id).press(fi("Erase this"))
         with house.service.transaction() as connection:
-            restoration.copied(connection, notes, services.now())
+            repeating.copied(connection, notes, services.now())
         house.do_chores()
         [note] = NotesFile(house.service.folder / "notes.jsonl").read()
         assert note.at == services.now()

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from consent_service import chores
-from consent_service.models.newsletter import consent_event
+from consent_service.models.ledger import consent_event
 from consent_service.models.site import cookie_choice
 from tests.actors import fi
 from tests.conftest import on_both_databases

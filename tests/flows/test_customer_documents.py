@@ -10,7 +10,8 @@ from werkzeug.test import create_environ
 
 from consent_service.ledger.evidence import read_plain
 from consent_service.models.customers import customer_document, customer_key, document_file, shredding
-from consent_service.models.newsletter import consent_event, erasure
+from consent_service.models.ledger import consent_event
+from consent_service.models.newsletter import erasure
 from consent_service.register import document_files
 from consent_service.register.document_files import LARGEST_FILE
 from consent_service.staff.staff_accounts import STAFF

@@ -10,8 +10,8 @@ from sqlalchemy import update
 
 from consent_service import chores
 from consent_service import service as services
-from consent_service.backup import restoration
-from consent_service.backup.restoration import Note
+from consent_service.backup import repeating
+from consent_service.backup.repeating import Note
 from consent_service.models.customers import (
     customer,
     customer_document,
@@ -224,11 +224,11 @@ def test_a_document_removed_here_is_removed_again_from_an_older_database(heidi):
     heidi.file(aino, "work_plan", ("s.pdf", PDF))
     note = Note(heidi.document().id, "document", services.now(), None)
     with house.service.transaction() as connection:
-        assert restoration.forgotten(connection, [note]) == [note]
-        assert restoration.repeat(connection, house.occasion("relay", "restore"), note)
+        assert repeating.forgotten(connection, [note]) == [note]
+        assert repeating.repeat(connection, house.occasion("relay", "restore"), note)
     assert house.rows(customer_document) == [] and [row.rule for row in house.rows(erasure)] == ["document"]
     with house.service.transaction() as connection:
-        assert restoration.forgotten(connection, [note]) == []
+        assert repeating.forgotten(connection, [note]) == []
 
 
 def test_permissions_go_with_an_erased_customer(heidi):

@@ -12,8 +12,9 @@ from sqlalchemy.exc import IntegrityError
 
 from consent_service import service as services
 from consent_service.models.customers import customer, customer_document
+from consent_service.models.earlier_list import import_row
 from consent_service.models.inbox import contact_message
-from consent_service.models.newsletter import erasure, import_row, suppression
+from consent_service.models.newsletter import erasure, suppression
 from consent_service.models.requests import data_request, data_request_task
 from consent_service.notices import privacy_customers
 from consent_service.register import customers

@@ -17,7 +17,7 @@ from consent_service.backup.encrypted_file import Keys
 from consent_service.language import HELSINKI
 from consent_service.ledger.anchors import Anchor
 from consent_service.ledger.vault import Vault
-from consent_service.models.newsletter import subject_key
+from consent_service.models.ledger import subject_key
 from tests import crowd
 from tests.actors import Staff, Visitor, fi
 from tests.processes import run, variables

@@ -10,20 +10,12 @@ from sqlalchemy import func, select, update
 from consent_service import chores
 from consent_service import erasure as erasing
 from consent_service import service as services
-from consent_service.delivery import departures
+from consent_service.activecampaign import departures
 from consent_service.delivery.owner_letters import ANCHOR, DIGEST
 from consent_service.language import language
-from consent_service.models.newsletter import (
-    confirmation,
-    consent_event,
-    departure,
-    erased_leaf,
-    erasure,
-    outbox_message,
-    subject_key,
-    subscriber,
-    suppression,
-)
+from consent_service.models.delivery import outbox_message
+from consent_service.models.ledger import consent_event, erased_leaf, subject_key
+from consent_service.models.newsletter import confirmation, departure, erasure, subscriber, suppression
 from tests.actors import Visitor
 from tests.conftest import on_both_databases
 from tests.household import NO_ACTIVECAMPAIGN

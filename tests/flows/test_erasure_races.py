@@ -6,8 +6,9 @@ import pytest
 import time_machine
 
 from consent_service import service as services
-from consent_service.delivery import departures, outbox, relaying
-from consent_service.delivery.pacing import CallBudget
+from consent_service.activecampaign import departures
+from consent_service.activecampaign.pacing import CallBudget
+from consent_service.delivery import outbox, relaying
 from consent_service.delivery.relaying import Relay
 from consent_service.models.newsletter import departure, erasure
 from consent_service.relay import Lane

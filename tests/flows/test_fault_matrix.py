@@ -12,14 +12,14 @@ import time_machine
 from sqlalchemy import select
 
 from consent_service import service as services
-from consent_service.delivery import forwarding
-from consent_service.delivery.activecampaign import Account
+from consent_service.activecampaign import forwarding
+from consent_service.activecampaign.account import Account
+from consent_service.activecampaign.bulk import Bulk
+from consent_service.activecampaign.calls import Calls
+from consent_service.activecampaign.contacts import ContactState
+from consent_service.activecampaign.pacing import CallBudget
 from consent_service.delivery.batches import LEAST
-from consent_service.delivery.bulk import Bulk
-from consent_service.delivery.calls import Calls
-from consent_service.delivery.contacts import ContactState
 from consent_service.delivery.outbox import Delivered, Hold, Retry
-from consent_service.delivery.pacing import CallBudget
 from consent_service.models.newsletter import subscriber
 from consent_service.service import CONTACTS_AT_ONCE
 from tests import crowd

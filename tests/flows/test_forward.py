@@ -9,10 +9,10 @@ import pytest
 import time_machine
 
 from consent_service import service as services
+from consent_service.activecampaign.contacts import ContactState
+from consent_service.activecampaign.pacing import CallBudget
 from consent_service.delivery import outbox
-from consent_service.delivery.contacts import ContactState
 from consent_service.delivery.outbox import Delivered, Rejected, Retry
-from consent_service.delivery.pacing import CallBudget
 from consent_service.service import Service
 from tests.actors import LEAVE, Visitor
 from tests.household import CONTROLLER, relay_once

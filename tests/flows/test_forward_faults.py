@@ -11,8 +11,8 @@ import pytest
 import time_machine
 
 from consent_service import service as services
+from consent_service.activecampaign.pacing import CallBudget
 from consent_service.delivery import outbox
-from consent_service.delivery.pacing import CallBudget
 from consent_service.delivery.relaying import Relay
 from consent_service.relay import Lane
 from consent_service.service import Service

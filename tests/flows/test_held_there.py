@@ -13,11 +13,11 @@ import time_machine
 from sqlalchemy import select, update
 
 from consent_service import service as services
+from consent_service.activecampaign.holdings import PARTS, TITLES
+from consent_service.activecampaign.pacing import GAP, CallBudget
 from consent_service.chores import purge
 from consent_service.delivery import outbox
-from consent_service.delivery.holdings import PARTS, TITLES
 from consent_service.delivery.outbox import Delivered, Hold, Retry
-from consent_service.delivery.pacing import GAP, CallBudget
 from consent_service.models.activecampaign import call_budget, held_there
 from consent_service.models.newsletter import subscriber
 from tests.actors import Staff, Visitor, fi

@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from consent_service import service as services
 from consent_service.language import CODES, language
-from consent_service.models.newsletter import outbox_message
+from consent_service.models.delivery import outbox_message
 from tests.actors import Staff, Visitor, fi
 from tests.household import NO_ACTIVECAMPAIGN
 from tests.processes import run, variables

@@ -12,7 +12,9 @@ import time_machine
 from consent_service import service as services
 from consent_service import subscriptions
 from consent_service.ledger import evidence
-from consent_service.models.newsletter import consent_event, import_batch, import_row, subscriber
+from consent_service.models.earlier_list import import_batch, import_row
+from consent_service.models.ledger import consent_event
+from consent_service.models.newsletter import subscriber
 from consent_service.rights import consent_record, personal_data
 from tests.actors import Staff, Visitor
 from tests.consent_record import ConsentRecord

@@ -4,12 +4,14 @@ import json
 
 import pytest
 
-from consent_service.delivery import forwarding
-from consent_service.delivery.pacing import Unpaced
+from consent_service.activecampaign import forwarding
+from consent_service.activecampaign.pacing import Unpaced
 from consent_service.earlier_list import import_account
 from consent_service.earlier_list.import_account import AccountRefused
 from consent_service.earlier_list.import_claims import Claim
-from consent_service.models.newsletter import import_batch, import_row, outbox_message, subscriber
+from consent_service.models.delivery import outbox_message
+from consent_service.models.earlier_list import import_batch, import_row
+from consent_service.models.newsletter import subscriber
 from tests.actors import Visitor
 from tests.processes import run, variables
 from tests.tampering import findings

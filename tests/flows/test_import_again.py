@@ -11,7 +11,7 @@ from consent_service.earlier_list.import_claims import Claim
 from consent_service.earlier_list.import_file import Line
 from consent_service.earlier_list.imports import Batch
 from consent_service.models.activecampaign import stranger, taken_off
-from consent_service.models.newsletter import import_row
+from consent_service.models.earlier_list import import_row
 from tests import crowd
 from tests.forwarding import Forwarding
 

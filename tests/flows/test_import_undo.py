@@ -10,7 +10,9 @@ from consent_service import corrections
 from consent_service import service as services
 from consent_service.delivery import suppression
 from consent_service.delivery.outbox import ACTIVECAMPAIGN
-from consent_service.models.newsletter import consent_event, erasure, import_batch, import_row, subscriber
+from consent_service.models.earlier_list import import_batch, import_row
+from consent_service.models.ledger import consent_event
+from consent_service.models.newsletter import erasure, subscriber
 from tests.actors import CONFIRM, Staff, Visitor, fi
 from tests.processes import run, variables
 from tests.tampering import findings

@@ -8,7 +8,8 @@ from sqlalchemy import select, update
 
 from consent_service import service as services
 from consent_service.language import language
-from consent_service.models.newsletter import allowance, subscriber
+from consent_service.models.limits import allowance
+from consent_service.models.newsletter import subscriber
 from tests.actors import Scanner, Staff, Visitor, fi
 from tests.conftest import on_both_databases
 

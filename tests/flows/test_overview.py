@@ -9,7 +9,7 @@ from sqlalchemy import insert
 
 from consent_service import retention
 from consent_service.language import CODES, HELSINKI, language
-from consent_service.models.reviews import headcount, week
+from consent_service.models.watch import headcount, week
 from consent_service.notices import privacy_customers, processing_records, purposes
 from consent_service.register import rules
 from consent_service.watch import weeks

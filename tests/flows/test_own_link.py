@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from consent_service import service as services
-from consent_service.delivery.pacing import CallBudget
+from consent_service.activecampaign.pacing import CallBudget
 from consent_service.service import Service
 from consent_service.tokens import Tokens
 from consent_service.watch import doctor

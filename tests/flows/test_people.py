@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import insert
 
 from consent_service import service as services
+from consent_service.models.earlier_list import import_batch, import_row
 from consent_service.models.inbox import contact_message
-from consent_service.models.newsletter import import_batch, import_row
 from consent_service.models.site import cookie_choice
 from tests.actors import Staff, Visitor, fi
 from tests.asker import LIST, Desk, add_asker

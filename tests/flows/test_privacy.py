@@ -9,7 +9,7 @@ import pytest
 
 from consent_service import retention
 from consent_service.language import CODES, language
-from consent_service.models.newsletter import shown_text
+from consent_service.models.ledger import shown_text
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 from tests.household import CONTROLLER

@@ -13,7 +13,8 @@ from consent_service.delivery import outbox
 from consent_service.earlier_list import import_rows
 from consent_service.models.activecampaign import drift as drifts
 from consent_service.models.activecampaign import reconcile_run, stranger
-from consent_service.models.newsletter import import_batch, outbox_message
+from consent_service.models.delivery import outbox_message
+from consent_service.models.earlier_list import import_batch
 from tests import crowd
 from tests.actors import Visitor
 from tests.conftest import on_both_databases

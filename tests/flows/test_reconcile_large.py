@@ -11,7 +11,8 @@ from consent_service import service as services
 from consent_service.comparison import runs
 from consent_service.comparison.reconcile import Comparison
 from consent_service.models.activecampaign import reconcile_run
-from consent_service.models.newsletter import outbox_message, subscriber
+from consent_service.models.delivery import outbox_message
+from consent_service.models.newsletter import subscriber
 from tests import crowd
 from tests.processes import Daemon, run, variables
 

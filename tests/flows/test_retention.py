@@ -14,16 +14,11 @@ from consent_service import erasure as erasing
 from consent_service.chores import Chores
 from consent_service.language import language
 from consent_service.ledger import evidence
-from consent_service.models.newsletter import (
-    allowance,
-    consent_event,
-    daily_run,
-    erased_leaf,
-    erasure,
-    outbox_message,
-    subscriber,
-    suppression,
-)
+from consent_service.models.delivery import outbox_message
+from consent_service.models.ledger import consent_event, erased_leaf
+from consent_service.models.limits import allowance
+from consent_service.models.newsletter import erasure, subscriber, suppression
+from consent_service.models.watch import daily_run
 from consent_service.notices import privacy_check
 from tests import crowd
 from tests.actors import Staff, Visitor

@@ -4,9 +4,10 @@ import pytest
 from sqlalchemy import select
 
 from consent_service import service as services
-from consent_service.delivery import caps, outbox
+from consent_service.delivery import outbox
 from consent_service.delivery.letters import SERVICE
-from consent_service.models.newsletter import allowance
+from consent_service.limits import caps
+from consent_service.models.limits import allowance
 from tests.actors import SUBSCRIBE, Visitor, fi
 
 STATES = ("new", "pending", "active", "passive", "declined", "over-limit")

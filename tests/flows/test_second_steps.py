@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from consent_service import service as services
 from consent_service.ledger.evidence import read_plain
-from consent_service.models.newsletter import consent_event
-from consent_service.models.site import spent_proof
+from consent_service.models.ledger import consent_event
+from consent_service.models.limits import spent_proof
 from consent_service.models.staff import passkey, recovery_code
 from tests.actors import Staff, fi
 from tests.authenticator import App, Device

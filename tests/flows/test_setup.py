@@ -9,10 +9,10 @@ import re
 
 import pytest
 
-from consent_service.delivery import account_setup
-from consent_service.delivery.account_setup import SetupRefused, Wanted
-from consent_service.delivery.calls import Calls, Ended
-from consent_service.delivery.pacing import Unpaced
+from consent_service.activecampaign import account_setup
+from consent_service.activecampaign.account_setup import SetupRefused, Wanted
+from consent_service.activecampaign.calls import Calls, Ended
+from consent_service.activecampaign.pacing import Unpaced
 from consent_service.watch import doctor
 from tests.household import NO_ACTIVECAMPAIGN
 from tests.processes import run, variables

@@ -8,7 +8,8 @@ from sqlalchemy import update
 
 from consent_service import retention
 from consent_service import service as services
-from consent_service.models.newsletter import consent_event, erasure, subscriber
+from consent_service.models.ledger import consent_event
+from consent_service.models.newsletter import erasure, subscriber
 from tests import crowd
 from tests.actors import Visitor
 from tests.conftest import on_both_databases

@@ -8,8 +8,8 @@ from sqlalchemy import text, update
 from sqlalchemy.exc import IntegrityError
 
 from consent_service import service as services
-from consent_service.delivery import forwarding
-from consent_service.delivery.tags import TRACKING_TAG
+from consent_service.activecampaign import forwarding
+from consent_service.activecampaign.tags import TRACKING_TAG
 from consent_service.language import CODES, language
 from consent_service.models.newsletter import subscriber
 from consent_service.rights import consent_record, personal_data

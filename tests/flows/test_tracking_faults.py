@@ -7,8 +7,8 @@ import time_machine
 
 from consent_service import chores, tracking
 from consent_service import service as services
+from consent_service.activecampaign.tags import TRACKING_TAG
 from consent_service.delivery import outbox
-from consent_service.delivery.tags import TRACKING_TAG
 from consent_service.language import language
 from tests.actors import Visitor, fi
 from tests.backup import backup, restore

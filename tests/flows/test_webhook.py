@@ -8,8 +8,8 @@ import requests
 import time_machine
 
 from consent_service import service as services
+from consent_service.activecampaign.contacts import Membership, Seen
 from consent_service.delivery import outbox
-from consent_service.delivery.contacts import Membership, Seen
 from tests.actors import Visitor, fi
 from tests.conftest import on_both_databases
 from tests.processes import running

@@ -31,7 +31,7 @@ from consent_service.web.console import (
     queue,
     records,
     retention,
-    rights,
+    subscriber_rights,
     subscribers,
 )
 
@@ -41,7 +41,7 @@ console.after_request(access.note)
 console.register_blueprint(overview.overview)
 console.register_blueprint(subscribers.pages)
 console.register_blueprint(queue.queue)
-console.register_blueprint(rights.rights)
+console.register_blueprint(subscriber_rights.subscriber_rights)
 console.register_blueprint(connection.connection)
 console.register_blueprint(api_keys.keys)
 console.register_blueprint(contact_messages.contact_messages)

@@ -8,12 +8,12 @@ from flask.typing import ResponseReturnValue
 
 from consent_service import service as services
 from consent_service import subscribers
+from consent_service.activecampaign import forwarding
 from consent_service.comparison import drift, runs
-from consent_service.delivery import forwarding
 from consent_service.delivery.lanes import lane_states
 from consent_service.language import mark
 from consent_service.watch import connection_state
-from consent_service.web.messages import KINDS
+from consent_service.web.outbox_words import KINDS
 from consent_service.web.pages import LARGEST_ID, link_to
 from consent_service.web.visitor import service
 

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from consent_service import service as services
 from consent_service import subscribers
 from consent_service.delivery import outbox
-from consent_service.web.messages import KINDS
+from consent_service.web.outbox_words import KINDS
 from consent_service.web.pages import LARGEST_ID, link_to
 from consent_service.web.visitor import service
 

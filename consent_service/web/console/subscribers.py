@@ -23,7 +23,7 @@ from consent_service.ledger.seal import Payload
 from consent_service.notices.statements import CHANNELS, CLAIMS, LEAVING_REASONS, ORIGINS, SHOWN
 from consent_service.subscribers import STATUSES
 from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
-from consent_service.web import sheet
+from consent_service.web import evidence_sheet
 from consent_service.web.accounts import by_staff
 from consent_service.web.console.words import GROUPS
 from consent_service.web.forms import AddressField, LineField, NameField
@@ -140,8 +140,8 @@ def show_evidence(subscriber_id: Any) -> ResponseReturnValue:
     """What can be proved of one person's consent, made for paper."""
     back = link_to("console.subscribers.show", subscriber_id=subscriber_id)
     with service().snapshot() as connection:
-        held = sheet.gather(connection, str(subscriber_id)) or abort(404)
-    return sheet.show(held, back)
+        held = evidence_sheet.gather(connection, str(subscriber_id)) or abort(404)
+    return evidence_sheet.show(held, back)
 
 
 def _add_page(form: AddForm, refusal: str | None = None, known: str | None = None) -> str:

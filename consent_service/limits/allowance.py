@@ -12,7 +12,7 @@ import limits
 from sqlalchemy import Connection, bindparam, select, update
 
 from consent_service.database import insert_if_absent
-from consent_service.models.newsletter import allowance
+from consent_service.models.limits import allowance
 from consent_service.sql.prepared import Prepared, PreparedList
 
 

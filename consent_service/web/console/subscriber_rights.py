@@ -13,7 +13,7 @@ from wtforms import SelectField
 from wtforms.validators import InputRequired
 
 from consent_service import erasure, subscribers
-from consent_service.delivery import held_there, holdings
+from consent_service.activecampaign import held_there, holdings
 from consent_service.erasure import BY_PERSON
 from consent_service.language import mark
 from consent_service.rights import personal_data
@@ -22,7 +22,7 @@ from consent_service.web.forms import LastNameField, LineField
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import service
 
-rights = Blueprint("rights", __name__, url_prefix="/subscribers/<uuid:subscriber_id>")
+subscriber_rights = Blueprint("subscriber_rights", __name__, url_prefix="/subscribers/<uuid:subscriber_id>")
 
 NO_CHOICE = mark("Choose why.")
 # A chosen word, because it stays for years in a record that must not tell who was erased.
@@ -51,13 +51,13 @@ class EraseForm(FlaskForm):
         self.last_name_meant = person.last_name
 
 
-@rights.get("/hold")
+@subscriber_rights.get("/hold")
 def show_hold(subscriber_id: Any) -> ResponseReturnValue:
     """Ask why the person's data has to be kept."""
     return _page("console/hold.html", _person(subscriber_id), HoldForm())
 
 
-@rights.post("/hold")
+@subscriber_rights.post("/hold")
 def hold(subscriber_id: Any) -> ResponseReturnValue:
     """Keep the person's data until the hold is lifted."""
     person, form = _person(subscriber_id), HoldForm()
@@ -68,13 +68,13 @@ def hold(subscriber_id: Any) -> ResponseReturnValue:
     return redirect(link_to("console.subscribers.show", subscriber_id=person.id, did="held"))
 
 
-@rights.get("/release")
+@subscriber_rights.get("/release")
 def show_release(subscriber_id: Any) -> ResponseReturnValue:
     """Ask whether the hold may be lifted."""
     return render_template("console/release.html", person=_person(subscriber_id))
 
 
-@rights.post("/release")
+@subscriber_rights.post("/release")
 def release(subscriber_id: Any) -> ResponseReturnValue:
     """Lift the hold."""
     person = _person(subscriber_id)
@@ -83,14 +83,14 @@ def release(subscriber_id: Any) -> ResponseReturnValue:
     return redirect(link_to("console.subscribers.show", subscriber_id=person.id, did="released"))
 
 
-@rights.get("/erase")
+@subscriber_rights.get("/erase")
 def show_erase(subscriber_id: Any) -> ResponseReturnValue:
     """Ask whether the person is really to be erased."""
     person = _person(subscriber_id)
     return _page("console/erase.html", person, EraseForm(person))
 
 
-@rights.post("/erase")
+@subscriber_rights.post("/erase")
 def erase(subscriber_id: Any) -> ResponseReturnValue:
     """Erase the person, here and at ActiveCampaign."""
     person = _person(subscriber_id)
@@ -105,7 +105,7 @@ def erase(subscriber_id: Any) -> ResponseReturnValue:
     return redirect(link_to("console.subscribers.show_all", did="erased"))
 
 
-@rights.get("/there")
+@subscriber_rights.get("/there")
 def show_there(subscriber_id: Any) -> ResponseReturnValue:
     """What ActiveCampaign holds about the person, as far as it was fetched."""
     person = _person(subscriber_id)
@@ -121,13 +121,13 @@ def show_there(subscriber_id: Any) -> ResponseReturnValue:
     )
 
 
-@rights.post("/there")
+@subscriber_rights.post("/there")
 def fetch_there(subscriber_id: Any) -> ResponseReturnValue:
     """Have fetched what ActiveCampaign holds about the person."""
     person = _person(subscriber_id)
     with service().transaction() as connection:
         personal_data.ask_there(connection, by_staff(), person.id)
-    return redirect(link_to("console.rights.show_there", subscriber_id=person.id))
+    return redirect(link_to("console.subscriber_rights.show_there", subscriber_id=person.id))
 
 
 def _person(subscriber_id: Any) -> Row[Any]:

@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, or_, select, update
 
-from consent_service.delivery import departures, moves, outbox, strangers
-from consent_service.delivery.contacts import (
+from consent_service.activecampaign import departures, moves, strangers
+from consent_service.activecampaign.contacts import (
     NOT_THERE,
     SUBSCRIBED,
     Basis,
@@ -25,10 +25,12 @@ from consent_service.delivery.contacts import (
     Stranger,
     Tagging,
 )
+from consent_service.activecampaign.own_link import OwnLinks
+from consent_service.delivery import outbox
 from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
-from consent_service.delivery.own_link import OwnLinks
 from consent_service.ledger.vault import Vault
-from consent_service.models.newsletter import confirmation, shown_text, subscriber
+from consent_service.models.ledger import shown_text
+from consent_service.models.newsletter import confirmation, subscriber
 from consent_service.notices import statements
 from consent_service.people import key_of
 from consent_service.sql.prepared import Prepared

@@ -11,10 +11,10 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode
 
-from consent_service.delivery.calls import PAGE, Calls, Ended, id_of, rows
-from consent_service.delivery.contacts import SUBSCRIBED, UNSUBSCRIBED
+from consent_service.activecampaign.calls import PAGE, Calls, Ended, id_of, rows
+from consent_service.activecampaign.contacts import SUBSCRIBED, UNSUBSCRIBED
+from consent_service.activecampaign.places import read_place
 from consent_service.delivery.outbox import Rejected, Retry
-from consent_service.delivery.places import read_place
 from consent_service.people import LONGEST_ADDRESS
 
 TOLD = ("email", "firstName", "lastName", "cdate")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from consent_service.delivery.calls import MOST_PAGES, PAGE, Calls, Ended, number, part, rows
+from consent_service.activecampaign.calls import MOST_PAGES, PAGE, Calls, Ended, number, part, rows
 from consent_service.delivery.outbox import Rejected, Retry
 
 TRACKING_TAG = "seuranta-sallittu"

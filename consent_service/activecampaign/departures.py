@@ -10,12 +10,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from consent_service.activecampaign.contacts import DELETED
 from consent_service.delivery import outbox, suppression
-from consent_service.delivery.contacts import DELETED
 from consent_service.delivery.outbox import Delivered
 from consent_service.ledger.vault import Vault
 from consent_service.models.activecampaign import deleted_contact
-from consent_service.models.newsletter import departure, erasure, outbox_message, subscriber
+from consent_service.models.delivery import outbox_message
+from consent_service.models.newsletter import departure, erasure, subscriber
 from consent_service.people import key_of
 
 DELETE, ERASED = "delete", "erased"

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
 
-from consent_service.delivery.calls import Calls, Ended, pages, rows
-from consent_service.delivery.contacts import OwnLink
+from consent_service.activecampaign.calls import Calls, Ended, pages, rows
+from consent_service.activecampaign.contacts import OwnLink
 from consent_service.delivery.outbox import Rejected
 from consent_service.tokens import Tokens
 

@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from consent_service.delivery.calls import Calls, Ended, by_address, is_of, number, part, rows
-from consent_service.delivery.contacts import (
+from consent_service.activecampaign.calls import Calls, Ended, by_address, is_of, number, part, rows
+from consent_service.activecampaign.contacts import (
     DELETED,
     NOT_THERE,
     SUBSCRIBED,
@@ -23,10 +23,10 @@ from consent_service.delivery.contacts import (
     Seen,
     Stranger,
 )
+from consent_service.activecampaign.own_link import LinkField
+from consent_service.activecampaign.places import read_place
+from consent_service.activecampaign.tags import Tags
 from consent_service.delivery.outbox import Delivered, Outcome, Rejected, Retry
-from consent_service.delivery.own_link import LinkField
-from consent_service.delivery.places import read_place
-from consent_service.delivery.tags import Tags
 
 RESUBSCRIBE_SOURCE = 4  # documented for a contact that left and comes back with a fresh confirmation
 SEARCH_AGAIN = timedelta(minutes=10)

@@ -10,13 +10,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
+from consent_service.activecampaign.contacts import Stranger
 from consent_service.database import insert_or_replace
 from consent_service.delivery import outbox
-from consent_service.delivery.contacts import Stranger
 from consent_service.delivery.outbox import Message, Nothing
 from consent_service.ledger.vault import Vault
 from consent_service.models.activecampaign import stranger, taken_off
-from consent_service.models.newsletter import outbox_message, subscriber
+from consent_service.models.delivery import outbox_message
+from consent_service.models.newsletter import subscriber
 
 TAKE_OFF = "take-off"
 

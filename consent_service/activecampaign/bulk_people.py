@@ -10,14 +10,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, update
 
-from consent_service.delivery import departures, forwarding, moves, outbox, strangers
-from consent_service.delivery.bulk import FIRST_LOOK
-from consent_service.delivery.contacts import BulkLook, Carried, ContactState
-from consent_service.delivery.forwarding import Left
+from consent_service.activecampaign import departures, forwarding, moves, strangers
+from consent_service.activecampaign.bulk import FIRST_LOOK
+from consent_service.activecampaign.contacts import BulkLook, Carried, ContactState
+from consent_service.activecampaign.forwarding import Left
+from consent_service.activecampaign.own_link import OwnLinks
+from consent_service.delivery import outbox
 from consent_service.delivery.outbox import Delivered, Hold, Message, Outcome
-from consent_service.delivery.own_link import OwnLinks
 from consent_service.ledger.vault import Vault
-from consent_service.models.newsletter import outbox_message, subscriber
+from consent_service.models.delivery import outbox_message
+from consent_service.models.newsletter import subscriber
 
 BULK = "bulk"
 

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from consent_service.delivery.calls import PAGE, Calls, Ended, number, rows
-from consent_service.delivery.contacts import SUBSCRIBED, UNSUBSCRIBED, BulkLook, Carried, ContactState
-from consent_service.delivery.listing import Listing
+from consent_service.activecampaign.calls import PAGE, Calls, Ended, number, rows
+from consent_service.activecampaign.contacts import SUBSCRIBED, UNSUBSCRIBED, BulkLook, Carried, ContactState
+from consent_service.activecampaign.listing import Listing
+from consent_service.activecampaign.own_link import LinkField
+from consent_service.activecampaign.pacing import CallBudget
 from consent_service.delivery.outbox import ALONE, Hold, Outcome, Rejected, Retry
-from consent_service.delivery.own_link import LinkField
-from consent_service.delivery.pacing import CallBudget
 
 LARGEST = 399_999  # bytes of one call
 FEWEST = 10  # the smallest group the bulk import is meant for

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, bindparam, select, update
 
 from consent_service.database import insert_if_absent
-from consent_service.delivery.allowance import Window
-from consent_service.models.newsletter import allowance
+from consent_service.limits.allowance import Window
+from consent_service.models.limits import allowance
 from consent_service.sql.prepared import Prepared
 
 SLOTS = 60

@@ -17,8 +17,8 @@ import requests
 from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import HTTPError
 
+from consent_service.activecampaign.pacing import CallBudget, Unpaced
 from consent_service.delivery.outbox import Hold, Outcome, Rejected, Retry
-from consent_service.delivery.pacing import CallBudget, Unpaced
 
 TIMEOUT_S = 10
 LONGEST_ANSWER_S = 20  # from its first byte to its last

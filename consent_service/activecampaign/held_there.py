@@ -10,14 +10,16 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
+from consent_service.activecampaign import departures, moves
+from consent_service.activecampaign.holdings import Fetch, Fetched, Holdings
 from consent_service.database import insert_or_replace
-from consent_service.delivery import departures, moves, outbox
-from consent_service.delivery.holdings import Fetch, Fetched, Holdings
+from consent_service.delivery import outbox
 from consent_service.delivery.outbox import Hold, Message, Nothing
 from consent_service.ledger import evidence, vault
 from consent_service.ledger.vault import Vault
 from consent_service.models.activecampaign import held_there
-from consent_service.models.newsletter import outbox_message, subscriber
+from consent_service.models.delivery import outbox_message
+from consent_service.models.newsletter import subscriber
 
 FETCH = "fetch"
 LOOK_AGAIN = timedelta(minutes=1)

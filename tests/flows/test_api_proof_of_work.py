@@ -10,7 +10,7 @@ from consent_service.models.api import api_answer
 from consent_service.web.problems import PROOF_NEEDED
 from tests.actors import Visitor, fi
 from tests.conftest import on_both_databases
-from tests.flows.test_effort import busy, solved
+from tests.flows.test_proof_of_work import busy, solved
 from tests.machine import PROBLEM, Machine
 
 WORD = "booking-4711"

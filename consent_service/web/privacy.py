@@ -18,7 +18,7 @@ from consent_service.notices import privacy
 from consent_service.notices.statements import ShownText
 from consent_service.web.visitor import service
 
-statement = Blueprint("statement", __name__)
+privacy_statement = Blueprint("privacy", __name__)
 
 # A page of ours with its words, an address on the web, or one of mail; a full stop after it ends the sentence.
 LINK = re.compile(r"\[([^\]]+)\]\((/[a-z-]+)\)|(https://\S+[^\s.,;])|([^\s@,:()]+@[^\s@,:()]+\.[a-z]+)")
@@ -40,7 +40,7 @@ class Block(NamedTuple):
     lines: list[list[Piece]]
 
 
-@statement.get("/privacy")
+@privacy_statement.get("/privacy")
 def show() -> ResponseReturnValue:
     """The statement of today, or the kept one with the hash in `version`."""
     with service().reading() as connection:
@@ -58,7 +58,7 @@ def show() -> ResponseReturnValue:
     )
 
 
-@statement.get("/privacy.txt")
+@privacy_statement.get("/privacy.txt")
 def show_text() -> ResponseReturnValue:
     """The same as the plain text it is made from; the SHA-256 of what is sent is its version."""
     with service().reading() as connection:

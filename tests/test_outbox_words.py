@@ -9,7 +9,7 @@ import pytest
 from consent_service import service as services
 from consent_service.config import PACKAGE
 from consent_service.language import CODES, language
-from consent_service.web import messages
+from consent_service.web import outbox_words
 from tests.actors import Staff, Visitor, fi
 
 OUTCOMES = ("Retry", "Rejected", "Hold")
@@ -18,7 +18,7 @@ OUTCOMES = ("Retry", "Rejected", "Hold")
 def noted():
     """Every reason that the delivering rooms note, with something in each of its blanks."""
     found = set()
-    for file in (PACKAGE / "delivery").glob("*.py"):
+    for file in (file for wing in ("delivery", "activecampaign") for file in (PACKAGE / wing).glob("*.py")):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in OUTCOMES:
                 found |= {_text(argument) for argument in node.args if _is_text(argument)}
@@ -41,7 +41,7 @@ def test_every_reason_is_known_in_every_language():
     assert len(reasons) > 12, "the search itself is broken"
     for reason in reasons:
         reason = reason.replace("sender: Blank404", "sender: 550")
-        said = {messages.reason(language(code), reason) for code in CODES}
+        said = {outbox_words.reason(language(code), reason) for code in CODES}
         assert len(said) == 3 and reason not in said, reason
         for blank in re.findall("Blank404|[0-9]{3}", reason):
             assert all(blank in words for words in said)
@@ -49,7 +49,7 @@ def test_every_reason_is_known_in_every_language():
 
 def test_a_reason_that_nobody_knows_stays_as_it_was_noted():
     for told in ("a new reason", "mail server: <script>", "", None, "%(code)s"):
-        assert messages.reason(language("fi"), told) == (told or "")
+        assert outbox_words.reason(language("fi"), told) == (told or "")
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -60,8 +60,8 @@ def test_every_kind_of_message_has_a_name(code):
                                 file.read_text("utf-8"), re.MULTILINE))  # fmt: skip
     names = {name for line in kinds for name in re.findall(r'"([a-z_]+)"', line)}
     assert {"confirmation", "delete", "erased", "readdress"} <= names
-    assert names <= set(messages.KINDS)
-    assert len({language(code).say(name) for name in messages.KINDS.values()}) == len(messages.KINDS)
+    assert names <= set(outbox_words.KINDS)
+    assert len({language(code).say(name) for name in outbox_words.KINDS.values()}) == len(outbox_words.KINDS)
 
 
 def test_the_queue_tells_the_reason_in_the_readers_language_and_the_time_as_people_speak(house):

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import Connection, select
 
 from consent_service.database import insert_if_absent
-from consent_service.delivery.allowance import Window
-from consent_service.models.site import spent_proof
-from consent_service.rate_limit import RateLimit
+from consent_service.limits.allowance import Window
+from consent_service.limits.rate_limit import RateLimit
+from consent_service.models.limits import spent_proof
 from consent_service.tokens import TokenRefused, Tokens, Waiting
 
 SUBSCRIBE, CONTACT = "subscribe", "contact"  # the kinds of forms, whichever door they come through
@@ -38,7 +38,7 @@ def free_forms(allowed: Sequence[Window]) -> str:
 
 
 def spend(connection: Connection, proof: str, now: datetime, form: str) -> bool:
-    """Use a proof up, by the name that `Effort.read` gives it; False when it was used before, on another form.
+    """Use a proof up, by the name that `ProofOfWork.read` gives it; False when it was used before, on another form.
 
     `form` is the same for what is pressed twice, and for nothing else.
     """
@@ -49,7 +49,7 @@ def spend(connection: Connection, proof: str, now: datetime, form: str) -> bool:
     return connection.execute(before).scalar_one_or_none() == spent_on
 
 
-class Effort:
+class ProofOfWork:
     """Says when a proof is needed; makes and checks them, with keys of their own of `secret_keys` (newest first)."""
 
     def __init__(self, secret_keys: Sequence[str], tokens: Tokens, free: RateLimit):

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from consent_service.delivery import own_link
-from consent_service.delivery.calls import Calls, pages, rows
+from consent_service.activecampaign import own_link
+from consent_service.activecampaign.calls import Calls, pages, rows
 
 HOOK_NAME = "Consent Service"
 EVENTS = ("subscribe", "unsubscribe", "bounce", "update")

@@ -12,7 +12,7 @@ from consent_service import service as services
 from consent_service.chores import purge
 from consent_service.config import PACKAGE
 from consent_service.models.inbox import contact_message
-from consent_service.models.site import spent_proof
+from consent_service.models.limits import spent_proof
 from tests.actors import SUBSCRIBE, Visitor, fi
 from tests.conftest import on_both_databases
 

@@ -14,9 +14,9 @@ from ipaddress import IPv4Address
 from typing import Any
 from urllib.parse import quote
 
-from consent_service.delivery.calls import PAGE, Calls, Ended, by_address, is_of, part
+from consent_service.activecampaign.calls import PAGE, Calls, Ended, by_address, is_of, part
+from consent_service.activecampaign.pacing import CallBudget
 from consent_service.delivery.outbox import Delivered, Hold, Outcome, Retry
-from consent_service.delivery.pacing import CallBudget
 from consent_service.language import mark
 
 TRIES = 3  # an account answers 403 or 5xx now and then for no reason that lasts

@@ -7,8 +7,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from consent_service.delivery.calls import Calls, number, rows
-from consent_service.delivery.contacts import Membership
+from consent_service.activecampaign.calls import Calls, number, rows
+from consent_service.activecampaign.contacts import Membership
 
 LONGEST_REASON = 200
 

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Row, bindparam, select
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Event
 from consent_service.ledger.vault import Vault, VaultRefused
-from consent_service.models.newsletter import confirmation, outbox_message
+from consent_service.models.delivery import outbox_message
+from consent_service.models.newsletter import confirmation
 from consent_service.sql.prepared import Prepared
 
 READDRESS = "readdress"

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from consent_service.delivery import outbox
-from consent_service.models.newsletter import outbox_message, subscriber
+from consent_service.models.delivery import outbox_message
+from consent_service.models.newsletter import subscriber
 
 PACE = timedelta(seconds=1)  # so that whoever leaves meanwhile need not wait for all of them
 

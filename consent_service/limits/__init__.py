@@ -1,0 +1,1 @@
+"""How often and how much: networks, addresses, the whole service, and what a form costs meanwhile."""
