@@ -15,6 +15,8 @@ from consent_service.models.ledger import consent_event
 from consent_service.models.staff import access, staff
 from consent_service.staff import access_log
 from consent_service.staff.staff_accounts import READER
+from consent_service.web.access import NEEDS
+from consent_service.web.console.accounts import WHAT
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 from tests.register import add_customer
@@ -173,3 +175,12 @@ def test_a_page_of_every_register_notes_everybody_on_it(house, heidi):
         assert (page.status, seen) == (200, mine)
     page, seen = looked(house, lambda: house.get(f"/staff/customers/add?message={message.id}", heidi.http))
     assert (page.status, seen) == (200, {f"contact_message:{message.id}"})
+
+
+def test_what_was_noted_once_is_told_by_name_for_as_long_as_the_log_is_kept():
+    """Pages may move to another room; the names that stand in logs stay as they are."""
+    beside = "subscribers rights contact_messages queue connection api_keys accounts my_account people data_requests"
+    customers = "customers customer_merging customer_rights customer_documents customer_imports customer_exports"
+    doors = [f"console.{door}" for door in f"{beside} data_request_acts {customers}".split()]
+    assert set(doors) <= {name.rpartition(".")[0] for name in WHAT}
+    assert {name for name in WHAT if name.startswith("console.")} <= set(NEEDS)
