@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.engine import result_tuple
 
 from consent_service import people
-from consent_service.activecampaign.moves import MOVE
+from consent_service.address_changes import MOVE
 from consent_service.database import locks_rows
 from consent_service.delivery import outbox
 from consent_service.ids import new_id

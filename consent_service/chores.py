@@ -315,7 +315,7 @@ def rewrap(service: Service) -> Iterator[int]:
             with service.transaction() as connection:
                 rotation.rewrap(connection, keys, old)
         yield len(rows)
-    for _ in range(TRIES_TO_EMPTY):  # the relay may just be moving the log
+    for _ in range(TRIES_TO_EMPTY):  # the relay may just be moving the log of changes
         if database.empty_wal(service.engine):
             return
         sleep(SLICE_S)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.exc import IntegrityError
 
 from consent_service import asks, contact_messages
-from consent_service.activecampaign.moves import MOVE, READDRESS
+from consent_service.address_changes import MOVE, READDRESS
 from consent_service.asks import Ask
 from consent_service.delivery import outbox, suppression
 from consent_service.delivery.outbox import ADDRESS_ASKED, ADDRESS_CHANGED, ALREADY, WELCOME

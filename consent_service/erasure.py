@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 
-from consent_service import asks, contact_messages
-from consent_service.activecampaign import departures, moves, strangers
+from consent_service import address_changes, asks, contact_messages
+from consent_service.activecampaign import departures, strangers
 from consent_service.database import insert_if_absent, insert_or_replace
 from consent_service.delivery import suppression
 from consent_service.earlier_list import import_rows
@@ -171,8 +171,8 @@ def _tell(connection: Connection, occasion: Occasion, people: Sequence[Row[Any]]
     ids, whom = [person.id for person in there], people if tell else there
     departures.start(connection, whom, occasion.now, told_there=ids, waits=occasion.forwards, told=tell)
     if there:
-        for subscriber_id in moves.who_moved(connection, ids):
-            for former in moves.former_addresses(connection, occasion.vault, subscriber_id):
+        for subscriber_id in address_changes.who_moved(connection, ids):
+            for former in address_changes.former_addresses(connection, occasion.vault, subscriber_id):
                 departures.delete_by_address(connection, subscriber_id, former, occasion.now, going=ids)
         _know_again(connection, occasion, there)
 

@@ -1,8 +1,8 @@
-"""The relay: a thread a lane that empties the outbox, and one each for leases, chores, imports and the comparison.
+"""The relay: a thread a lane that empties the outbox, and one for each of its other works.
 
-A lane whose other side is down rests and tries again by itself, longer each time up to a minute; the other lane does
-not notice. Stops after the delivery under way, or in the middle of one that does not end. Must not know what is
-delivered.
+Those are leases, chores, imports, the comparison, the bell, and moving SQLite's log of changes. A lane whose other
+side is down rests and tries again by itself, longer each time up to a minute; the others do not notice. Stops after
+the delivery under way, or in the middle of one that does not end. Must not know what is delivered.
 """
 
 import gc

@@ -16,8 +16,9 @@ from consent_service.earlier_list import import_rows
 from consent_service.language import HELSINKI, mark
 from consent_service.ledger.evidence import Occasion
 from consent_service.limits import proof_of_work
-from consent_service.models.activecampaign import deleted_contact, held_there, reconcile_run, taken_off
+from consent_service.models.activecampaign import deleted_contact, held_there, taken_off
 from consent_service.models.api import api_answer
+from consent_service.models.comparison import reconcile_run
 from consent_service.models.delivery import outbox_message
 from consent_service.models.earlier_list import import_row
 from consent_service.models.inbox import contact_message
@@ -28,7 +29,7 @@ from consent_service.models.newsletter import suppression as suppressed
 from consent_service.models.requests import data_request
 from consent_service.models.site import cookie_choice
 from consent_service.models.staff import access, staff
-from consent_service.register import rules as register
+from consent_service.register import customer_rules as register
 from consent_service.retention_rule import End, Rule, delete_by, gone_by
 from consent_service.rights import request_rows
 from consent_service.staff import access_log, staff_accounts

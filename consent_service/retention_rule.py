@@ -1,6 +1,6 @@
 """What a rule of retention is: what is kept, how long and why, and which rows end by it.
 
-The rules themselves stand in `retention`, those of the customer register in `register/rules`. Holds none.
+The rules themselves stand in `retention`, those of the customer register in `register/customer_rules`. Holds none.
 """
 
 from collections.abc import Callable, Sequence

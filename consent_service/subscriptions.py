@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from consent_service import asks, corrections
 from consent_service.activecampaign.contacts import BOUNCED, UNSUBSCRIBED, Membership
-from consent_service.activecampaign.moves import MOVE
+from consent_service.address_changes import MOVE
 from consent_service.asks import Ask, LinkDead, LinkExpired
 from consent_service.database import insert_if_new
 from consent_service.delivery import outbox, suppression

@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from consent_service import service as services
 from consent_service.models.customers import customer, customer_document, document_file
-from consent_service.register import erasure as erasing
+from consent_service.register import customer_erasure as erasing
 from tests.actors import Staff, fi
 from tests.page import Page
 from tests.register import add_customer

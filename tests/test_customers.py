@@ -13,8 +13,8 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.models.customers import customer
 from consent_service.models.newsletter import erasure
 from consent_service.people import read_address
+from consent_service.register import customer_erasure as erasing
 from consent_service.register import customers
-from consent_service.register import erasure as erasing
 from consent_service.register.customers import Details, Search
 from tests.conftest import on_both_databases
 

@@ -1,4 +1,4 @@
-"""The rules of the house, read from the source: who imports whom, what is guarded, and how large things may get."""
+"""The rules of the house, read from the source: who imports whom, what stands nowhere, and how large things may get."""
 
 import ast
 import os

@@ -1,1 +1,1 @@
-"""The account at ActiveCampaign: what is read there, what is done there, and in what order."""
+"""The account at ActiveCampaign: what is read and done there, and what is kept here until it is."""

@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, update
 
-from consent_service.activecampaign import departures, forwarding, moves, strangers
+from consent_service import address_changes
+from consent_service.activecampaign import departures, forwarding, strangers
 from consent_service.activecampaign.bulk import FIRST_LOOK
 from consent_service.activecampaign.contacts import BulkLook, Carried, ContactState
 from consent_service.activecampaign.forwarding import Left
@@ -90,7 +91,7 @@ def _never_taken_over() -> tuple[Any, ...]:
         subscriber.c.forwarded_event_id.is_(None),
         subscriber.c.tracking_since.is_(None),  # their tag is put on by single calls
         subscriber.c.tagged_at.is_(None),
-        ~moves.is_unheard_of(subscriber.c.id),
+        ~address_changes.is_unheard_of(subscriber.c.id),
         ~departures.is_awaited_of(subscriber.c.email_key),
         ~strangers.is_awaited_of(subscriber.c.email_key),
     )

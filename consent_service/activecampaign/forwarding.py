@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, or_, select, update
 
-from consent_service.activecampaign import departures, moves, strangers
+from consent_service import address_changes
+from consent_service.activecampaign import departures, strangers
 from consent_service.activecampaign.contacts import (
     NOT_THERE,
     SUBSCRIBED,
@@ -94,7 +95,7 @@ def state_of(keys: Vault, connection: Connection, person: Row[Any]) -> ContactSt
         person.status == "active",
         person.contact_id,
         person.forwarded_at is not None,
-        moves.unheard_address(connection, keys, person) if is_known_there else None,
+        address_changes.unheard_address(connection, keys, person) if is_known_there else None,
         _basis(keys, connection, person),
         tagging=_tagging(person),
     )

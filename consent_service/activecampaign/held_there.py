@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
-from consent_service.activecampaign import departures, moves
+from consent_service import address_changes
+from consent_service.activecampaign import departures
 from consent_service.activecampaign.holdings import Fetch, Fetched, Holdings
 from consent_service.database import insert_or_replace
 from consent_service.delivery import outbox
@@ -63,7 +64,7 @@ def load(keys: Vault, connection: Connection, message: Message, now: datetime) -
         return Nothing()
     if departures.is_awaited(connection, person.email_key):  # that contact was somebody else's until it is deleted
         return Hold(now + LOOK_AGAIN, "an earlier contact with this address has to be deleted there first")
-    return Fetch(person.contact_id, (person.email, *moves.former_addresses(connection, keys, person.id)))
+    return Fetch(person.contact_id, (person.email, *address_changes.former_addresses(connection, keys, person.id)))
 
 
 def record(

@@ -18,8 +18,7 @@ from consent_service.language import HELSINKI
 from consent_service.ledger.evidence import Occasion
 from consent_service.models.newsletter import erasure, refusal
 from consent_service.notices.statements import TRACKING
-from consent_service.register import documents
-from consent_service.register import erasure as customer_erasure
+from consent_service.register import customer_erasure, documents
 
 ERASED = "erased"
 NEVER = datetime.min.replace(tzinfo=UTC)

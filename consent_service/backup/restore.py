@@ -35,8 +35,8 @@ from consent_service.ledger.anchors import ANCHORS, Anchors
 from consent_service.ledger.checkpoint import CheckpointRefused
 from consent_service.ledger.vault import VaultRefused
 from consent_service.line_file import LineFile
-from consent_service.models.activecampaign import reconcile_run
 from consent_service.models.columns import metadata
+from consent_service.models.comparison import reconcile_run
 from consent_service.models.delivery import outbox_message
 from consent_service.schema import SchemaNewer
 from consent_service.service import Service

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from consent_service.models.activecampaign import reconcile_run
+from consent_service.models.comparison import reconcile_run
 from consent_service.models.earlier_list import import_batch
 from consent_service.models.newsletter import subscriber
 from consent_service.watch import pulses

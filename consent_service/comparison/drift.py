@@ -21,7 +21,8 @@ from consent_service.delivery import outbox
 from consent_service.earlier_list import import_rows
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.vault import Vault
-from consent_service.models.activecampaign import deleted_contact, drift
+from consent_service.models.activecampaign import deleted_contact
+from consent_service.models.comparison import drift
 from consent_service.models.delivery import outbox_message
 from consent_service.models.newsletter import confirmation, subscriber
 

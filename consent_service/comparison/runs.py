@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, or_, select, update
 
 from consent_service.activecampaign import strangers
 from consent_service.database import insert_if_absent
-from consent_service.models.activecampaign import reconcile_run
+from consent_service.models.comparison import reconcile_run
 
 LIST, PEOPLE, DELETED, SETTLE, DONE, GIVEN_UP = "list", "people", "deleted", "settle", "done", "given up"
 STOPPED = "stopped by hand"

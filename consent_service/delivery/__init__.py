@@ -1,1 +1,1 @@
-"""What leaves the house: the outbox, how it is delivered, and mail."""
+"""What leaves the house: the outbox, how it is delivered, mail, and whom not to write to."""

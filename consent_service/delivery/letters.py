@@ -16,9 +16,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from sqlalchemy import Connection, Row, bindparam, select
 
-from consent_service import contact_messages
+from consent_service import address_changes, contact_messages
 from consent_service import language as languages
-from consent_service.activecampaign import departures, moves
+from consent_service.activecampaign import departures
 from consent_service.activecampaign.own_link import OwnLinks
 from consent_service.config import TEMPLATES
 from consent_service.controller import Controller
@@ -267,7 +267,7 @@ class Letters:
         return self._write(message, person.email, language, values)
 
     def _move_done(self, connection: Connection, message: Message, person: Row[Any]) -> Letter | Nothing:
-        done = moves.find(connection, self.vault, person.id, message.confirmation_id)
+        done = address_changes.find(connection, self.vault, person.id, message.confirmation_id)
         if done is None:
             return Nothing()
         language = languages.language(person.language)

@@ -40,6 +40,8 @@ def free_forms(allowed: Sequence[Window]) -> str:
 def spend(connection: Connection, proof: str, now: datetime, form: str) -> bool:
     """Use a proof up, by the name that `ProofOfWork.read` gives it; False when it was used before, on another form.
 
+    What a passkey has signed is used up in the same way, by a name of its own.
+
     `form` is the same for what is pressed twice, and for nothing else.
     """
     spent_on = sha256(form.encode()).hexdigest()
@@ -96,4 +98,5 @@ class ProofOfWork:
 
 
 def _derive(secret: str) -> bytes:
-    return HKDF(SHA256(), length=32, salt=None, info=b"consent-service/effort").derive(secret.encode())
+    name = b"consent-service/effort"  # as it was called at first: another name would be another key
+    return HKDF(SHA256(), length=32, salt=None, info=name).derive(secret.encode())

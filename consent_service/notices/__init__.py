@@ -1,1 +1,1 @@
-"""What people are told before they decide: texts, privacy statement, cookie notice."""
+"""What people are told: texts, privacy statement, cookie notice; and the records of processing, made of the same."""

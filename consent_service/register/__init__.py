@@ -1,0 +1,1 @@
+"""The company's customers, their documents and their spreadsheets."""

@@ -16,7 +16,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.models.customer_imports import customer_import
 from consent_service.models.customers import customer_document, shredding
 from consent_service.register import customer_imports, documents
-from consent_service.register.erasure import RULE
+from consent_service.register.customer_erasure import RULE
 from consent_service.register.keeping import BOOK, CONSENT_FORM, CONTRACT, VOUCHER
 from consent_service.retention_rule import End, Rule, delete_by, gone_by
 

@@ -18,8 +18,8 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.vault import Vault
 from consent_service.models.customers import customer, customer_document, document_file
 from consent_service.models.newsletter import erasure
+from consent_service.register import customer_erasure as erasing
 from consent_service.register import customers, keeping, shredding
-from consent_service.register import erasure as erasing
 from consent_service.register.keeping import CONSENT_FORM, KINDS, OTHER, WHY
 
 RULE = "document"  # why one was erased by itself

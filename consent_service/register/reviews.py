@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, insert, select
 from consent_service.database import insert_or_replace
 from consent_service.models.customers import customer
 from consent_service.models.reviews import kept_customer, retention_review
-from consent_service.register import erasure, held
+from consent_service.register import customer_erasure, held
 from consent_service.register.held import Staying
 from consent_service.register.keeping import years_after
 
@@ -88,7 +88,7 @@ def look(connection: Connection, now: datetime, today: date, *, locks: bool = Fa
 
 def carry_out(connection: Connection, now: datetime, today: date, review: Review, staff_name: str) -> str:
     """Erase those of a list who go, and keep a report; returns its id. The list has been locked by who looked."""
-    emptied = sum(bool(erasure.erase(connection, now, one.customer.id, today)) for one in review.going)
+    emptied = sum(bool(customer_erasure.erase(connection, now, one.customer.id, today)) for one in review.going)
     report = {
         "id": str(uuid.uuid4()),
         "year": today.year,

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, select
 from consent_service import asks, contact_messages
 from consent_service.activecampaign import held_there
 from consent_service.activecampaign.held_there import HeldThere
-from consent_service.activecampaign.moves import MOVE
+from consent_service.address_changes import MOVE
 from consent_service.asks import LinkDead
 from consent_service.delivery import outbox, suppression
 from consent_service.delivery.outbox import CONFIRMATION, CONTACT_DATA, LIST_DATA, MY_DATA_LINK, NO_LINK

@@ -21,8 +21,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.models.newsletter import departure, subscriber
 from consent_service.models.newsletter import erasure as erased
 from consent_service.people import key_of
-from consent_service.register import customers
-from consent_service.register import erasure as customer_erasure
+from consent_service.register import customer_erasure, customers
 from consent_service.rights import personal_data
 from consent_service.rights.request_tasks import (
     ACCESS,

@@ -1,1 +1,1 @@
-"""Between SQLAlchemy and the driver: what makes the statements of every subscriber cheap."""
+"""Between SQLAlchemy and the driver: turns to write, ready connections, statements that are compiled once."""

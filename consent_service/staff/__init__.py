@@ -1,1 +1,1 @@
-"""Accounts of the company's own people."""
+"""Accounts of the company's own people, what opens them, and whom they looked at."""

@@ -15,8 +15,8 @@ from consent_service.comparison.drift import MISSING_THERE, STRANGER, Summary
 from consent_service.delivery import outbox
 from consent_service.delivery.lanes import LaneState
 from consent_service.language import HELSINKI
-from consent_service.models.activecampaign import drift as finding
-from consent_service.models.activecampaign import reconcile_run
+from consent_service.models.comparison import drift as finding
+from consent_service.models.comparison import reconcile_run
 from consent_service.models.delivery import outbox_message
 from consent_service.watch import pulses
 

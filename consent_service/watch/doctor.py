@@ -1,7 +1,7 @@
 """The doctor: tries everything the service leans on and says, in one line each, what is wrong and what to do.
 
 Asks the mail server, ActiveCampaign and the database as the service would. Changes nothing, except at ActiveCampaign
-when it is told to set the account up (`account_setup`). Contains no rule.
+when it is told to set the account up (`activecampaign/account_setup`). Contains no rule.
 """
 
 import re

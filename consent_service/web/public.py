@@ -14,7 +14,7 @@ from wtforms import RadioField
 
 from consent_service import asks, subscriptions
 from consent_service import service as services
-from consent_service.activecampaign.moves import MOVE
+from consent_service.address_changes import MOVE
 from consent_service.asks import Ask, LinkExpired
 from consent_service.corrections import AddressTaken
 from consent_service.language import mark

@@ -7,7 +7,7 @@ from sqlalchemy import insert
 
 from consent_service import service as services
 from consent_service.models.customers import customer, customer_document
-from consent_service.register import erasure as erasing
+from consent_service.register import customer_erasure as erasing
 from tests.browser.guest import LONG_EMAIL, LONG_FIRST, LONG_LAST, NUMBERS, Guest
 from tests.browser.houses import STAFF
 from tests.browser.places import Place, place

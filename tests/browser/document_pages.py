@@ -5,7 +5,7 @@ from datetime import timedelta
 from consent_service import service as services
 from consent_service.models.customers import customer
 from consent_service.register import binders, customers, documents, keeping, publication
-from consent_service.register import erasure as erasing
+from consent_service.register import customer_erasure as erasing
 from consent_service.register.customers import Details
 from consent_service.register.documents import Described, File, Filing
 from consent_service.register.publication import Permitted

@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 from consent_service import service as services
 from consent_service.comparison import runs
 from consent_service.delivery import outbox
-from consent_service.models.activecampaign import reconcile_run
+from consent_service.models.comparison import reconcile_run
 from consent_service.models.newsletter import subscriber
 from tests import crowd, half_a_year
 from tests.actors import Staff, Visitor, fi

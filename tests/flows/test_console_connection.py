@@ -9,8 +9,8 @@ from sqlalchemy import update
 from consent_service import service as services
 from consent_service.comparison import runs
 from consent_service.language import CODES, language
-from consent_service.models.activecampaign import drift as drifts
-from consent_service.models.activecampaign import reconcile_run
+from consent_service.models.comparison import drift as drifts
+from consent_service.models.comparison import reconcile_run
 from consent_service.models.delivery import outbox_message
 from consent_service.models.newsletter import subscriber
 from consent_service.watch import doctor

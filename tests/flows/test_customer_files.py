@@ -11,7 +11,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.models.customer_imports import customer_import, customer_import_row
 from consent_service.models.customers import customer, former_number
 from consent_service.people import read_address
-from consent_service.register import customer_file, customers, erasure
+from consent_service.register import customer_erasure, customer_file, customers
 from consent_service.register.customers import Details
 from tests.actors import Visitor, fi
 from tests.conftest import on_both_databases
@@ -237,7 +237,7 @@ def test_a_customer_who_is_erased_is_gone_from_imports_too(keeper):
     keeper.check(keeper.send(xlsx(HEADINGS, AINO, KEINUMA)))
     assert "aino@example.com" in str([row.cells for row in house.rows(customer_import_row)])
     with house.service.transaction() as connection:
-        erasure.erase(connection, services.now(), aino, services.now().date())
+        customer_erasure.erase(connection, services.now(), aino, services.now().date())
     assert "aino@example.com" not in str([row.cells for row in house.rows(customer_import_row)])
 
 

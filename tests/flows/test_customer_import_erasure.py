@@ -16,8 +16,8 @@ from consent_service.models.customer_imports import (
     customer_import_row,
 )
 from consent_service.models.customers import customer
+from consent_service.register import customer_erasure as erasing
 from consent_service.register import customer_imports, import_batches, import_steps, merging
-from consent_service.register import erasure as erasing
 from consent_service.register.customer_imports import ERASED_MEANWHILE
 from consent_service.register.customer_matching import Known
 from consent_service.register.import_traces import RUN, Traces, addresses

@@ -14,7 +14,7 @@ from consent_service.models.customers import (
 )
 from consent_service.models.newsletter import erasure
 from consent_service.models.requests import data_request
-from consent_service.register import erasure as erasing
+from consent_service.register import customer_erasure as erasing
 from consent_service.register import merging
 from tests.actors import Staff, fi
 from tests.conftest import on_both_databases

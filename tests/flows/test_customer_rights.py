@@ -18,8 +18,8 @@ from consent_service.models.customers import (
     publication_permission,
 )
 from consent_service.models.newsletter import erasure
+from consent_service.register import customer_erasure as erasing
 from consent_service.register import customers, keeping
-from consent_service.register import erasure as erasing
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 from tests.register import VALO, add_customer, customer_of

@@ -17,8 +17,7 @@ from consent_service.models.inbox import contact_message
 from consent_service.models.newsletter import erasure, suppression
 from consent_service.models.requests import data_request, data_request_task
 from consent_service.notices import privacy_customers
-from consent_service.register import customers
-from consent_service.register import erasure as customer_erasure
+from consent_service.register import customer_erasure, customers
 from tests.actors import Visitor, fi
 from tests.asker import Desk, add_asker, add_waiting, today
 from tests.conftest import on_both_databases

@@ -14,7 +14,7 @@ from consent_service.language import language
 from consent_service.models.customers import customer
 from consent_service.models.newsletter import subscriber
 from consent_service.models.requests import data_request, data_request_letter, data_request_task
-from consent_service.register import erasure as customer_erasure
+from consent_service.register import customer_erasure
 from consent_service.rights import request_rows
 from consent_service.watch import digest, doctor
 from tests.actors import Visitor, fi

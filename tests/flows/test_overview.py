@@ -11,7 +11,7 @@ from consent_service import retention
 from consent_service.language import CODES, HELSINKI, language
 from consent_service.models.watch import headcount, week
 from consent_service.notices import privacy_customers, processing_records, purposes
-from consent_service.register import rules
+from consent_service.register import customer_rules
 from consent_service.watch import weeks
 from consent_service.watch.weeks import Week
 from tests.actors import Staff, Visitor, fi
@@ -163,5 +163,5 @@ def test_the_records_say_every_purpose_rule_and_recipient_there_is(sqlite_house,
 
 def test_what_belongs_to_customers_stands_with_their_register(sqlite_house):
     *registers, rest = processing_records.activities(language("en"), sqlite_house.service.privacy_sources)
-    assert not {rule.key for rule in rest.rules} & {rule.key for rule in rules.RULES}
-    assert {rule.key for rule in rules.RULES} <= {rule.key for one in registers for rule in one.rules}
+    assert not {rule.key for rule in rest.rules} & {rule.key for rule in customer_rules.RULES}
+    assert {rule.key for rule in customer_rules.RULES} <= {rule.key for one in registers for rule in one.rules}

@@ -11,8 +11,9 @@ from consent_service.comparison import drift, runs
 from consent_service.comparison.reconcile import Unreachable
 from consent_service.delivery import outbox
 from consent_service.earlier_list import import_rows
-from consent_service.models.activecampaign import drift as drifts
-from consent_service.models.activecampaign import reconcile_run, stranger
+from consent_service.models.activecampaign import stranger
+from consent_service.models.comparison import drift as drifts
+from consent_service.models.comparison import reconcile_run
 from consent_service.models.delivery import outbox_message
 from consent_service.models.earlier_list import import_batch
 from tests import crowd

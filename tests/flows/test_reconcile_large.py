@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, update
 from consent_service import service as services
 from consent_service.comparison import runs
 from consent_service.comparison.reconcile import Comparison
-from consent_service.models.activecampaign import reconcile_run
+from consent_service.models.comparison import reconcile_run
 from consent_service.models.delivery import outbox_message
 from consent_service.models.newsletter import subscriber
 from tests import crowd

@@ -13,8 +13,8 @@ from consent_service.comparison import runs
 from consent_service.comparison.reconcile import Comparison, Unreachable
 from consent_service.delivery import outbox
 from consent_service.language import HELSINKI
-from consent_service.models.activecampaign import drift as drifts
-from consent_service.models.activecampaign import reconcile_run
+from consent_service.models.comparison import drift as drifts
+from consent_service.models.comparison import reconcile_run
 from tests import crowd
 from tests.actors import Visitor
 from tests.processes import run, variables

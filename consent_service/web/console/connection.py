@@ -1,6 +1,6 @@
 """Staff pages for the connection to ActiveCampaign: does it work, what did the comparisons find, begin another.
 
-The relay carries out what is begun here. Contains no rule; what is healthy is decided in `connection_state`.
+The relay carries out what is begun here. Contains no rule; what is healthy is decided in `watch/connection_state`.
 """
 
 from flask import Blueprint, abort, redirect, render_template

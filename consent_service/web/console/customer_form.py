@@ -31,7 +31,7 @@ LONGEST_NOTES = 4000
 
 
 class Entry(StringField):
-    """A field that may be left empty and is read by one of the readers of `entries`."""
+    """A field that may be left empty and is read by one of the readers of `register/entries`."""
 
     def __init__(self, read: Callable[..., str], *given: Any, **options: Any):
         super().__init__(**options)

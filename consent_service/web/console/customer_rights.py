@@ -15,11 +15,10 @@ from wtforms import StringField, ValidationError
 from consent_service import service as services
 from consent_service import subscribers
 from consent_service.language import mark
+from consent_service.register import customer_erasure, entries, held
 from consent_service.register import customers as register
-from consent_service.register import entries, held
-from consent_service.register import erasure as customer_erasure
+from consent_service.register.customer_erasure import CustomerRestricted
 from consent_service.register.entries import EntryRefused
-from consent_service.register.erasure import CustomerRestricted
 from consent_service.register.keeping import WHY
 from consent_service.web.accounts import by_staff
 from consent_service.web.console.customers import find

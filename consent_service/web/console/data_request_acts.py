@@ -18,7 +18,7 @@ from consent_service import asks
 from consent_service import service as services
 from consent_service.language import mark
 from consent_service.register import held
-from consent_service.register.erasure import CustomerRestricted
+from consent_service.register.customer_erasure import CustomerRestricted
 from consent_service.rights import data_requests as requests
 from consent_service.rights import personal_data, request_rows
 from consent_service.rights.data_requests import (
