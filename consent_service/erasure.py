@@ -113,13 +113,8 @@ def record_leaves(connection: Connection, occasion: Occasion, signer: Signer) ->
     The first list is made although nothing was emptied, once there is a log: before it alone the audit believes those
     that nobody signed.
     """
-    rows = connection.execute(
-        select(erased_leaf)
-        .order_by(erased_leaf.c.mac.is_not(None), erased_leaf.c.event_id)
-        .limit(BATCH)
-        .with_for_update(skip_locked=True)
-    ).all()
-    rows = [row for row in rows if row.mac is None] or rows  # emptied before lists were signed: a list of their own
+    # What was emptied before lists were signed comes first, in lists of its own.
+    rows = _unlisted(connection, erased_leaf.c.mac.is_(None)) or _unlisted(connection)
     is_signed = all(row.mac is not None for row in rows)
     is_first = is_signed and _is_first(connection, occasion)
     if not rows and not is_first:
@@ -129,6 +124,11 @@ def record_leaves(connection: Connection, occasion: Occasion, signer: Signer) ->
     evidence.append_plain(connection, occasion, payload)
     connection.execute(delete(erased_leaf).where(erased_leaf.c.event_id.in_([row.event_id for row in rows])))
     return len(rows)
+
+
+def _unlisted(connection: Connection, *which: ColumnElement[bool]) -> Sequence[Row[Any]]:
+    found = select(erased_leaf).where(*which).order_by(erased_leaf.c.event_id).limit(BATCH)
+    return connection.execute(found.with_for_update(skip_locked=True)).all()
 
 
 def _is_first(connection: Connection, occasion: Occasion) -> bool:

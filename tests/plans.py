@@ -16,7 +16,7 @@ from consent_service.models.columns import metadata
 SMALL = {
     "daily_run", "week", "delivery_tally", "log_key_change", "pulse", "call_budget", "import_batch", "reconcile_run",
     "shown_text", "staff", "passkey", "recovery_code", "data_request", "data_request_letter", "data_request_task",
-    "erased_leaf", "refusal", "stranger",
+    "refusal", "stranger",
 }  # fmt: skip
 READS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 SCAN = re.compile(r"^SCAN (\w+)(?: AS \w+)?(?: USING (?:COVERING )?INDEX (\w+))?")

@@ -5,12 +5,13 @@ import base64
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from consent_service import chores
+from consent_service import chores, erasure
 from consent_service import service as services
 from consent_service.ledger import audit, erased_list, evidence, key_changes
 from consent_service.ledger.checkpoint import Signer
 from consent_service.models.ledger import consent_event, erased_leaf
 from consent_service.models.newsletter import confirmation, subscriber
+from tests import plans
 from tests.conftest import on_both_databases
 from tests.household import LOG_KEY
 from tests.tampering import change, findings, lived_in
@@ -99,6 +100,18 @@ def test_what_was_emptied_before_lists_were_signed_is_believed(house):
     house.do_chores()
     assert findings(house) == []
     assert house.rows(erased_leaf) == []
+
+
+def test_making_a_list_reads_no_more_than_it_names(sqlite_house):
+    """However many leaves wait, it sorts none and reads none of the others: visitors wait meanwhile."""
+    with sqlite_house.service.transaction() as connection:
+        with plans.overheard(sqlite_house.service.engine) as heard:
+            erasure.record_leaves(connection, sqlite_house.occasion("relay", "relay"), sqlite_house.service.signer)
+        asked = [one for one in heard.values() if "FROM erased_leaf" in one.statement]
+        assert asked
+        for one in asked:
+            steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one.statement}", one.values).all()
+            assert not [step.detail for step in steps if "INDEX" not in step.detail], one.statement
 
 
 def test_the_first_list_is_signed_although_nothing_was_erased(house):

@@ -78,3 +78,4 @@ erased_leaf = Table(
     Column("erased_at", UtcDateTime, nullable=False),
     Column("mac", String(64)),
 )
+partial("ix_erased_leaf_unsigned", erased_leaf.c.mac.is_(None), erased_leaf.c.event_id)
