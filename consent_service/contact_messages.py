@@ -197,8 +197,11 @@ def erase_again(connection: Connection, message_id: str) -> bool:
 
 
 def forget(connection: Connection, now: datetime, email_keys: Collection[str]) -> None:
-    """Erase every message that came under these addresses, since who has one wants everything erased; note each."""
-    _erase(connection, now, contact_message.c.email_key.in_(email_keys))
+    """Erase every message that came under these addresses, since who has one wants everything erased; note each.
+
+    A hold keeps those of whoever is held.
+    """
+    _erase(connection, now, contact_message.c.email_key.in_(email_keys) & is_free())
 
 
 def forget_overdue(connection: Connection, ids: Sequence[str]) -> None:

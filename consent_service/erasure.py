@@ -156,7 +156,7 @@ def _erase(connection: Connection, occasion: Occasion, people: Sequence[Row[Any]
     _tell(connection, occasion, people, rule, tell=tell)
     notes = _notes(connection, occasion, people, rule)
     empty_leaves(connection, occasion, consent_event.c.subscriber_id.in_(ids), rule)
-    import_rows.forget_all(connection, email_keys)
+    import_rows.forget_all(connection, email_keys, occasion.now)
     if rule == BY_PERSON:  # what somebody wrote to us does not end because their subscription does
         contact_messages.forget(connection, occasion.now, email_keys)
     known_by = email_keys if rule == BY_PERSON else []

@@ -210,6 +210,13 @@ def object_for_good(connection: Connection, occasion: Occasion, subscriber_id: s
     return True
 
 
+def object_unknown(connection: Connection, occasion: Occasion, email_key: str) -> None:
+    """Take the objection to marketing (GDPR article 21(2) and (3)) of somebody who is no subscriber."""
+    suppression.object_for_good(connection, occasion.vault, email_key, occasion.now)
+    named = {"subscriber_id": str(uuid.uuid4()), "address_hash": occasion.vault.address_hash(email_key)}  # nobody's id
+    connection.execute(insert(refusal).values(said_at=occasion.now, kind="objected", **named))
+
+
 def repeat(connection: Connection, occasion: Occasion, subscriber_id: str, kind: str, said_at: datetime) -> bool:
     """Stop again somebody whose `withdrawn` or `objected` an older database forgot; False when there was nothing to do.
 
@@ -343,5 +350,5 @@ def _person(connection: Connection, occasion: Occasion, ask: Ask) -> Row[Any]:
         person = insert_if_new(connection, subscriber, values)
         person = person or _LOCK_KNOWN.row(connection, {"email_key": ask.address.key})
         if person is not None:
-            import_rows.forget(connection, person.email_key)  # they need not be asked any more
+            import_rows.forget(connection, person.email_key, occasion.now)  # they need not be asked any more
             return person

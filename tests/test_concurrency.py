@@ -201,7 +201,7 @@ def test_whoever_is_asked_while_their_list_is_taken_back_is_no_deadlock(house):
             forgotten = threads.submit(take_back)
             with suppress(TimeoutError):
                 forgotten.result(timeout=0.3)  # so that it waits for the row by then
-            taken = import_rows.take_invited(connection, waits.id)
+            taken = import_rows.take_invited(connection, waits.id, services.now())
         assert (taken.email, forgotten.result(10)) == ("waits@example.com", 0)
     assert (house.count(import_row), house.messages()) == (0, [])
 

@@ -5,16 +5,19 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from sqlalchemy import delete
+from sqlalchemy import delete, insert
 
-from consent_service import chores
+from consent_service import chores, subscriptions
 from consent_service import erasure as erasing
 from consent_service import service as services
 from consent_service.backup.notes_file import NotesFile
 from consent_service.backup.repeating import Note
+from consent_service.earlier_list import imports
 from consent_service.line_file import LineUnreadable
+from consent_service.models.earlier_list import import_row
 from consent_service.models.newsletter import departure, erasure, refusal, subscriber, suppression
 from tests.actors import Visitor
+from tests.asker import add_waiting
 from tests.backup import backup, restore
 from tests.conftest import on_both_databases
 from tests.processes import running
@@ -95,6 +98,29 @@ def test_on_either_database_a_refusal_is_copied_once_and_repeated_once(house):
     assert [chores.repeat_notes(house.service) for _ in range(2)] == [1, 0]
     assert [house.status(one.email) for one in (aino, eero, onni)] == ["passive"] * 3
     assert house.kinds(onni.email).count("withdrawn") == 1
+
+
+@on_both_databases
+def test_who_was_no_subscriber_is_not_asked_either_once_an_older_database_comes_back(house):
+    """They waited on an earlier list and wanted to be gone, came by themselves, or objected."""
+    gone, came, stranger = "gone@example.com", "came@example.com", "outo@example.com"
+    for waits in (gone, came, "waits@example.com"):
+        add_waiting(house, waits)
+    before = house.rows(import_row)
+    with house.service.transaction() as connection:
+        imports.forget(connection, house.occasion(), gone, objects=False)
+        subscriptions.object_unknown(connection, house.occasion(), stranger)
+    Visitor(house, came).becomes_active()
+    house.erase(came)
+    house.do_chores()
+    with house.service.transaction() as connection:
+        for table in (erasure, suppression, import_row):
+            connection.execute(delete(table))
+        connection.execute(insert(import_row), [row._asdict() for row in before])
+    assert [chores.repeat_notes(house.service) for _ in range(2)] == [2, 0]
+    assert [row.email for row in house.rows(import_row)] == ["waits@example.com"]
+    Visitor(house, stranger).subscribe()
+    assert house.person(stranger) is None
 
 
 def test_a_legal_hold_in_the_old_backup_does_not_bring_the_person_back(sqlite_house):

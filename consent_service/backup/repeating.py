@@ -14,6 +14,7 @@ from consent_service import asks, contact_messages, cookie_choices, retention, s
 from consent_service import erasure as erasing
 from consent_service.database import insert_if_absent
 from consent_service.delivery import suppression
+from consent_service.earlier_list import import_rows
 from consent_service.language import HELSINKI
 from consent_service.ledger.evidence import Occasion
 from consent_service.models.newsletter import erasure, refusal
@@ -36,8 +37,9 @@ _DROP = delete(refusal).where(refusal.c.subscriber_id == bindparam("whose"), ref
 class Note:
     """What is kept of an erasure and its rule, or of a refusal, which has none.
 
-    What was erased may be a contact message, a cookie choice, a customer or a customer's document too; then its id
-    stands where a subscriber's would.
+    What was erased may be a contact message, a cookie choice, a customer, a customer's document or a place on an
+    earlier list too; then its id stands where a subscriber's would. Whoever objected without being a subscriber has an
+    id that is nobody's.
 
     A refusal is `withdrawn`, `bounced`, `removed` or `objected`, or `tracking` when only that permission was taken
     back. When nobody is named any more, an objection is left of it.
@@ -118,6 +120,7 @@ def _erase_again(connection: Connection, occasion: Occasion, subscriber_id: str,
     was_there = contact_messages.erase_again(connection, subscriber_id) or was_there
     was_there = cookie_choices.erase(connection, occasion, subscriber_id, note.at) or was_there
     today = occasion.now.astimezone(HELSINKI).date()
+    was_there = import_rows.forget_again(connection, subscriber_id) or was_there
     was_there = documents.erase_again(connection, subscriber_id, today) or was_there
     was_there = customer_erasure.erase_again(connection, occasion.now, subscriber_id, today) or was_there
     record = {"rule": note.rule, "erased_at": note.at, "address_hash": note.address_hash}

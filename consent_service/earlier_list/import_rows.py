@@ -1,7 +1,8 @@
 """People on an earlier list whose permission nobody can prove: they wait here until they are asked, and not for long.
 
 Their row is all there is of them. It goes when they are asked, when they come by themselves, when the batch is undone,
-and when its time is up. Must not ask anybody.
+and when its time is up. A note is kept of whoever was asked, came or wanted to be gone, so that they do not wait again
+once an older database comes back. Must not ask anybody.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -10,11 +11,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, select, update
 
-from consent_service.database import insert_if_absent
+from consent_service.database import insert_if_absent, insert_or_replace
 from consent_service.models.delivery import outbox_message
 from consent_service.models.earlier_list import import_row
+from consent_service.models.newsletter import erasure
 from consent_service.sql.prepared import Prepared
 
+RULE = "import_row"  # how long they wait, and why one does no more
 _WAITS = Prepared(select(import_row.c.id).where(import_row.c.email_key == bindparam("email_key")))
 
 
@@ -33,14 +36,26 @@ def find(connection: Connection, email_key: str) -> Row[Any] | None:
     return connection.execute(select(import_row).where(import_row.c.email_key == email_key)).one_or_none()
 
 
-def forget(connection: Connection, email_key: str) -> bool:
-    """Forget somebody who waits: they came by themselves, or want to be erased; False when nobody waited."""
-    return waits(connection, email_key) and _end(connection, import_row.c.email_key == email_key) > 0
+def forget(connection: Connection, email_key: str, now: datetime) -> None:
+    """Forget somebody, if they wait, and note it: they came by themselves, or want to be erased."""
+    if waits(connection, email_key):
+        forget_all(connection, [email_key], now)
 
 
-def forget_all(connection: Connection, email_keys: Collection[str]) -> None:
-    """Forget all with these addresses who wait."""
-    _end(connection, import_row.c.email_key.in_(email_keys))
+def forget_all(connection: Connection, email_keys: Collection[str], now: datetime) -> None:
+    """Forget all with these addresses who wait, and note each."""
+    gone = _end(connection, import_row.c.email_key.in_(email_keys))
+    notes = [{"subscriber_id": one, "rule": RULE, "erased_at": now, "copied_at": None} for one in map(_name, gone)]
+    if notes:
+        insert_or_replace(connection, erasure, ["subscriber_id"], *notes)  # SQLite gives numbers out again
+
+
+def forget_again(connection: Connection, name: str) -> bool:
+    """Forget the one whose note bears this name, after an older database came back; False when there is none."""
+    batch_id, _, number = name.partition(":")
+    return number.isdecimal() and bool(
+        _end(connection, (import_row.c.batch_id == batch_id) & (import_row.c.id == int(number)))
+    )
 
 
 def forget_overdue(connection: Connection, ids: Sequence[int]) -> None:
@@ -50,7 +65,7 @@ def forget_overdue(connection: Connection, ids: Sequence[int]) -> None:
 
 def forget_batch(connection: Connection, batch_id: str) -> int:
     """Forget all of a batch who wait, and return how many they were."""
-    return _end(connection, import_row.c.batch_id == batch_id)
+    return len(_end(connection, import_row.c.batch_id == batch_id))
 
 
 def invite(connection: Connection, batch_id: str, now: datetime) -> int:
@@ -71,12 +86,12 @@ def next_invited(connection: Connection) -> Row[Any] | None:
     return connection.execute(invited.limit(1)).one_or_none()
 
 
-def take_invited(connection: Connection, row_id: int) -> Row[Any] | None:
+def take_invited(connection: Connection, row_id: int, now: datetime) -> Row[Any] | None:
     """Take somebody out of those who wait; None when they need not be asked any more."""
     mine = (import_row.c.id == row_id, import_row.c.invited_at.is_not(None))
     person = connection.execute(select(import_row).where(*mine).with_for_update()).one_or_none()
     if person is not None:
-        forget(connection, person.email_key)
+        forget(connection, person.email_key, now)
     return person
 
 
@@ -87,13 +102,18 @@ def waiting(connection: Connection) -> dict[str, tuple[int, int]]:
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
-def _end(connection: Connection, which: ColumnElement[bool]) -> int:
+def _name(gone: Row[Any, Any]) -> str:
+    """What a row is called in a note: it says nothing of whose it was."""
+    return f"{gone.batch_id}:{gone.id}"
+
+
+def _end(connection: Connection, which: ColumnElement[bool]) -> Sequence[Row[Any, Any]]:
     """Delete rows with the messages that are about them, which do not outlive them.
 
     The rows are locked first, as whoever is to be asked is: the other way round two of them could wait for each other.
     """
     ids = select(import_row.c.id).where(which)
     if not connection.execute(ids.order_by(import_row.c.id).with_for_update()).all():
-        return 0
+        return []
     connection.execute(delete(outbox_message).where(outbox_message.c.import_row_id.in_(ids)))
-    return connection.execute(delete(import_row).where(which)).rowcount
+    return connection.execute(delete(import_row).where(which).returning(import_row.c.batch_id, import_row.c.id)).all()

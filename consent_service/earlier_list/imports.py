@@ -167,9 +167,9 @@ def forget(connection: Connection, occasion: Occasion, email_key: str, *, object
     waiting = import_rows.find(connection, email_key)
     if waiting is None:
         return None
-    import_rows.forget(connection, email_key)
+    import_rows.forget(connection, email_key, occasion.now)
     if objects:
-        suppression.object_for_good(connection, occasion.vault, email_key, occasion.now)
+        subscriptions.object_unknown(connection, occasion, email_key)
     is_told = waiting.contact_id is not None and occasion.forwards
     if is_told:
         strangers.note(connection, waiting.contact_id, email_key, occasion.now)
@@ -200,7 +200,7 @@ def invite_next(
         return False
     address = people.stored_address(waiting.email, waiting.email_key)
     asks.hold(connection, occasion, "ask", address)  # before the row, as whoever fills in the form does
-    if import_rows.take_invited(connection, waiting.id) is None:
+    if import_rows.take_invited(connection, waiting.id, occasion.now) is None:
         return False
     ask = Ask(
         address=address,
@@ -264,7 +264,7 @@ def _make_active(connection: Connection, occasion: Occasion, batch: Batch, perso
     row = {"id": subscriber_id, "status": "pending", "asked_at": occasion.now, **known}
     if not insert_if_absent(connection, subscriber, row):
         return _status(connection, person.address.key) or "active"
-    import_rows.forget(connection, person.address.key)
+    import_rows.forget(connection, person.address.key, occasion.now)
     text = statements.imported(language(person.language), batch.controller, batch.source, person.claim.grade)
     sha256 = evidence.keep_text(connection, occasion, text)
     core = _core(batch, person, confirmation_id) | {"texts": {statements.IMPORT: sha256}}

@@ -128,7 +128,8 @@ refusal = Table(
     Index(None, "said_at"),
 )
 
-# What an erasure leaves, under the id of the person, customer, document, contact message or cookie choice: its reason.
+# What an erasure leaves: its reason, under the id of the person, customer, document, contact message, cookie choice or
+# place on an earlier list.
 erasure = Table(
     "erasure",
     metadata,

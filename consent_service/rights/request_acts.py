@@ -13,7 +13,6 @@ from sqlalchemy import Connection, Row, select
 from consent_service import contact_messages, erasure, subscriptions
 from consent_service import language as languages
 from consent_service.activecampaign import held_there
-from consent_service.delivery import suppression
 from consent_service.earlier_list import imports
 from consent_service.erasure import BY_PERSON
 from consent_service.language import mark
@@ -93,6 +92,8 @@ def _erase_messages(connection: Connection, occasion: Occasion, request: Row[Any
     """What came from the address, and its place on an earlier list that nobody has been asked from yet."""
     key = key_of(request.mail_to)
     contact_messages.forget(connection, occasion.now, [key])
+    if contact_messages.from_address(connection, key):
+        raise KeptByHold
     imports.forget(connection, occasion, key, objects=False)
 
 
@@ -112,7 +113,7 @@ def _object(connection: Connection, occasion: Occasion, request: Row[Any], today
         return
     key = key_of(request.mail_to)
     if imports.forget(connection, occasion, key, objects=True) is None:
-        suppression.object_for_good(connection, occasion.vault, key, occasion.now)
+        subscriptions.object_unknown(connection, occasion, key)
 
 
 def _done_elsewhere(connection: Connection, occasion: Occasion, request: Row[Any], today: date) -> None:

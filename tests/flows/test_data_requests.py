@@ -10,11 +10,12 @@ from markupsafe import escape
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from consent_service import erasure as erasing
 from consent_service import service as services
 from consent_service.models.customers import customer, customer_document
 from consent_service.models.earlier_list import import_row
 from consent_service.models.inbox import contact_message
-from consent_service.models.newsletter import erasure, suppression
+from consent_service.models.newsletter import erasure, refusal, suppression
 from consent_service.models.requests import data_request, data_request_task
 from consent_service.notices import privacy_customers
 from consent_service.register import customer_erasure, customers
@@ -178,6 +179,8 @@ def test_an_objection_holds_for_good_also_for_a_stranger(house, desk):
     desk.verify("mailbox")
     assert desk.carry_out().status == 200
     assert [row.reason for row in house.rows(suppression)] == ["objected", "objected"]
+    kept = {(row.kind, row.address_hash) for row in house.rows(refusal)}
+    assert kept == {("objected", row.address_hash) for row in house.rows(suppression)}, "until it is kept outside too"
 
 
 @on_both_databases
@@ -221,6 +224,20 @@ def test_a_legal_hold_keeps_everything_and_says_so(house, desk):
     assert house.status(AINO) == "active" and house.rows(customer)[0].erased_at is None
     assert all(task.done_at is None for task in desk.tasks().values())
     assert desk.close("refused", ground="claims").status == 200
+
+
+@on_both_databases
+def test_a_legal_hold_on_whoever_subscribed_after_they_asked_keeps_what_they_wrote(house, desk):
+    aino = Visitor(house)
+    aino.write()
+    desk.take("erase", email=AINO)
+    desk.verify("mailbox")
+    aino.becomes_active()
+    with house.service.transaction() as connection:
+        erasing.hold(connection, house.occasion(), house.person(AINO).id, "claim")
+    kept = desk.carry_out()
+    assert kept.status == 409 and "oikeusvaadetta varten" in kept.words
+    assert house.count(contact_message) == 1
 
 
 @on_both_databases
