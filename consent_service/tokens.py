@@ -24,7 +24,11 @@ class TokenRefused(Exception):
 
 
 class FormTokenExpired(Exception):
-    """The form was shown too long ago; it has to be shown again."""
+    """The form was shown too long ago and has to be shown again; `shown` is what it showed."""
+
+    def __init__(self, shown: "ShownForm"):
+        super().__init__()
+        self.shown = shown
 
 
 @dataclass(frozen=True)
@@ -174,12 +178,12 @@ class Tokens:
             shown_at = datetime.fromtimestamp(milliseconds / 1000, UTC)
         except (TypeError, ValueError, OverflowError) as error:
             raise TokenRefused from error
-        age = self._clock() - shown_at
+        shown, age = ShownForm(statement, language, shown_at, *others[:2]), self._clock() - shown_at
         if age < -CLOCK_SKEW:
             raise TokenRefused
         if age > FORM_LIFETIME:
-            raise FormTokenExpired
-        return ShownForm(statement, language, shown_at, *others[:2])
+            raise FormTokenExpired(shown)
+        return shown
 
 
 class _Serializer(URLSafeSerializer):

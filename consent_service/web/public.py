@@ -35,6 +35,7 @@ from consent_service.web.rendered import (
     shown_button,
     shown_form,
     shown_terms,
+    text_of_button,
 )
 from consent_service.web.subscribing import SubscribeForm
 from consent_service.web.visitor import has_to_wait, occasion, service, too_often
@@ -115,7 +116,7 @@ def show_confirm(token: str) -> ResponseReturnValue:
 @public.post("/confirm/<token>")
 def confirm(token: str) -> ResponseReturnValue:
     """The person's own yes to the page they saw."""
-    shown = shown_button()
+    text = text_of_button()
     confirmation_id = service().tokens.read_confirmation(token)
     tracks, by_link = request.form.get("tracking") == "yes", occasion("subscriber", "link")
     try:
@@ -123,7 +124,7 @@ def confirm(token: str) -> ResponseReturnValue:
             seen = ask, person = asks.find(connection, confirmation_id)
             asked = _asked_texts(connection, ask)
             page = _confirm_text(ask, asked)
-            if person.open_confirmation_id == ask.id and shown and shown.statement != page.sha256:
+            if person.open_confirmation_id == ask.id and text not in (None, page.sha256):
                 return _confirm_page(token, ask, person, asked)  # its words changed since: they are shown again
             subscriber_id = subscriptions.confirm(connection, by_link, seen, page, tracks=tracks)
     except LinkExpired:

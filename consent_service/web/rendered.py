@@ -60,6 +60,16 @@ def shown_button() -> ShownForm | None:
     return read_shown(request.form.get("csrf_token", ""))
 
 
+def text_of_button() -> str | None:
+    """The text of such a page, by its SHA-256 (hex), however long it has been open; None when nothing proves it."""
+    try:
+        return service().tokens.read_form(request.form.get("csrf_token", "")).statement
+    except FormTokenExpired as old:
+        return old.shown.statement
+    except TokenRefused:
+        return None
+
+
 def read_shown(token: str) -> ShownForm | None:
     """What a render token proves to have been shown, or None."""
     try:

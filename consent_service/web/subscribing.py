@@ -11,7 +11,7 @@ from typing import Any
 from flask import Response, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from wtforms import BooleanField, StringField
-from wtforms.validators import InputRequired
+from wtforms.validators import DataRequired
 
 from consent_service import service as services
 from consent_service.language import mark
@@ -33,7 +33,7 @@ class SubscribeForm(RenderedForm):
     first_name = NameField(mark("Write your first name."))
     last_name = NameField(mark("Write your last name."))
     email = AddressField()
-    consent = BooleanField(validators=[InputRequired(mark("Tick the box if you want the newsletter."))])
+    consent = BooleanField(validators=[DataRequired(mark("Tick the box if you want the newsletter."))])
     tracking = BooleanField()
     website = StringField()
     proof = StringField()

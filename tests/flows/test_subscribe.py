@@ -69,6 +69,7 @@ def test_the_person_is_written_to_in_the_language_of_the_form(sqlite_house, code
     ("changes", "told"),
     [
         ({"consent": ""}, "Tick the box if you want the newsletter."),
+        ({"consent": "false"}, "Tick the box if you want the newsletter."),
         ({"first_name": ""}, "Write your first name."),
         ({"last_name": "  "}, "Write your last name."),
         ({"email": ""}, "Write your e-mail address."),
