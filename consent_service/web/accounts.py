@@ -35,7 +35,6 @@ from sqlalchemy.orm import DeclarativeBase, scoped_session, sessionmaker
 
 from consent_service import language as languages
 from consent_service.ledger.evidence import Occasion
-from consent_service.limits.rate_limit import RateLimit
 from consent_service.models.columns import metadata
 from consent_service.models.staff import staff
 from consent_service.people import LONGEST_ADDRESS
@@ -132,7 +131,7 @@ def install(app: Flask, service: Service) -> None:
     security.login_context_processor(lambda: {"asked": passkeys.to_show()})
     security.want_json(lambda _: False)  # staff log in with the form and a session: no JSON, no tokens
     app.login_manager.request_loader(lambda _: None)  # type: ignore[attr-defined]
-    app.extensions["login-limit"] = RateLimit(service.settings.redis_url, tries.LIMIT)
+    app.extensions["login-limits"] = tries.limits(service.settings.redis_url)
     app.teardown_appcontext(lambda _: sessions.remove())
     app.before_request(_remember_language)
     app.before_request(_limit_tries)

@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 from playwright.sync_api import ConsoleMessage, Error, Page, Request
 
 from consent_service.language import language
-from consent_service.limits.rate_limit import RateLimit
 from consent_service.web import tries
 from tests.actors import Staff, Visitor
 from tests.household import Household
@@ -39,7 +38,7 @@ class Guest:
     def __enter__(self) -> "Guest":
         self.tab.unroute_all()  # what somebody who had the tab before has kept from it
         self.tab.context.clear_cookies()
-        self.house.app.extensions["login-limit"] = RateLimit(self.house.settings.redis_url, tries.LIMIT)
+        self.house.app.extensions["login-limits"] = tries.limits(self.house.settings.redis_url)
         self.tab.set_extra_http_headers({"Accept-Language": self.code})
         self.look(NARROW, "light")
         for event, listener in self._listeners.items():

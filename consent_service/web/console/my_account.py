@@ -77,13 +77,13 @@ def set_app() -> ResponseReturnValue:
     secret = _secret(form.sealed.data or "")
     if not form.validate() or secret is None:
         return _app_page(AppForm(formdata=None), second_steps.new_secret()), 400
-    if (refusal := tries.take(current_user.email)) is not None:
+    if (refusal := tries.take(current_user.email, tries.PROOF)) is not None:
         return refusal
     step = second_steps.step_of(secret, form.code.data or "", services.now())
     if step is None:
         form.code.errors = [WRONG_CODE]
         return _app_page(form, secret), 400
-    tries.give_back(current_user.email)
+    tries.give_back(current_user.email, tries.PROOF)
     with service().transaction() as connection:
         second_steps.set_app(connection, current_user.id, second_steps.seal(keys, secret, current_user.id), step)
         codes = _first_codes(connection)

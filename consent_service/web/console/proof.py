@@ -32,12 +32,12 @@ def prove() -> ResponseReturnValue:
     onwards, is_sent = request.form.get("proof_onwards", ""), bool(request.form.get("proof_sent"))
     if not OURS.fullmatch(onwards):
         abort(400)
-    if (refusal := tries.take(current_user.email)) is not None:
+    if (refusal := tries.take(current_user.email, tries.PROOF)) is not None:
         return refusal
     if not _is_them():
         access.write("refused", "proof")
         return access.proof_page(onwards, is_sent=is_sent, is_wrong=True), 400
-    tries.give_back(current_user.email)
+    tries.give_back(current_user.email, tries.PROOF)
     session["proved_at"] = int(datetime.now(UTC).timestamp())
     return redirect(onwards, 307 if is_sent else 303)
 
