@@ -31,6 +31,8 @@ from consent_service.sql.prepared import Prepared
 LINK_LIFETIME = timedelta(days=7)
 TO_THE_KNOWN = ("data", "leave", "name")  # what only people we know get a mail or an entry for
 ASK_GAP = Window(1, timedelta(minutes=5))
+DAY = timedelta(days=1)
+RIGHTS = ("leave", "data")
 
 # Built once: what is done for every subscriber pays for building a statement as much as for executing it.
 _WRITE_DOWN = Prepared(insert(confirmation))
@@ -121,7 +123,13 @@ def without_idle_gap(person: Row[Any] | None, allowed: Sequence[Window]) -> Sequ
 def spend(
     connection: Connection, occasion: Occasion, act: str, address: Address, allowed: Sequence[Window]
 ) -> datetime:
-    """Count one `ask`, `leave`, `data`, `move` or `name` of an address; the first time it is allowed, now or later."""
+    """Count one `ask`, `leave`, `data`, `move` or `name` of an address; the first time it is allowed, now or later.
+
+    Of what anybody has a right to (GDPR articles 7(3) and 12(2)) no window longer than a day counts: a stranger who
+    types the address could use it up for weeks, while the mails of a day bring its owner the links.
+    """
+    if act in RIGHTS:
+        allowed = [window for window in allowed if window.span <= DAY]
     return allowance.spend(connection, _key(occasion, act, address), allowed, occasion.now, _who(occasion, address))
 
 

@@ -60,6 +60,20 @@ def test_one_address_gets_a_mail_each_five_minutes_three_a_day_six_a_month(open_
     assert len(sent) == 8
 
 
+def test_nobody_is_kept_from_their_own_page_and_from_leaving_by_a_stranger_who_types_their_address(
+    open_house, database_url, clock
+):
+    house = open_house(database_url, limit_address="3/24 hours;6/30 days", limit_ip="off")
+    aino = Visitor(house).becomes_active()
+    for path in ("/my-data", "/unsubscribe"):
+        before = len(aino.mails())
+        for _ in range(4 * 4):
+            house.get(f"{path}?lang=fi").press(fi("Send me the link"), email=aino.email)
+            house.deliver()
+            clock.shift(timedelta(hours=6, seconds=1))
+        assert len(aino.mails()) - before == 3 * 4, path
+
+
 def test_tags_dots_and_case_do_not_get_around_the_limit(open_house, database_url, clock):
     house = open_house(database_url, limit_address="3/24 hours;6/30 days")
     for address in ("a.i.no@example.com", "aino+1@example.com", "AINO@example.com", "aino+2@example.com"):
