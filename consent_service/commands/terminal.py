@@ -66,11 +66,9 @@ def fails_clearly(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def load_service() -> Service:
     """Return the service the environment describes; it is put away when the command ends."""
-    os.umask(0o077)  # what is written here holds people's data
     had_keys = config.has_development_keys()
-    settings, controller = config.load()
-    logs.configure(settings)
-    service = Service(settings, controller)
+    service = begin_service()
+    settings = service.settings
     click.get_current_context().call_on_close(lambda: service.engine.dispose())
     if settings.is_development:
         _refuse_other_keys(service)
@@ -78,6 +76,14 @@ def load_service() -> Service:
         if is_new_world:  # in the wrong folder this is not what was meant
             click.echo(f"New keys for trying out were made in {config.VAR.absolute()}", err=True)
     return service
+
+
+def begin_service() -> Service:
+    """Return the service the environment describes: what it writes nobody else reads, and its log names nobody."""
+    os.umask(0o077)  # what is written here holds people's data
+    settings, controller = config.load()
+    logs.configure(settings)
+    return Service(settings, controller)
 
 
 def _refuse_other_keys(service: Service) -> None:
