@@ -3,7 +3,7 @@
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
-CONSENT_PUBLIC_URL ?= http://$(HOST):$(PORT)
+CONSENT_PUBLIC_URL ?= http://$(if $(findstring :,$(HOST)),[$(HOST)],$(HOST)):$(PORT)
 export HOST PORT
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check

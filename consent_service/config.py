@@ -17,7 +17,7 @@ from email.utils import getaddresses
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import limits
 from email_validator import EmailNotValidError, validate_email
@@ -37,6 +37,7 @@ PACKAGE = Path(__file__).parent
 TEMPLATES = next(path for path in (PACKAGE / "templates", PACKAGE.parent / "templates") if path.is_dir())
 EXAMPLE_CONTROLLER = Path(__file__).with_name("keinuma.toml")
 SHORTEST_SECRET = 32
+HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"  # a name as it stands in an address, or four numbers
 REQUIRED_IN_PRODUCTION = (
     "public_url", "secret_keys", "data_keys", "log_key", "smtp_url", "mail_from", "controller_file",
 )  # fmt: skip
@@ -69,7 +70,7 @@ class Settings(BaseSettings):
     mail_from: str = ""
     activecampaign_url: str = ""
     activecampaign_token: str = ""
-    activecampaign_list_id: int | None = None
+    activecampaign_list_id: int | None = Field(default=None, ge=1)
     activecampaign_webhook_secret: str = ""
     redis_url: str = ""
     metrics_token: str = ""
@@ -120,17 +121,22 @@ class Settings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def _bare_address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment):
-            raise ValueError("write the address people use, like https://tilaus.example.fi")
-        return value.rstrip("/")
+        address = value.rstrip("/")
+        if value and not (
+            re.fullmatch(rf"https?://({HOST}|\[[0-9A-Fa-f:.]+\])(:\d+)?", address) and _has_port(address)
+        ):
+            raise ValueError("write the address people use, without a path, like https://tilaus.example.fi")
+        return address
 
     @field_validator("allowed_origins", mode="before")
     @classmethod
     def _bare_origins(cls, value: object) -> object:
-        origins = tuple(str(origin).rstrip("/").lower() for origin in _split(value))
-        if not all(re.fullmatch(r"https://[^/?#@\s]+|http://(localhost|127\.0\.0\.1)(:\d+)?", one) for one in origins):
-            raise ValueError("write the web sites with commas between them, like https://www.example.fi")
+        origins = tuple(str(origin).rstrip("/").lower().removesuffix(":443") for origin in _split(value))
+        allowed = rf"https://{HOST}(:\d+)?|http://(localhost|127\.0\.0\.1)(:\d+)?"
+        if not all(re.fullmatch(allowed, one) for one in origins):
+            raise ValueError(
+                "write the web sites with commas between them, like https://www.example.fi; names with ä or ö as xn--…"
+            )
         return origins
 
     @field_validator("database_url")
@@ -149,10 +155,12 @@ class Settings(BaseSettings):
     @classmethod
     def _smtp_address(cls, value: str) -> str:
         parts = urlsplit(value)
-        if value and not (parts.scheme in ("smtp", "smtps") and parts.hostname and _has_port_or_none(parts.netloc)):
+        if value and not (parts.scheme in ("smtp", "smtps") and parts.hostname and _has_port(value)):
             raise ValueError("write it like smtp://user:password@host:587 or smtps://user:password@host")
         if parts.query and parse_qs(parts.query) != {"starttls": ["required"]}:
             raise ValueError("after the question mark stands starttls=required or nothing")
+        if not unquote(parts.netloc).isascii():  # what a mail server makes of others is not settled
+            raise ValueError("user and password may hold no ä, ö or other letters than a to z: choose another password")
         return value
 
     @field_validator("mail_from")
@@ -171,7 +179,8 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _redis_address(cls, value: str) -> str:
-        if value and urlsplit(value).scheme.partition("+")[0] not in ("redis", "rediss"):
+        parts = urlsplit(value)
+        if value and not (parts.scheme in ("redis", "rediss") and parts.hostname and _has_port(value)):
             raise ValueError("write it like redis://host:6379/0")
         return value
 
@@ -191,6 +200,13 @@ class Settings(BaseSettings):
         if value and not (parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and loopback))):
             raise ValueError("write the account's https address, like https://account.api-us1.com")
         return value.rstrip("/").removesuffix("/api/3")
+
+    @field_validator("activecampaign_token")
+    @classmethod
+    def _printable(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[!-~]+", value):
+            raise ValueError("copy it once more: it holds a character that no key has, perhaps one that cannot be seen")
+        return value
 
     @field_validator("activecampaign_webhook_secret", "metrics_token")
     @classmethod
@@ -262,9 +278,10 @@ def count_requests_in(folder: Path) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
-def _has_port_or_none(netloc: str) -> bool:
+def _has_port(address: str) -> bool:
+    """Whether an address names a port there can be, or none."""
     try:
-        return urlsplit(f"//{netloc}").port != 0
+        return urlsplit(address).port != 0
     except ValueError:
         return False
 

@@ -25,8 +25,12 @@ COMPLETE = {
 WRONG = {
     "CONSENT_MODE": ["staging", "Production"],
     "PORT": ["0", "65536", "http"],
-    "CONSENT_PUBLIC_URL": ["tilaus.fi", "ftp://tilaus.fi", "https://", "https://tilaus.fi/?a=1", "https://tilaus.fi/#a"],
-    "CONSENT_ALLOWED_ORIGINS": ["www.keinuma.fi", "http://keinuma.fi", "https://a.fi https://b.fi", "https://a.fi/x"],
+    "CONSENT_PUBLIC_URL": [
+        "tilaus.fi", "ftp://tilaus.fi", "https://", "https://tilaus.fi/?a=1", "https://tilaus.fi/#a",
+        "https://tilaus.fi:b", "https://tilaus.fi:99999", "https://ti laus.fi", "http://::1:8000", "https://a@tilaus.fi",
+        "https://keinuma.fi/tilaus",
+    ],
+    "CONSENT_ALLOWED_ORIGINS": ["www.keinuma.fi", "http://keinuma.fi", "https://a.fi https://b.fi", "https://a.fi/x", "https://ä.fi"],
     "CONSENT_DATABASE_URL": ["nonsense", "mysql://host/name", "postgres://host/name", "sqlite://", "sqlite:///:memory:"],
     "CONSENT_SECRET_KEYS": ["too-short-a-secret", f"{SECRET},too-short-a-secret"],
     "CONSENT_DATA_KEYS": ["not-base64!", "c2hvcnQ=", "ä" * 44, f"{DATA_KEY},c2hvcnQ=", DATA_KEY + "AAAA"],
@@ -36,15 +40,17 @@ WRONG = {
     "CONSENT_SMTP_URL": [
         "host:25", "http://host", "smtp://", "smtp://u:a-mail-password@host:port",
         "smtp://u:a-mail-password@host?starttls=yes", "smtp://u:a-mail-password@host?startls=required",
+        "smtp://u:a-mail-password-%C3%A4@host", "smtp://u:a-mail-password-ä@host",
     ],
     "CONSENT_MAIL_FROM": [
         "Keinuma", "Keinuma <>", "uutiskirje@", "a@keinuma.fi, b@keinuma.fi", "Keinuma <a@keinuma.fi>\nBcc: b@evil.fi",
     ],
     "CONSENT_ACTIVECAMPAIGN_URL": ["http://account.api-us1.com", "account.api-us1.com", "https://"],
-    "CONSENT_ACTIVECAMPAIGN_LIST_ID": ["newsletter", "1.5"],
+    "CONSENT_ACTIVECAMPAIGN_LIST_ID": ["newsletter", "1.5", "0", "-3"],
+    "CONSENT_ACTIVECAMPAIGN_TOKEN": ["a-mail-password\u200b", "a b"],
     "CONSENT_METRICS_TOKEN": ["short", "a b" * 20, "ä" * 40],
     "CONSENT_ACTIVECAMPAIGN_WEBHOOK_SECRET": ["short", "a/b" * 20, "ä" * 40, "a b" * 20],
-    "CONSENT_REDIS_URL": ["nonsense", "http://redis:6379"],
+    "CONSENT_REDIS_URL": ["nonsense", "http://redis:6379", "redis://redis:port", "redis+cluster://redis:6379"],
     "CONSENT_TRUSTED_PROXIES": ["-1", "11", "all"],
     "CONSENT_CONTROLLER_FILE": ["nowhere.toml", "."],
     "CONSENT_EVIDENCE_IP": ["some"],
@@ -135,7 +141,7 @@ def test_an_empty_variable_counts_as_not_set(load):
     [
         {"_URL": "https://account.api-us1.com"},
         {"_TOKEN": "a-key"},
-        {"_LIST_ID": "0"},
+        {"_LIST_ID": "1"},
         {"_URL": "https://account.api-us1.com", "_TOKEN": "a-key"},
         {"_TOKEN": "a-key", "_LIST_ID": "1"},
         {"_URL": "https://account.api-us1.com", "_LIST_ID": "1"},
