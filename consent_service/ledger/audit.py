@@ -23,11 +23,10 @@ from consent_service.ledger.seal import Payload
 from consent_service.ledger.vault import Vault, VaultRefused
 from consent_service.models.ledger import checkpoint, consent_event, erased_leaf, log_tile, shown_text
 from consent_service.models.site import cookie_choice
-from consent_service.models.staff import access
+from consent_service.models.staff import ACCESS_KINDS, access
 
 SKEW = timedelta(minutes=5)  # between clocks, and between an event's time and its commit
 LONGEST_UNSEALED = timedelta(hours=1)
-NOTED = ("looked", "changed", "entered", "refused")  # the kinds of events of the log of access
 LONGEST_UNLISTED = timedelta(hours=48)  # a day's erasures are listed together in one sealed event
 
 
@@ -258,7 +257,7 @@ def _check_choice(found: Audit, row: Row[Any], payload: Payload) -> None:
 
 def _check_access(found: Audit, row: Row[Any], payload: Payload) -> None:
     """What staff did is found by who did it and when, exactly as its event says; nothing else is found."""
-    told = (payload["actor"], row.recorded_at) if payload.get("kind") in NOTED else (None, None)
+    told = (payload["actor"], row.recorded_at) if payload.get("kind") in ACCESS_KINDS else (None, None)
     if told != (row.actor, row.noted_at):
         found.find("row changed", "the row of the log of access is not what its event tells", row.id, row.log_index)
 

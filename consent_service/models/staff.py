@@ -4,6 +4,8 @@ As `newsletter.py`: plain tables, the rules a function could forget as constrain
 maps its class of an account onto `staff`.
 """
 
+from typing import Literal, get_args
+
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, LargeBinary, String, Table
 
 from consent_service.models.columns import UtcDateTime, metadata, partial
@@ -51,6 +53,9 @@ recovery_code = Table(
     Column("staff_id", ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True),
     Column("code_hash", LargeBinary(32), primary_key=True),
 )
+
+AccessKind = Literal["looked", "changed", "entered", "refused"]
+ACCESS_KINDS: tuple[AccessKind, ...] = get_args(AccessKind)  # by these the audit knows an event of the log of access
 
 # Where the sealed events of the log of access are found again, by who did it and when. What was done, and to whom,
 # stands in the event alone. The account is no foreign key: what somebody did outlives their account.

@@ -8,7 +8,7 @@ not commit or read a clock.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -16,10 +16,10 @@ from consent_service import erasure as erasing
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.models.ledger import consent_event
-from consent_service.models.staff import access
+from consent_service.models.staff import AccessKind, access
 
 RULE = "access"
-Kind = Literal["looked", "changed", "entered", "refused"]
+Kind = AccessKind
 
 
 @dataclass(frozen=True)
