@@ -17,7 +17,10 @@ import time_machine
 from consent_service import service as services
 from consent_service.config import TEMPLATES
 from consent_service.delivery import outbox, relaying
+from consent_service.delivery.request_letters import ANSWERED, ASKED, WHY_NOT
 from consent_service.language import language
+from consent_service.rights.data_requests import GROUNDS
+from consent_service.rights.request_tasks import KINDS
 from consent_service.service import Service
 from tests.actors import Visitor
 from tests.household import CONTROLLER
@@ -272,6 +275,11 @@ def test_a_controller_file_with_line_breaks_puts_nothing_into_headers(sqlite_hou
         mailer.close()
         service.engine.dispose()
     assert sqlite_house.mail.mails == []
+
+
+def test_letters_have_words_for_every_kind_of_request_and_every_ground():
+    assert WHY_NOT.keys() == GROUNDS.keys()
+    assert ASKED.keys() == ANSWERED.keys() == KINDS.keys()
 
 
 class _Html(HTMLParser):

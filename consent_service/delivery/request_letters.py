@@ -21,7 +21,22 @@ from consent_service.people import key_of
 from consent_service.register import held
 from consent_service.register.keeping import KINDS
 from consent_service.rights import request_rows
-from consent_service.rights.request_rows import NAMES_RULE, RULE
+from consent_service.rights.request_rows import (
+    ANSWER,
+    BEYOND,
+    CLAIMS,
+    DONE,
+    EXCESSIVE,
+    EXTENDED,
+    IDENTITY,
+    LAW,
+    NAMES_RULE,
+    OTHERS,
+    PART,
+    RECEIVED,
+    REFUSED,
+    RULE,
+)
 from consent_service.rights.request_tasks import (
     ACCESS,
     BACKUPS,
@@ -45,7 +60,7 @@ ASKED = {
     PORTABILITY: mark("You asked for your data to take it along."),
     OBJECT: mark("You objected to marketing."),
 }
-DONE = {
+ANSWERED = {
     ACCESS: mark("You get everything that we hold about you from us in one file, with an explanation in plain words."),
     RECTIFY: mark("We have corrected your data, and told those to whom we had passed it on."),
     ERASE: mark("We have gone through these places and erased what we found about you: %(places)s."),
@@ -57,12 +72,12 @@ DONE = {
     OBJECT: mark("We will never send you a newsletter or other marketing again."),
 }
 WHY_NOT = {
-    "law": mark("The law obliges us to keep some of your data (GDPR article 17(3)(b))."),
-    "claims": mark("We need the data for a legal claim (GDPR article 17(3)(e))."),
-    "others": mark("It would have told you about other people (GDPR article 15(4))."),
-    "beyond": mark("This right does not reach that data."),
-    "excessive": mark("The request is manifestly unfounded or excessive (GDPR article 12(5))."),
-    "identity": mark("We could not make sure that it was you who asked (GDPR article 12(6))."),
+    LAW: mark("The law obliges us to keep some of your data (GDPR article 17(3)(b))."),
+    CLAIMS: mark("We need the data for a legal claim (GDPR article 17(3)(e))."),
+    OTHERS: mark("It would have told you about other people (GDPR article 15(4))."),
+    BEYOND: mark("This right does not reach that data."),
+    EXCESSIVE: mark("The request is manifestly unfounded or excessive (GDPR article 12(5))."),
+    IDENTITY: mark("We could not make sure that it was you who asked (GDPR article 12(6))."),
 }
 
 
@@ -121,15 +136,15 @@ class RequestLetters:
 
 
 def compose(language: Language, kind: str, request: Any, facts: Facts) -> RequestLetter:
-    """Return a letter about a request: `received`, `extended` or `answer`."""
+    """Return a letter about a request: `RECEIVED`, `EXTENDED` or `ANSWER`."""
     subject = {
-        "received": mark("We have received your request (number %(number)s)"),
-        "extended": mark("We need more time for your request (number %(number)s)"),
-        "answer": mark("Our answer to your request (number %(number)s)"),
+        RECEIVED: mark("We have received your request (number %(number)s)"),
+        EXTENDED: mark("We need more time for your request (number %(number)s)"),
+        ANSWER: mark("Our answer to your request (number %(number)s)"),
     }[kind]
-    write = {"received": _received, "extended": _extended, "answer": _answer}[kind]
+    write = {RECEIVED: _received, EXTENDED: _extended, ANSWER: _answer}[kind]
     paragraphs = (language.say(ASKED[request.kind]), *write(language, request, facts))
-    by_themselves = kind == "received" and request.subscriber_id is not None
+    by_themselves = kind == RECEIVED and request.subscriber_id is not None
     own_page = f"{facts.public_url}/my-data?lang={language.code}" if by_themselves else None
     return RequestLetter(language.say(subject, number=request.number), paragraphs, own_page)
 
@@ -162,21 +177,21 @@ def _extended(language: Language, request: Any, facts: Facts) -> Iterator[str]:
 
 def _answer(language: Language, request: Any, facts: Facts) -> Iterator[str]:
     say = language.say
-    if request.outcome == "refused":
+    if request.outcome == REFUSED:
         yield say("We cannot do what you asked.")
     else:
         unsaid = (BACKUPS, DOCUMENTS) if facts.documents else (BACKUPS,)  # what stays is said further down
         places = ", ".join(_within(place, say(PLACES[place])) for place in facts.done if place not in unsaid)
-        yield say(DONE[request.kind], places=places) if request.kind == ERASE else say(DONE[request.kind])
-    if request.outcome == "part":
+        yield say(ANSWERED[request.kind], places=places) if request.kind == ERASE else say(ANSWERED[request.kind])
+    if request.outcome == PART:
         yield say("But we could not do all of it.")
     if request.ground:
         yield say(WHY_NOT[request.ground])
     if request.answer:
         yield from filter(None, map(str.strip, request.answer.split("\n")))
-    if request.kind == ERASE and request.outcome != "refused":
+    if request.kind == ERASE and request.outcome != REFUSED:
         yield from _staying(language, facts)
-    if request.outcome != "done":
+    if request.outcome != DONE:
         yield _complaint(language)
     yield say("This is what we keep of your request:")
     yield from _rules(language, facts, (NAMES_RULE, RULE))

@@ -22,10 +22,23 @@ from consent_service.people import Address, key_of
 from consent_service.register import customers, held
 from consent_service.rights import request_acts, request_days, request_rows, request_tasks
 from consent_service.rights.request_acts import NotVerified
+from consent_service.rights.request_rows import (
+    ANSWER,
+    BEYOND,
+    CLAIMS,
+    DONE,
+    EXCESSIVE,
+    EXTENDED,
+    IDENTITY,
+    LAW,
+    OTHERS,
+    PART,
+    RECEIVED,
+    REFUSED,
+    VERIFIED,
+)
 from consent_service.rights.request_tasks import ERASE, THERE, Known
 
-RECEIVED, EXTENDED, ANSWER = "received", "extended", request_rows.ANSWER
-VERIFIED, REFUSED, DONE, PART = "verified", "refused", "done", "part"
 MAILBOX, MAILBOX_AND_NUMBER, CALL_BACK = "mailbox", "mailbox_number", "call_back"
 SEEN, KNOWN, MORE = "seen", "known", "more"
 METHODS = {
@@ -41,13 +54,12 @@ OUTCOMES = {
     PART: mark("Part of it was done"),
     REFUSED: mark("It is refused"),
 }
-IDENTITY, LAW = "identity", "law"
 GROUNDS = {
     LAW: mark("The law obliges us to keep some of it (article 17(3)(b))"),
-    "claims": mark("It is needed for a legal claim (article 17(3)(e))"),
-    "others": mark("It would tell about other people (article 15(4))"),
-    "beyond": mark("This right does not reach that data"),
-    "excessive": mark("The request is manifestly unfounded or excessive (article 12(5))"),
+    CLAIMS: mark("It is needed for a legal claim (article 17(3)(e))"),
+    OTHERS: mark("It would tell about other people (article 15(4))"),
+    BEYOND: mark("This right does not reach that data"),
+    EXCESSIVE: mark("The request is manifestly unfounded or excessive (article 12(5))"),
     IDENTITY: mark("We could not make sure who is asking (article 12(6))"),
 }
 

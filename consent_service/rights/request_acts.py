@@ -22,6 +22,7 @@ from consent_service.models.newsletter import erasure as erased
 from consent_service.people import key_of
 from consent_service.register import customer_erasure, customers
 from consent_service.rights import personal_data
+from consent_service.rights.request_rows import VERIFIED
 from consent_service.rights.request_tasks import (
     ACCESS,
     BACKUPS,
@@ -51,7 +52,7 @@ class KeptByHold(Exception):
 
 def require_verified(request: Row[Any]) -> None:
     """Refuse to go on with a request unless its identity is verified; raises NotVerified."""
-    if request.identity != "verified":
+    if request.identity != VERIFIED:
         raise NotVerified
 
 

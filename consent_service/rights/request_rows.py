@@ -30,7 +30,10 @@ CHANNELS = {
     "paper": mark("On paper or in person"),
     PAGE: mark("On their own page"),
 }
-ANSWER = "answer"
+RECEIVED, EXTENDED, ANSWER = "received", "extended", "answer"  # which letter
+VERIFIED, REFUSED, DONE, PART = "verified", "refused", "done", "part"  # the identity, and how a request ended
+LAW, CLAIMS, OTHERS, BEYOND = "law", "claims", "others", "beyond"  # why not all was done, and so are the next two
+EXCESSIVE, IDENTITY = "excessive", "identity"
 TO_OWNER = "requests_due"  # the mail that says which requests are nearly due
 _NAMES = ("name", "email", "email_key", "phone", "wish", "mail_to", "extension_reason", "identity_note", "answer")
 
@@ -151,14 +154,14 @@ def note_page(connection: Connection, now: datetime, today: date, kind: str, lan
         "recorded_at": now,
         "language": language,
         "due_on": request_days.due_on(today).isoformat(),
-        "identity": "verified",
+        "identity": VERIFIED,
         "identity_method": "own_page",
         "identity_at": now,
         "identity_by": PAGE,
         "closed_at": now,
         "closed_on": today.isoformat(),
         "closed_by": PAGE,
-        "outcome": "done",
+        "outcome": DONE,
         "forgotten_at": now,
     }
     connection.execute(insert(data_request).values(**values))

@@ -126,7 +126,7 @@ class CloseForm(FlaskForm):
 
     def validate_ground(self, field: SelectField) -> None:
         """Whoever does not get all gets a reason."""
-        if self.outcome.data == requests.DONE:
+        if self.outcome.data == request_rows.DONE:
             field.data = ""
         elif self.outcome.data and not field.data:
             raise ValidationError(NO_GROUND)

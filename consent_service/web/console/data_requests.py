@@ -40,9 +40,9 @@ NO_NUMBER = mark("Write the customer number in digits, or leave it out.")
 NO_CUSTOMER = mark("There is no customer with this number.")
 LONGEST_WISH, OLDEST = 2000, timedelta(days=366)
 LETTERS = {
-    requests.RECEIVED: mark("That the request came"),
-    requests.EXTENDED: mark("That it takes longer"),
-    requests.ANSWER: mark("The answer"),
+    request_rows.RECEIVED: mark("That the request came"),
+    request_rows.EXTENDED: mark("That it takes longer"),
+    request_rows.ANSWER: mark("The answer"),
 }
 
 
