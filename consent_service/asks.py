@@ -133,9 +133,9 @@ def spend(
     return allowance.spend(connection, _key(occasion, act, address), allowed, occasion.now, _who(occasion, address))
 
 
-def hold(connection: Connection, occasion: Occasion, act: str, address: Address) -> None:
+def lock_act(connection: Connection, occasion: Occasion, act: str, address: Address) -> None:
     """Let nobody else count an act of an address before this transaction has ended."""
-    allowance.hold(connection, _key(occasion, act, address), occasion.now)
+    allowance.lock(connection, _key(occasion, act, address), occasion.now)
 
 
 def forgive(connection: Connection, occasion: Occasion, address: Address) -> None:

@@ -141,7 +141,7 @@ class Comparison:
     def _take(self, run: Row[Any], take: Callable[[Connection, Occasion, Row[Any]], None]) -> Row[Any]:
         occasion = Occasion(services.now(), "activecampaign", subscriptions.THERE, self._service.vault)
         with self._service.transaction() as connection:
-            take(connection, occasion, runs.hold(connection, run.id, self._name, occasion.now))
+            take(connection, occasion, runs.keep(connection, run.id, self._name, occasion.now))
             return runs.find(connection, run.id)
 
     def _let_go(self, run_id: int, trouble: str | None) -> None:

@@ -53,7 +53,7 @@ def claim(connection: Connection, name: str, now: datetime) -> Row[Any] | None:
     return _take(connection, _free(now), name, now)
 
 
-def hold(connection: Connection, run_id: int, name: str, now: datetime) -> Row[Any]:
+def keep(connection: Connection, run_id: int, name: str, now: datetime) -> Row[Any]:
     """Keep a run for another minute and return how far it is; raises RunLost when somebody else has it."""
     mine = (reconcile_run.c.id == run_id, reconcile_run.c.claimed_by == name, reconcile_run.c.is_open)
     run = _take(connection, mine, name, now)

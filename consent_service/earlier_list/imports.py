@@ -199,7 +199,7 @@ def invite_next(
     if waiting is None:
         return False
     address = people.stored_address(waiting.email, waiting.email_key)
-    asks.hold(connection, occasion, "ask", address)  # before the row, as whoever fills in the form does
+    asks.lock_act(connection, occasion, "ask", address)  # before the row, as whoever fills in the form does
     if import_rows.take_invited(connection, waiting.id, occasion.now) is None:
         return False
     ask = Ask(

@@ -57,7 +57,7 @@ def spend(connection: Connection, key: str, allowed: Sequence[Window], now: date
     return at
 
 
-def hold(connection: Connection, key: str, now: datetime) -> None:
+def lock(connection: Connection, key: str, now: datetime) -> None:
     """Lock what is counted under a key, without counting anything."""
     if not insert_if_absent(connection, allowance, {"key": key, "times": [], "asked_at": now}):
         _spent(connection, key)

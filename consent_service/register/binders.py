@@ -74,7 +74,7 @@ def destroy(connection: Connection, occasion: Occasion, paper_id: str, staff_nam
     this = _on_paper(today).where(customer_document.c.id == paper_id)
     row = connection.execute(this).one_or_none()
     if row is not None:
-        documents.hold(connection, row.customer_id)
+        documents.lock_even_erased(connection, row.customer_id)
         row = connection.execute(this).one_or_none()  # as it is now that nobody can note it otherwise
     if row is not None and not row.is_due:
         raise DocumentKept

@@ -96,5 +96,5 @@ def _end(connection: Connection, customer_id: str) -> None:
 
 
 def _locked(connection: Connection, customer_id: str) -> Row[Any] | None:
-    customer_imports.hold(connection)  # first, as whoever takes an import over does
+    customer_imports.lock_all(connection)  # first, as whoever takes an import over does
     return connection.execute(select(customer).where(customer.c.id == customer_id).with_for_update()).one_or_none()

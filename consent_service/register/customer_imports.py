@@ -271,10 +271,10 @@ def forget_overdue(connection: Connection, now: datetime, import_ids: Sequence[s
     connection.execute(update(customer_import).where(mine).values(emptied_at=now))
 
 
-def hold(connection: Connection) -> None:
-    """Let nobody go on with an import until this transaction ends; to be called before customers are locked."""
-    held = select(customer_import.c.id).where(customer_import.c.emptied_at.is_(None)).order_by(customer_import.c.id)
-    connection.execute(held.with_for_update()).all()
+def lock_all(connection: Connection) -> None:
+    """Let nobody go on with any import until this transaction ends; to be called before customers are locked."""
+    them = select(customer_import.c.id).where(customer_import.c.emptied_at.is_(None)).order_by(customer_import.c.id)
+    connection.execute(them.with_for_update()).all()
 
 
 def forget_customer(connection: Connection, person: Row[Any], ids: Sequence[str]) -> None:

@@ -87,7 +87,7 @@ def add(
 
     Raises CustomerClosed, and VaultRefused when the customer's key cannot be used.
     """
-    lock(connection, filing.customer_id)
+    lock_customer(connection, filing.customer_id)
     whose = {"id": filing.id, "customer_id": filing.customer_id, "added_by": filing.staff_name}
     values = _values(described) | whose | {"added_at": occasion.now}
     if file:
@@ -105,7 +105,7 @@ def change(
 
     Raises CustomerClosed, and KeptLonger when it would have to stay for less than now and that `may_shorten` not.
     """
-    lock(connection, row.customer_id)
+    lock_customer(connection, row.customer_id)
     before = find(connection, row.customer_id, row.id)
     if before is None:
         return None
@@ -160,7 +160,7 @@ def remove(connection: Connection, occasion: Occasion, row: Row[Any], today: dat
 
     Raises CustomerClosed and DocumentKept. Of an erased customer, all that is left goes with the last document.
     """
-    hold(connection, row.customer_id)
+    lock_even_erased(connection, row.customer_id)
     current = find(connection, row.customer_id, row.id)  # it may have been noted otherwise since the row was read
     if current is None:
         return
@@ -200,15 +200,18 @@ def end_overdue(connection: Connection, ids: Sequence[str], today: date) -> None
     _end(connection, ids, today)
 
 
-def lock(connection: Connection, customer_id: str) -> None:
-    """Hold a customer of whom something is about to be changed; raises CustomerClosed."""
-    row = hold(connection, customer_id)
+def lock_customer(connection: Connection, customer_id: str) -> None:
+    """Let nobody else change a customer meanwhile; raises CustomerClosed when they are erased, restricted or gone."""
+    row = lock_even_erased(connection, customer_id)
     if row.erased_at is not None:
         raise CustomerClosed
 
 
-def hold(connection: Connection, customer_id: str) -> Row[Any]:
-    """Hold a customer, erased or not, and return the row; raises CustomerClosed when they are restricted or gone."""
+def lock_even_erased(connection: Connection, customer_id: str) -> Row[Any]:
+    """Return a customer whom nobody else changes meanwhile, even one that is erased.
+
+    Raises CustomerClosed when they are restricted or gone.
+    """
     mine = select(customer).where(customer.c.id == customer_id).with_for_update()
     row: Row[Any] | None = connection.execute(mine).one_or_none()
     if row is None or row.restricted_at is not None:

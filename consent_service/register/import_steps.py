@@ -124,7 +124,7 @@ def renew(connection: Connection, now: datetime, import_id: str, relay: str, don
 
 
 def end(connection: Connection, import_id: str, relay: str, state: str, **values: Any) -> None:
-    """Note that an import has come a stage farther, and hold it no longer; raises ClaimLost."""
+    """Note that an import has come a stage farther, and let go of it; raises ClaimLost."""
     _note(connection, import_id, relay, {"state": state, "tries": 0} | _FREE | values)
 
 

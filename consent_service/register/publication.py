@@ -39,7 +39,7 @@ def record(connection: Connection, occasion: Occasion, filing: Filing, permitted
 
     Raises CustomerClosed.
     """
-    documents.lock(connection, filing.customer_id)
+    documents.lock_customer(connection, filing.customer_id)
     values = {
         "id": filing.id,
         "customer_id": filing.customer_id,

@@ -263,7 +263,7 @@ def test_a_paper_that_is_filed_anew_while_somebody_notes_it_shredded_stays(clock
 
     with ThreadPoolExecutor(1) as thread:
         with house.service.transaction() as connection:
-            documents.lock(connection, aino)
+            documents.lock_customer(connection, aino)
             connection.execute(update(customer_document).values(**kept))
             destroyed = thread.submit(destroy)
             with suppress(TimeoutError):  # it has read the paper, and waits for this to end
