@@ -56,7 +56,7 @@ PRAGMAS = (
 MIGRATION_LOCK = 7_310_457  # any numbers, the same for every process of this service
 LOG_LOCK = 7_310_458
 _INSERTED = literal(True)
-AT_ONCE = nullcontext()
+NO_TURN = nullcontext()
 
 
 # What a transaction is for; without a word of it, SQLAlchemy's own begin as it is everywhere.
@@ -262,7 +262,7 @@ def _checkpoint(driver: sqlite3.Connection, how: str = "PASSIVE") -> bool:
 
 
 @contextmanager
-def _lent(engine: Engine, kind: str, turn: AbstractContextManager[None] = AT_ONCE) -> Iterator[Connection]:
+def _lent(engine: Engine, kind: str, turn: AbstractContextManager[None] = NO_TURN) -> Iterator[Connection]:
     pool = cast(Pool, engine.pool)
     with turn:
         is_heard = bool(engine.dispatch.before_cursor_execute or engine.dispatch.after_cursor_execute)
@@ -302,7 +302,7 @@ def _pooled(url: URL, connect_args: Mapping[str, Any]) -> Engine:
 
 def _turn(engine: Engine) -> AbstractContextManager[None]:
     path = engine.url.database if engine.dialect.name == "sqlite" else None
-    return Turn(path, BUSY_TIMEOUT_S / 2) if path else AT_ONCE
+    return Turn(path, BUSY_TIMEOUT_S / 2) if path else NO_TURN
 
 
 @cache

@@ -37,7 +37,7 @@ from consent_service.sql.prepared import Prepared, PreparedList
 LEASE = timedelta(seconds=10)
 TRIES = 12
 FIRST_PAUSE_S = 120
-AT_ONCE = timedelta(seconds=2)  # so old may be what was read for a message when it leaves
+FRESH_FOR = timedelta(seconds=2)  # so old may be what was read for a message when it leaves
 MESSAGE_COLUMNS = [outbox_message.c[one.name] for one in fields(Message)]
 
 log = structlog.get_logger()
@@ -197,7 +197,7 @@ def _attempt(relay: Relay, channel: Channel, messages: Sequence[Message]) -> lis
         else:
             outcome = _deliver(channel, message, parcel)
             is_down = isinstance(outcome, Retry) and outcome.peer_down
-            is_over = is_down or relay.is_stopping() or relay.now() - began > AT_ONCE
+            is_over = is_down or relay.is_stopping() or relay.now() - began > FRESH_FOR
         attempts.append(Attempt(message, parcel, outcome))
     return attempts
 

@@ -23,7 +23,7 @@ from consent_service.register.customer_matching import ALIKE
 from consent_service.register.customers import KINDS, SOURCES, STATUSES, Search, wanted
 from consent_service.register.sheet_writer import Book, writing
 
-AT_ONCE = 1000
+SLICE = 1000
 KEPT_IN_MEMORY = 1024 * 1024
 
 
@@ -91,7 +91,7 @@ def _customers(connection: Connection, asked: Search) -> Iterator[Row[Any]]:
     listed = select(customer).where(*wanted(asked), customer.c.restricted_at.is_(None))
     after = -1
     while rows := connection.execute(
-        listed.where(customer.c.number > after).order_by(customer.c.number).limit(AT_ONCE)
+        listed.where(customer.c.number > after).order_by(customer.c.number).limit(SLICE)
     ).all():
         yield from rows
         after = rows[-1].number
@@ -100,7 +100,7 @@ def _customers(connection: Connection, asked: Search) -> Iterator[Row[Any]]:
 def _with_problems(connection: Connection, import_id: str) -> Iterator[Row[Any]]:
     mine = (customer_import_row.c.import_id == import_id, customer_import_row.c.state.in_([KNOWN, PARTLY, UNUSABLE]))
     after = -1
-    listed = select(customer_import_row).where(*mine).order_by(customer_import_row.c.position).limit(AT_ONCE)
+    listed = select(customer_import_row).where(*mine).order_by(customer_import_row.c.position).limit(SLICE)
     while rows := connection.execute(listed.where(customer_import_row.c.position > after)).all():
         yield from rows
         after = rows[-1].position

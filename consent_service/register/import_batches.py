@@ -31,7 +31,7 @@ from consent_service.register.customer_imports import (
 from consent_service.register.customers import FIRST_NUMBER, search_text
 from consent_service.register.import_steps import end, renew
 
-AT_ONCE = 500
+SLICE = 500
 EMPTY = {"cells": None, "details": None, "problems": None}
 # What is filled in of somebody who is there; their kind, number, language and source they have anyway.
 COMPLETED_FIELDS = (
@@ -77,7 +77,7 @@ def chosen(connection: Connection, import_id: str, choice: str, after: int) -> S
     mine = (customer_import_row.c.import_id == import_id, customer_import_row.c.choice == choice)
     usable = (customer_import_row.c.details.is_not(None), customer_import_row.c.position > after)
     listed = select(customer_import_row).where(*mine, *usable).order_by(customer_import_row.c.position)
-    return connection.execute(listed.limit(AT_ONCE)).all()
+    return connection.execute(listed.limit(SLICE)).all()
 
 
 def arrive(connection: Connection, now: datetime, relay: str, rows: Sequence[Row[Any]], numbers: Numbers) -> None:
@@ -118,10 +118,10 @@ def settle(connection: Connection, now: datetime, found: Row[Any], relay: str) -
     renew(connection, now, found.id, relay, 0)
     there = (customer_import_row.c.outcome.in_([ADDED, COMPLETED]), customer_import_row.c.details.is_not(None))
     mine = select(customer_import_row.c.position).where(customer_import_row.c.import_id == found.id, *there)
-    positions = connection.execute(mine.limit(AT_ONCE)).scalars().all()
+    positions = connection.execute(mine.limit(SLICE)).scalars().all()
     these = (customer_import_row.c.import_id == found.id, customer_import_row.c.position.in_(positions))
     connection.execute(update(customer_import_row).where(*these).values(**EMPTY))
-    arrived = select(customer_arrival.c.id).where(customer_arrival.c.import_id == found.id).limit(AT_ONCE)
+    arrived = select(customer_arrival.c.id).where(customer_arrival.c.import_id == found.id).limit(SLICE)
     ids = connection.execute(arrived).scalars().all()
     connection.execute(delete(customer_arrival).where(customer_arrival.c.id.in_(ids)))
     return max(len(positions), len(ids))
@@ -143,14 +143,14 @@ def undo(connection: Connection, now: datetime, found: Row[Any], relay: str) -> 
     mine = customer_import_row.c.import_id == found.id
     added = select(customer_import_row.c.position, customer_import_row.c.customer_id).where(mine, _has_become(ADDED))
     theirs: Sequence[str] = []
-    if rows := connection.execute(added.limit(AT_ONCE)).all():
+    if rows := connection.execute(added.limit(SLICE)).all():
         ids = [row.customer_id for row in rows]
         connection.execute(delete(customer).where(customer.c.id.in_(ids), *_is_as_left(found.applied_at)))
         these = mine & customer_import_row.c.position.in_([row.position for row in rows])
         _note_stayed(connection, these, customer_import_row.c.customer_id, ids)
         taken = len(rows)
     else:
-        completed = select(customer_import_row.c.match_id).where(mine, _has_become(COMPLETED)).distinct().limit(AT_ONCE)
+        completed = select(customer_import_row.c.match_id).where(mine, _has_become(COMPLETED)).distinct().limit(SLICE)
         theirs = connection.execute(completed).scalars().all()
         these = mine & customer_import_row.c.match_id.in_(theirs) & _has_become(COMPLETED)
         filled = connection.execute(select(customer_import_row).where(these)).all()

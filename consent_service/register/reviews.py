@@ -21,7 +21,7 @@ from consent_service.register.held import Staying
 from consent_service.register.keeping import years_after
 
 YEARS = 10
-AT_ONCE = 200  # so many are looked at, and go, at a time
+MOST_LISTED = 200  # so many are looked at, and go, at a time
 AHEAD = timedelta(days=30)
 
 
@@ -74,16 +74,16 @@ def standing(connection: Connection, now: datetime, today: date) -> Standing:
 
 def look(connection: Connection, now: datetime, today: date, *, locks: bool = False) -> Review:
     """Return the list; whoever `locks` it may end it without anybody on it changing meanwhile."""
-    going = _some(connection, _is_going(now, today), AT_ONCE + 1, locks=locks)
-    kept = _some(connection, _is_listed(now) & _is_kept(today) & customer.c.restricted_at.is_(None), AT_ONCE)
-    restricted = _some(connection, _is_listed(now) & customer.c.restricted_at.is_not(None), AT_ONCE)
+    going = _some(connection, _is_going(now, today), MOST_LISTED + 1, locks=locks)
+    kept = _some(connection, _is_listed(now) & _is_kept(today) & customer.c.restricted_at.is_(None), MOST_LISTED)
+    restricted = _some(connection, _is_listed(now) & customer.c.restricted_at.is_not(None), MOST_LISTED)
     ids = [row.id for rows in (going, kept, restricted) for row in rows]
     documents = held.staying(connection, today, *ids)
 
     def listed(rows: Sequence[Row[Any]]) -> list[Listed]:
         return [Listed(row, [one for one in documents if one.customer_id == row.id]) for row in rows]
 
-    return Review(listed(going[:AT_ONCE]), listed(kept), listed(restricted), is_whole=len(going) <= AT_ONCE)
+    return Review(listed(going[:MOST_LISTED]), listed(kept), listed(restricted), is_whole=len(going) <= MOST_LISTED)
 
 
 def carry_out(connection: Connection, now: datetime, today: date, review: Review, staff_name: str) -> str:

@@ -62,9 +62,7 @@ GROUNDS = {
     EXCESSIVE: mark("The request is manifestly unfounded or excessive (article 12(5))"),
     IDENTITY: mark("We could not make sure who is asking (article 12(6))"),
 }
-
-
-AT_ONCE = timedelta(minutes=1)  # what is written down twice in so short a time was pressed twice
+SAME_WITHIN = timedelta(minutes=1)  # what is written down twice in so short a time was pressed twice
 
 
 class RequestRefused(Exception):
@@ -181,7 +179,7 @@ def _same(connection: Connection, now: datetime, told: Told) -> int | None:
     mine = {name: getattr(told, name) for name in ("kind", "channel", "name", "phone", "wish")}
     mine |= {"received_on": told.received_on.isoformat(), "email_key": told.address.key if told.address else None}
     wanted = [data_request.c[name] == value for name, value in mine.items()]
-    wanted += [data_request.c.closed_at.is_(None), data_request.c.recorded_at > now - AT_ONCE]
+    wanted += [data_request.c.closed_at.is_(None), data_request.c.recorded_at > now - SAME_WITHIN]
     newest = select(data_request.c.number).where(*wanted).order_by(data_request.c.number.desc()).limit(1)
     return connection.execute(newest).scalar_one_or_none()
 

@@ -174,11 +174,11 @@ def test_very_many_are_looked_at_some_at_a_time(sqlite_house):
     add_somebody(house, "Vanha 0", passive_for=TEN_YEARS)
     [first] = house.rows(customer)
     with house.service.transaction() as connection:
-        connection.execute(insert(customer), [older(first, number) for number in range(1, reviews.AT_ONCE + 1)])
+        connection.execute(insert(customer), [older(first, number) for number in range(1, reviews.MOST_LISTED + 1)])
     assert (
         fi("These have been passive the longest. The next ones come when these are gone.") in look(house, heidi).words
     )
-    assert ask(house, heidi).press(ERASE, number=str(reviews.AT_ONCE)).status == 200
+    assert ask(house, heidi).press(ERASE, number=str(reviews.MOST_LISTED)).status == 200
     assert called(house) == {"Vanha 0"} and needs(house, heidi, 1)
 
 
