@@ -57,6 +57,15 @@ MAILS_AT_ONCE = 16
 CONTACTS_AT_ONCE = 4  # two calls each, and four calls are allowed in a second
 
 
+@dataclass(frozen=True, kw_only=True)
+class Texts:
+    """What is shown today in one language."""
+
+    consent: ConsentText
+    tracking: ConsentText
+    privacy: ShownText
+
+
 @dataclass(frozen=True)
 class Service:
     """Settings, controller and the folder for what must lie outside the database, with everything made from them."""
@@ -109,15 +118,15 @@ class Service:
     def letters(self) -> Letters:
         """Writer of mails."""
         return Letters(
-            self.controller,
-            self.settings.public_url,
-            self.settings.mail_from,
-            self.tokens,
-            self.vault,
-            self.global_limit,
-            retention.BY_KEY,
-            partial(digest.finished, forwards=self.forwards),
-            self.consents,
+            controller=self.controller,
+            public_url=self.settings.public_url,
+            sender=self.settings.mail_from,
+            tokens=self.tokens,
+            vault=self.vault,
+            global_limit=self.global_limit,
+            kept=retention.BY_KEY,
+            digest=partial(digest.finished, forwards=self.forwards),
+            consents=self.consents,
         )
 
     @cached_property
@@ -173,11 +182,11 @@ class Service:
 
     def consent_text(self, language: Language) -> ConsentText:
         """The consent text of today in a language."""
-        return self._texts[language.code][0]
+        return self._texts[language.code].consent
 
     def tracking_text(self, language: Language) -> ConsentText:
         """Today's text about following what a subscriber reads, in a language."""
-        return self._texts[language.code][1]
+        return self._texts[language.code].tracking
 
     @property
     def privacy_sources(self) -> Sources:
@@ -186,21 +195,21 @@ class Service:
 
     def privacy_text(self, language: Language) -> ShownText:
         """The privacy statement of today in a language."""
-        return self._texts[language.code][2]
+        return self._texts[language.code].privacy
 
     def cookie_notice(self, language: Language) -> Notice:
         """What visitors of the web site are told about its cookies today, in a language."""
         return cookie_notice.notice(language, self.controller)
 
     @cached_property
-    def _texts(self) -> dict[str, tuple[ConsentText, ConsentText, ShownText]]:
-        """What is shown in each language: it changes with the program and the controller file alone."""
+    def _texts(self) -> dict[str, Texts]:
+        """By the code of a language; they change with the program and the controller file alone."""
         spoken = [languages.language(code) for code in languages.CODES]
         return {
-            one.code: (
-                statements.consent(one, self.controller),
-                statements.tracking(one, self.controller),
-                privacy.statement(one, self.privacy_sources),
+            one.code: Texts(
+                consent=statements.consent(one, self.controller),
+                tracking=statements.tracking(one, self.controller),
+                privacy=privacy.statement(one, self.privacy_sources),
             )
             for one in spoken
         }
@@ -211,7 +220,7 @@ class Service:
         return Terms(consent, self.privacy_text(language), self.controller.purpose_version)
 
     def terms_in(self, code: str) -> Terms:
-        """The same in a language known by its code."""
+        """What a person who is asked today is asked on, in the language of a code."""
         return self.terms(languages.language(code))
 
     def origin(self) -> Origin:

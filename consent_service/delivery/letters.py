@@ -6,7 +6,7 @@ is not written. Nothing a visitor typed goes into a mail to an address that is n
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cache, cached_property
 from hashlib import sha256
@@ -92,12 +92,13 @@ class Form:
         return f"{self.subject}\n\n{self.text}".encode()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Letters:
     """Writes the letters of one controller.
 
     `global_limit` is how many confirmations the whole service may send, `kept` the retention table by key,
-    `digest(connection, now)` how the week was and how the service stands, None when no week has ended yet.
+    `digest(connection, now)` how the week was and how the service stands, None when no week has ended yet, `consents`
+    the texts people were asked with.
     """
 
     controller: Controller
@@ -108,7 +109,7 @@ class Letters:
     global_limit: Sequence[Window]
     kept: Mapping[str, Kept]
     digest: Callable[[Connection, datetime], Any]
-    consents: KeptConsents = field(default_factory=KeptConsents)
+    consents: KeptConsents
 
     @cached_property
     def owner(self) -> OwnerLetters:
