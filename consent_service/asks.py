@@ -189,7 +189,10 @@ def mail_link(connection: Connection, now: datetime, subscriber_id: str, confirm
 
 
 def find(connection: Connection, confirmation_id: str) -> tuple[Row[Any], Row[Any]]:
-    """Return an ask and its person for showing only; raises LinkDead, also when another address was asked by it."""
+    """Return an ask and its person; whoever changes either of them takes `lock` first.
+
+    Raises LinkDead, also when the link went to an address that the person has since left for another one.
+    """
     seen = _SEEN.row(connection, {"ask": confirmation_id})
     if seen is None or seen.is_to_former_address:
         raise LinkDead

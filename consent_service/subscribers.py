@@ -83,9 +83,9 @@ def find_by_key(connection: Connection, email_key: str) -> Row[Any] | None:
 
 
 def read_for_program(connection: Connection, occasion: Occasion, email_key: str) -> Row[Any] | None:
-    """Return the same to another program, and note in the log which key read about whom, by ids and nothing else.
+    """Return the subscriber who has an address to another program, and note in the log which key read about whom.
 
-    For an address that nobody has the log grows too, so that its size tells nothing.
+    The log gets ids and nothing else. For an address that nobody has it grows too, so that its size tells nothing.
     """
     person = find_by_key(connection, email_key)
     if person is None:

@@ -86,7 +86,7 @@ def is_awaited(connection: Connection, email_key: str) -> bool:
 
 
 def is_awaited_of(email_key: Any) -> Any:
-    """The same as a condition, of an address or a column of them."""
+    """What `is_awaited` asks, as a condition, of an address or a column of them."""
     return select(departure.c.id).where(departure.c.email_key == email_key, _has_open_deletion()).exists()
 
 

@@ -60,7 +60,7 @@ def is_awaited(connection: Connection, email_key: str) -> bool:
 
 
 def is_awaited_of(email_key: Any) -> Any:
-    """The same as a condition, of an address or a column of them."""
+    """What `is_awaited` asks, as a condition, of an address or a column of them."""
     is_open = select(outbox_message.c.id).where(*_open(stranger.c.contact_id), outbox.undone()).exists()
     return select(stranger.c.contact_id).where(stranger.c.email_key == email_key, is_open).exists()
 

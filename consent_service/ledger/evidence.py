@@ -179,7 +179,7 @@ def keep_text(connection: Connection, occasion: Occasion, shown: ShownText) -> s
 
 
 def keep_texts(connection: Connection, occasion: Occasion, shown: Collection[ShownText]) -> None:
-    """Do the same with several texts."""
+    """Store the exact bytes of several shown texts, each under its SHA-256, once and for ever."""
     kept: set[str] = connection.info.setdefault(KEPT_TEXTS, set())
     asked = [one for one in shown if one.sha256 not in kept]
     if not asked:

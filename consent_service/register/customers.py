@@ -191,7 +191,7 @@ def key_of(connection: Connection, keys: Vault, customer_id: str) -> bytes:
 
 
 def known_key(connection: Connection, keys: Vault, customer_id: str) -> bytes:
-    """Return that key; raises VaultRefused when it is gone."""
+    """Return the key under which a customer's files are encrypted; raises VaultRefused when it is gone."""
     mine = select(customer_key.c.wrapped).where(customer_key.c.customer_id == customer_id)
     wrapped = connection.execute(mine).scalar_one_or_none()
     if wrapped is None:

@@ -1,4 +1,4 @@
-"""Who may be the same customer as one that is about to be added: found before they stand here twice.
+"""Who may be the same customer as another: one who is about to be added, or who stands here twice already.
 
 Addresses, phones and business ids are compared as they are kept; names without case, accents, legal forms and one
 slip of the finger. Changes nothing.
