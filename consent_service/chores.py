@@ -1,7 +1,7 @@
 """What the relay does besides delivering: seal the log, keep notes outside the database, purge once a day, tidy up.
 
-Each piece is a transaction of its own, or several, and the trouble of one is not another's. Also lets hold again what
-an older database has forgotten. Logs how many, never whom. Must not hold a rule.
+Each piece is a transaction of its own, or several, and the trouble of one is not another's. Also repeats erasures,
+withdrawals and objections that an older database has lost. Logs how many, never whom. Must not hold a rule.
 """
 
 import threading
@@ -235,8 +235,9 @@ def purge(service: Service) -> Iterator[tuple[Rule, int]]:
 def _end(service: Service, rule: Rule) -> Iterator[tuple[Rule, int]]:
     """End what is due by a rule in slices that are as large as the time they may take lets them be.
 
-    After each one, others may write for longer: on SQLite nobody does meanwhile. None is tiny, however slow the disk
-    is: most of what a few take is what every slice takes, and all together would keep others waiting for longer.
+    After each one, others may write for longer: on SQLite nobody does meanwhile. However slow the disk is,
+    none is smaller than `LEAST_SLICE`: a slice takes some time whatever its size, and very many tiny ones would keep
+    others waiting for longer.
     """
     limit = LEAST_SLICE
     while True:
@@ -332,9 +333,9 @@ def copy_notes(service: Service) -> int:
 
 
 def repeat_notes(service: Service) -> int:
-    """Let hold again what an older database forgot, before anything is served or sent; returns for how many people.
+    """Repeat erasures, withdrawals and objections that an older database has lost; returns for how many people.
 
-    Raises LineUnreadable when the file cannot be relied on.
+    Has to be done before anything is served or sent. Raises LineUnreadable when the file cannot be relied on.
     """
     kept = [note for one in _file(service).read() if (note := repeating.left_of(one, services.now()))]
     again = 0

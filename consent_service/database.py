@@ -56,14 +56,13 @@ PRAGMAS = (
 MIGRATION_LOCK = 7_310_457  # any numbers, the same for every process of this service
 LOG_LOCK = 7_310_458
 _INSERTED = literal(True)
-NO_TURN = nullcontext()
+NO_TURN = nullcontext()  # of whoever need not wait for others
 
-
-# What a transaction is for; without a word of it, SQLAlchemy's own begin as it is everywhere.
+# What a transaction is for. One of SQLAlchemy's own, of which nothing is said (None), begins as it does everywhere.
 LASTING, HASTY, SINGLE, READING, SNAPSHOT = "lasting", "hasty", "single", "reading", "snapshot"
 WRITING = (LASTING, HASTY, SINGLE)
 HASTILY = "SELECT set_config('synchronous_commit', 'off', true)"
-# What only reads needs none, each of its questions is asked of another moment anyway (READ COMMITTED).
+# One that only reads needs no BEGIN: each of its questions sees another moment anyway (READ COMMITTED).
 POSTGRESQL_BEGINS: dict[str | None, tuple[str, ...]] = {
     None: ("BEGIN",),
     LASTING: ("BEGIN",),

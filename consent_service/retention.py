@@ -50,7 +50,7 @@ def due(connection: Connection, rule: Rule, now: datetime, at_most: int | None =
 
 
 def coming(connection: Connection, rule: Rule, now: datetime, ahead: timedelta, at_most: int) -> int:
-    """Return how many rows, `at_most`, the purge would end within a time from now besides those due now."""
+    """Return how many rows the purge would end within a time besides those due now, counted up to `at_most`."""
     already = due(connection, rule, now, at_most)
     return due(connection, rule, now + ahead, already + at_most) - already
 
@@ -84,7 +84,7 @@ def purged_at(connection: Connection) -> datetime | None:
     """Return when the last purge of a day was done; None before the first."""
     day = pulses.done_on(connection, PURGE)
     noon = datetime.combine(date.fromisoformat(day), NOON) if day else None
-    noted = pulses.last(connection, PURGE)  # a version before this one did not
+    noted = pulses.last(connection, PURGE)  # earlier versions noted the day alone
     return max(noon, noted) if noon and noted else noon
 
 

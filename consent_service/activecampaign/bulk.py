@@ -45,7 +45,7 @@ class Bulk:
     def deliver(self, contacts: Sequence[ContactState]) -> list[Outcome]:
         """Hand contacts over, and return for each, in order, what its message has to wait for.
 
-        Who keeps the others from being taken goes alone.
+        A contact because of which the others are refused goes alone.
         """
         try:
             self._field.look_up()

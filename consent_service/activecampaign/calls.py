@@ -41,7 +41,7 @@ class Ended(Exception):
 
 
 class _Transport(requests.adapters.HTTPAdapter):
-    """Requests' own without a session, to one place, which is not looked for anew at each call.
+    """The adapter of `requests` without its session, to one place, which is not worked out anew at each call.
 
     No cookies, no redirects, and no proxy or .netrc of the machine sees the key.
     """
@@ -87,9 +87,9 @@ class Calls:
     ) -> tuple[int, Any]:
         """Return the status and the parsed body, None when it cannot be read.
 
-        Anything but 2xx and 404 raises Ended. With `is_taken` also the 422 comes back that says that another contact
-        has the address, or another field the title; with `is_explained` the 400 by which imports say what is wrong or
-        that it is too much.
+        Anything but 2xx and 404 raises Ended. With `is_taken` a 422 is returned too that says that another contact has
+        the address, or another field the title; with `is_explained` a 400 by which imports say what is wrong, or that
+        it is too much.
         """
         if not self._budget.take_turn():
             raise Ended(Hold(self._budget.now(), "the relay was stopped before its turn to call"))
@@ -108,7 +108,7 @@ class Calls:
 
     @cached_property
     def _blank(self) -> requests.PreparedRequest:
-        """A call with all that every one has, looked over once; raises RequestException for what nobody can send."""
+        """What all calls have in common, checked once; raises RequestException for what cannot be sent."""
         return requests.Request("GET", self._base, self._headers).prepare()
 
     def _wanted(self, method: str, path: str, body: object) -> requests.PreparedRequest:

@@ -59,7 +59,8 @@ def delete_by_address(
 ) -> None:
     """Have a contact deleted that was left behind under an address, unless somebody else is known there by it by now.
 
-    Who only was asked at the address is not: that anybody can bring about with the form; nor are those who are `going`.
+    Somebody who was only asked there does not count, since anybody can bring that about with the form; nor do those
+    who are `going`.
     """
     known_there = (subscriber.c.email_key == key_of(email), subscriber.c.active_since.is_not(None))
     known = connection.execute(select(subscriber.c.id).where(*known_there)).scalar_one_or_none()
@@ -111,7 +112,7 @@ def settled(connection: Connection, now: datetime, after: str, limit: int) -> tu
     Returns the ids of those for which somebody can be told, or nothing is left to do; and the id to go on after, None
     when fewer were left.
     """
-    # First which, then what of them: asked together, PostgreSQL reads the whole outbox for so many as there might be.
+    # In two steps: asked in one, PostgreSQL expects so many that it reads the whole outbox.
     these = select(departure.c.id).where(departure.c.id > after).order_by(departure.c.id).limit(limit)
     ids = connection.execute(these).scalars().all()
     done = connection.execute(select(departure.c.id).where(departure.c.id.in_(ids), _is_settled(now))).scalars().all()
@@ -173,7 +174,7 @@ def _is_open(now: datetime) -> Any:
 
 
 def _tell(connection: Connection, now: datetime, which: Any) -> None:
-    """Answer who waits for it; taking the mark off the row is what makes it once, however many relays try."""
+    """Answer those who wait for it; once, however many relays try, since only one takes the mark off a row."""
     waits = update(departure).where(which, departure.c.is_told)
     for departure_id in connection.execute(waits.values(is_told=False).returning(departure.c.id)).scalars().all():
         outbox.enqueue(connection, outbox.MAIL, ERASED, now, departure_id=departure_id)

@@ -102,7 +102,7 @@ def state_of(keys: Vault, connection: Connection, person: Row[Any]) -> ContactSt
 
 
 def look_at(connection: Connection, contact_id: str, email: str, now: datetime) -> None:
-    """Have a contact looked at of which something there said that it changed; nobody when it is not known here."""
+    """Have a contact looked at that something there said has changed; one that nobody here has is left alone."""
     pulses.beat(connection, WEBHOOK, now)
     told = or_(subscriber.c.contact_id == contact_id, subscriber.c.email_key == key_of(email))
     known = select(subscriber.c.id).where(told, subscriber.c.active_since.is_not(None))

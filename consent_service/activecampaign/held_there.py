@@ -39,7 +39,7 @@ class HeldThere:
     holdings: Holdings | None = None
 
     def state(self, *, forwards: bool) -> str:
-        """Return which of the things that people are told holds now."""
+        """Return the word for what people are told about it now."""
         if not self.is_named:
             return "unnamed"
         if not forwards:

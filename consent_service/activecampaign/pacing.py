@@ -17,7 +17,7 @@ from consent_service.sql.prepared import Prepared
 GAP = timedelta(milliseconds=250)
 NAME = "activecampaign"
 BULK = "activecampaign bulk"
-FURTHEST = timedelta(days=2)  # nobody waits longer for a turn (`calls.LONGEST_WISH`): a clock was ahead that says so
+FURTHEST = timedelta(days=2)  # no turn is farther away (`calls.LONGEST_WISH`), unless a clock was ahead
 BULK_GAP = timedelta(milliseconds=600)  # a hundred a minute are allowed (reference of bulk-import-contacts)
 
 _TAKE_IF_FREE = Prepared(

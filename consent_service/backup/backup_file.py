@@ -92,7 +92,7 @@ class Reader:
         self.header = Header(datetime.fromisoformat(first["made_at"]), str(first["revision"]))
 
     def batches(self) -> Iterator[tuple[Section, list[Row]]]:
-        """Yield every section with its rows, some at a time and at least once, and hold the end against them."""
+        """Yield every section with its rows, some at a time and at least once, and check what the end says of them."""
         section: Section | None = None
         batch: list[Row] = []
         while not isinstance(line := self._next(), dict) or "end" not in line:

@@ -90,7 +90,7 @@ def count(connection: Connection) -> int:
 def make(service: Service, path: Path, keys: Keys, step: Step) -> Facts:
     """Write a backup to a new file, open it again, and return what is in it; raises BackupRefused and OSError.
 
-    Until the file has its name it is not one. `step` is told how many rows were written, then read.
+    A file is no backup before it has its name. `step` is told how many rows were written, then read.
     """
     if path.exists():
         raise BackupRefused(f"{path} is there already; name a new file, or a folder.")
@@ -115,7 +115,7 @@ def make(service: Service, path: Path, keys: Keys, step: Step) -> Facts:
 def check(path: Path, keys: Keys, step: Step, *, opened: Step = lambda count: None, size_before: int = 0) -> Facts:
     """Read a backup to its end and return what is in it; raises OSError, EncryptionRefused and BackupRefused.
 
-    `step` is told of rows, `opened` of bytes.
+    `step` is told how many rows were read, `opened` how many bytes.
     """
     with encrypted_file.reading(path, keys, opened) as stream:
         reader = Reader(stream)
@@ -145,7 +145,7 @@ def read_lines(section: Section, batch: list[Row]) -> list[Line]:
 def _clear(folder: Path) -> None:
     """Remove what backups that were killed left behind, which nobody would delete in time."""
     for draft in folder.glob(DRAFTS):
-        with suppress(FileNotFoundError):  # it has just got its name
+        with suppress(FileNotFoundError):  # it was just finished, and has its name now
             if services.now().timestamp() - draft.stat().st_mtime > DRAFT_LASTS.total_seconds():
                 draft.unlink()
 

@@ -118,7 +118,7 @@ class _Target(io.RawIOBase):
 def _run(
     work: Callable[[Any, Any, Any], None], source: BinaryIO, target: _Target, keys: Any, inlet: BinaryIO | None = None
 ) -> None:
-    """Let the library work through a stream, then end both ends, so that whoever waits at the other one goes on."""
+    """Let the library work through a stream, then close both ends, so that whoever waits at the other one goes on."""
     with source:
         try:
             work(source, target, keys)

@@ -1,4 +1,4 @@
-"""The file of notes beside the database: what has to hold again after an older database is restored.
+"""The file of notes beside the database: what has to be repeated after an older database is restored.
 
 Holds random ids, kinds, rules, times, and the hash of an address whose owner objected; no personal data that could be
 read. Must not know the database.

@@ -24,7 +24,7 @@ from consent_service.register import customer_erasure, documents
 ERASED = "erased"
 NEVER = datetime.min.replace(tzinfo=UTC)
 
-# By the time too: more may have been said, or erased again, while the file was written.
+# Found by the time too: more may have been said, or erased again, while the file was written.
 _KEEP = (
     update(erasure)
     .where(erasure.c.subscriber_id == bindparam("whose"), erasure.c.erased_at == bindparam("moment"))
@@ -66,7 +66,7 @@ def uncopied(connection: Connection, limit: int) -> Sequence[Note]:
 
 
 def copied(connection: Connection, notes: Sequence[Note], now: datetime) -> None:
-    """Note that these are kept outside the database: a purge leaves very many, and others wait meanwhile."""
+    """Note that these are kept outside the database, all at once: a purge leaves very many, while others wait."""
     erased = [{"whose": note.subscriber_id, "moment": note.at, "now": now} for note in notes if note.kind == ERASED]
     refused = [{"whose": note.subscriber_id, "moment": note.at} for note in notes if note.kind != ERASED]
     if erased:
@@ -96,7 +96,7 @@ def forgotten(connection: Connection, notes: Sequence[Note]) -> Sequence[Note]:
 
 
 def repeat(connection: Connection, occasion: Occasion, note: Note) -> bool:
-    """Let a note hold again, before anything else is done; False when there was nobody whom it changes."""
+    """Do again what a note tells of, before anything else is done; False when there was nobody whom it changes."""
     act = {ERASED: _erase_again, TRACKING: _untrack_again}.get(note.kind, _stop_again)
     was_there = note.subscriber_id is not None and act(connection, occasion, note.subscriber_id, note)
     if note.address_hash is not None:

@@ -1,6 +1,6 @@
 """Putting a backup back: into an empty database, in one transaction, and nothing is served before all else is done.
 
-What was said since the backup holds again first: erasures and refusals from the notes beside the database, departures
+What was said since the backup is repeated first: erasures and refusals from the notes beside the database, departures
 from ActiveCampaign. One key must not sign two histories, so an older log goes on only under a key that signed none.
 """
 
@@ -109,8 +109,8 @@ def prepare(service: Service, path: Path, keys: Keys, opened: Step) -> Plan:
 def is_under_way(service: Service, plan: Plan) -> bool:
     """Whether this very backup was loaded here, but not put back to the end; raises BackupRefused.
 
-    If not, the database has to be empty, and the log's key one that may go on with the log. If so, the key is the one
-    it was begun with: what tells whether another may sign was put aside, or out of date, since.
+    If not, the database has to be empty, and the log's key one that may go on with the log. If so, the key has to
+    be the one it was begun with: what tells whether another may sign is put aside or out of date by now.
     """
     made_at = plan.facts.header.made_at
     with service.reading() as connection:
@@ -296,7 +296,7 @@ def _write(files: dict[str, Path], section: Section, batch: list[Line]) -> None:
 
 
 def _let_go(connection: Connection, now: datetime) -> None:
-    """Whoever was at work in the old database is not any more."""
+    """Free what was claimed in the old database: nobody is at work on it any more."""
     free = {"claimed_by": None, "claimed_until": None}
     connection.execute(update(outbox_message).where(outbox_message.c.claimed_by.is_not(None)).values(free))
     for run in connection.execute(select(reconcile_run).where(reconcile_run.c.is_open)).all():

@@ -1,4 +1,4 @@
-"""The command `restore`: puts a backup back, lets hold again what was said since, and ends with an audit.
+"""The command `restore`: puts a backup back, repeats erasures and withdrawals made since, and ends with an audit.
 
 Given again after it broke off, it goes on. Contains no rule.
 """

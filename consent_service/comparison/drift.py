@@ -135,7 +135,7 @@ def deleted(connection: Connection, run: Row[Any]) -> Sequence[Row[Any]]:
 def take_deleted(
     connection: Connection, occasion: Occasion, run: Row[Any], *, asked: Sequence[Row[Any]], found: Sequence[Found]
 ) -> None:
-    """Have those deleted again that somebody there restored; nobody asked is the end of them."""
+    """Have those deleted again that somebody there restored; when none was asked about, all have been."""
     if not asked:
         runs.advance(connection, run, phase=runs.SETTLE, cursor="0")
         return

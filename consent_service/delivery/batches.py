@@ -23,7 +23,7 @@ from consent_service.sql.prepared import Prepared
 
 LEAST, MOST = 20, 250
 TRIES = 3  # where they fail together that often, each is tried by itself
-LOOKED_AT = 1000  # so many due messages are looked at for some that may go together
+LOOKED_AT = 1000  # due messages, among which those are found that may go together
 
 log = structlog.get_logger()
 
@@ -62,7 +62,7 @@ class BatchChannel(Channel):
 
 def relay_batch(relay: Relay, channel: BatchChannel) -> Outcome | None:
     """Deliver many due messages together and say how it went; None when too few wait that may go so."""
-    with relay.transaction(lasting=False) as connection:  # a power cut undoes it, and is no harm
+    with relay.transaction(lasting=False) as connection:  # a power cut may undo it, which does no harm
         messages = _claim(connection, relay, channel)
     if not messages:
         return None
@@ -115,7 +115,7 @@ def _finish(relay: Relay, channel: BatchChannel, attempts: Sequence[Attempt]) ->
 
 
 def _waiting_alike(relay: Relay, attempts: Sequence[Attempt]) -> list[Attempt]:
-    """Let who failed together come back together, so that they can go together again."""
+    """Let messages that failed together be due together, so that they can go together again."""
     pause = relaying.pause(min(one.message.attempts for one in attempts), relay.jitter())
     return [
         replace(one, outcome=replace(one.outcome, after=pause))

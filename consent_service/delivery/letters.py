@@ -124,7 +124,7 @@ class Letters:
     def load(self, connection: Connection, message: Message, now: datetime) -> Letter | Knock | Hold | Nothing:
         """Return the letter of a message, Nothing when its reason has passed, Hold when it must wait.
 
-        A Knock is for whom nothing is written to, so that it takes the same way.
+        A Knock stands for a mail that is not written, so that its message takes the same way.
         """
         if message.kind in owner_letters.KINDS:
             return self.owner.load(connection, message, now)
@@ -206,7 +206,7 @@ class Letters:
         values["consent"] = self.consents.find(connection, ask.statement_sha256)
         values["tracking"] = self.consents.find(connection, ask.tracking_sha256) if ask.tracking_sha256 else None
         letter = self._write(message, recipient, language, values)
-        if ask.email:  # no event tells of this mail: whoever asked would read out of it that the address is free
+        if ask.email:  # without an event, which would tell whoever asked that the address is free
             return letter
         self.vault.unwrap(ask.wrapped_key, person.id)  # or it would leave without evidence, and again at each try
         form = self._form(message.kind, language, values)
@@ -338,9 +338,9 @@ class Letters:
         return Letter(message.key, self.sender, to, *words, language.code, message.created_at, unsubscribe)
 
     def _form(self, kind: str, language: Language, values: dict[str, Any]) -> Form:
-        """The mail with marks where the values of one person stand: so it is kept for evidence, and written only once.
+        """The mail with a mark for each value of one person: it is written once, and kept like this as evidence.
 
-        What decides which sentences stand in it stays as it is.
+        Values that decide which sentences it has are filled in.
         """
         own = {name for name, value in values.items() if value and isinstance(value, str) and name not in DECIDING}
         known = (kind, language.code, *((name, name if name in own else value) for name, value in values.items()))
@@ -378,7 +378,7 @@ class Letters:
 
 
 def _answers_a_form(message: Message) -> bool:
-    """Whether a message answers a form without asking for anything: so does each that a confirmation does not."""
+    """Whether a message answers a form in the place of a confirmation."""
     return message.kind == outbox.NO_ANSWER or (message.kind == outbox.ALREADY and message.confirmation_id is None)
 
 

@@ -67,7 +67,7 @@ class Letter:
 
 @dataclass(frozen=True)
 class Knock:
-    """No mail, only the question whether the server answers: what a mail would have had to wait for."""
+    """No mail, only the question whether the server answers, so that it has to wait for the same as a mail."""
 
 
 def as_bytes(letter: Letter) -> bytes:
@@ -143,7 +143,7 @@ class _Timed(smtplib.SMTP):
 
 
 class _TimedTls(_Timed, smtplib.SMTP_SSL):
-    """The same, encrypted from the first byte."""
+    """An SMTP connection whose answers end in time, encrypted from the first byte."""
 
 
 class SmtpMail:

@@ -108,7 +108,7 @@ Outcome = Delivered | Retry | Rejected | Hold | Nothing
 
 
 def ending(outcome: Outcome) -> str:
-    """Return the word for how a try ended; whatever a channel calls it, delivered is delivered."""
+    """Return the word for how a try ended, the same for every kind of Delivered that channels have."""
     return "delivered" if isinstance(outcome, Delivered) else type(outcome).__name__.lower()
 
 
@@ -118,7 +118,7 @@ def undone() -> Any:
 
 
 def _undone_of_few() -> Any:
-    """The same of one person's few messages, so that SQLite does not look for them among all that wait in a lane."""
+    """What `undone` asks, put so that SQLite looks among one person's few messages and not among all of a lane."""
     return func.coalesce(outbox_message.c.done_at, outbox_message.c.dead_at).is_(None)
 
 
@@ -181,7 +181,7 @@ def enqueue_departures(
 
 
 def enqueue_once(connection: Connection, lane: str, kind: str, now: datetime, subscriber_id: str) -> None:
-    """Add a message about a locked person, unless one of its kind waits that no relay has begun: it will tell the rest.
+    """Add a message about a locked person, unless one of its kind waits that no relay has begun: that one will do.
 
     One that a relay has begun, or that a bulk import carries, may have read the person before this change. The earlier
     ones are woken either way.
@@ -196,7 +196,7 @@ def enqueue_once(connection: Connection, lane: str, kind: str, now: datetime, su
 
 
 def due_at_once(connection: Connection) -> set[str]:
-    """Return the lanes that get something to deliver at once from now on: none yet, and each that does."""
+    """Return a set to which each lane is added that gets something due at once in this transaction."""
     lanes = connection.info[DUE_NOW] = set[str]()
     return lanes
 
@@ -219,7 +219,7 @@ def hasten(connection: Connection, lane: str, now: datetime) -> None:
 def recall(connection: Connection, now: datetime) -> int:
     """Make due what a clock that was ahead has written, put off or begun to try; returns how many it was.
 
-    Waits for nobody; what is just being settled is over anyway.
+    Passes over what somebody has locked: that is just being settled.
     """
     soon, message = now + SKEW, outbox_message.c
     is_written = (message.created_at > soon) & (message.due_at > soon)
@@ -277,10 +277,10 @@ def is_first() -> Any:
 
 
 def has_news(now: ColumnElement[datetime]) -> Any:
-    """Whether a message of the same person came into the lane after this one was last due: nobody wakes what is tried.
+    """Whether a message of the same person came into the lane after this one was last due.
 
-    Whoever has locked the person sees all that have come. None counts that a clock ahead of this one wrote: once due
-    now, this one would be so again after each try.
+    It would have woken this one, had this one not been under way. Whoever has locked the person sees all that have
+    come. One written by a clock ahead of this one does not count, or this one would be due at once after each try.
     """
     newer = outbox_message.alias("newer")
     coming = select(newer.c.id).where(
@@ -295,7 +295,7 @@ def has_news(now: ColumnElement[datetime]) -> Any:
 
 
 def is_carried() -> Any:
-    """Whether something carries the message that tells later how it went; until then nothing has to be hurried."""
+    """Whether a bulk import carries the message; until it is known how that went, the message need not be hurried."""
     return func.coalesce(outbox_message.c.bulk_id, ALONE) != ALONE
 
 

@@ -37,13 +37,13 @@ from consent_service.sql.prepared import Prepared, PreparedList
 LEASE = timedelta(seconds=10)
 TRIES = 12
 FIRST_PAUSE_S = 120
-FRESH_FOR = timedelta(seconds=2)  # so old may be what was read for a message when it leaves
+FRESH_FOR = timedelta(seconds=2)  # what was read for a message may be so old when it leaves
 MESSAGE_COLUMNS = [outbox_message.c[one.name] for one in fields(Message)]
 
 log = structlog.get_logger()
 
 # Built once: what is done for every message pays for building a statement as much as for executing it.
-_DUE = (  # a table of its own, so that it is read once and no more are taken than it holds
+_DUE = (  # a CTE, so that it is read once and no more are taken than it holds
     select(outbox_message.c.id)
     .where(outbox_message.c.lane == bindparam("in_lane"), undone(), outbox_message.c.due_at <= bindparam("now"))
     .where(or_(outbox_message.c.claimed_until.is_(None), outbox_message.c.claimed_until <= bindparam("now")))
@@ -65,7 +65,7 @@ _CLAIM = Prepared(
     .returning(*MESSAGE_COLUMNS, outbox_message.c.due_at)
 )
 _TAKE = PreparedList(lambda ids: update(outbox_message).where(outbox_message.c.id.in_(ids)).values(**_MINE))
-_HELD = (  # waits for nobody: a turn settles its messages in another order, and each could wait for the other
+_HELD = (  # passes over what is locked: a turn settles in another order, and the two could wait for each other
     select(outbox_message.c.id)
     .where(outbox_message.c.id.in_(bindparam("ids", expanding=True)), outbox_message.c.claimed_by == bindparam("relay"))
     .order_by(outbox_message.c.id)
@@ -135,10 +135,10 @@ class Relay:
 def relay_some(relay: Relay, channel: Channel, at_most: int) -> list[Outcome]:
     """Deliver the next due messages of a lane one after another, and say how each went; none when nothing is due.
 
-    They are claimed, loaded and settled together, for the price of one. Whose turn does not come within two seconds,
-    or before the other side is down or the relay is stopped, are handed back.
+    They are claimed, loaded and settled together, for the price of one. Those whose turn has not come within two
+    seconds, or when the other side is down or the relay is stopped, are handed back.
     """
-    with relay.transaction(single=True) as connection:  # a power cut undoes it, and is no harm
+    with relay.transaction(single=True) as connection:  # a power cut may undo it, which does no harm
         messages = _claim(connection, relay, channel.lane, at_most)
     ids = {message.id for message in messages}
     relay.in_flight.update(ids)

@@ -117,7 +117,7 @@ def _check_log(found: Audit) -> None:
                         "log rewritten", f"the log does not lead to checkpoint {mark.size} any more", index=index
                     )
                     is_whole = False
-                if mark.size - size != sealer.MOST:  # else what follows may have waited as long
+                if mark.size - size != sealer.MOST:  # after a full step, what follows may have waited as long
                     since = mark.signed_at
                 size, mark = mark.size, next(marks, None)
 
@@ -225,7 +225,7 @@ def _plain(found: Audit, row: Row[Any]) -> Payload | None:
 def _listed(found: Audit, verifier: Checker, lists: Sequence[tuple[Row[Any], Payload]]) -> set[str]:
     """The events that were emptied by us: lists are signed by the log's key, what waits for one is known by its MAC.
 
-    Earlier versions did neither, so what bears neither counts before the first list that is signed.
+    Earlier versions did neither: what bears neither counts if it stands before the first list that is signed.
     """
     signed = {row.id: _order(row) for row, payload in lists if erased_list.is_signed(verifier, payload)}
     first, listed = min(signed.values(), default=None), set[str]()

@@ -20,7 +20,7 @@ BATCH = 1000
 class Finding:
     """One thing that is not as it should be: its kind, what it says, and the event, place and checkpoint if known.
 
-    A place is told as everywhere to people: the first is 1.
+    Places are counted from 1, as everywhere that people read them.
     """
 
     kind: str

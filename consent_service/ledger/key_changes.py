@@ -78,7 +78,7 @@ def last_at(connection: Connection) -> datetime | None:
 
 
 def with_former(connection: Connection, known: Verifiers) -> Verifiers:
-    """Return known keys and those before them, as the notes signed by known ones tell; others are believed nothing."""
+    """Return known keys and those before them, as told by notes that a known key signed; no other note is believed."""
     found = {str(verifier): verifier for verifier in known.known}
     for note in reversed(notes(connection)):
         try:

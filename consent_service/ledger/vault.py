@@ -76,7 +76,7 @@ class Vault:
         return _erasure_mac(self._erasure_keys[0], event_id, rule)
 
     def is_our_erasure(self, event_id: str, rule: str, mac: str) -> bool:
-        """Whether this shows it, under any of the keys."""
+        """Whether this MAC shows that we emptied an event by a rule, under any of the keys."""
         return any(hmac.compare_digest(_erasure_mac(key, event_id, rule), mac) for key in self._erasure_keys)
 
 

@@ -90,7 +90,7 @@ class Prepared:
 
 
 class PreparedList:
-    """The same for a statement about a list that is not empty, built by `statement(binds)` once for each length.
+    """A `Prepared` about a list that is not empty, built by `statement(binds)` once for each length.
 
     A list of over sixteen goes the ordinary way: a database keeps what is prepared for each connection.
     """

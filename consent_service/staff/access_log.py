@@ -1,8 +1,8 @@
 """Who of the staff looked at what, changed what, and came in: sealed events that hold ids only.
 
-A look is a right of the person it is about (GDPR articles 5(1)(f) and 32), so it is noted in the log that nobody can
-change unnoticed. Names and addresses stand in no event: once a person is erased, what is left is a random number. Must
-not commit or read a clock.
+That somebody's data was looked at is noted for their protection (GDPR articles 5(1)(f) and 32), in the log that nobody
+can change unnoticed. Names and addresses stand in no event: once a person is erased, what is left is a random number.
+Must not commit or read a clock.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -94,7 +94,7 @@ def remove_app(connection: Connection, account_id: str) -> None:
 def take_app_code(connection: Connection, keys: Sequence[str], account: Row[Any], code: str, now: datetime) -> bool:
     """Whether a code of the app is right, and was not taken before (RFC 6238 section 5.2).
 
-    None is while the key that its secret is kept under is missing from CONSENT_SECRET_KEYS, which the log says.
+    While the key that the app's secret is kept under is missing from CONSENT_SECRET_KEYS, no code is; the log says why.
     """
     if account.app_sealed is None:
         return False

@@ -119,7 +119,7 @@ def _summary(rows: Sequence[Any], run_id: int) -> Summary:
 
 
 def _held_back(connection: Connection) -> dict[str, int]:
-    """A run that only reports puts nobody right: the newest that should have counts."""
+    """What the newest finished run has left alone; one that was only to report does not count: it puts nobody right."""
     which = (reconcile_run.c.applies, reconcile_run.c.phase == runs.DONE)
     newest = select(reconcile_run.c.id).where(*which).order_by(reconcile_run.c.id.desc()).limit(1)
     run_id = connection.execute(newest).scalar_one_or_none()
