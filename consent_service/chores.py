@@ -24,7 +24,7 @@ from consent_service.database import insert_if_absent, insert_or_replace
 from consent_service.delivery import outbox
 from consent_service.delivery.owner_letters import ANCHOR, DIGEST
 from consent_service.earlier_list import imports
-from consent_service.language import HELSINKI
+from consent_service.language import HELSINKI, day_of
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.sealer import SealRefused
 from consent_service.ledger.timestamps import StampRefused
@@ -143,7 +143,7 @@ class Chores:
 
     def _warn_of_requests(self) -> None:
         """Tell the owner once of each request about data that has to be answered in a few days."""
-        today = services.now().astimezone(HELSINKI).date()
+        today = day_of(services.now())
         with self._service.reading() as connection:
             is_new = request_rows.has_untold(connection, today)
         if is_new:
@@ -378,7 +378,7 @@ def _is_first(connection: Connection, name: str, day: date) -> bool:
 
 
 def _today() -> str:
-    return services.now().astimezone(HELSINKI).date().isoformat()
+    return day_of(services.now()).isoformat()
 
 
 def _is_night() -> bool:

@@ -33,7 +33,7 @@ from consent_service.commands.restore import restore
 from consent_service.commands.verify import verify
 from consent_service.delivery.suppression import Suppressed
 from consent_service.earlier_list import import_rows
-from consent_service.language import HELSINKI
+from consent_service.language import day_of
 from consent_service.ledger.evidence import Occasion
 from consent_service.notices import statements
 from consent_service.people import Address
@@ -290,7 +290,7 @@ def subscriber() -> None:
 def add_subscriber(email: str, code: str, **said: Any) -> None:
     """Mail a confirmation to somebody who asked; they become active only by their own answer."""
     service, spoken, now = terminal.load_service(), language.language(code), services.now()
-    today = now.astimezone(HELSINKI).date()
+    today = day_of(now)
     asked_on: date = said["asked_on"].date() if said["asked_on"] else today
     if asked_on > today:
         terminal.stop("Give today or an earlier day.")

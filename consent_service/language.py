@@ -71,7 +71,7 @@ class Language:
     def relative(self, at: datetime, now: datetime) -> str:
         """Return a moment as people speak of it, in Helsinki time: today at 12:00, yesterday at 09:05, 3 days ago."""
         local = at.astimezone(HELSINKI)
-        days, clock = (local.date() - now.astimezone(HELSINKI).date()).days, local.strftime(_CLOCK[self.code])
+        days, clock = (local.date() - day_of(now)).days, local.strftime(_CLOCK[self.code])
         match days:
             case -1:
                 return self.say("yesterday %(clock)s", clock=clock)
@@ -81,6 +81,11 @@ class Language:
                 return self.say("tomorrow %(clock)s", clock=clock)
         apart, exactly = timedelta(days=days), 1  # six days are no week yet
         return format_timedelta(apart, "day", threshold=exactly, add_direction=True, locale=Locale(self.code))
+
+
+def day_of(at: datetime) -> date:
+    """Return the day of an aware moment as it is counted here, in Helsinki."""
+    return at.astimezone(HELSINKI).date()
 
 
 def mark(message: str) -> str:

@@ -15,7 +15,7 @@ from consent_service import erasure as erasing
 from consent_service.database import insert_if_absent
 from consent_service.delivery import suppression
 from consent_service.earlier_list import import_rows
-from consent_service.language import HELSINKI
+from consent_service.language import day_of
 from consent_service.ledger.evidence import Occasion
 from consent_service.models.newsletter import erasure, refusal
 from consent_service.notices.statements import TRACKING
@@ -119,7 +119,7 @@ def _erase_again(connection: Connection, occasion: Occasion, subscriber_id: str,
     was_there = erasing.erase_whatever_holds(connection, occasion, subscriber_id, str(note.rule))
     was_there = contact_messages.erase_again(connection, subscriber_id) or was_there
     was_there = cookie_choices.erase(connection, occasion, subscriber_id, note.at) or was_there
-    today = occasion.now.astimezone(HELSINKI).date()
+    today = day_of(occasion.now)
     was_there = import_rows.forget_again(connection, subscriber_id) or was_there
     was_there = documents.erase_again(connection, subscriber_id, today) or was_there
     was_there = customer_erasure.erase_again(connection, occasion.now, subscriber_id, today) or was_there

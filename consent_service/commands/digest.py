@@ -11,7 +11,7 @@ import click
 from consent_service import language
 from consent_service import service as services
 from consent_service.commands import terminal
-from consent_service.language import HELSINKI
+from consent_service.language import day_of
 from consent_service.watch import digest
 from consent_service.watch.digest import Digest
 
@@ -24,7 +24,7 @@ def show_digest(as_json: bool, code: str) -> None:
     """Say how the last seven days were, and what needs somebody, as the owner's mail on Monday does."""
     service, now = terminal.load_service(), services.now()
     with service.reading() as connection:
-        found = digest.running(connection, now.astimezone(HELSINKI).date(), now, forwards=service.forwards)
+        found = digest.running(connection, day_of(now), now, forwards=service.forwards)
     if as_json:
         click.echo(json.dumps(_as_json(found), indent=2))
     else:

@@ -25,7 +25,7 @@ from consent_service.earlier_list.import_account import AccountRefused
 from consent_service.earlier_list.import_claims import Claim
 from consent_service.earlier_list.import_file import Line
 from consent_service.earlier_list.imports import REASONS, Batch, Outcome
-from consent_service.language import HELSINKI
+from consent_service.language import day_of
 from consent_service.ledger.evidence import Occasion
 from consent_service.service import Service
 
@@ -199,7 +199,7 @@ def _undo_slice(service: Service, ids: Sequence[str]) -> Counter[str]:
 
 
 def _batch(service: Service, source: str, said: dict[str, Any]) -> Batch:
-    today = services.now().astimezone(HELSINKI).date()
+    today = day_of(services.now())
     day = import_claims.read_day(said["day"]) if said["day"] else None
     if said["day"] and (day is None or day > today):
         terminal.stop("Give the day as 2024-01-31 or 31.1.2024; it must have been.")

@@ -28,7 +28,7 @@ from consent_service.delivery.mail import Knock, Letter
 from consent_service.delivery.outbox import Delivered, Hold, Message, Nothing
 from consent_service.delivery.owner_letters import DIGEST, OWNER_HELD, OwnerLetters
 from consent_service.delivery.request_letters import ABOUT_REQUEST, RequestLetters
-from consent_service.language import HELSINKI, Language
+from consent_service.language import Language, day_of
 from consent_service.ledger import evidence, sealer
 from consent_service.ledger.evidence import KeptConsents, Occasion
 from consent_service.ledger.seal import Payload
@@ -194,7 +194,7 @@ class Letters:
         values: dict[str, Any] = {
             "source": ask.source,
             "is_renewal": person.status == "active" and ask.email is None,
-            "asked_on": language.day(ask.asked_at.astimezone(HELSINKI).date()),
+            "asked_on": language.day(day_of(ask.asked_at)),
             "staff_name": ask.staff_name,
             "channel": language.say(statements.CHANNELS[ask.channel]) if ask.channel else None,
             "occasion": ask.occasion,

@@ -16,7 +16,7 @@ from consent_service import language as languages
 from consent_service.contact_messages import MORE_TO_OWNER, REASONS, TO_OWNER
 from consent_service.delivery.mail import Letter
 from consent_service.delivery.outbox import Message, Nothing
-from consent_service.language import HELSINKI, Language
+from consent_service.language import Language, day_of
 from consent_service.ledger import sealer
 from consent_service.rights import request_rows
 from consent_service.rights.request_tasks import KINDS as REQUEST_KINDS
@@ -91,7 +91,7 @@ class OwnerLetters:
 
     def _requests_due(self, connection: Connection, message: Message, now: datetime) -> Letter | Nothing:
         """The requests that have to be answered in a few days, by number; nothing once they have been."""
-        spoken, near = _spoken(), request_rows.near(connection, now.astimezone(HELSINKI).date())
+        spoken, near = _spoken(), request_rows.near(connection, day_of(now))
         told = [
             (
                 spoken.say("Request %(number)s", number=one.number),

@@ -15,7 +15,7 @@ from consent_service import language as languages
 from consent_service.controller import Controller
 from consent_service.delivery.mail import Letter
 from consent_service.delivery.outbox import Message, Nothing
-from consent_service.language import HELSINKI, Language, mark
+from consent_service.language import Language, day_of, mark
 from consent_service.notices.privacy import OMBUDSMAN_PAGE, Kept
 from consent_service.people import key_of
 from consent_service.register import held
@@ -128,7 +128,7 @@ class RequestLetters:
     def about(self, connection: Connection, request: Row[Any], kind: str, now: datetime) -> RequestLetter:
         """Return a letter about a request as it would be written now, for mail and for paper."""
         done = [task.place for task in request_rows.tasks(connection, request.number) if task.done_at]
-        today, key = now.astimezone(HELSINKI).date(), key_of(request.mail_to) if request.mail_to else ""
+        today, key = day_of(now), key_of(request.mail_to) if request.mail_to else ""
         documents = held.staying(connection, today, request.customer_id)
         stays = self.staying(connection, key, now) if NEWSLETTER in done else ("erasure",)
         facts = Facts(self.controller, self.public_url, self.kept, done, documents, stays)

@@ -5,13 +5,13 @@ not while its customer's data is restricted. Must not commit or read a clock.
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
 
-from consent_service.language import HELSINKI, mark
+from consent_service.language import day_of, mark
 from consent_service.ledger.evidence import Occasion
 from consent_service.models.customer_imports import customer_import
 from consent_service.models.customers import customer_document, shredding
@@ -22,23 +22,19 @@ from consent_service.retention_rule import End, Rule, delete_by, gone_by
 
 
 def _end_documents(connection: Connection, occasion: Occasion, rule: str, keys: Sequence[Any]) -> None:
-    documents.end_overdue(connection, keys, _day(occasion.now))
+    documents.end_overdue(connection, keys, day_of(occasion.now))
 
 
 def _has_run_out(retention_class: str, now: datetime, after: timedelta) -> Any:
-    return documents.has_run_out(retention_class, _day(now))
+    return documents.has_run_out(retention_class, day_of(now))
 
 
 def _is_unwanted(now: datetime, after: timedelta) -> Any:
-    return documents.is_unwanted(_day(now))
+    return documents.is_unwanted(day_of(now))
 
 
 def _was_shredded(now: datetime, after: timedelta) -> Any:
-    return shredding.c.destroyed_on <= _day(now - after).isoformat()
-
-
-def _day(now: datetime) -> date:
-    return now.astimezone(HELSINKI).date()
+    return shredding.c.destroyed_on <= day_of(now - after).isoformat()
 
 
 def _documents_of(retention_class: str) -> End:

@@ -25,7 +25,7 @@ from consent_service import retention
 from consent_service.activecampaign import holdings
 from consent_service.config import TEMPLATES
 from consent_service.contact_messages import REASONS
-from consent_service.language import HELSINKI, mark
+from consent_service.language import HELSINKI, day_of, mark
 from consent_service.ledger import seal
 from consent_service.ledger.checkpoint import Verifiers
 from consent_service.look import design
@@ -85,7 +85,7 @@ def pack(files: Mapping[str, bytes], at: datetime) -> bytes:
 
 def name(held: PersonalData) -> str:
     """Return what to call the file: ASCII, and nobody's name."""
-    return f"tiedot-{held.gathered_at.astimezone(HELSINKI).date().isoformat()}.zip"
+    return f"tiedot-{day_of(held.gathered_at).isoformat()}.zip"
 
 
 def _files(held: PersonalData, origin: Origin) -> Iterable[tuple[str, bytes]]:

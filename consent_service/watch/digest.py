@@ -13,7 +13,7 @@ from consent_service.comparison import drift, runs
 from consent_service.delivery import outbox
 from consent_service.delivery.lanes import LaneState, lane_states, served
 from consent_service.delivery.letters import LIMIT_REACHED
-from consent_service.language import HELSINKI
+from consent_service.language import day_of
 from consent_service.ledger import sealer
 from consent_service.models.delivery import outbox_message
 from consent_service.register import reviews
@@ -94,7 +94,7 @@ def _only_some(found: dict[str, int]) -> dict[str, int]:
 
 def _owner(connection: Connection, now: datetime) -> dict[str, int]:
     """What only the owner can do."""
-    today = now.astimezone(HELSINKI).date()
+    today = day_of(now)
     requests, review = request_rows.alarms(connection, today), reviews.standing(connection, now, today)
     waiting = (review.due or review.left_alone) if review.is_wanted else 0
     return {"requests-late": requests.late, "requests-soon": requests.soon, "review": waiting}

@@ -25,7 +25,7 @@ from consent_service.config import Settings
 from consent_service.delivery.lanes import lane_states, served
 from consent_service.delivery.mail import FolderMail, NotEncrypted
 from consent_service.delivery.outbox import Retry
-from consent_service.language import CODES, HELSINKI, language
+from consent_service.language import CODES, day_of, language
 from consent_service.ledger import evidence, sealer
 from consent_service.ledger.checkpoint import CheckpointRefused
 from consent_service.ledger.vault import VaultRefused
@@ -252,7 +252,7 @@ def _statement(service: Service) -> Finding:
         for code, text in texts.items():
             for sha256, first_used_at in evidence.kept_versions(connection, privacy.KIND, code):
                 if sha256 != text.sha256:
-                    earlier.append(first_used_at.astimezone(HELSINKI).date())
+                    earlier.append(day_of(first_used_at))
     words = {code: text.content.decode() for code, text in texts.items()}
     looked = privacy_check.Looked(service.privacy_sources, words, earlier, service.forwards)
     if found := privacy_check.faults(looked):
@@ -329,7 +329,7 @@ def _retention(service: Service) -> Finding:
 
 def _requests(service: Service) -> Finding:
     with service.reading() as connection:
-        found = request_rows.alarms(connection, services.now().astimezone(HELSINKI).date())
+        found = request_rows.alarms(connection, day_of(services.now()))
     place = f"look at {service.settings.public_url}/staff/data-requests"
     if found.late:
         return Finding("requests", "wrong", f"{many(found.late, 'request is', 'requests are')} late; {place}")
