@@ -166,7 +166,7 @@ class Chores:
 
     def _stamp_daily(self) -> None:
         """Once a day only: what is under a stamped checkpoint is stamped with it."""
-        today = services.now().date().isoformat()
+        today = _today()
         if not self._service.settings.tsa_url or _done_on(self._service, STAMP) >= today:
             return
         if services.now() < self._stamp_after:
