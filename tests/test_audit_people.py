@@ -1,6 +1,9 @@
 """The audit of people: an edited payload, row, ask, key or objection is named, and so is a text that is gone."""
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 from sqlalchemy import delete, select, update
 
 from consent_service import service as services
@@ -9,6 +12,7 @@ from consent_service.ledger import evidence, seal, vault
 from consent_service.ledger.evidence import Occasion
 from consent_service.models.ledger import consent_event, shown_text, subject_key
 from consent_service.models.newsletter import confirmation, subscriber, suppression
+from tests.actors import Visitor
 from tests.conftest import on_both_databases
 from tests.tampering import Undone, at, audited, change, findings, flipped, ids_of, lived_in, names, of
 
@@ -54,6 +58,7 @@ def test_a_payload_forged_with_the_persons_own_key_is_named(house):
         ("language", "sv"),
         ("left_reason", "other"),
         ("email", "eve@example.com"),
+        ("asked_at", services.now()),
     ],
 )
 def test_an_edited_person_is_named(house, column, value):
@@ -103,6 +108,7 @@ def test_an_edited_ask_is_named(house):
     for column, value in (
         ("purpose_version", 9), ("asked_at", services.now()), ("source", "link"), ("language", "sv"),
         ("first_name", "Eve"), ("staff_name", "Nobody"), ("used_at", services.now()), ("purpose", "everything"),
+        ("expires_at", services.now() + timedelta(days=9)),
     ):  # fmt: skip
         with pytest.raises(Undone), house.service.transaction() as connection:
             connection.execute(mine.values({column: value}))
@@ -110,6 +116,21 @@ def test_an_edited_ask_is_named(house):
             assert [finding.kind for finding in found] == ["row changed"], column
             assert column in found[0].says
             raise Undone
+
+
+def test_a_link_that_was_made_to_work_longer_is_named_also_once_that_was_undone(house):
+    late = Visitor(house, "late@example.com")
+    late.subscribe()
+    house.deliver()
+    mine = update(confirmation).where(confirmation.c.subscriber_id == house.person(late.email).id)
+    ends = house.asks(late.email)[0].expires_at
+    with time_machine.travel(ends + timedelta(hours=1)):
+        change(house, mine.values(expires_at=ends + timedelta(days=1)))
+        late.confirm()
+        change(house, mine.values(expires_at=ends))
+        assert house.status(late.email) == "active"
+        [found] = [one for one in findings(house) if one.kind == "row changed"]
+    assert found.says.endswith("was confirmed after its link had ended")
 
 
 @on_both_databases

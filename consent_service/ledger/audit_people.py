@@ -122,6 +122,8 @@ def _check_asks(found: Audit, subscriber_id: str, events: Sequence[Event]) -> No
     for ask in told.keys() ^ rows.keys():
         found.find("row changed", f"ask {ask} of subscriber {subscriber_id} is gone or was never made")
     for ask in told.keys() & rows.keys():
+        if replay.is_late(told[ask]):
+            found.find("row changed", f"ask {ask} of subscriber {subscriber_id} was confirmed after its link had ended")
         for name, value in told[ask].items():
             if getattr(rows[ask], name) != value:
                 found.find("row changed", f"{name} of ask {ask} of subscriber {subscriber_id} is not what was asked")

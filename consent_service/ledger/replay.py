@@ -3,14 +3,14 @@
 Naive on purpose: it follows the events and shares no code with the use cases that write them. Must not read a table.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from consent_service.ledger.evidence import Event
 
 COLUMNS = (
-    "status", "first_name", "last_name", "language", "email",
+    "status", "first_name", "last_name", "language", "email", "asked_at",
     "active_since", "passive_since", "basis_event_id", "open_confirmation_id", "left_reason",
     "hold_reason", "held_since", "tracking_since", "tracking_event_id",
 )  # fmt: skip
@@ -23,6 +23,8 @@ ASKED = (
 STOPPED = ("withdrawn", "bounced", "removed", "objected")
 NAMES = ("first_name", "last_name")
 ANSWERED = ("used_at", "used_event_id", "declined_at")
+LINK_WORKS_FOR = timedelta(days=7)
+WRITTEN_WITHIN = timedelta(minutes=5)  # an event bears the time after those before it, not when the button was pressed
 NOT_TRACKED: dict[str, object] = dict.fromkeys(("tracking_since", "tracking_event_id"))
 
 
@@ -35,10 +37,10 @@ def person(events: Sequence[Event]) -> dict[str, object]:
             if state["status"] is None:
                 state |= {"status": "pending", "email": core["email"]}
                 state |= {name: core[name] for name in ("first_name", "last_name", "language")}
-            state["open_confirmation_id"] = core["confirmation"]
+            state |= {"open_confirmation_id": core["confirmation"], "asked_at": at}
         elif core["kind"] == "imported":  # only ever somebody's first event
             state |= {name: core[name] for name in ("first_name", "last_name", "language", "email")}
-            state |= {"status": "active", "active_since": at, "basis_event_id": event.id}
+            state |= {"status": "active", "asked_at": at, "active_since": at, "basis_event_id": event.id}
         elif core["kind"] == "confirmed":
             state |= {name: core[name] for name in ("first_name", "last_name", "language")}
             if "replaces" not in core:  # who moves to another address has been active all the while
@@ -78,12 +80,13 @@ def asks(events: Sequence[Event]) -> dict[str, dict[str, object]]:
         if core["kind"] == "requested":
             told: dict[str, object] = {name: core.get(name) for name in ASKED}
             told |= {"asked_at": at, "statement_sha256": core["texts"]["consent"]} | dict.fromkeys(ANSWERED)
-            told["tracking_sha256"] = core["texts"].get("tracking")
+            told |= {"tracking_sha256": core["texts"].get("tracking"), "expires_at": at + LINK_WORKS_FOR}
             open_ask = found[core["confirmation"]] = told
         elif core["kind"] == "imported":
             claimed: dict[str, object] = {name: core.get(name) for name in ASKED}
             claimed |= {"asked_at": at, "statement_sha256": core["texts"]["import"], "tracking_sha256": None}
-            found[core["confirmation"]] = claimed | {"used_at": at, "used_event_id": event.id, "declined_at": None}
+            used = {"expires_at": at, "used_at": at, "used_event_id": event.id, "declined_at": None}
+            found[core["confirmation"]] = claimed | used
         elif core["kind"] == "corrected":
             open_ask.update({name: core[name] for name in NAMES})
         elif core["kind"] == "confirmed":
@@ -93,6 +96,11 @@ def asks(events: Sequence[Event]) -> dict[str, dict[str, object]]:
         if core["kind"] in ("confirmed", "declined", "cancelled", *STOPPED):
             open_ask = {}
     return found
+
+
+def is_late(ask: Mapping[str, Any]) -> bool:
+    """Whether an ask, as `asks` tells it, was confirmed when its link worked no more."""
+    return ask["used_at"] is not None and ask["used_at"] > ask["expires_at"] + WRITTEN_WITHIN
 
 
 def _tracking(event: Event) -> dict[str, object]:
