@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from consent_service.activecampaign.calls import Calls, number, rows
+from consent_service.activecampaign.calls import PAGE, Calls, number, rows
 from consent_service.activecampaign.contacts import Membership
 
 LONGEST_REASON = 200
@@ -15,7 +15,7 @@ LONGEST_REASON = 200
 
 def read_place(calls: Calls, list_id: int, contact_id: str) -> Membership:
     """Return what a contact's place on a list says, one without a status when it has none or is gone; raises Ended."""
-    code, body = calls.call("GET", f"contacts/{contact_id}/contactLists")
+    code, body = calls.call("GET", f"contacts/{contact_id}/contactLists?limit={PAGE}")  # in case it comes in pages
     for row in rows(body, "contactLists") if code != 404 else ():
         if isinstance(row, dict) and str(row.get("list")) == str(list_id):
             return _as_membership(row)

@@ -50,12 +50,11 @@ WORDS = {
 
 
 def _line(value: object) -> str:
-    if not isinstance(value, str) or len(value) > LONGEST_NAME:
-        raise PydanticCustomError("line", "must be a text of 1 to 100 characters")
     try:
-        return read_name(value)
+        return read_name(value if isinstance(value, str) else "")
     except NameRefused:
-        raise PydanticCustomError("line", "must be one line that can be seen, without control characters") from None
+        told = "must be one line of 1 to 100 characters that can be seen, without control characters"
+        raise PydanticCustomError("line", told) from None
 
 
 def _email(value: object) -> str:

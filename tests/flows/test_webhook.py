@@ -70,6 +70,15 @@ def test_who_left_there_leaves_here_and_nothing_is_sent_back(house, aino, status
     assert findings(house) == [], "the audit tells the same story"
 
 
+def test_whoever_is_on_many_lists_is_found_on_ours(house, aino):
+    contact = house.contacts.by_id(house.person(aino.email).contact_id)
+    contact.lists = dict.fromkeys(range(100, 130), 1) | contact.lists
+    house.contacts.set_status(aino.email, 2)
+    hint(house)
+    house.deliver()
+    assert house.kinds(aino.email)[-1] == "withdrawn"
+
+
 def test_when_from_which_campaign_and_why_is_kept_as_evidence(house, aino):
     [forward] = [channel for channel in house.channels if channel.lane == outbox.ACTIVECAMPAIGN]
     hint(house)
