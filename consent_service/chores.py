@@ -112,7 +112,6 @@ class Chores:
                 log.info("purged", rule=key, rows=rows)
         with self._service.transaction() as connection:
             if _is_first(connection, PURGE, day):
-                pulses.beat(connection, PURGE, services.now())
                 outbox.enqueue(connection, outbox.MAIL, ANCHOR, services.now())
 
     def _recall(self) -> None:
@@ -216,8 +215,8 @@ class Chores:
 def purge(service: Service) -> Iterator[tuple[Rule, int]]:
     """End what is due, slice by slice, each in a transaction of its own, and yield the rule and number of each slice.
 
-    At the end, emptied leaves are listed in the sealed log, which ends nothing. Raises PurgeIncomplete when a rule
-    could not be carried out, after all the others have been.
+    At the end, emptied leaves are listed in the sealed log, which ends nothing, and the purge is noted as done. Raises
+    PurgeIncomplete when a rule could not be carried out, after all the others have been.
     """
     failed = []
     for rule in retention.RULES:
@@ -230,6 +229,8 @@ def purge(service: Service) -> Iterator[tuple[Rule, int]]:
         yield retention.BY_KEY["leaf"], 0
     if failed:
         raise PurgeIncomplete(f"not everything whose time is up could be ended: {', '.join(failed)}")
+    with service.transaction() as connection:
+        pulses.beat(connection, PURGE, services.now())
 
 
 def _end(service: Service, rule: Rule) -> Iterator[tuple[Rule, int]]:

@@ -81,11 +81,11 @@ def lateness(connection: Connection, rule: Rule, now: datetime) -> timedelta | N
 
 
 def purged_at(connection: Connection) -> datetime | None:
-    """Return when the last purge of a day was done; None before the first."""
+    """Return when the last purge was done, at noon or by hand; None before the first."""
     day = pulses.done_on(connection, PURGE)
     noon = datetime.combine(date.fromisoformat(day), NOON) if day else None
     noted = pulses.last(connection, PURGE)  # earlier versions noted the day alone
-    return max(noon, noted) if noon and noted else noon
+    return max((at for at in (noon, noted) if at), default=None)
 
 
 def _is_due(rule: Rule, end: End, now: datetime) -> Any:

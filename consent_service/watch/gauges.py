@@ -128,9 +128,7 @@ def _comparison(connection: Connection, lanes: list[LaneState], *, forwards: boo
 
 
 def _purge(connection: Connection, now: datetime) -> Iterator[Gauge]:
-    yield Gauge(
-        "consent_purge_timestamp_seconds", "When a day's purge was done last.", _at(retention.purged_at(connection))
-    )
+    yield Gauge("consent_purge_timestamp_seconds", "When a purge was done last.", _at(retention.purged_at(connection)))
     late = {rule.key: retention.lateness(connection, rule, now) for rule in retention.RULES}
     yield Gauge(
         "consent_purge_oldest_due_seconds",

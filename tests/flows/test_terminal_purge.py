@@ -4,12 +4,13 @@ import json
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, select, update
 
 from consent_service import retention
 from consent_service import service as services
 from consent_service.models.ledger import consent_event
 from consent_service.models.newsletter import erasure, subscriber
+from consent_service.models.watch import daily_run
 from tests import crowd
 from tests.actors import Visitor
 from tests.conftest import on_both_databases
@@ -70,6 +71,37 @@ def test_the_report_in_words(old_house, purge):
     assert len(lines) == len(RULES)
     assert lines[0] == "unconfirmed: 5 erased - A subscription that was not confirmed, 14 days after the last request"
     assert purge("--dry-run").stdout.splitlines()[0].startswith("unconfirmed: 0 due - ")
+
+
+def test_a_purge_by_hand_counts_like_the_one_at_noon(old_house, purge):
+    began = services.now()
+    with old_house.service.transaction() as connection:
+        long_ago = (began - timedelta(days=3)).date().isoformat()
+        connection.execute(insert(daily_run).values(name=retention.PURGE, done_on=long_ago))
+    purge("--dry-run")
+    with old_house.service.reading() as connection:
+        assert retention.purged_at(connection) < began
+    assert purge().returncode == 0
+    with old_house.service.reading() as connection:
+        assert retention.purged_at(connection) >= began
+
+
+def test_the_first_purge_by_hand_is_known_before_any_noon(sqlite_house, tmp_path):
+    began = services.now()
+    assert run(tmp_path, "purge", given=variables(sqlite_house.settings)).returncode == 0
+    with sqlite_house.service.reading() as connection:
+        assert retention.purged_at(connection) >= began
+
+
+def test_a_purge_that_ended_not_everything_counts_for_nothing(old_house, purge):
+    with old_house.service.transaction() as connection:  # as if they had been erased before, which nothing foresees
+        person = connection.execute(select(subscriber.c.id).where(subscriber.c.status == "passive")).scalar_one()
+        connection.execute(insert(erasure).values(subscriber_id=person, rule="person", erased_at=services.now()))
+    done = purge()
+    assert done.returncode == 1
+    assert "could be ended: passive" in done.stderr.splitlines()[-1]
+    with old_house.service.reading() as connection:
+        assert retention.purged_at(connection) is None
 
 
 def test_a_purge_that_cannot_work_says_so(house, purge, tmp_path):
