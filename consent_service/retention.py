@@ -36,6 +36,7 @@ from consent_service.staff import access_log, staff_accounts
 from consent_service.watch import pulses
 
 PURGE, NOON = "purge", time(12, tzinfo=HELSINKI)  # what the day's purge is noted as, and when it is to be done
+LONGEST_PURGE_GAP = timedelta(days=2)
 ALARM = timedelta(days=360)  # nobody may stay passive for a year: then something has kept the purge from its work
 
 
@@ -86,6 +87,12 @@ def purged_at(connection: Connection) -> datetime | None:
     noon = datetime.combine(date.fromisoformat(day), NOON) if day else None
     noted = pulses.last(connection, PURGE)  # earlier versions noted the day alone
     return max((at for at in (noon, noted) if at), default=None)
+
+
+def is_purge_late(connection: Connection, now: datetime) -> bool:
+    """Whether the last purge is so long ago that something keeps it from being done."""
+    at = purged_at(connection)
+    return at is not None and now - at > LONGEST_PURGE_GAP
 
 
 def _is_due(rule: Rule, end: End, now: datetime) -> Any:

@@ -21,7 +21,6 @@ from consent_service.rights import request_rows
 from consent_service.watch import connection_state, pulses, weeks
 from consent_service.watch.weeks import Week
 
-LONGEST_PURGE_GAP = timedelta(days=2)  # it is done every day
 UNCONFIRMED = "unconfirmed"
 
 
@@ -103,13 +102,13 @@ def _owner(connection: Connection, now: datetime) -> dict[str, int]:
 def _service(connection: Connection, lanes: list[LaneState], now: datetime, *, forwards: bool) -> dict[str, int]:
     there = connection_state.state(connection, lanes, forwards=forwards)
     of_comparisons = there.faults(now)
-    purged_at, backed_up_at = retention.purged_at(connection), pulses.last(connection, pulses.BACKUP)
+    backed_up_at = pulses.last(connection, pulses.BACKUP)
     return {
         "dead": sum(lane.dead for lane in lanes),
         "overdue": retention.overdue(connection, now),
         "late": any(lane.is_late(now) for lane in served(lanes, forwards=forwards)),
         "unsealed": sealer.is_late(connection, now),
-        "purge": purged_at is not None and now - purged_at > LONGEST_PURGE_GAP,
+        "purge": retention.is_purge_late(connection, now),
         "comparison-given-up": connection_state.GIVEN_UP in of_comparisons,
         "comparison-overdue": connection_state.OVERDUE in of_comparisons,
         "comparison-held-back": sum(there.held_back.values()) if forwards else 0,

@@ -320,10 +320,16 @@ def _backup(service: Service) -> Finding:
 
 def _retention(service: Service) -> Finding:
     with service.reading() as connection:
-        late = retention.overdue(connection, services.now())
+        late, purged_at = retention.overdue(connection, services.now()), retention.purged_at(connection)
+        is_late = retention.is_purge_late(connection, services.now())
     if late:
         still = many(late, "person who left is", "people who left are")
         return Finding("retention", "wrong", f"{still} still here after 360 days; run: consent-service purge")
+    if purged_at is None:
+        return Finding("retention", "good", "nothing was purged yet; the relay does it every day at noon")
+    if is_late:
+        says = f"no purge since {purged_at:%Y-%m-%d %H:%M} UTC; is a relay running? Run: consent-service purge"
+        return Finding("retention", "wrong", says)
     return Finding("retention", "good", "nobody is kept longer than promised")
 
 

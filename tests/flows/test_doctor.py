@@ -10,7 +10,7 @@ import time_machine
 from pyrage import x25519
 from sqlalchemy import select, text, update
 
-from consent_service import config
+from consent_service import config, retention
 from consent_service import service as services
 from consent_service.backup import backups
 from consent_service.backup.encrypted_file import Keys
@@ -18,6 +18,7 @@ from consent_service.language import HELSINKI
 from consent_service.ledger.anchors import Anchor
 from consent_service.ledger.vault import Vault
 from consent_service.models.ledger import subject_key
+from consent_service.watch import pulses
 from tests import crowd
 from tests.actors import Staff, Visitor, fi
 from tests.processes import run, variables
@@ -340,6 +341,23 @@ def test_checkpoints_that_are_gone_or_ahead_of_the_database(examine, sqlite_hous
     wrong, found = examine()
     assert wrong == ["log"]
     assert "is missing" in found["log"]
+
+
+# The purge
+
+
+def test_a_purge_that_has_not_been_for_days(examine, sqlite_house):
+    assert examine()[1]["retention"] == "good: nothing was purged yet; the relay does it every day at noon"
+    with time_machine.travel(services.now() - timedelta(days=2, minutes=1)), sqlite_house.service.transaction() as now:
+        since = services.now()
+        pulses.beat(now, retention.PURGE, since)
+    wrong, found = examine()
+    assert wrong == ["retention"]
+    assert found["retention"] == (
+        f"wrong: no purge since {since:%Y-%m-%d %H:%M} UTC; is a relay running? Run: consent-service purge"
+    )
+    sqlite_house.do_chores()
+    assert examine()[1]["retention"] == "good: nobody is kept longer than promised"
 
 
 def test_several_faults_are_all_named(examine, mail, contacts):
