@@ -322,8 +322,9 @@ def _report(result: subscriptions.Requested) -> None:
             click.echo("A confirmation mail is on its way. Nothing more happens unless the person confirms.")
         case AlreadyActive():
             terminal.stop("This person is a subscriber already; nothing was sent.")
-        case OverLimit():
-            terminal.stop("This address has been written to already; try again later.")
+        case OverLimit(from_minute=until):
+            again = f"{language.language('en').moment(until)}, Helsinki time"
+            terminal.stop(f"This address has been written to already; it may be again from {again}.")
         case Suppressed(reason=reason):
             terminal.stop(f"This address must not be written to ({reason}); nothing was sent.")
 

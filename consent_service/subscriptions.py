@@ -9,7 +9,7 @@ event and its outbox messages belong to the one transaction that the caller hold
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
@@ -59,6 +59,12 @@ class OverLimit:
     """This address has been written to as often as it may be, until a time."""
 
     until: datetime
+
+    @property
+    def from_minute(self) -> datetime:
+        """The first minute that is free as a whole: people are told no seconds."""
+        begun = self.until.replace(second=0, microsecond=0)
+        return begun if begun == self.until else begun + timedelta(minutes=1)
 
 
 Requested = Asked | AlreadyActive | OverLimit | Suppressed

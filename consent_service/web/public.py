@@ -286,9 +286,9 @@ def _ask_again(subscriber_id: str, door: str, show_again: Callable[[str], Respon
         result = subscriptions.ask_again(connection, by_link, subscriber_id, terms, allowed)
     if isinstance(result, AlreadyActive):
         return _confirmed_page(subscriber_id)
-    until = result.until if isinstance(result, OverLimit) else None
-    too_soon = until is not None and until <= services.now() + asks.ASK_GAP.span
-    return render_template("public/sent_again.html", too_soon=too_soon, until=until)
+    over = result if isinstance(result, OverLimit) else None
+    too_soon = over is not None and over.until <= services.now() + asks.ASK_GAP.span
+    return render_template("public/sent_again.html", too_soon=too_soon, until=over and over.from_minute)
 
 
 def _asked_texts(connection: Connection, ask: Row[Any]) -> Asked:

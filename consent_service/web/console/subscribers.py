@@ -159,10 +159,11 @@ def _why_not(result: subscriptions.Requested) -> str:
         case AlreadyActive():
             return mark("This person is a subscriber already. Nothing was sent.")
         case OverLimit():
-            return mark(
-                "This address has been written to already. "
-                "Try again later: one address gets at most three messages a day."
+            told: str = g.language.say(
+                "This address has been written to already. You can send the next message from %(until)s on.",
+                until=g.language.moment(result.from_minute),
             )
+            return told
         case Suppressed(reason=reason):
             return REFUSALS[reason]
     raise AssertionError(result)
