@@ -11,16 +11,17 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
 
 from consent_service.database import insert_if_absent
 from consent_service.delivery import outbox
+from consent_service.erasure_notes import note_erased
 from consent_service.language import mark
 from consent_service.limits import allowance, caps
 from consent_service.limits.allowance import Window
 from consent_service.models.delivery import outbox_message
 from consent_service.models.inbox import LONGEST_MESSAGE, contact_message
-from consent_service.models.newsletter import erasure, subscriber
+from consent_service.models.newsletter import subscriber
 from consent_service.paging import Found, has_words, page_of
 from consent_service.people import Address, plain_lines
 
@@ -216,10 +217,9 @@ def follow(connection: Connection, former_key: str, email_key: str) -> None:
 
 
 def _erase(connection: Connection, now: datetime, which: ColumnElement[bool]) -> bool:
-    notes = [{"subscriber_id": gone, "rule": RULE, "erased_at": now} for gone in _end(connection, which)]
-    if notes:
-        connection.execute(insert(erasure), notes)
-    return bool(notes)
+    gone = _end(connection, which)
+    note_erased(connection, gone, RULE, now)
+    return bool(gone)
 
 
 def _end(connection: Connection, which: ColumnElement[bool]) -> Sequence[str]:

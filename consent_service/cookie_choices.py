@@ -12,13 +12,13 @@ from typing import Any
 from sqlalchemy import Connection, delete, select
 
 from consent_service import erasure as erasing
-from consent_service.database import insert_if_absent, insert_or_replace
+from consent_service.database import insert_if_absent
 from consent_service.erasure import BY_PERSON
+from consent_service.erasure_notes import note_erased
 from consent_service.ledger import evidence
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.seal import Payload
 from consent_service.models.ledger import consent_event
-from consent_service.models.newsletter import erasure
 from consent_service.models.site import cookie_choice
 from consent_service.notices.cookie_notice import KIND, LASTS
 from consent_service.notices.statements import ShownText
@@ -104,8 +104,7 @@ def erase(connection: Connection, occasion: Occasion, choice_id: str, until: dat
     if not event_ids:
         return False
     forget(connection, occasion, BY_PERSON, event_ids)
-    record = {"subscriber_id": choice_id, "rule": BY_PERSON, "erased_at": occasion.now, "copied_at": None}
-    insert_or_replace(connection, erasure, ["subscriber_id"], record)
+    note_erased(connection, [choice_id], BY_PERSON, occasion.now)
     return True
 
 

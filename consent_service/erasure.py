@@ -16,6 +16,7 @@ from consent_service.activecampaign import departures, strangers
 from consent_service.database import insert_if_absent, insert_or_replace
 from consent_service.delivery import suppression
 from consent_service.earlier_list import import_rows
+from consent_service.erasure_notes import note_erased
 from consent_service.ledger import erased_list, evidence
 from consent_service.ledger.checkpoint import Signer
 from consent_service.ledger.evidence import Occasion
@@ -154,7 +155,7 @@ def _erase(connection: Connection, occasion: Occasion, people: Sequence[Row[Any]
         hashes = [one for email_key in email_keys for one in occasion.vault.address_hashes(email_key)]
         strangers.forget_known(connection, hashes, [person.contact_id for person in people if person.contact_id])
     _tell(connection, occasion, people, rule, tell=tell)
-    notes = _notes(connection, occasion, people, rule)
+    objected = _objected(connection, occasion, people)
     empty_leaves(connection, occasion, consent_event.c.subscriber_id.in_(ids), rule)
     import_rows.forget_all(connection, email_keys, occasion.now)
     if rule == BY_PERSON:  # what somebody wrote to us does not end because their subscription does
@@ -162,7 +163,7 @@ def _erase(connection: Connection, occasion: Occasion, people: Sequence[Row[Any]
     known_by = email_keys if rule == BY_PERSON else []
     request_rows.forget_people(connection, occasion.now, subscriber_ids=ids, email_keys=known_by)
     connection.execute(delete(subscriber).where(subscriber.c.id.in_(ids)))  # takes their keys, asks and messages along
-    connection.execute(insert(erasure), notes)
+    note_erased(connection, ids, rule, occasion.now, objected)
 
 
 def _tell(connection: Connection, occasion: Occasion, people: Sequence[Row[Any]], rule: str, *, tell: bool) -> None:
@@ -196,21 +197,11 @@ def _know_again(connection: Connection, occasion: Occasion, people: Sequence[Row
     insert_or_replace(connection, deleted_contact, ["subscriber_id"], *rows)
 
 
-def _notes(
-    connection: Connection, occasion: Occasion, people: Sequence[Row[Any]], rule: str
-) -> list[dict[str, object]]:
-    """What is noted of each erasure; the hash of an address only of those who objected."""
+def _objected(connection: Connection, occasion: Occasion, people: Sequence[Row[Any]]) -> dict[str, str]:
+    """The hash of the address of each of them who objected to marketing."""
     hashes = {person.id: occasion.vault.address_hashes(person.email_key) for person in people}
     objected = suppression.objected(connection, [one for theirs in hashes.values() for one in theirs])
-    return [
-        {
-            "subscriber_id": subscriber_id,
-            "rule": rule,
-            "erased_at": occasion.now,
-            "address_hash": None if objected.isdisjoint(theirs) else theirs[0],
-        }
-        for subscriber_id, theirs in hashes.items()
-    ]
+    return {subscriber_id: theirs[0] for subscriber_id, theirs in hashes.items() if not objected.isdisjoint(theirs)}
 
 
 def _take_off(connection: Connection, occasion: Occasion, people: Sequence[Row[Any]]) -> None:

@@ -79,7 +79,7 @@ ROOMS = {
     "schema": {"database"},
 }
 ROWS = [
-    {"ledger.tiles"},
+    {"ledger.tiles", "erasure_notes"},
     {
         "ledger.evidence",
         "delivery.suppression",

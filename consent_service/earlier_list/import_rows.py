@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, select, update
 
-from consent_service.database import insert_if_absent, insert_or_replace
+from consent_service.database import insert_if_absent
+from consent_service.erasure_notes import note_erased
 from consent_service.models.delivery import outbox_message
 from consent_service.models.earlier_list import import_row
-from consent_service.models.newsletter import erasure
 from consent_service.sql.prepared import Prepared
 
 RULE = "import_row"  # how long they wait, and why one does no more
@@ -45,9 +45,7 @@ def forget(connection: Connection, email_key: str, now: datetime) -> None:
 def forget_all(connection: Connection, email_keys: Collection[str], now: datetime) -> None:
     """Forget all with these addresses who wait, and note each."""
     gone = _end(connection, import_row.c.email_key.in_(email_keys))
-    notes = [{"subscriber_id": one, "rule": RULE, "erased_at": now, "copied_at": None} for one in map(_name, gone)]
-    if notes:
-        insert_or_replace(connection, erasure, ["subscriber_id"], *notes)  # SQLite gives numbers out again
+    note_erased(connection, map(_name, gone), RULE, now)
 
 
 def forget_again(connection: Connection, name: str) -> bool:

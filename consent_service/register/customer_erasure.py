@@ -10,9 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
-from consent_service.database import insert_or_replace
+from consent_service.erasure_notes import note_erased
 from consent_service.models.customers import customer, customer_document, former_number, publication_permission
-from consent_service.models.newsletter import erasure
 from consent_service.models.reviews import kept_customer
 from consent_service.register import customer_imports, held, shredding
 from consent_service.register.held import Staying
@@ -53,9 +52,7 @@ def _erase(connection: Connection, now: datetime, person: Row[Any], today: date)
     shredding.leave(connection, connection.execute(select(customer_document).where(goes)).all(), today)
     connection.execute(delete(customer_document).where(goes))
     _empty(connection, now, customer_id) if stays else _end(connection, customer_id)
-    for one in gone:
-        note = {"subscriber_id": one, "rule": RULE, "erased_at": now, "copied_at": None}
-        insert_or_replace(connection, erasure, ["subscriber_id"], note)
+    note_erased(connection, gone, RULE, now)
     return stays
 
 

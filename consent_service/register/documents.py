@@ -11,13 +11,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 
-from consent_service.database import insert_if_absent, insert_or_replace
+from consent_service.database import insert_if_absent
+from consent_service.erasure_notes import note_erased
 from consent_service.language import mark
 from consent_service.ledger import vault
 from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.vault import Vault
 from consent_service.models.customers import customer, customer_document, document_file
-from consent_service.models.newsletter import erasure
 from consent_service.register import customer_erasure as erasing
 from consent_service.register import customers, keeping, shredding
 from consent_service.register.keeping import CONSENT_FORM, KINDS, OTHER, WHY
@@ -167,8 +167,7 @@ def remove(connection: Connection, occasion: Occasion, row: Row[Any], today: dat
     if kept(current, today):
         raise DocumentKept
     _end(connection, [row.id], today)
-    note = {"subscriber_id": row.id, "rule": RULE, "erased_at": occasion.now}
-    insert_or_replace(connection, erasure, ["subscriber_id"], note)
+    note_erased(connection, [row.id], RULE, occasion.now)
 
 
 def erase_again(connection: Connection, document_id: str, today: date) -> bool:

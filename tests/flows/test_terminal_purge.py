@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, text, update
 
 from consent_service import retention
 from consent_service import service as services
@@ -93,14 +93,15 @@ def test_the_first_purge_by_hand_is_known_before_any_noon(sqlite_house, tmp_path
         assert retention.purged_at(connection) >= began
 
 
-def test_a_purge_that_ended_not_everything_counts_for_nothing(old_house, purge):
-    with old_house.service.transaction() as connection:  # as if they had been erased before, which nothing foresees
-        person = connection.execute(select(subscriber.c.id).where(subscriber.c.status == "passive")).scalar_one()
-        connection.execute(insert(erasure).values(subscriber_id=person, rule="person", erased_at=services.now()))
-    done = purge()
+def test_a_purge_that_ended_not_everything_counts_for_nothing(sqlite_house, tmp_path):
+    crowd.ask(sqlite_house, ["a@example.com"])
+    with sqlite_house.service.transaction() as connection:
+        connection.execute(text("CREATE TRIGGER kept BEFORE DELETE ON subscriber BEGIN SELECT RAISE(FAIL, 'no'); END"))
+        connection.execute(update(subscriber).values(asked_at=services.now() - timedelta(days=20)))
+    done = run(tmp_path, "purge", given=variables(sqlite_house.settings))
     assert done.returncode == 1
-    assert "could be ended: passive" in done.stderr.splitlines()[-1]
-    with old_house.service.reading() as connection:
+    assert "could be ended: unconfirmed" in done.stderr.splitlines()[-1]
+    with sqlite_house.service.reading() as connection:
         assert retention.purged_at(connection) is None
 
 
