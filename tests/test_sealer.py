@@ -17,6 +17,8 @@ from tests.conftest import on_both_databases
 from tests.household import CONTROLLER, settings
 from tests.processes import FORKS
 
+NEXT = "; run: consent-service audit, and read docs/evidence.md$"
+
 
 def append(connection, vault, number=1):
     for _ in range(number):
@@ -162,7 +164,7 @@ def test_a_rewritten_log_is_not_signed(house):
         connection.execute(delete(consent_event).where(consent_event.c.id == victim))
         connection.execute(update(consent_event).values(log_index=None))
     add(house, 5)
-    with pytest.raises(SealRefused):
+    with pytest.raises(SealRefused, match=NEXT):
         house.service.seal()
     assert places(house) == [None] * 9, "the refusal left no place behind"
 
@@ -177,7 +179,7 @@ def test_an_older_database_is_not_signed_and_says_so(house):
         connection.execute(delete(consent_event).where(consent_event.c.log_index >= 3))
         connection.execute(delete(checkpoint).where(checkpoint.c.size > 3))
     add(house)
-    with pytest.raises(SealRefused, match="the log has 4 events, but 6 were signed"):
+    with pytest.raises(SealRefused, match=f"the log has 4 events, but 6 were signed at .*{NEXT}"):
         house.service.seal()
 
 
@@ -188,7 +190,7 @@ def test_a_lost_tile_is_told_and_not_signed_over(house):
     with house.service.transaction() as connection:
         connection.execute(delete(log_tile).where(log_tile.c.level == 1))
     add(house)
-    with pytest.raises(SealRefused, match="tile"):
+    with pytest.raises(SealRefused, match=f"tile 0 of level 1 is missing.*{NEXT}"):
         house.service.seal()
 
 

@@ -46,6 +46,11 @@ REFUSALS = (
     restore.Unfinished,
 )
 
+NEXT = {  # where what is refused cannot say itself what to do
+    VaultRefused: "run: consent-service doctor, then: consent-service audit",
+    chores.PurgeIncomplete: "the lines above say why; mend that, then give this again",
+}
+
 
 def fails_clearly(command: Callable[..., Any]) -> Callable[..., Any]:
     """Turn what a command cannot do into one line on stderr and exit code 1."""
@@ -55,7 +60,7 @@ def fails_clearly(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return command(*args, **options)
         except REFUSALS as error:
-            stop(str(error))
+            stop(f"{error}; {NEXT[type(error)]}" if type(error) in NEXT else str(error))
         except SQLAlchemyError as error:
             stop(f"The database does not answer as it should ({type(error).__name__}). Try: consent-service doctor")
         except OSError as error:

@@ -23,6 +23,7 @@ from consent_service.sql.prepared import Prepared
 _PLACE = update(consent_event).where(consent_event.c.id == bindparam("event")).values(log_index=bindparam("place"))
 _NEWEST = Prepared(select(checkpoint).order_by(checkpoint.c.size.desc()).limit(1))
 LONGEST_WAIT = timedelta(minutes=15)
+LOOK = "run: consent-service audit, and read docs/evidence.md"
 MOST = 2000  # events that one checkpoint adds; so large a step says to the audit that more were waiting
 
 
@@ -55,7 +56,7 @@ def seal(connection: Connection, signers: Sequence[Signer], anchors: Anchors, no
     try:
         root = merkle.root(size, node)
     except TilesMissing as error:
-        raise SealRefused(str(error)) from error
+        raise SealRefused(f"{error}; {LOOK}") from error
     _continue(size, root, anchors, node)
     row = {"size": size, "root": root, "note": signer.sign(size, root), "signed_at": now}
     connection.execute(insert(checkpoint).values(**row))
@@ -138,10 +139,10 @@ def _continue(size: int, root: bytes, anchors: Anchors, node: Node) -> None:
     old = kept.checkpoint
     if old.size > size:
         raise SealRefused(
-            f"the log has {size} events, but {old.size} were signed at {kept.signed_at:%Y-%m-%d %H:%M} UTC"
+            f"the log has {size} events, but {old.size} were signed at {kept.signed_at:%Y-%m-%d %H:%M} UTC; {LOOK}"
         )
     try:
         path = merkle.consistency(old.size, size, node)
         merkle.check_consistency(old.size, size, path, old.root, root)
     except (TilesMissing, ProofFails) as error:
-        raise SealRefused(str(error)) from error
+        raise SealRefused(f"the log does not go on from what was signed: {error}; {LOOK}") from error

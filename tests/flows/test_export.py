@@ -1,5 +1,6 @@
 """Everything in one file: what is in it, that its checksums and receipts hold, and that it is only the person's own."""
 
+import base64
 import csv
 import io
 import json
@@ -187,6 +188,17 @@ def test_the_command_line_makes_the_same_file_and_overwrites_none(house, aino, t
         done = run(tmp_path, "export", *words, given=given)
         assert (done.returncode, done.stderr) == (1, f"{why}\n")
     assert {file.name for file in tmp_path.glob("*.zip")} == {"aino.zip"}
+
+
+def test_the_command_line_says_what_to_do_about_a_key_that_is_not_there(house, aino, tmp_path):
+    other = base64.b64encode(b"another data key of 32 bytes ok!").decode()
+    given = variables(house.settings) | {"CONSENT_DATA_KEYS": other}
+    done = run(tmp_path, "export", aino.email, "--to", "her.zip", given=given)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "the data key of this person is not in CONSENT_DATA_KEYS; run: consent-service doctor, then: "
+        "consent-service audit\n"
+    )
 
 
 # The evidence sheet

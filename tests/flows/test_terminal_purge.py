@@ -100,7 +100,9 @@ def test_a_purge_that_ended_not_everything_counts_for_nothing(sqlite_house, tmp_
         connection.execute(update(subscriber).values(asked_at=services.now() - timedelta(days=20)))
     done = run(tmp_path, "purge", given=variables(sqlite_house.settings))
     assert done.returncode == 1
-    assert "could be ended: unconfirmed" in done.stderr.splitlines()[-1]
+    *lines, last = done.stderr.splitlines()
+    assert last.endswith("could be ended: unconfirmed; the lines above say why; mend that, then give this again")
+    assert "rule not carried out" in "".join(lines)
     with sqlite_house.service.reading() as connection:
         assert retention.purged_at(connection) is None
 
