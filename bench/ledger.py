@@ -178,7 +178,7 @@ def _ask(connection: Connection, number: int) -> str:
 
 
 def _occasion() -> Occasion:
-    return Occasion(_now(), "visitor", "form", VAULT, TECH)
+    return Occasion(_now(), "visitor", "form", VAULT, TECH, forwards=False)
 
 
 def _open(folder: Path) -> tuple[Engine, Anchors]:

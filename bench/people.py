@@ -241,7 +241,7 @@ def _keep_texts(connection: Connection, service: Service, now: datetime) -> dict
     finnish = language("fi")
     terms, page = service.terms(finnish), statements.confirm(finnish, service.consent_text(finnish))
     mail = ShownText("mail", "fi", b"Vahvista uutiskirjeen tilaus")
-    occasion = Occasion(now, "terminal", "terminal", service.vault)
+    occasion = Occasion(now, "terminal", "terminal", service.vault, forwards=service.forwards)
     kept = {"consent": terms.consent, "privacy": terms.privacy, "mail": mail, "confirm": page}
     return {name: keep_text(connection, occasion, text) for name, text in kept.items()}
 

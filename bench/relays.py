@@ -40,7 +40,7 @@ def ask(engine: Engine, number: int) -> None:
     """Let so many people ask at one moment, so that as many mails are due."""
     round_ = secrets.token_hex(4)
     with database.transaction(engine) as connection:
-        occasion = Occasion(services.now(), "visitor", "form", VAULT)
+        occasion = Occasion(services.now(), "visitor", "form", VAULT, forwards=False)
         for one in range(number):
             address = people.read_address(f"p{one}@{round_}.example.com")
             wish = Ask(address=address, first_name="Aino", last_name="Mäkelä", language="fi", terms=TERMS)

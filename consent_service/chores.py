@@ -25,7 +25,6 @@ from consent_service.delivery import outbox
 from consent_service.delivery.owner_letters import ANCHOR, DIGEST
 from consent_service.earlier_list import imports
 from consent_service.language import HELSINKI, day_of
-from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.sealer import SealRefused
 from consent_service.ledger.timestamps import StampRefused
 from consent_service.log import failure
@@ -244,7 +243,7 @@ def _end(service: Service, rule: Rule) -> Iterator[tuple[Rule, int]]:
     while True:
         with service.transaction() as connection:
             began = perf_counter()
-            ended = retention.purge_due(connection, _occasion(service), rule, limit)
+            ended = retention.purge_due(connection, service.occasion("relay", "relay"), rule, limit)
         took_s = perf_counter() - began
         if ended:
             yield rule, ended
@@ -263,7 +262,7 @@ def list_leaves(service: Service) -> Iterator[None]:
     while listed:
         with service.transaction() as connection:
             began = perf_counter()
-            listed = erasure.record_leaves(connection, _occasion(service), service.signer)
+            listed = erasure.record_leaves(connection, service.occasion("relay", "relay"), service.signer)
         took_s = perf_counter() - began
         if listed == erasure.BATCH:
             yield
@@ -274,7 +273,7 @@ def invite_next(service: Service) -> bool:
     """Ask the next one of those who came over without proof of their permission; False when nobody is to be now."""
     with service.transaction() as connection:
         allowed = service.letters.global_limit
-        return imports.invite_next(connection, _occasion(service), service.terms_in, allowed)
+        return imports.invite_next(connection, service.occasion("relay", "relay"), service.terms_in, allowed)
 
 
 def tidy(service: Service) -> bool:
@@ -352,11 +351,7 @@ def repeat_notes(service: Service) -> int:
 
 def _repeat(service: Service, note: Note) -> bool:
     with service.transaction() as connection:
-        return repeating.repeat(connection, _occasion(service, "restore"), note)
-
-
-def _occasion(service: Service, door: str = "relay") -> Occasion:
-    return Occasion(services.now(), "relay", door, service.vault, forwards=service.forwards)
+        return repeating.repeat(connection, service.occasion("relay", "restore"), note)
 
 
 def _file(service: Service) -> NotesFile:

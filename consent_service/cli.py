@@ -34,7 +34,6 @@ from consent_service.commands.verify import verify
 from consent_service.delivery.suppression import Suppressed
 from consent_service.earlier_list import import_rows
 from consent_service.language import day_of
-from consent_service.ledger.evidence import Occasion
 from consent_service.notices import statements
 from consent_service.people import Address
 from consent_service.retention_rule import Rule
@@ -265,7 +264,7 @@ def _changed(change: Callable[[], Any]) -> Any:
 
 def _note_staff(connection: Connection, service: Service, address: Address, what: str) -> None:
     account = staff_accounts.find_by_address(connection, address)
-    occasion = Occasion(services.now(), "terminal", "terminal", service.vault)
+    occasion = service.occasion("terminal", "terminal")
     access_log.note(connection, occasion, "changed", what, f"account:{account.id}" if account else None)
 
 
@@ -311,7 +310,7 @@ def add_subscriber(email: str, code: str, **said: Any) -> None:
     )
     schema.upgrade(service.engine)
     with service.transaction() as connection:
-        occasion = Occasion(now, "terminal", "terminal", service.vault)
+        occasion = service.occasion("terminal", "terminal")
         result = subscriptions.add_by_staff(connection, occasion, ask, service.address_limit)
     _report(result)
 

@@ -6,7 +6,7 @@ none of them builds its own. Must not know a request or a command.
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -123,6 +123,7 @@ class Service:
             sender=self.settings.mail_from,
             tokens=self.tokens,
             vault=self.vault,
+            forwards=self.forwards,
             global_limit=self.global_limit,
             kept=retention.BY_KEY,
             digest=partial(digest.finished, forwards=self.forwards),
@@ -159,6 +160,10 @@ class Service:
     def forwards(self) -> bool:
         """Whether ActiveCampaign is configured; if not, its messages wait."""
         return bool(self.settings.activecampaign_url)
+
+    def occasion(self, actor: str, door: str) -> Occasion:
+        """The occasion of what is done now, by whom and through which door, for doors off the web."""
+        return Occasion(now(), actor, door, self.vault, forwards=self.forwards)
 
     @contextmanager
     def transaction(self, *, lasting: bool = True, single: bool = False) -> Iterator[Connection]:
@@ -234,7 +239,7 @@ class Service:
         """
         if self.former_signers:
             with self.transaction() as connection:
-                occasion = Occasion(now(), "relay", "relay", self.vault)
+                occasion = self.occasion("relay", "relay")
                 key_changes.announce(connection, occasion, self.signer, self.former_signers)
         found, newest = None, self._seal_some()
         while newest is not None:
@@ -288,7 +293,7 @@ class Service:
         return self.settings.activecampaign_list_id
 
     def _left_there(self, connection: Connection, subscriber_id: str, found: Membership, at: datetime) -> None:
-        occasion = Occasion(at, "activecampaign", subscriptions.THERE, self.vault)
+        occasion = replace(self.occasion("activecampaign", subscriptions.THERE), now=at)
         subscriptions.leave_there(connection, occasion, subscriber_id, found)
 
     def channels(self, budget: CallBudget) -> list[Channel]:

@@ -125,7 +125,7 @@ class Household:
 
     def occasion(self, actor: str = "subscriber", door: str = "link") -> Occasion:
         """An occasion, as a door makes it."""
-        return Occasion(services.now(), actor, door, self.service.vault, forwards=self.service.forwards)
+        return self.service.occasion(actor, door)
 
     def erase(self, email: str, *, tell: bool = True):
         """Erase somebody at their own wish."""

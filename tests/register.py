@@ -6,7 +6,6 @@ from uuid import uuid4
 from sqlalchemy import update
 
 from consent_service import service as services
-from consent_service.ledger.evidence import Occasion
 from consent_service.models.customers import customer, customer_document
 from consent_service.people import read_address
 from consent_service.register import customers
@@ -31,7 +30,7 @@ def add_customer(house: Household, email: str | None = "aino@example.com", **cha
     values = AINO | {"source": "phone", "language": "fi"} | changed
     address = read_address(email) if email else None
     with house.service.transaction() as connection:
-        occasion = Occasion(services.now(), "staff:1", "console", house.service.vault)
+        occasion = house.occasion("staff:1", "console")
         return customers.add(connection, occasion, Details(**values, address=address), "Heidi")
 
 

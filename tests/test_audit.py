@@ -14,7 +14,6 @@ from consent_service.language import language
 from consent_service.ledger import audit, evidence, merkle, seal, sealer, tiles
 from consent_service.ledger.anchors import Anchor
 from consent_service.ledger.checkpoint import Signer
-from consent_service.ledger.evidence import Occasion
 from consent_service.models.ledger import checkpoint, consent_event, log_tile, shown_text
 from consent_service.notices import statements
 from consent_service.people import read_address
@@ -136,7 +135,7 @@ def test_a_broken_leaf_and_a_broken_list_of_erasures_are_named_and_stop_nothing(
         assert names(house, row, "event changed")
     change(house, of(row).values(leaf=row.leaf))
     with house.service.transaction() as connection:
-        occasion = Occasion(services.now(), "relay", "relay", house.service.vault)
+        occasion = house.occasion("relay", "relay")
         evidence.append_plain(connection, occasion, {"kind": "erased", "leaves": []})
     house.service.seal()
     plain = at(house, house.count() - 1)
@@ -153,7 +152,7 @@ def test_a_broken_leaf_and_a_broken_list_of_erasures_are_named_and_stop_nothing(
 
 def test_a_deleted_upper_tile_is_named(sqlite_house):
     with sqlite_house.service.transaction() as connection:
-        occasion = Occasion(services.now(), "relay", "relay", sqlite_house.service.vault)
+        occasion = sqlite_house.occasion("relay", "relay")
         for _ in range(300):
             evidence.append_plain(connection, occasion, {"kind": "erased", "leaves": []})
     sqlite_house.service.seal()
@@ -208,12 +207,12 @@ def test_a_renewed_consent_is_no_fault(house):
     terms = later.terms(language("fi"))
     ask = Ask(address=read_address(person.email), first_name="Aino", last_name="Mäkelä", language="fi", terms=terms)
     with later.transaction() as connection:
-        occasion = Occasion(services.now(), "visitor", "form", later.vault)
+        occasion = later.occasion("visitor", "form")
         subscriptions.request(connection, occasion, ask, ())
     with later.transaction() as connection:
         open_ask = house.person("p1@example.com").open_confirmation_id
         page = statements.confirm(language("fi"), later.consent_text(language("fi")))
-        occasion, seen = Occasion(services.now(), "subscriber", "link", later.vault), asks.find(connection, open_ask)
+        occasion, seen = later.occasion("subscriber", "link"), asks.find(connection, open_ask)
         subscriptions.confirm(connection, occasion, seen, page, tracks=True)
     assert findings(house) == []
     later.engine.dispose()
@@ -290,16 +289,16 @@ def test_on_the_command_line_it_tells_in_words_and_in_json_and_by_its_exit_code(
 
 @pytest.mark.soak
 def test_an_untouched_log_of_100_000_events_is_clean(sqlite_house):
-    people, each, vault = 10_000, 10, sqlite_house.service.vault
+    people, each = 10_000, 10
     terms = sqlite_house.service.terms(language("fi"))
     with sqlite_house.service.transaction() as connection:
         for number in range(people):
-            occasion = Occasion(services.now(), "visitor", "form", vault)
+            occasion = sqlite_house.occasion("visitor", "form")
             address = read_address(f"p{number}@example.com")
             ask = Ask(address=address, first_name="Aino", last_name="Mäkelä", language="fi", terms=terms)
             person = subscriptions.request(connection, occasion, ask, ()).subscriber_id
             for _ in range(each - 1):
-                evidence.append(connection, Occasion(services.now(), "relay", "relay", vault), person, {"kind": "sent"})
+                evidence.append(connection, sqlite_house.occasion("relay", "relay"), person, {"kind": "sent"})
     sqlite_house.service.seal()
     assert sqlite_house.count() == people * each
     assert findings(sqlite_house) == []

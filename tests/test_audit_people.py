@@ -9,7 +9,6 @@ from sqlalchemy import delete, select, update
 from consent_service import service as services
 from consent_service import subscriptions
 from consent_service.ledger import evidence, seal, vault
-from consent_service.ledger.evidence import Occasion
 from consent_service.models.ledger import consent_event, shown_text, subject_key
 from consent_service.models.newsletter import confirmation, subscriber, suppression
 from tests.actors import Visitor
@@ -137,7 +136,7 @@ def test_a_link_that_was_made_to_work_longer_is_named_also_once_that_was_undone(
 def test_a_forgotten_objection_is_named(house):
     person = house.person("p1@example.com")
     with house.service.transaction() as connection:
-        occasion = Occasion(services.now(), "subscriber", "link", house.service.vault)
+        occasion = house.occasion("subscriber", "link")
         subscriptions.object_for_good(connection, occasion, person.id)
     assert findings(house) == []
     change(house, delete(suppression))

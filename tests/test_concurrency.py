@@ -22,7 +22,6 @@ from consent_service.earlier_list import import_rows, imports
 from consent_service.earlier_list.import_claims import Claim
 from consent_service.earlier_list.import_file import EMAIL, Line
 from consent_service.language import language
-from consent_service.ledger.evidence import Occasion
 from consent_service.models.breaches import breach, breach_notice
 from consent_service.models.customer_imports import customer_import
 from consent_service.models.delivery import outbox_message
@@ -56,14 +55,14 @@ def at_once(*acts):
 
 
 def confirming(house, confirmation_id):
-    occasion = Occasion(services.now(), "subscriber", "link", house.service.vault)
+    occasion = house.occasion("subscriber", "link")
     page = statements.confirm(language("fi"), house.service.consent_text(language("fi")))
     with house.service.transaction() as connection:
         return subscriptions.confirm(connection, occasion, asks.find(connection, confirmation_id), page, tracks=True)
 
 
 def leaving(house, subscriber_id):
-    occasion = Occasion(services.now(), "subscriber", "link", house.service.vault)
+    occasion = house.occasion("subscriber", "link")
     with house.service.transaction() as connection:
         subscriptions.unsubscribe(connection, occasion, subscriber_id)
 

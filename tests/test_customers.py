@@ -8,8 +8,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from consent_service import service as services
-from consent_service.ledger.evidence import Occasion
 from consent_service.models.customers import customer
 from consent_service.models.newsletter import erasure
 from consent_service.people import read_address
@@ -21,7 +19,7 @@ from tests.conftest import on_both_databases
 
 @pytest.fixture
 def occasion(house):
-    return Occasion(services.now(), "staff:1", "console", house.service.vault)
+    return house.occasion("staff:1", "console")
 
 
 def details(**changed):

@@ -6,6 +6,7 @@ The seed is fixed so that every run walks the same ways; `make soak` walks new o
 import shutil
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from consent_service import asks, corrections, database, erasure, retention, sub
 from consent_service.asks import Ask
 from consent_service.language import language
 from consent_service.ledger import audit, evidence, proof, receipt, sealer
-from consent_service.ledger.evidence import Occasion
 from consent_service.models.ledger import checkpoint, consent_event, log_tile, subject_key
 from consent_service.models.newsletter import subscriber
 from consent_service.notices import statements
@@ -73,8 +73,7 @@ class Evidence(RuleBasedStateMachine):
         return self.now
 
     def occasion(self):
-        tech = {"ip": "192.0.2.0/24"}
-        return Occasion(self.clock(), "subscriber", "link", self.service.vault, tech, forwards=False)
+        return replace(self.service.occasion("subscriber", "link"), now=self.clock(), tech={"ip": "192.0.2.0/24"})
 
     def person(self, connection, name):
         mine = subscriber.c.email_key == f"{name}@example.com"

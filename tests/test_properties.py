@@ -23,7 +23,6 @@ from consent_service.asks import Ask, LinkDead, LinkExpired, StaffRequest
 from consent_service.delivery.relaying import Relay
 from consent_service.language import language
 from consent_service.ledger import evidence, replay
-from consent_service.ledger.evidence import Occasion
 from consent_service.models.delivery import outbox_message
 from consent_service.models.newsletter import confirmation, departure, subscriber
 from consent_service.notices import statements
@@ -114,7 +113,7 @@ class Lives(RuleBasedStateMachine):
         return read_address(f"{name}.{self.number}@example.{self.ends[name]}")
 
     def occasion(self, actor="subscriber"):
-        return Occasion(self.clock(), actor, "link", self.service.vault, {"ip": "192.0.2.0/24"})
+        return replace(self.service.occasion(actor, "link"), now=self.clock(), tech={"ip": "192.0.2.0/24"})
 
     def person(self, name):
         with self.service.reading() as connection:

@@ -2,7 +2,7 @@
 silence.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar
 
@@ -66,7 +66,7 @@ class Lives(RuleBasedStateMachine):
 
     @property
     def occasion(self) -> Occasion:
-        return Occasion(self.now, OWNER, "console", self.house.service.vault)
+        return replace(self.house.occasion(OWNER, "console"), now=self.now)
 
     def tried(self, act) -> bool:
         try:

@@ -1,6 +1,7 @@
 """The sealer: every event gets exactly one place, in whatever order commits come; nothing rewritten is signed."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,6 @@ from sqlalchemy import delete, func, select, text, update
 from consent_service import service as services
 from consent_service.ledger import audit, evidence, merkle, sealer, tiles
 from consent_service.ledger.anchors import Anchor, Anchors
-from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.sealer import SealRefused
 from consent_service.models.ledger import checkpoint, consent_event, log_tile
 from consent_service.service import Service
@@ -20,14 +20,14 @@ from tests.processes import FORKS
 NEXT = "; run: consent-service audit, and read docs/evidence.md$"
 
 
-def append(connection, vault, number=1):
+def append(connection, service, number=1):
     for _ in range(number):
-        evidence.append_plain(connection, Occasion(services.now(), "relay", "relay", vault), {"kind": "erased"})
+        evidence.append_plain(connection, service.occasion("relay", "relay"), {"kind": "erased"})
 
 
 def add(house, number=1):
     with house.service.transaction() as connection:
-        append(connection, house.service.vault, number)
+        append(connection, house.service, number)
 
 
 def outlast_an_outage(house, number):
@@ -35,7 +35,7 @@ def outlast_an_outage(house, number):
     now = services.now()
     with house.service.transaction() as connection:
         for second in range(number, 0, -1):
-            then = Occasion(now - timedelta(seconds=second), "relay", "relay", house.service.vault)
+            then = replace(house.occasion("relay", "relay"), now=now - timedelta(seconds=second))
             evidence.append_plain(connection, then, {"kind": "filler"})
 
 
@@ -85,7 +85,7 @@ def test_what_commits_late_is_sealed_later_and_not_skipped(house):
     if house.service.engine.dialect.name == "sqlite":
         pytest.skip("SQLite has one writer at a time")
     with house.service.transaction() as slow:
-        append(slow, house.service.vault)
+        append(slow, house.service)
         add(house, 3)
         assert house.service.seal().size == 3
     assert house.service.seal().size == 4
@@ -130,7 +130,7 @@ def write_alone(url, folder, number):
     service = Service(settings(url), CONTROLLER, folder)
     for count in range(number):
         with service.transaction() as connection:
-            append(connection, service.vault)
+            append(connection, service)
         if count % 7 == 0:
             service.seal()
     service.engine.dispose()

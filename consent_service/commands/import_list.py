@@ -26,7 +26,6 @@ from consent_service.earlier_list.import_claims import Claim
 from consent_service.earlier_list.import_file import Line
 from consent_service.earlier_list.imports import REASONS, Batch, Outcome
 from consent_service.language import day_of
-from consent_service.ledger.evidence import Occasion
 from consent_service.service import Service
 
 SLICE = 100
@@ -148,7 +147,7 @@ def forget(email: str, *, objects: bool) -> None:
     address, service = terminal.read_address(email), terminal.load_service()
     schema.upgrade(service.engine)
     with service.transaction() as connection:
-        forgotten = imports.forget(connection, _occasion(service), address.key, objects=objects)
+        forgotten = imports.forget(connection, service.occasion("terminal", "terminal"), address.key, objects=objects)
         person = subscribers.find_by_key(connection, address.key)
     if forgotten is None:
         place = f"{service.settings.public_url}/staff/subscribers/{person.id}/erase" if person else ""
@@ -171,7 +170,7 @@ def undo(batch_id: str, as_json: bool) -> None:
     schema.upgrade(service.engine)
     with service.transaction() as connection:
         _known(imports.find(connection, batch_id))
-        waited = imports.begin_undo(connection, _occasion(service), batch_id)
+        waited = imports.begin_undo(connection, service.occasion("terminal", "terminal"), batch_id)
         ids = imports.members(connection, batch_id)
     counted = Counter({"waited": waited})
     with click.progressbar(length=len(ids), label="Undoing", file=sys.stderr) as bar:
@@ -194,7 +193,7 @@ def undo(batch_id: str, as_json: bool) -> None:
 
 def _undo_slice(service: Service, ids: Sequence[str]) -> Counter[str]:
     with service.transaction() as connection:
-        results = [imports.undo(connection, _occasion(service), one) for one in ids]
+        results = [imports.undo(connection, service.occasion("terminal", "terminal"), one) for one in ids]
     return Counter(filter(None, results))
 
 
@@ -211,7 +210,7 @@ def _bring_over(service: Service, batch: Batch, slices: Iterable[Sequence[Line]]
     outcomes: list[Outcome] = []
     if not dry_run:
         with service.transaction() as connection:
-            imports.begin(connection, _occasion(service), batch)
+            imports.begin(connection, service.occasion("terminal", "terminal"), batch)
     try:
         with click.progressbar(slices, label="Importing", file=sys.stderr) as bar:
             for lines in bar:
@@ -229,9 +228,9 @@ def _bring_over(service: Service, batch: Batch, slices: Iterable[Sequence[Line]]
 def _take(service: Service, batch: Batch, lines: Sequence[Line], *, dry_run: bool) -> list[Outcome]:
     if dry_run:
         with service.reading() as connection:
-            return imports.preview(connection, _occasion(service), batch, lines)
+            return imports.preview(connection, service.occasion("terminal", "terminal"), batch, lines)
     with service.transaction() as connection:
-        return imports.add(connection, _occasion(service), batch, lines)
+        return imports.add(connection, service.occasion("terminal", "terminal"), batch, lines)
 
 
 def _so_far(batch: Batch, outcomes: Sequence[Outcome]) -> str:
@@ -278,7 +277,3 @@ def _as_text(value: Any) -> Any:
 def _known(batch: Row[Any] | None) -> None:
     if batch is None:
         terminal.stop("There is no such batch. See: consent-service import list")
-
-
-def _occasion(service: Service) -> Occasion:
-    return Occasion(services.now(), "terminal", "terminal", service.vault, forwards=service.forwards)

@@ -139,7 +139,7 @@ class Comparison:
         return self._take(run, drift.settle)
 
     def _take(self, run: Row[Any], take: Callable[[Connection, Occasion, Row[Any]], None]) -> Row[Any]:
-        occasion = Occasion(services.now(), "activecampaign", subscriptions.THERE, self._service.vault)
+        occasion = self._service.occasion("activecampaign", subscriptions.THERE)
         with self._service.transaction() as connection:
             take(connection, occasion, runs.keep(connection, run.id, self._name, occasion.now))
             return runs.find(connection, run.id)

@@ -106,6 +106,7 @@ class Letters:
     sender: str
     tokens: Tokens
     vault: Vault
+    forwards: bool
     global_limit: Sequence[Window]
     kept: Mapping[str, Kept]
     digest: Callable[[Connection, datetime], Any]
@@ -162,14 +163,14 @@ class Letters:
 
         Its message was settled and its person locked in this transaction: nobody who was erased meanwhile comes here.
         """
+        occasion = Occasion(now, "relay", "relay", self.vault, forwards=self.forwards)
         if _answers_a_form(message):
-            evidence.append_filler(connection, Occasion(now, "relay", "relay", self.vault))
+            evidence.append_filler(connection, occasion)
         if message.kind != outbox.CONFIRMATION or message.subscriber_id is None:
             return
         if letter.shown is None:
             return
-        tech: Payload = {"message_id": letter.message_id, "smtp_answer": sent.answer}
-        occasion = Occasion(now, "relay", "relay", self.vault, tech)
+        occasion = replace(occasion, tech={"message_id": letter.message_id, "smtp_answer": sent.answer})
         core: Payload = {
             "kind": "sent",
             "confirmation": message.confirmation_id,

@@ -58,7 +58,7 @@ class Occasion:
     door: str
     vault: Vault
     tech: Payload = field(default_factory=dict)
-    forwards: bool = True
+    forwards: bool = field(kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def is_counting_alone() -> bool:
 def occasion(actor: str, door: str) -> Occasion:
     """The occasion of this request, with what the evidence may say of the sender's device."""
     current = service()
-    return Occasion(services.now(), actor, door, current.vault, _tech(current.settings), current.forwards)
+    return Occasion(services.now(), actor, door, current.vault, _tech(current.settings), forwards=current.forwards)
 
 
 def today() -> date:

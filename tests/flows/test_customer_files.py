@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import insert, update
 
 from consent_service import service as services
-from consent_service.ledger.evidence import Occasion
 from consent_service.models.customer_imports import customer_import, customer_import_row
 from consent_service.models.customers import customer, former_number
 from consent_service.people import read_address
@@ -230,7 +229,7 @@ def test_formulas_and_markup_stay_text_on_every_page_and_in_every_file(keeper):
 def test_a_customer_who_is_erased_is_gone_from_imports_too(keeper):
     house = keeper.house
     with house.service.transaction() as connection:
-        occasion = Occasion(services.now(), "staff:1", "console", house.service.vault)
+        occasion = house.occasion("staff:1", "console")
         address = read_address("aino@example.com")
         given = Details(kind="consumer", source="phone", language="fi", last_name="Mäkelä", address=address)
         aino = customers.add(connection, occasion, given, "Heidi")

@@ -4,7 +4,6 @@ import pytest
 from sqlalchemy import update
 
 from consent_service import service as services
-from consent_service.ledger.evidence import Occasion
 from consent_service.models.customer_imports import customer_import, customer_import_file, customer_import_row
 from consent_service.models.customers import customer, customer_number
 from consent_service.people import read_address
@@ -38,7 +37,7 @@ def figure(page, label):
 
 def known(house, last, email=None, **details):
     """Somebody who is in the register already."""
-    occasion = Occasion(services.now(), "staff:1", "console", house.service.vault)
+    occasion = house.occasion("staff:1", "console")
     address = read_address(email) if email else None
     given = {"kind": "consumer", "source": "phone", "language": "fi", "last_name": last, "address": address}
     with house.service.transaction() as connection:
