@@ -216,12 +216,12 @@ def test_words_that_changed_while_the_date_did_not(examine, tmp_path, sqlite_hou
     Visitor(sqlite_house).subscribe()
     ours = tmp_path / "ours.toml"
     text = config.EXAMPLE_CONTROLLER.read_text().replace("Vapaudenkatu", "Kauppakatu")
-    ours.write_text(text.replace("statement_changed = 2026-11-29", "statement_changed = 2026-01-01"))
+    ours.write_text(re.sub(r"statement_changed = \S+", "statement_changed = 2026-01-01", text))
     wrong, found = examine(CONSENT_CONTROLLER_FILE=str(ours))
     assert wrong == ["statement"]
     assert "set statement_changed in the controller file to the day of the change" in found["statement"]
     today = services.now().astimezone(HELSINKI).date()
-    ours.write_text(text.replace("statement_changed = 2026-11-29", f"statement_changed = {today}"))
+    ours.write_text(re.sub(r"statement_changed = \S+", f"statement_changed = {today}", text))
     assert examine(CONSENT_CONTROLLER_FILE=str(ours))[0] == []
 
 
