@@ -15,8 +15,8 @@ from consent_service.models.ledger import consent_event
 from consent_service.models.staff import access, staff
 from consent_service.staff import access_log
 from consent_service.staff.staff_accounts import READER
-from consent_service.web.access import NEEDS
-from consent_service.web.console.accounts import WHAT
+from consent_service.web.access import NEEDS, NOT_NOTED
+from consent_service.web.console.accounts import ACTS, LOOKS
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 from tests.register import add_customer
@@ -182,5 +182,26 @@ def test_what_was_noted_once_is_told_by_name_for_as_long_as_the_log_is_kept():
     beside = "subscribers rights contact_messages queue connection api_keys accounts my_account people data_requests"
     customers = "customers customer_merging customer_rights customer_documents customer_imports customer_exports"
     doors = [f"console.{door}" for door in f"{beside} data_request_acts {customers}".split()]
-    assert set(doors) <= {name.rpartition(".")[0] for name in WHAT}
-    assert {name for name in WHAT if name.startswith("console.")} <= set(NEEDS)
+    told = {*LOOKS, *ACTS}
+    assert set(doors) <= {name.rpartition(".")[0] for name in told}
+    assert {name for name in told if name.startswith("console.")} <= set(NEEDS)
+
+
+def test_every_act_of_staff_is_told_by_name(sqlite_house):
+    rules = [rule for rule in sqlite_house.app.url_map.iter_rules() if rule.endpoint.startswith("console.")]
+    acts = {rule.endpoint for rule in rules if "POST" in rule.methods}
+    assert acts - {*ACTS, *NOT_NOTED} == set(), "would be told as a change of something"
+    assert not {rule.endpoint for rule in rules} - acts & set(ACTS), "a look is no act"
+    assert not acts & set(LOOKS), "an act is no look"
+
+
+def test_a_form_that_comes_back_is_told_as_a_look(sqlite_house):
+    house = sqlite_house
+    heidi, customer = Staff(house), add_customer(house)
+    heidi.log_in()
+    page = house.get(f"/staff/customers/{customer}/change?lang=fi", heidi.http)
+    token = {"csrf_token": page.forms[-1].fields["csrf_token"]}
+    assert house.post(f"/staff/customers/{customer}/change", token, heidi.http).status == 400
+    page = house.get(f"/staff/accounts/{house.account(heidi.email).id}?lang=fi", heidi.http)
+    assert fi("Changed a customer") not in page.words
+    assert page.words.count(fi("Looked at a page")) == 2

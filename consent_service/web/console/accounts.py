@@ -16,6 +16,7 @@ from wtforms import SelectField
 from consent_service import service as services
 from consent_service.language import LANGUAGES, mark
 from consent_service.staff import access_log, second_steps, staff_accounts
+from consent_service.staff.access_log import Noted
 from consent_service.staff.staff_accounts import ROLES, STAFF, Colleague, LastOwner
 from consent_service.web.forms import AddressField, NameField
 from consent_service.web.pages import link_to
@@ -30,8 +31,24 @@ KNOWN = mark("There is an account with this address already. Look for it in the 
 CHANGES = ("role", "end", "end-sessions", "invite-again")
 
 # What the log of access holds, for owners to read; what has no words of its own is said in general.
-WHAT = {
-    "looked": mark("Looked at a person's page"),
+LOOKS = {
+    "looked": mark("Looked at a page"),
+    "console.subscribers.show": mark("Looked at a subscriber"),
+    "console.subscribers.show_evidence": mark("Opened the evidence sheet"),
+    "console.rights.show_there": mark("Looked at what ActiveCampaign holds"),
+    "console.rights.show_erase": mark("Opened the page for erasing"),
+    "console.contact_messages.show": mark("Read a contact message"),
+    "console.contact_messages.show_erase": mark("Opened the page for erasing"),
+    "console.accounts.show": mark("Looked at an account"),
+    "console.accounts.show_change": mark("Opened a page for changing an account"),
+    "console.customers.show": mark("Looked at a customer"),
+    "console.customer_documents.show": mark("Looked at a document"),
+    "console.customer_documents.download": mark("Downloaded a document"),
+    "console.data_requests.show": mark("Looked at a request about data"),
+    "console.data_requests.show_file": mark("Downloaded the file for a request"),
+    "console.people.show": mark("Looked at a person in every register"),
+}
+ACTS = {
     "changed": mark("Changed something"),
     "entered": mark("Logged in"),
     "refused": mark("Was refused"),
@@ -42,17 +59,11 @@ WHAT = {
     "entrance.staff_recovery": mark("Chose a new password"),
     "staff add": mark("Was added in the terminal"),
     "staff disable": mark("Was ended in the terminal"),
-    "console.subscribers.show": mark("Looked at a subscriber"),
     "console.subscribers.add": mark("Added a subscriber"),
-    "console.subscribers.show_evidence": mark("Opened the evidence sheet"),
-    "console.rights.show_there": mark("Looked at what ActiveCampaign holds"),
     "console.rights.fetch_there": mark("Had fetched what ActiveCampaign holds"),
     "console.rights.hold": mark("Put on a legal hold"),
     "console.rights.release": mark("Lifted a legal hold"),
-    "console.rights.show_erase": mark("Opened the page for erasing"),
     "console.rights.erase": mark("Erased a subscriber"),
-    "console.contact_messages.show": mark("Read a contact message"),
-    "console.contact_messages.show_erase": mark("Opened the page for erasing"),
     "console.contact_messages.close": mark("Closed a contact message"),
     "console.contact_messages.reopen": mark("Opened a contact message again"),
     "console.contact_messages.erase": mark("Erased a contact message"),
@@ -62,8 +73,6 @@ WHAT = {
     "console.connection.put_right": mark("Had the list put right"),
     "console.api_keys.make": mark("Made an API key"),
     "console.api_keys.disable": mark("Disabled an API key"),
-    "console.accounts.show": mark("Looked at an account"),
-    "console.accounts.show_change": mark("Opened a page for changing an account"),
     "console.accounts.invite": mark("Invited a colleague"),
     "console.accounts.invite_again": mark("Invited a colleague again"),
     "console.accounts.change_role": mark("Changed a role"),
@@ -75,29 +84,40 @@ WHAT = {
     "console.my_account.add_passkey": mark("Added a passkey"),
     "console.my_account.remove_passkey": mark("Removed a passkey"),
     "console.my_account.mail_link": mark("Asked for a link to set another password"),
-    "console.customers.show": mark("Looked at a customer"),
     "console.customers.add": mark("Added a customer"),
     "console.customers.change": mark("Changed a customer"),
+    "console.customers.make_passive": mark("Made a customer passive"),
+    "console.customers.make_active": mark("Made a customer active again"),
     "console.customer_merging.merge": mark("Made one of two customers"),
     "console.customer_rights.restrict": mark("Restricted the data of a customer"),
     "console.customer_rights.lift": mark("Lifted a customer's restriction"),
     "console.customer_rights.erase": mark("Erased a customer"),
-    "console.customer_documents.show": mark("Looked at a document"),
-    "console.customer_documents.download": mark("Downloaded a document"),
     "console.customer_documents.add": mark("Filed a document"),
+    "console.customer_documents.change": mark("Changed what is noted of a document"),
     "console.customer_documents.remove": mark("Removed a document"),
+    "console.publication_permissions.add": mark("Noted a permission to publish"),
+    "console.publication_permissions.withdraw": mark("Noted that a permission to publish was taken back"),
+    "console.binders.destroy": mark("Noted that a paper was shredded"),
+    "console.customer_imports.add": mark("Sent in an Excel file of customers"),
+    "console.customer_imports.set_columns": mark("Said what the columns of an Excel file are"),
+    "console.customer_imports.choose": mark("Chose what becomes of rows of an Excel file"),
     "console.customer_imports.apply": mark("Imported customers from Excel"),
+    "console.customer_imports.cancel": mark("Cancelled an Excel import"),
     "console.customer_imports.undo": mark("Took an Excel import back"),
     "console.customer_exports.download": mark("Exported customers to Excel"),
     "console.data_requests.add": mark("Wrote down a request about data"),
-    "console.data_requests.show": mark("Looked at a request about data"),
-    "console.data_requests.show_file": mark("Downloaded the file for a request"),
     "console.data_request_acts.verify": mark("Noted how it was checked who is asking"),
+    "console.data_request_acts.send_link": mark("Mailed the link to the person's own page"),
+    "console.data_request_acts.link": mark("Noted which customer is asking"),
+    "console.data_request_acts.extend": mark("Took more time for a request"),
     "console.data_request_acts.carry_out": mark("Had a request carried out"),
+    "console.data_request_acts.tick": mark("Noted what was done by hand for a request"),
     "console.data_request_acts.close": mark("Closed a request about data"),
-    "console.people.show": mark("Looked at a person in every register"),
     "console.retention.erase": mark("Erased customers in the yearly review"),
+    "console.retention.keep": mark("Kept a customer for another year"),
     "console.breaches.add": mark("Wrote down a breach"),
+    "console.breaches.change": mark("Changed what is known of a breach"),
+    "console.breaches.tell": mark("Noted who was told of a breach"),
 }
 
 
@@ -159,7 +179,7 @@ def show(account_id: Any) -> ResponseReturnValue:
         lately=lately,
         has_second_step=has_second_step,
         roles=ROLES,
-        what=WHAT,
+        told=_told,
         did=request.args.get("did"),
     )
 
@@ -218,6 +238,12 @@ def _account(account_id: Any) -> Row[Any]:
     with service().reading() as connection:
         found: Row[Any] = staff_accounts.find(connection, str(account_id)) or abort(404)
     return found
+
+
+def _told(one: Noted) -> str:
+    """What was done, in words. A form that came back was only looked at, whatever it is for."""
+    known = LOOKS if one.kind == "looked" else ACTS
+    return known.get(one.what, known[one.kind])
 
 
 def _invite_page(form: InviteForm) -> str:
