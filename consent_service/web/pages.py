@@ -139,13 +139,12 @@ def error(status: int) -> tuple[str | Response, int]:
 
 
 def wait_words(wait_s: int) -> str:
-    """How long to wait, in words."""
+    """How long to wait, in words: whole minutes, or hours from one up, so many that waiting that long is enough."""
     minutes = -(-wait_s // 60)
-    if minutes == HOUR_MINUTES:
-        said = _language().say("Wait an hour and try again.")
-    else:
-        said = _language().count("Wait a minute and try again.", "Wait %(number)s minutes and try again.", minutes)
-    return said
+    if minutes < HOUR_MINUTES:
+        return _language().count("Wait a minute and try again.", "Wait %(number)s minutes and try again.", minutes)
+    hours = -(-minutes // HOUR_MINUTES)
+    return _language().count("Wait an hour and try again.", "Wait %(number)s hours and try again.", hours)
 
 
 def too_many(wait_s: int, page: str | Response | None = None, again: str | None = None) -> ResponseReturnValue:

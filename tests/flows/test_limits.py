@@ -35,6 +35,23 @@ def test_who_has_to_wait_is_told_how_long_and_finds_back_to_the_form(open_house,
     assert [link for link in page.links if link.startswith("/subscribe")]
 
 
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (timedelta(hours=24), "Odota 24 tuntia"),
+        (timedelta(hours=1, minutes=1), "Odota 2 tuntia"),
+        (timedelta(hours=1), "Odota tunti"),
+        (timedelta(minutes=59, seconds=1), "Odota tunti"),
+        (timedelta(minutes=59), "Odota 59 minuuttia"),
+    ],
+)
+def test_from_an_hour_up_the_wait_is_said_in_hours_that_are_enough(open_house, tmp_path, clock, left, said):
+    house = open_house(f"sqlite:///{tmp_path}/c.db", limit_ip="1/day")
+    Visitor(house).subscribe()
+    clock.shift(timedelta(days=1) - left)
+    assert said in Visitor(house, "eero@example.com").subscribe().words
+
+
 def test_bad_input_does_not_count_against_the_network(open_house, tmp_path):
     house = open_house(f"sqlite:///{tmp_path}/c.db", limit_ip="1/10 minutes")
     assert [Visitor(house).subscribe(email="x").status for _ in range(3)] == [400] * 3
