@@ -84,6 +84,16 @@ def read_name(text: str, longest: int = LONGEST_NAME) -> str:
     return name
 
 
+def comparable(text: str) -> str:
+    """Return text as it is compared: in NFC, without case, blanks made single."""
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+
+
+def is_same_name(typed: str | None, meant: str) -> bool:
+    """Whether a name was typed that is meant, however its case, its blanks and its dots above letters were typed."""
+    return comparable(typed or "") == comparable(meant)
+
+
 def read_phone(text: str) -> str:
     """Return a phone number as it was typed, blanks made single; raises PhoneRefused."""
     phone = " ".join(text.split())

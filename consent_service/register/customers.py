@@ -5,7 +5,6 @@ a customer in the rest of the register stands in files beside this one. Must not
 """
 
 import re
-import unicodedata
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,7 +20,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.ledger.vault import Vault, VaultRefused
 from consent_service.models.customers import customer, customer_key, customer_number, former_number
 from consent_service.paging import Found, page_of
-from consent_service.people import Address
+from consent_service.people import Address, comparable
 
 CONSUMER, COMPANY = "consumer", "company"
 KINDS = {CONSUMER: mark("Consumer"), COMPANY: mark("Company")}
@@ -202,11 +201,6 @@ def known_key(connection: Connection, keys: Vault, customer_id: str) -> bytes:
 def name_of(row: Any) -> str:
     """Return what a customer is called: a company by its name, a person by both of theirs."""
     return str(row.company_name or " ".join(filter(None, (row.first_name, row.last_name))))
-
-
-def comparable(text: str) -> str:
-    """Return text as it is compared in a search: without case, blanks made single."""
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 def search_text(values: Mapping[str, Any], number: int) -> str:

@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from consent_service.people import AddressRefused, key_of, read_address
-from consent_service.register.customers import comparable
+from consent_service.people import AddressRefused, comparable, key_of, read_address
 from consent_service.register.entries import HOME_CODE
 
 RUN, NO_DIGITS = re.compile(r"[^\s<>()\[\],;:\"']+"), re.compile("[^0-9]+")

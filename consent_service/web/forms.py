@@ -9,7 +9,15 @@ from flask_wtf import FlaskForm
 from wtforms import Field, Form, StringField, ValidationError
 
 from consent_service.language import mark
-from consent_service.people import AddressRefused, NameRefused, PhoneRefused, read_address, read_name, read_phone
+from consent_service.people import (
+    AddressRefused,
+    NameRefused,
+    PhoneRefused,
+    is_same_name,
+    read_address,
+    read_name,
+    read_phone,
+)
 
 
 class VisitorForm(FlaskForm):
@@ -100,8 +108,6 @@ class _Phone:
 
 
 class _SameLastName:
-    """Upper and lower case do not matter."""
-
     def __call__(self, form: Any, field: Field) -> None:
-        if (field.data or "").strip().casefold() != form.last_name_meant.casefold():
+        if not is_same_name(field.data, form.last_name_meant):
             raise ValidationError(mark("Write the last name as it stands above."))

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from datetime import timedelta
+from unicodedata import normalize
 
 import pytest
 from markupsafe import escape
@@ -63,7 +64,7 @@ def test_a_customer_with_an_invoice_wants_everything_erased(house, desk):
     wrong = desk.carry_out(name="Aino Korhonen")
     assert (wrong.status, fi("Write the name as it stands above.") in wrong.words) == (400, True)
     assert house.person(AINO) is not None
-    assert desk.carry_out(name="aino mäkelä").status == 200
+    assert desk.carry_out(name=normalize("NFD", "aino  mäkelä")).status == 200
     assert house.person(AINO) is None and house.rows(contact_message) == []
     [left] = house.rows(customer)
     assert (left.number, left.last_name, left.phone, left.notes) == (aino.number, None, None, None)

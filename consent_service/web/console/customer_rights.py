@@ -15,6 +15,7 @@ from wtforms import StringField, ValidationError
 from consent_service import service as services
 from consent_service import subscribers
 from consent_service.language import mark
+from consent_service.people import is_same_name
 from consent_service.register import customer_erasure, entries, held
 from consent_service.register import customers as register
 from consent_service.register.customer_erasure import CustomerRestricted
@@ -53,8 +54,8 @@ class EraseForm(FlaskForm):
         self.name_meant = str(customer.company_name or customer.last_name)
 
     def validate_name(self, field: StringField) -> None:
-        """Upper and lower case do not matter, nor do blanks."""
-        if register.comparable(field.data or "") != register.comparable(self.name_meant):
+        """That of whom the page is about."""
+        if not is_same_name(field.data, self.name_meant):
             raise ValidationError(OTHER_NAME)
 
 

@@ -17,6 +17,7 @@ from wtforms.validators import InputRequired, ValidationError
 from consent_service import asks
 from consent_service import service as services
 from consent_service.language import mark
+from consent_service.people import is_same_name
 from consent_service.register import held
 from consent_service.register.customer_erasure import CustomerRestricted
 from consent_service.rights import data_requests as requests
@@ -110,8 +111,8 @@ class CarryOutForm(FlaskForm):
         self._meant = asked.name if asked.kind == ERASE else None
 
     def validate_name(self, field: StringField) -> None:
-        """Upper and lower case do not matter."""
-        if self._meant is not None and (field.data or "").strip().casefold() != self._meant.casefold():
+        """That of whom the page is about."""
+        if self._meant is not None and not is_same_name(field.data, self._meant):
             raise ValidationError(NOT_THE_NAME)
 
 
