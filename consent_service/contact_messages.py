@@ -20,10 +20,10 @@ from consent_service.language import mark
 from consent_service.limits import allowance, caps
 from consent_service.limits.allowance import Window
 from consent_service.models.delivery import outbox_message
-from consent_service.models.inbox import LONGEST_MESSAGE, contact_message
+from consent_service.models.inbox import contact_message
 from consent_service.models.newsletter import subscriber
 from consent_service.paging import Found, has_words, page_of
-from consent_service.people import Address, plain_lines
+from consent_service.people import Address
 
 TO_OWNER = "contact"  # the mail about a new message
 MORE_TO_OWNER = "contact_more"  # the one mail in an hour that says that more wait in the inbox
@@ -39,14 +39,6 @@ REASONS = {
 }
 OPEN, CLOSED = "open", "closed"
 STATES = {OPEN: mark("Still open"), CLOSED: mark("Already closed")}
-
-
-class MessageEmpty(Exception):
-    """Nothing was written."""
-
-
-class MessageTooLong(Exception):
-    """More was written than may be: `LONGEST_MESSAGE` characters."""
 
 
 class TooManyMessages(Exception):
@@ -84,16 +76,6 @@ class Search:
     words: str
     state: str | None
     page: int
-
-
-def read_message(text: str) -> str:
-    """Return what was written, its lines kept, what nobody sees made blank; raises MessageEmpty or MessageTooLong."""
-    message = plain_lines(text)
-    if not message:
-        raise MessageEmpty
-    if len(message) > LONGEST_MESSAGE:
-        raise MessageTooLong
-    return message
 
 
 def take(connection: Connection, now: datetime, written: Written, allowed: Sequence[Window]) -> bool:

@@ -8,16 +8,14 @@ import math
 
 from flask import Blueprint, g, render_template
 from flask.typing import ResponseReturnValue
-from wtforms import BooleanField, SelectField, StringField, TextAreaField
-from wtforms.validators import InputRequired, ValidationError
+from wtforms import BooleanField, SelectField, StringField
+from wtforms.validators import InputRequired
 
 from consent_service import contact_messages, retention, subscriptions
 from consent_service import service as services
 from consent_service.asks import Ask
 from consent_service.contact_messages import (
     REASONS,
-    MessageEmpty,
-    MessageTooLong,
     TooManyMessages,
     Written,
 )
@@ -27,7 +25,7 @@ from consent_service.models.inbox import LONGEST_MESSAGE
 from consent_service.notices.statements import Terms
 from consent_service.tokens import ShownForm
 from consent_service.web import moment, pages
-from consent_service.web.forms import AddressField, NameField, PhoneField
+from consent_service.web.forms import AddressField, LongTextField, NameField, PhoneField
 from consent_service.web.rendered import (
     TOO_OLD,
     RenderedForm,
@@ -57,22 +55,10 @@ class ContactForm(RenderedForm):
     reason = SelectField(
         choices=["", *REASONS], validators=[InputRequired(NO_REASON)], invalid_choice_message=NO_REASON
     )
-    message = TextAreaField()
+    message = LongTextField(LONGEST_MESSAGE, mark("Write your message."))
     consent = BooleanField()
     website = StringField()
     proof = StringField()
-
-    def validate_message(self, field: TextAreaField) -> None:
-        """Keep the lines as they were written."""
-        try:
-            field.data = contact_messages.read_message(field.data or "")
-        except MessageEmpty:
-            raise ValidationError(mark("Write your message.")) from None
-        except MessageTooLong:
-            told = g.language.say(
-                "Shorten your message: at most %(longest)s characters fit in.", longest=LONGEST_MESSAGE
-            )
-            raise ValidationError(told) from None
 
 
 @contact.get("/contact")

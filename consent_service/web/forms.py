@@ -1,19 +1,23 @@
 """What the forms share: fields for a person, read the same way for visitors and for staff.
 
-Messages say what to do; they are message ids, translated where they are shown.
+Messages say what to do; they are message ids, translated where they are shown, but for those that hold a number.
 """
 
 from typing import Any
 
+from flask import g
 from flask_wtf import FlaskForm
-from wtforms import Field, Form, StringField, ValidationError
+from wtforms import Field, Form, StringField, TextAreaField, ValidationError
+from wtforms.validators import StopValidation
 
 from consent_service.language import mark
 from consent_service.people import (
+    LONGEST_NAME,
     AddressRefused,
     NameRefused,
     PhoneRefused,
     is_same_name,
+    plain_lines,
     read_address,
     read_name,
     read_phone,
@@ -38,16 +42,64 @@ class NameField(StringField):
 
 
 class LineField(StringField):
-    """One plain line as short as a name, such as a reason; `data` is trimmed and in NFC once the form is valid."""
+    """One plain line, such as a reason; `data` is in NFC, its blanks single, once the form is valid.
 
-    def __init__(self, refused: str, **options: Any):
-        super().__init__(validators=[_Name(refused, refused)], **options)
+    Without `refused`, which says what to write and how much, it may be left empty, and `data` is None then.
+    """
+
+    data: Any
+
+    def __init__(self, refused: str | None = None, longest: int = LONGEST_NAME, **options: Any):
+        super().__init__(**options)
+        self._refused, self._longest = refused, longest
+
+    def pre_validate(self, form: Form) -> None:
+        """Read what was typed; a break in it makes it more than a line."""
+        lines = (self.data or "").strip().splitlines()
+        if not lines and self._refused is None:
+            self.data = None
+            return
+        try:
+            [line] = lines
+            self.data = read_name(" ".join(line.split()), self._longest)
+        except (ValueError, NameRefused):
+            raise StopValidation(self._refused or self._no_line()) from None
+
+    def _no_line(self) -> str:
+        told: str = g.language.say(
+            "Write it in one line of at most %(longest)s characters, without special ones.", longest=self._longest
+        )
+        return told
+
+
+class LongTextField(TextAreaField):
+    """Lines of text, what nobody sees in them made blank; without `missing` it may be left empty, as above."""
+
+    data: Any
+
+    def __init__(self, longest: int, missing: str | None = None, **options: Any):
+        super().__init__(**options)
+        self.missing, self._longest = missing, longest
+
+    def pre_validate(self, form: Form) -> None:
+        """Read what was typed."""
+        self.data = plain_lines(self.data or "") or None
+        if self.data is None and self.missing:
+            raise StopValidation(self.missing)
+        if self.data is not None and len(self.data) > self._longest:
+            told = g.language.say("Shorten the text: at most %(longest)s characters fit in.", longest=self._longest)
+            raise StopValidation(told)
 
 
 class AddressField(StringField):
-    """One e-mail address; `address` holds its forms once the form is valid."""
+    """One e-mail address; `address` holds its forms once the form is valid.
 
-    def __init__(self, missing: str = mark("Write your e-mail address."), **options: Any):
+    Where `missing` is None it may be left out; `address` and `data` are None then.
+    """
+
+    address: Any = None
+
+    def __init__(self, missing: str | None = mark("Write your e-mail address."), **options: Any):
         super().__init__(validators=[_Address(missing)], **options)
 
 
@@ -82,12 +134,15 @@ class _Name:
 
 
 class _Address:
-    def __init__(self, missing: str):
+    def __init__(self, missing: str | None):
         self._missing = missing
 
     def __call__(self, form: Form, field: Field) -> None:
         if not (field.data or "").strip():
-            raise ValidationError(self._missing)
+            if self._missing:
+                raise ValidationError(self._missing)
+            field.data = None
+            return
         try:
             field.address = read_address(field.data)
         except AddressRefused:

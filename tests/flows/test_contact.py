@@ -99,7 +99,7 @@ def test_the_form_speaks_three_languages_and_says_what_happens_with_the_message(
         ({"reason": "nonsense"}, "Choose what it is about."),
         ({"message": ""}, "Write your message."),
         ({"message": " \r\n\x00 "}, "Write your message."),
-        ({"message": "å" * 4001}, "Shorten your message: at most %(longest)s characters fit in."),
+        ({"message": "å" * 4001}, "Shorten the text: at most %(longest)s characters fit in."),
     ],
 )
 def test_what_is_wrong_is_said_beside_the_field_and_nothing_is_lost_or_stored(standing_house, changes, told):

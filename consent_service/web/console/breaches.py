@@ -10,15 +10,14 @@ from flask import Blueprint, abort, g, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from flask_wtf import FlaskForm
-from wtforms import DateField, IntegerField, SelectField, TextAreaField, TimeField
-from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
+from wtforms import DateField, IntegerField, SelectField, TimeField
+from wtforms.validators import InputRequired, NumberRange, Optional, ValidationError
 
 from consent_service import breaches as cases
-from consent_service import people
 from consent_service import service as services
 from consent_service.breaches import RISKS, WHOM, Breach, Facts, Notice
 from consent_service.language import HELSINKI, mark
-from consent_service.web.forms import LineField
+from consent_service.web.forms import LineField, LongTextField
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import service
 
@@ -26,13 +25,7 @@ breaches = Blueprint("breaches", __name__, url_prefix="/breaches")
 
 NO_DAY, NO_TIME = mark("Give the day."), mark("Give the time, like 14:30.")
 NO_RISK, NO_WHOM = mark("Choose how large the risk is."), mark("Choose who was told.")
-TOO_LONG = mark("Write less.")
 LONGEST, LONGEST_SHORT = 4000, 1000
-
-
-def _lines(text: str | None) -> str:
-    """Browsers send two marks for each line break, which nobody typed."""
-    return (text or "").replace("\r\n", "\n")
 
 
 class WhenForm(FlaskForm):
@@ -58,28 +51,20 @@ class FactsForm(WhenForm):
     """What is known of a breach."""
 
     what = LineField(mark("Say it in one line of at most 100 characters."))
-    happened = TextAreaField(filters=[_lines])
-    kinds_of_data = TextAreaField(filters=[_lines])
+    happened = LongTextField(LONGEST, mark("Write what happened."))
+    kinds_of_data = LongTextField(LONGEST_SHORT, mark("Write which data it is about."))
     people = IntegerField(
         validators=[Optional(), NumberRange(0, 2**31 - 1, mark("Write a number, or leave it out."))],
         invalid_value_message=mark("Write a number, or leave it out."),
     )
-    consequences = TextAreaField(filters=[_lines], validators=[Length(max=LONGEST, message=TOO_LONG)])
-    measures = TextAreaField(filters=[_lines], validators=[Length(max=LONGEST, message=TOO_LONG)])
+    consequences = LongTextField(LONGEST)
+    measures = LongTextField(LONGEST)
     risk = SelectField(choices=["", *RISKS], validators=[InputRequired(NO_RISK)], invalid_choice_message=NO_RISK)
-    risk_reason = TextAreaField(filters=[_lines], validators=[Length(max=LONGEST_SHORT, message=TOO_LONG)])
+    risk_reason = LongTextField(LONGEST_SHORT)
 
-    def validate_happened(self, field: TextAreaField) -> None:
-        """Something happened."""
-        field.data = _read(field.data, LONGEST, mark("Write what happened."))
-
-    def validate_kinds_of_data(self, field: TextAreaField) -> None:
-        """Some data is concerned."""
-        field.data = _read(field.data, LONGEST_SHORT, mark("Write which data it is about."))
-
-    def validate_risk_reason(self, field: TextAreaField) -> None:
+    def validate_risk_reason(self, field: LongTextField) -> None:
         """That nobody is at risk has to be shown (article 33(1), (5))."""
-        if self.risk.data == cases.NONE and not (field.data or "").strip():
+        if self.risk.data == cases.NONE and field.data is None:
             raise ValidationError(mark("Say why nobody is at risk."))
 
     @property
@@ -91,10 +76,10 @@ class FactsForm(WhenForm):
             happened=self.happened.data,
             kinds_of_data=self.kinds_of_data.data,
             people=self.people.data,
-            consequences=_optional(self.consequences.data),
-            measures=_optional(self.measures.data),
+            consequences=self.consequences.data,
+            measures=self.measures.data,
             risk=self.risk.data,
-            risk_reason=_optional(self.risk_reason.data),
+            risk_reason=self.risk_reason.data,
         )
 
 
@@ -102,11 +87,7 @@ class TellForm(WhenForm):
     """Who was told, when and how."""
 
     whom = SelectField(choices=["", *WHOM], validators=[InputRequired(NO_WHOM)], invalid_choice_message=NO_WHOM)
-    how = TextAreaField(filters=[_lines])
-
-    def validate_how(self, field: TextAreaField) -> None:
-        """How they were told, and why late, if it was."""
-        field.data = _read(field.data, LONGEST_SHORT, mark("Write how they were told."))
+    how = LongTextField(LONGEST_SHORT, mark("Write how they were told."))  # and why late, if it was
 
 
 @breaches.get("")
@@ -194,16 +175,3 @@ def _form_page(form: FactsForm, found: Breach | None = None) -> str:
 
 def _tell_page(found: Breach, form: TellForm) -> str:
     return render_template("console/breach_tell.html", form=form, found=found, whom=WHOM)
-
-
-def _read(text: str | None, longest: int, missing: str) -> str:
-    words = people.plain_lines(text or "")
-    if not words:
-        raise ValidationError(missing)
-    if len(words) > longest:
-        raise ValidationError(TOO_LONG)
-    return words
-
-
-def _optional(text: str | None) -> str | None:
-    return people.plain_lines(text or "") or None

@@ -9,17 +9,17 @@ from typing import Any
 
 from flask_wtf import FlaskForm
 from sqlalchemy import Row
-from wtforms import Field, HiddenField, StringField, TextAreaField
+from wtforms import Field, HiddenField, StringField
 from wtforms.validators import StopValidation, ValidationError
 
 from consent_service import language as languages
 from consent_service.language import LANGUAGES, mark
-from consent_service.people import Address, AddressRefused, read_address, stored_address
+from consent_service.people import stored_address
 from consent_service.register import entries
 from consent_service.register.customers import COMPANY, CONSUMER, KINDS, SOURCES, Details
 from consent_service.register.entries import EntryRefused
+from consent_service.web.forms import AddressField, LineField, LongTextField
 
-NO_ADDRESS = mark("Write one e-mail address in the form name@example.com.")
 NO_LAST_NAME, NO_COMPANY = mark("Write the last name."), mark("Write the company's name.")
 NO_SOURCE, NO_KIND = mark("Choose where the data came from."), mark("Choose whether it is a consumer or a company.")
 NO_SOURCE_NOTE = mark("Say where the data came from.")
@@ -39,20 +39,11 @@ class Entry(StringField):
 
     def pre_validate(self, form: Any) -> None:
         """Read what was typed; blank is nothing."""
-        if self.name in form.unasked:
-            return
         typed = (self.data or "").strip()
         try:
             self.data: str | None = self._read(typed, *self._given) if typed else None
         except EntryRefused as refused:
             raise StopValidation(refused.message) from None
-
-
-class Line(Entry):
-    """One plain line of at most so many characters."""
-
-    def __init__(self, longest: int, **options: Any):
-        super().__init__(entries.read_line, longest, **options)
 
 
 class Phone(Entry):
@@ -68,45 +59,29 @@ class Phone(Entry):
         return entries.shown_phone(self.number)
 
 
-class Mailbox(Entry):
-    """One e-mail address; its forms are in `address`."""
-
-    address: Address | None = None
-
-    def __init__(self, **options: Any):
-        super().__init__(self._address, **options)
-
-    def _address(self, text: str) -> str:
-        try:
-            self.address = read_address(text)
-        except AddressRefused:
-            raise EntryRefused(NO_ADDRESS) from None
-        return self.address.email
-
-
 class CustomerForm(FlaskForm):
     """A customer; `changed_at` says how they were when the form was opened, `known` who was shown as alike."""
 
     kind = StringField(default=CONSUMER)
-    company_name = Line(200)
+    company_name = LineField(longest=200)
     business_id = Entry(entries.read_business_id)
-    last_name = Line(100)
-    first_name = Line(100)
+    last_name = LineField()
+    first_name = LineField()
     phone = Phone()
-    email = Mailbox()
-    street = Line(200)
+    email = AddressField(None)
+    street = LineField(longest=200)
     postal_code = StringField()
-    city = Line(100)
+    city = LineField()
     country = StringField(default=entries.HOME)
     einvoice_address = Entry(entries.read_einvoice_address)
-    einvoice_operator = Line(35)
-    billing_email = Mailbox()
-    billing_address = Line(300)
-    billing_reference = Line(100)
+    einvoice_operator = LineField(longest=35)
+    billing_email = AddressField(None)
+    billing_address = LineField(longest=300)
+    billing_reference = LineField()
     source = StringField()
-    source_note = Line(200)
+    source_note = LineField(longest=200)
     language = StringField(default=languages.DEFAULT)
-    notes = TextAreaField()
+    notes = LongTextField(LONGEST_NOTES)
     changed_at = HiddenField()
     known = HiddenField()
 
@@ -114,6 +89,13 @@ class CustomerForm(FlaskForm):
     def unasked(self) -> tuple[str, ...]:
         """The fields that somebody of this kind has none of: whatever stands in them is left out."""
         return () if self.kind.data == COMPANY else COMPANY_ONLY
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Read what was typed; what is not asked cannot be wrong."""
+        super().validate(extra_validators)
+        for name in self.unasked:
+            self[name].errors = ()
+        return not self.errors
 
     def validate_kind(self, field: Field) -> None:
         """One of the two."""
@@ -158,13 +140,6 @@ class CustomerForm(FlaskForm):
         if field.data not in LANGUAGES:
             field.data = languages.DEFAULT
 
-    def validate_notes(self, field: Field) -> None:
-        """As many lines as wanted."""
-        try:
-            field.data = entries.read_text(field.data or "", LONGEST_NOTES) or None
-        except EntryRefused as refused:
-            raise ValidationError(refused.message) from None
-
     @property
     def seen(self) -> datetime | None:
         """When the customer was last changed, as whoever opened the form saw it."""
@@ -179,6 +154,8 @@ class CustomerForm(FlaskForm):
         """What was typed, once the form is valid."""
         names = ("kind", "source", "language", *(set(DETAILS) - set(self.unasked)))
         values = {name: self[name].data for name in names} | {"phone": self.phone.number}
+        if values.get("billing_email"):
+            values["billing_email"] = self.billing_email.address.email
         has_place = any(values[name] for name in ("street", "postal_code", "city"))
         return Details(**values, address=self.email.address, country=self.country.data if has_place else None)
 

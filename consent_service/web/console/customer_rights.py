@@ -16,13 +16,13 @@ from consent_service import service as services
 from consent_service import subscribers
 from consent_service.language import mark
 from consent_service.people import is_same_name
-from consent_service.register import customer_erasure, entries, held
+from consent_service.register import customer_erasure, held
 from consent_service.register import customers as register
 from consent_service.register.customer_erasure import CustomerRestricted
-from consent_service.register.entries import EntryRefused
 from consent_service.register.keeping import WHY
 from consent_service.web.accounts import by_staff
 from consent_service.web.console.customers import find
+from consent_service.web.forms import LineField
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import service, today
 
@@ -34,14 +34,7 @@ NO_REASON, OTHER_NAME = mark("Say why, in at most 200 characters."), mark("Write
 class RestrictForm(FlaskForm):
     """Why a customer's data may not be used."""
 
-    reason = StringField()
-
-    def validate_reason(self, field: StringField) -> None:
-        """The customer may ask to read it: one plain line."""
-        try:
-            field.data = entries.read_line(field.data or "", 200)
-        except EntryRefused:
-            raise ValidationError(NO_REASON) from None
+    reason = LineField(NO_REASON, longest=200)  # the customer may ask to read it
 
 
 class EraseForm(FlaskForm):

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from flask_wtf import FlaskForm
 from sqlalchemy import Connection, Row
-from wtforms import IntegerField, SelectField, StringField, TextAreaField
+from wtforms import IntegerField, SelectField, StringField
 from wtforms.validators import InputRequired, ValidationError
 
 from consent_service import asks
@@ -40,8 +40,8 @@ from consent_service.web.console.data_requests import (
     ONE,
     find,
     known_of,
-    read_text,
 )
+from consent_service.web.forms import LongTextField
 from consent_service.web.pages import LARGEST_ID, link_to
 from consent_service.web.visitor import service, today
 
@@ -64,28 +64,21 @@ RESTRICTED = mark(
 class NoteForm(FlaskForm):
     """What was done by hand, or why something takes longer."""
 
-    note = TextAreaField()
+    note = LongTextField(LONGEST_NOTE)
 
     def __init__(self, missing: str):
         super().__init__()
-        self._missing = missing
-
-    def validate_note(self, field: TextAreaField) -> None:
-        """It has to be said."""
-        field.data = read_text(field.data, LONGEST_NOTE)
-        if field.data is None:
-            raise ValidationError(self._missing)
+        self.note.missing = missing
 
 
 class IdentityForm(FlaskForm):
     """How it was made sure who asks, or that it could not be."""
 
     method = SelectField(validate_choice=False, validators=[InputRequired(NO_METHOD)])
-    note = TextAreaField()
+    note = LongTextField(LONGEST_NOTE)
 
-    def validate_note(self, field: TextAreaField) -> None:
+    def validate_note(self, field: LongTextField) -> None:
         """More than usual, and a doubt, need a reason."""
-        field.data = read_text(field.data, LONGEST_NOTE)
         if field.data is None and self.method.data in (MORE, DOUBT):
             raise ValidationError(mark("Say why you doubt it."))
 
@@ -123,7 +116,7 @@ class CloseForm(FlaskForm):
         choices=["", *OUTCOMES], validators=[InputRequired(NO_OUTCOME)], invalid_choice_message=NO_OUTCOME
     )
     ground = SelectField(choices=["", *GROUNDS], invalid_choice_message=NO_GROUND)
-    answer = TextAreaField()
+    answer = LongTextField(LONGEST_ANSWER)  # goes into the letter as it is
 
     def validate_ground(self, field: SelectField) -> None:
         """Whoever does not get all gets a reason."""
@@ -131,10 +124,6 @@ class CloseForm(FlaskForm):
             field.data = ""
         elif self.outcome.data and not field.data:
             raise ValidationError(NO_GROUND)
-
-    def validate_answer(self, field: TextAreaField) -> None:
-        """It goes into the letter as it is."""
-        field.data = read_text(field.data, LONGEST_ANSWER)
 
 
 @data_request_acts.get("/identity")

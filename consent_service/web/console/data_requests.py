@@ -11,13 +11,12 @@ from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from flask_wtf import FlaskForm
 from sqlalchemy import Connection, Row
-from wtforms import DateField, IntegerField, SelectField, StringField, TextAreaField
+from wtforms import DateField, IntegerField, SelectField
 from wtforms.validators import InputRequired, Optional, ValidationError
 
-from consent_service import people, subscribers
 from consent_service import service as services
+from consent_service import subscribers
 from consent_service.language import HELSINKI, LANGUAGES, language, mark
-from consent_service.people import AddressRefused
 from consent_service.register import customers, held
 from consent_service.rights import data_requests as requests
 from consent_service.rights import handover, request_rows
@@ -27,7 +26,7 @@ from consent_service.rights.request_days import SOON
 from consent_service.rights.request_rows import CHANNELS, PAGE, STATES, Search
 from consent_service.rights.request_tasks import KINDS, PLACES, TASKS
 from consent_service.web.accounts import by_staff
-from consent_service.web.forms import NameField, PhoneField
+from consent_service.web.forms import AddressField, LongTextField, NameField, PhoneField
 from consent_service.web.pages import LARGEST_ID, link_to, one_of, searched
 from consent_service.web.visitor import service, today
 
@@ -57,19 +56,11 @@ class AddForm(FlaskForm):
     )
     received_on = DateField(validators=[InputRequired(NO_DAY)], invalid_value_message=NO_DAY)
     name = NameField(mark("Write the name."))
-    email = StringField()
+    email = AddressField(None)
     phone = PhoneField()
     customer_number = IntegerField(validators=[Optional()], invalid_value_message=NO_NUMBER)
     language = SelectField(choices=list(LANGUAGES), default="fi", invalid_choice_message=mark("Choose"))
-    wish = TextAreaField()
-    address: people.Address | None = None
-
-    def validate_email(self, field: StringField) -> None:
-        """An address may be left out."""
-        try:
-            self.address = people.read_address(field.data) if (field.data or "").strip() else None
-        except AddressRefused:
-            raise ValidationError(mark("Write one e-mail address in the form name@example.com.")) from None
+    wish = LongTextField(LONGEST_WISH)  # in their own words, if that says more
 
     def validate_received_on(self, field: DateField) -> None:
         """The month is counted from this day."""
@@ -80,18 +71,6 @@ class AddForm(FlaskForm):
         """A number names a customer, or it is a slip of the pen."""
         if field.data is not None and not 0 < field.data <= LARGEST_ID:
             raise ValidationError(NO_NUMBER)
-
-    def validate_wish(self, field: TextAreaField) -> None:
-        """What they want in their own words, if that says more."""
-        field.data = read_text(field.data, LONGEST_WISH)
-
-
-def read_text(text: str | None, longest: int) -> str | None:
-    """Text as it may be kept, None when there is none; raises ValidationError."""
-    plain = people.plain_lines(text or "")
-    if len(plain) > longest:
-        raise ValidationError(mark("Shorten what you wrote."))
-    return plain or None
 
 
 @data_requests.get("")
@@ -221,7 +200,7 @@ def _told(form: AddForm) -> Told:
         received_on=form.received_on.data,
         language=form.language.data,
         name=form.name.data,
-        address=form.address,
+        address=form.email.address,
         phone=form.phone.data,
         customer_number=form.customer_number.data,
         wish=form.wish.data,

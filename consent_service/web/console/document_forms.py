@@ -11,16 +11,16 @@ from typing import Any
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from sqlalchemy import Row
-from wtforms import DateField, Field, HiddenField, SelectField, StringField
+from wtforms import DateField, HiddenField, SelectField, StringField
 from wtforms.validators import InputRequired, Optional, ValidationError
 
 from consent_service.language import mark
-from consent_service.register import document_files, entries, keeping
+from consent_service.register import document_files, keeping
 from consent_service.register.document_files import LARGEST_FILE, FileRefused
 from consent_service.register.documents import Described, File
-from consent_service.register.entries import EntryRefused
 from consent_service.register.keeping import KINDS, OTHER_KIND
 from consent_service.register.publication import Permitted
+from consent_service.web.forms import LineField
 from consent_service.web.visitor import today
 
 EARLIEST, LATEST_YEARS = date(1950, 1, 1), 100
@@ -33,23 +33,6 @@ ONE_PLACE_ONLY = mark("Choose a file or name a binder, not both: a paper and its
 NO_KIND = mark("Choose what kind of document it is.")
 WRONG_FILE = mark("Choose a PDF, a picture (PNG or JPEG), or a document of Word, Excel or LibreOffice without macros.")
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-class Line:
-    """One plain line that shows something, its blanks single; None when it is empty."""
-
-    def __init__(self, longest: int, missing: str | None = None):
-        self._longest, self._missing = longest, missing
-
-    def __call__(self, form: FlaskForm, field: Field) -> None:
-        """Read what was written; refuse what is no line."""
-        typed = (field.data or "").strip()
-        if not typed and self._missing:
-            raise ValidationError(self._missing)
-        try:
-            field.data = entries.read_line(typed, self._longest) if typed else None
-        except EntryRefused as refused:
-            raise ValidationError(refused.message) from None
 
 
 class FiledForm(FlaskForm):
@@ -67,14 +50,14 @@ class DocumentForm(FlaskForm):
     """What is noted of a document that is there already."""
 
     kind = SelectField(choices=list(KINDS), invalid_choice_message=NO_KIND)
-    title = StringField(validators=[Line(200)])
+    title = LineField(longest=200)
     dated_on = DateField(validators=[InputRequired(NO_DAY)], invalid_value_message=ODD_DAY)
     kept_as = StringField()
     financial_year_end = DateField(validators=[Optional()], invalid_value_message=ODD_DAY)
     ended_on = DateField(validators=[Optional()], invalid_value_message=ODD_DAY)
     destroy_by = DateField(validators=[Optional()], invalid_value_message=ODD_DAY)
-    binder = StringField(validators=[Line(100)])
-    page = StringField(validators=[Line(50)])
+    binder = LineField()
+    page = LineField(longest=50)
 
     def validate_dated_on(self, field: DateField) -> None:
         """It has been, and not before anybody alive filed anything."""
@@ -168,8 +151,8 @@ class ChangeForm(DocumentForm):
 class PermissionForm(FiledForm):
     """What a customer has permitted to publish."""
 
-    what = StringField(validators=[Line(500, mark("Write what may be published."))])
-    places = StringField(validators=[Line(500, mark("Write where it may be published."))])
+    what = LineField(mark("Write what may be published, in at most 500 characters."), longest=500)
+    places = LineField(mark("Write where it may be published, in at most 500 characters."), longest=500)
     given_on = DateField(
         validators=[InputRequired(mark("Give the day on which it was permitted."))], invalid_value_message=ODD_DAY
     )
