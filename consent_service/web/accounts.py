@@ -5,7 +5,6 @@ the limits: thirty idle minutes, twelve hours in all, few tries, and a second st
 """
 
 import threading
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -30,7 +29,6 @@ from flask_security import (
 )
 from flask_security.forms import LoginForm
 from flask_security.tf_plugin import TfPlugin
-from sqlalchemy import update
 from sqlalchemy.orm import DeclarativeBase, scoped_session, sessionmaker
 
 from consent_service import language as languages
@@ -39,7 +37,7 @@ from consent_service.models.columns import metadata
 from consent_service.models.staff import staff
 from consent_service.people import LONGEST_ADDRESS
 from consent_service.service import Service
-from consent_service.staff import access_log, second_steps
+from consent_service.staff import access_log, second_steps, staff_accounts
 from consent_service.web import passkeys, tries
 from consent_service.web.visitor import occasion
 
@@ -229,7 +227,7 @@ def _end_sessions(_app: Flask, user: Staff, **_: object) -> None:
     """Make the cookie of this session, and of every other of the account, worthless (it names the old value)."""
     service: Service = current_app.extensions["consent-service"]
     with service.transaction() as connection:
-        connection.execute(update(staff).where(staff.c.id == user.id).values(fs_uniquifier=uuid.uuid4().hex))
+        staff_accounts.end_sessions(connection, str(user.id))
 
 
 def _remember_language() -> None:
