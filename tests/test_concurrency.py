@@ -24,6 +24,7 @@ from consent_service.earlier_list.import_file import EMAIL, Line
 from consent_service.language import language
 from consent_service.models.breaches import breach, breach_notice
 from consent_service.models.customer_imports import customer_import
+from consent_service.models.customers import customer
 from consent_service.models.delivery import outbox_message
 from consent_service.models.earlier_list import import_row
 from consent_service.models.requests import data_request
@@ -32,7 +33,7 @@ from consent_service.register import customer_imports
 from consent_service.rights import data_requests
 from consent_service.rights.data_requests import Told
 from tests import crowd
-from tests.actors import Visitor
+from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 from tests.household import relay_once
 
@@ -266,3 +267,16 @@ def test_a_button_pressed_twice_at_the_same_moment_does_it_once(house, press, ta
 
     at_once(*[pressing] * 8)
     assert len(house.rows(table)) == 1
+
+
+@on_both_databases
+def test_colleagues_who_add_the_same_customer_at_once_are_told_of_each_other(house):
+    colleagues = [Staff(house, f"p{number}@keinuma.example", f"P{number}") for number in range(4)]
+    pages = []
+    for colleague in colleagues:
+        colleague.log_in()
+        pages.append(house.get("/staff/customers/add?lang=fi", colleague.http))
+    typed = {"kind": "consumer", "last_name": "Järvinen", "first_name": "Aino", "source": "phone", "language": "fi"}
+    added = at_once(*[lambda page=page: page.press(fi("Add the customer"), **typed) for page in pages])
+    assert sorted(page.status for page in added) == [200, 409, 409, 409]
+    assert len(house.rows(customer)) == 1

@@ -1,19 +1,22 @@
 """Who may be the same customer as another: one who is about to be added, or who stands here twice already.
 
 Addresses, phones and business ids are compared as they are kept; names without case, accents, legal forms and one
-slip of the finger. Changes nothing.
+slip of the finger. Adds who is nobody of these, and changes nothing else.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, or_, select
 
+from consent_service.database import one_at_a_time
 from consent_service.language import mark
+from consent_service.ledger.evidence import Occasion
 from consent_service.models.customers import customer
+from consent_service.register import customers
 from consent_service.register.customers import Details
 
 MOST_SHOWN = 6
@@ -38,6 +41,20 @@ class Likeness:
 
     customer: Row[Any]
     reasons: Sequence[str]
+
+
+def add_unless_known(
+    connection: Connection, occasion: Occasion, details: Details, staff_name: str, ruled_out: Collection[str]
+) -> str | list[Likeness]:
+    """Take a customer into the register and return the id; else those who may be the same, and nothing is done.
+
+    `ruled_out` are the numbers of customers of whom somebody has said that they are others.
+    """
+    one_at_a_time(connection, "add a customer")
+    alike = similar(connection, details)
+    if any(str(one.customer.number) not in ruled_out for one in alike):
+        return alike
+    return customers.add(connection, occasion, details, staff_name)
 
 
 def similar(connection: Connection, details: Details, but: str | None = None) -> list[Likeness]:

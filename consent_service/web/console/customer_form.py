@@ -141,6 +141,11 @@ class CustomerForm(FlaskForm):
             field.data = languages.DEFAULT
 
     @property
+    def ruled_out(self) -> set[str]:
+        """The numbers of those who were shown as alike, and are others."""
+        return set((self.known.data or "").split())
+
+    @property
     def seen(self) -> datetime | None:
         """When the customer was last changed, as whoever opened the form saw it."""
         try:

@@ -61,19 +61,16 @@ def add() -> ResponseReturnValue:
     form, message = CustomerForm(), _message()
     if not form.validate():
         return _form_page(form, message=message), 400
-    with service().reading() as connection:
-        alike = duplicates.similar(connection, form.details)
-    numbers = {str(one.customer.number) for one in alike}
-    if not numbers <= set((form.known.data or "").split()):
-        form.known.data = " ".join(sorted(numbers))
-        g.about = [*g.get("about", []), *(f"customer:{one.customer.id}" for one in alike)]
-        return _form_page(form, message=message, alike=alike), 409
     with service().transaction() as connection:
-        customer_id = register.add(connection, by_staff(), form.details, current_user.name)
-    g.about = [*g.get("about", []), f"customer:{customer_id}"]
+        added = duplicates.add_unless_known(connection, by_staff(), form.details, current_user.name, form.ruled_out)
+    if not isinstance(added, str):
+        form.known.data = " ".join(str(one.customer.number) for one in added)
+        g.about = [*g.get("about", []), *(f"customer:{one.customer.id}" for one in added)]
+        return _form_page(form, message=message, alike=added), 409
+    g.about = [*g.get("about", []), f"customer:{added}"]
     if message:
         return redirect(link_to("console.contact_messages.show", message_id=message.id, did="customer"))
-    return redirect(link_to("console.customers.show", customer_id=customer_id, did="added"))
+    return redirect(link_to("console.customers.show", customer_id=added, did="added"))
 
 
 @customers.get("/<uuid:customer_id>")
