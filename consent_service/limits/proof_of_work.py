@@ -59,7 +59,7 @@ class ProofOfWork:
         self._tokens = tokens
         self._free = free
 
-    def is_asked(self, *kinds: str) -> bool:
+    def count_form(self, *kinds: str) -> bool:
         """Count a form, as each of the kinds it is, and return whether it has to cost something."""
         waits = [self._free.take(kind, "everybody") for kind in kinds]
         return any(wait is not None for wait in waits)

@@ -105,7 +105,7 @@ def consent_texts() -> ResponseReturnValue:
 def subscribe() -> ResponseReturnValue:
     """Ask somebody who ticked the box elsewhere: pending and a mail, never more; the same answer for every address."""
     said: Subscription = _said(Subscription)
-    is_proof_asked = service().proof_of_work.is_asked(proof_of_work.SUBSCRIBE)
+    is_proof_asked = service().proof_of_work.count_form(proof_of_work.SUBSCRIBE)
 
     def carry_out(connection: Connection) -> None:
         ask = _ask(said, _terms(connection, said))

@@ -35,7 +35,7 @@ from consent_service.web.rendered import (
     shown_form,
     shown_terms,
 )
-from consent_service.web.visitor import has_to_wait, occasion, service, too_often
+from consent_service.web.visitor import has_to_wait, occasion, service, take_try
 
 contact = Blueprint("contact", __name__)
 
@@ -76,24 +76,24 @@ def send() -> ResponseReturnValue:
         return _mended_page(form, trouble, shown), 400
     if wait := has_to_wait(DOOR):
         return _too_many(form, TOO_OFTEN, shown, wait)
-    is_proof_asked = _is_proof_asked(form)
+    is_proof_asked = _count_form(form)
     proof = service().proof_of_work.read(form.proof.data or "", services.now()) if is_proof_asked else None
     if is_proof_asked and proof is None:
         return moment.page(form, "contact.send")
-    if wait := too_often(DOOR):
+    if wait := take_try(DOOR):
         return _too_many(form, TOO_OFTEN, shown, wait)
     return _taken(form, shown, proof)
 
 
-def _is_proof_asked(form: ContactForm) -> bool:
+def _count_form(form: ContactForm) -> bool:
     """Count the form, as a message and, with its box ticked, as a subscription; whether it has to cost something."""
     kinds = [proof_of_work.CONTACT, *([proof_of_work.SUBSCRIBE] if form.consent.data else [])]
-    return service().proof_of_work.is_asked(*kinds)
+    return service().proof_of_work.count_form(*kinds)
 
 
 def _taken(form: ContactForm, shown: ShownForm, proof: str | None) -> ResponseReturnValue:
     """Take what the form says; who is taken for a robot sees the same page."""
-    asks = bool(form.consent.data) and not too_often("subscribe")
+    asks = bool(form.consent.data) and not take_try("subscribe")
     if not (form.website.data or is_robot(shown)):
         by_visitor = occasion("visitor", DOOR)
         try:

@@ -20,7 +20,7 @@ from consent_service.notices.statements import ShownText
 from consent_service.web import origins
 from consent_service.web.forms import VisitorForm
 from consent_service.web.pages import too_many
-from consent_service.web.visitor import occasion, service, too_often
+from consent_service.web.visitor import occasion, service, take_try
 
 LARGEST_CHOICE = 8 * 1024
 KEPT_FOR_S = 300  # by browsers: so long may a visitor still be shown what was told before a change
@@ -106,7 +106,7 @@ def show_choice() -> ResponseReturnValue:
     form = ChoiceForm()
     if not form.validate():
         return _page(form), 400
-    if wait := too_often("cookies"):
+    if wait := take_try("cookies"):
         return too_many(wait)
     with service().reading() as connection:
         found = cookie_choices.find(connection, form.choice.data)
@@ -123,7 +123,7 @@ def erase() -> ResponseReturnValue:
     form = ChoiceForm()
     if not form.validate():
         return _page(form), 400
-    if wait := too_often("cookies"):
+    if wait := take_try("cookies"):
         return too_many(wait)
     with service().transaction() as connection:
         by_visitor = occasion("visitor", "cookies")
@@ -144,7 +144,7 @@ def _take(host: str) -> tuple[int, dict[str, str]]:
     choice = _read(host)
     if choice is None:
         return 400, {}
-    if wait := too_often("cookie-choices"):
+    if wait := take_try("cookie-choices"):
         return 429, {"Retry-After": str(wait)}
     try:
         with service().transaction() as connection:

@@ -38,7 +38,7 @@ from consent_service.web.rendered import (
     shown_tracking,
     tracking_and_token,
 )
-from consent_service.web.visitor import occasion, service, too_often
+from consent_service.web.visitor import occasion, service, take_try
 
 my_data = Blueprint("my_data", __name__, url_prefix="/my-data")
 
@@ -68,7 +68,7 @@ def send_link() -> ResponseReturnValue:
     shown, trouble = shown_form(form)
     if not form.validate() or shown is None:
         return _request_page(form, trouble), 400
-    if wait := too_often("my-data"):
+    if wait := take_try("my-data"):
         return too_many(wait, again=link_to("my_data.show_request"))
     if not is_robot(shown):
         with service().transaction() as connection:
@@ -110,7 +110,7 @@ def _own_page(token: str, trouble: str | None = None) -> str:
 @my_data.post("/<token>/again")
 def send_again(token: str) -> ResponseReturnValue:
     """Mail a new link to whom an expired one belonged."""
-    if wait := too_often("my-data"):
+    if wait := take_try("my-data"):
         return too_many(wait)
     with service().transaction() as connection:
         person = _person(connection, token, even_expired=True)
@@ -135,7 +135,7 @@ def correct_name(token: str) -> ResponseReturnValue:
         person = _person(connection, token)
     if not form.validate():
         return render_template("my_data/name.html", token=token, form=form), 400
-    if wait := too_often("my-data"):
+    if wait := take_try("my-data"):
         return too_many(wait)
     with service().transaction() as connection:
         by_person, names = occasion("subscriber", "my-data"), (form.first_name.data, form.last_name.data)
@@ -168,7 +168,7 @@ def change_address(token: str) -> ResponseReturnValue:
         form.email.errors = [SAME_ADDRESS]
     if form.errors or shown is None:
         return _address_page(token, person, form, trouble), 400
-    if wait := too_often("my-data"):
+    if wait := take_try("my-data"):
         return too_many(wait)
     with service().transaction() as connection:
         terms = shown_terms(connection, shown)
@@ -200,7 +200,7 @@ def stop(token: str) -> ResponseReturnValue:
 @my_data.post("/<token>/tracking/allow")
 def allow_tracking(token: str) -> ResponseReturnValue:
     """Permit to be followed while reading, with the words that stood beside the button."""
-    if wait := too_often("my-data"):
+    if wait := take_try("my-data"):
         return too_many(wait)
     shown = shown_button()
     with service().transaction() as connection:
@@ -225,7 +225,7 @@ def stop_tracking(token: str) -> ResponseReturnValue:
 @my_data.get("/<token>/download")
 def download(token: str) -> ResponseReturnValue:
     """Everything in one file to take along."""
-    if wait := too_often("my-data-file"):
+    if wait := take_try("my-data-file"):
         return too_many(wait)
     with service().snapshot() as connection:
         person, keys = _person(connection, token), service().vault
@@ -238,7 +238,7 @@ def download(token: str) -> ResponseReturnValue:
 @my_data.post("/<token>/there")
 def fetch_there(token: str) -> ResponseReturnValue:
     """Have fetched what ActiveCampaign holds about the person."""
-    if wait := too_often("my-data-there"):
+    if wait := take_try("my-data-there"):
         return too_many(wait)
     with service().transaction() as connection:
         person = _person(connection, token)
@@ -262,7 +262,7 @@ def download_receipt(token: str) -> ResponseReturnValue:
 @my_data.get("/<token>/evidence")
 def show_evidence(token: str) -> ResponseReturnValue:
     """What can be proved of the person's consent, made for paper."""
-    if wait := too_often("my-data-file"):
+    if wait := take_try("my-data-file"):
         return too_many(wait)
     with service().snapshot() as connection:
         held = evidence_sheet.gather(connection, _person(connection, token).id) or abort(404)

@@ -38,7 +38,7 @@ from consent_service.web.rendered import (
     text_of_button,
 )
 from consent_service.web.subscribing import SubscribeForm
-from consent_service.web.visitor import has_to_wait, occasion, service, too_often
+from consent_service.web.visitor import has_to_wait, occasion, service, take_try
 
 public = Blueprint("public", __name__)
 
@@ -69,11 +69,11 @@ def subscribe() -> ResponseReturnValue:
         return subscribing.refused(form, trouble, shown)
     if wait := has_to_wait("subscribe"):
         return subscribing.too_many(wait)
-    is_proof_asked = service().proof_of_work.is_asked(proof_of_work.SUBSCRIBE)
+    is_proof_asked = service().proof_of_work.count_form(proof_of_work.SUBSCRIBE)
     proof = service().proof_of_work.read(form.proof.data or "", services.now()) if is_proof_asked else None
     if is_proof_asked and proof is None:
         return subscribing.one_moment(form)
-    if wait := too_often("subscribe"):
+    if wait := take_try("subscribe"):
         return subscribing.too_many(wait)
     if not (form.website.data or is_robot(shown)):
         with service().transaction() as connection:
@@ -203,7 +203,7 @@ def unsubscribe_by_address() -> ResponseReturnValue:
     shown, trouble = shown_form(form)
     if not form.validate() or shown is None:
         return _address_page(form, trouble), 400
-    if wait := too_often("unsubscribe"):
+    if wait := take_try("unsubscribe"):
         return too_many(wait, again=link_to("public.show_unsubscribe_by_address"))
     with service().transaction() as connection:
         address, allowed = form.email.address, service().address_limit

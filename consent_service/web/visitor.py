@@ -33,8 +33,8 @@ def service() -> Service:
     return found
 
 
-def too_often(act: str) -> int | None:
-    """Count an act of this request's network; the seconds to wait instead, when there were too many."""
+def take_try(act: str) -> int | None:
+    """Count an act of this request's network; the seconds to wait instead, when there were too many of them."""
     return _limit(act).take(act, _network_code())
 
 
