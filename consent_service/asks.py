@@ -33,6 +33,8 @@ TO_THE_KNOWN = ("data", "leave", "name")  # what only people we know get a mail 
 ASK_GAP = Window(1, timedelta(minutes=5))
 DAY = timedelta(days=1)
 RIGHTS = ("leave", "data")
+CONFIRMED, DECLINED, CLOSED = "confirmed", "declined", "closed"  # closed: by a newer one, or by leaving
+EXPIRED, OPEN = "expired", "open"
 
 # Built once: what is done for every subscriber pays for building a statement as much as for executing it.
 _WRITE_DOWN = Prepared(insert(confirmation))
@@ -249,6 +251,20 @@ def said_yes(connection: Connection, subscriber_ids: Sequence[str]) -> dict[str,
         .where(subscriber.c.id.in_(subscriber_ids))
     ).all()
     return {subscriber_id: yes_at for subscriber_id, yes_at in rows if yes_at is not None}
+
+
+def standing(ask: Row[Any], person: Row[Any], now: datetime) -> str:
+    """Return how an ask stands: only of an OPEN one does the link ask for an answer."""
+    has_said_no = person.status != "active" and person.open_confirmation_id is None
+    if is_confirmed(ask, person):
+        found = CONFIRMED
+    elif ask.declined_at is not None and (ask.source == MOVE or has_said_no):
+        found = DECLINED
+    elif person.open_confirmation_id != ask.id:
+        found = CLOSED
+    else:
+        found = OPEN if now < ask.expires_at else EXPIRED
+    return found
 
 
 def is_confirmed(ask: Row[Any], person: Row[Any]) -> bool:

@@ -139,12 +139,11 @@ def confirm(
         return str(seen[1].id)
     asks.forgive(connection, occasion, asks.asked_address(*seen))  # before the person is locked, as every ask does
     ask, person = asks.lock(connection, seen)
-    if asks.is_confirmed(ask, person):
+    standing = asks.standing(ask, person, occasion.now)
+    if standing == asks.CONFIRMED:
         return str(person.id)
-    if person.open_confirmation_id != ask.id:
-        raise LinkDead
-    if ask.expires_at <= occasion.now:
-        raise LinkExpired
+    if standing != asks.OPEN:
+        raise LinkExpired if standing == asks.EXPIRED else LinkDead
     if ask.source == MOVE:
         corrections.move(connection, occasion, ask, person, page)
     else:

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from sqlalchemy import Connection, Row, bindparam, select
 
-from consent_service import address_changes, contact_messages
+from consent_service import address_changes, asks, contact_messages
 from consent_service import language as languages
 from consent_service.activecampaign import departures
 from consent_service.activecampaign.own_link import OwnLinks
@@ -183,7 +183,7 @@ class Letters:
         self, connection: Connection, message: Message, person: Row[Any], now: datetime
     ) -> Letter | Hold | Nothing:
         ask = _ASK.row(connection, {"ask": message.confirmation_id})
-        if ask is None or person.open_confirmation_id != ask.id or ask.expires_at <= now:
+        if ask is None or asks.standing(ask, person, now) != asks.OPEN:
             return Nothing()
         recipient, key = (ask.email, ask.email_key) if ask.email else (person.email, person.email_key)
         if suppression.find(connection, self.vault, key, now):  # refused since, while the mail waited

@@ -102,14 +102,15 @@ def show_confirm(token: str) -> ResponseReturnValue:
     with service().reading() as connection:
         ask, person = asks.find(connection, service().tokens.read_confirmation(token))
         asked = _asked_texts(connection, ask)
-    if asks.is_confirmed(ask, person):
+    standing = asks.standing(ask, person, services.now())
+    if standing == asks.CONFIRMED:
         return _confirmed_page(person.id, token, ask)
-    if _is_declined(ask, person):
+    if standing == asks.DECLINED:
         return _declined_page(token, ask)
-    if person.open_confirmation_id != ask.id:
-        raise asks.LinkDead
-    if ask.expires_at <= services.now():
+    if standing == asks.EXPIRED:
         return _expired_page(token, ask)
+    if standing == asks.CLOSED:
+        raise asks.LinkDead
     return _confirm_page(token, ask, person, asked)
 
 
@@ -124,7 +125,8 @@ def confirm(token: str) -> ResponseReturnValue:
             seen = ask, person = asks.find(connection, confirmation_id)
             asked = _asked_texts(connection, ask)
             page = _confirm_text(ask, asked)
-            if person.open_confirmation_id == ask.id and text not in (None, page.sha256):
+            is_open = asks.standing(ask, person, by_link.now) == asks.OPEN
+            if is_open and text not in (None, page.sha256):
                 return _confirm_page(token, ask, person, asked)  # its words changed since: they are shown again
             subscriber_id = subscriptions.confirm(connection, by_link, seen, page, tracks=tracks)
     except LinkExpired:
@@ -232,11 +234,6 @@ def _confirm_page(token: str, ask: Row[Any], person: Row[Any], asked: Asked) -> 
     name = "move.html" if ask.source == MOVE else "confirm.html"
     shows = {"consent": consent, "tracking": tracking, "is_renewal": person.status == "active"}
     return filled_page(f"public/{name}", {"token": token, "form_token": form_token}, **shows)
-
-
-def _is_declined(ask: Row[Any], person: Row[Any]) -> bool:
-    is_in_force = ask.source == MOVE or (person.open_confirmation_id is None and person.status != "active")
-    return ask.declined_at is not None and is_in_force
 
 
 def _declined_page(token: str, ask: Row[Any]) -> str:
