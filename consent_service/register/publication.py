@@ -4,7 +4,6 @@ Nothing is published without one. What has been published somewhere is taken dow
 what that is. Must not commit or read a clock.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -65,11 +64,11 @@ def find(connection: Connection, permission_id: str) -> Row[Any] | None:
     return connection.execute(select(publication_permission).where(mine)).one_or_none()
 
 
-def of_customer(connection: Connection, customer_id: str) -> Sequence[Row[Any]]:
-    """Return every permission of a customer, the newest first."""
+def of_customer(connection: Connection, customer_id: str, today: date) -> list[tuple[Row[Any], str]]:
+    """Return every permission of a customer, each with which of `STATES` it is in, the newest first."""
     mine = select(publication_permission).where(publication_permission.c.customer_id == customer_id)
     newest = (publication_permission.c.given_on.desc(), publication_permission.c.recorded_at.desc())
-    return connection.execute(mine.order_by(*newest)).all()
+    return [(row, state_of(row, today)) for row in connection.execute(mine.order_by(*newest))]
 
 
 def listed(connection: Connection, state: str | None, today: date, page: int) -> Found:

@@ -3,7 +3,6 @@
 A file is handed out as a download and never shown. Contains no rule.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, abort, redirect, render_template, request
@@ -29,21 +28,6 @@ customer_documents = Blueprint("customer_documents", __name__, url_prefix="/cust
 KEPT_LONGER = mark("This document has to be kept for longer than that. Only an owner may shorten it: ask one of them.")
 
 
-@customer_documents.app_template_global("documents_of")
-def documents_of(customer: Row[Any]) -> Sequence[Row[Any]]:
-    """Every document of a customer, for the part of a page that lists them."""
-    with service().reading() as connection:
-        return documents.of_customer(connection, customer.id)
-
-
-@customer_documents.app_template_global("permissions_of")
-def permissions_of(customer: Row[Any]) -> Sequence[tuple[Row[Any], str]]:
-    """Every permission of a customer, each with its state."""
-    with service().reading() as connection:
-        rows = publication.of_customer(connection, customer.id)
-    return [(row, publication.state_of(row, today())) for row in rows]
-
-
 @customer_documents.app_template_global("kept_of")
 def kept_of(document: Row[Any]) -> documents.Kept | None:
     """Why a document must stay today, and until when; None when nothing keeps it."""
@@ -66,8 +50,17 @@ def too_large(_error: Exception) -> ResponseReturnValue:
 @customer_documents.get("")
 def show_all(customer_id: Any) -> ResponseReturnValue:
     """A customer's documents and permissions."""
-    did = request.args.get("did")
-    return render_template("console/customer_documents.html", customer=customer_of(customer_id), did=did)
+    customer = customer_of(customer_id)
+    with service().reading() as connection:
+        filed = documents.of_customer(connection, customer.id)
+        permissions = publication.of_customer(connection, customer.id, today())
+    return render_template(
+        "console/customer_documents.html",
+        customer=customer,
+        documents=filed,
+        permissions=permissions,
+        did=request.args.get("did"),
+    )
 
 
 @customer_documents.get("/add")

@@ -18,7 +18,7 @@ from consent_service import service as services
 from consent_service.delivery import suppression
 from consent_service.language import HELSINKI, LANGUAGES
 from consent_service.register import customers as register
-from consent_service.register import duplicates, entries, held, merging
+from consent_service.register import documents, duplicates, entries, held, merging, publication
 from consent_service.register.customers import KINDS, SOURCES, STATUSES, Search
 from consent_service.register.entries import EntryRefused
 from consent_service.rights import request_rows, request_tasks
@@ -89,6 +89,8 @@ def show(customer_id: Any) -> ResponseReturnValue:
             customer=customer,
             former_numbers=merging.former_numbers(connection, customer.id),
             newsletter=_newsletter(connection, customer),
+            documents=documents.of_customer(connection, customer.id),
+            permissions=publication.of_customer(connection, customer.id, today()),
             written=contact_messages.from_address(connection, customer.email_key) if customer.email else [],
             contact_reasons=contact_messages.REASONS,
             requests=request_rows.of_person(connection, customer_id=customer.id),
