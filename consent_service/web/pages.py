@@ -21,7 +21,6 @@ from consent_service.controller import ACCENT
 from consent_service.language import Language, mark
 from consent_service.look import design
 from consent_service.notices.privacy import OMBUDSMAN_PAGE
-from consent_service.register import customer_file
 from consent_service.register.customers import name_of
 from consent_service.register.entries import shown_phone
 from consent_service.web import outbox_words, policy, problems
@@ -128,14 +127,16 @@ def one_of(name: str, known: Collection[str]) -> str | None:
     return chosen if chosen in known else None
 
 
-def error(status: int) -> tuple[str | Response, int]:
-    """An error page in plain words, with a reference that finds the log line; for programs the same as a problem."""
+def error(status: int, advice: str | None = None) -> tuple[str | Response, int]:
+    """An error page in plain words, with a reference that finds the log line; for programs the same as a problem.
+
+    `advice` is what to do, where a page knows better than this one.
+    """
     if problems.is_told_to_a_program():
         return problems.problem(status), status
-    title, advice = ERRORS.get(status, ERRORS[400 if status < 500 else 500])
-    if status == 413 and request.endpoint == "console.customer_imports.add":
-        advice = customer_file.TOO_LARGE
-    return render_template("public/error.html", title=title, advice=advice, reference=g.get("request_id")), status
+    title, usual = ERRORS.get(status, ERRORS[400 if status < 500 else 500])
+    told = {"title": title, "advice": advice or usual, "reference": g.get("request_id")}
+    return render_template("public/error.html", **told), status
 
 
 def wait_words(wait_s: int) -> str:

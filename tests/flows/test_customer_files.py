@@ -108,6 +108,9 @@ def test_a_file_may_be_large_here_and_nowhere_else_and_for_nobody_else(heidi):
     place = f"{house.url}/staff/customers/imports"
     answer = heidi.http.post(place, fields, files={"file": ("a.csv", too_large)}, timeout=30)
     assert answer.status_code == 400 and fi(customer_file.TOO_LARGE) in answer.text
+    much_too_large = {"file": ("a.csv", bytes(2 * customer_file.LARGEST_FILE))}
+    answer = heidi.http.post(place, fields, files=much_too_large, timeout=30)
+    assert answer.status_code == 413 and fi(customer_file.TOO_LARGE) in answer.text
     for http, path, status in (
         (house.http, "/staff/customers/imports", 302),  # to the login, and nothing of it is read
         (heidi.http, "/contact", 413),

@@ -36,6 +36,7 @@ from consent_service.register.customer_imports import (
 )
 from consent_service.register.customer_matching import ALIKE
 from consent_service.register.customers import SOURCES
+from consent_service.web import pages
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import service
 
@@ -95,6 +96,12 @@ class ColumnsForm(FlaskForm):
         self.wrong = {at: TWICE for at, one in enumerate(self.columns) if one and chosen.count(one) > 1}
         self.trouble = None if NAMED & set(chosen) else NO_NAMES
         return not (self.wrong or self.trouble)
+
+
+@customer_imports.errorhandler(413)
+def too_large(_error: Exception) -> ResponseReturnValue:
+    """A file so large that it was not even read."""
+    return pages.error(413, customer_file.TOO_LARGE)
 
 
 @customer_imports.get("")
