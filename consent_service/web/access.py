@@ -17,6 +17,7 @@ from flask_security import current_user
 from sqlalchemy.exc import DBAPIError
 
 from consent_service import database
+from consent_service import service as services
 from consent_service.staff import access_log, second_steps
 from consent_service.staff.staff_accounts import OWNER, READER, STAFF
 from consent_service.web import accounts, pages, passkeys
@@ -245,7 +246,7 @@ def write(kind: access_log.Kind, what: str, things: Sequence[str] = (), account_
 
 
 def _is_fresh() -> bool:
-    return datetime.now(UTC) - datetime.fromtimestamp(session.get("proved_at", 0), UTC) < FRESH_FOR
+    return services.now() - datetime.fromtimestamp(session.get("proved_at", 0), UTC) < FRESH_FOR
 
 
 def _kind(status: int) -> access_log.Kind | None:

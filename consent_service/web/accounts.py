@@ -32,6 +32,7 @@ from flask_security.tf_plugin import TfPlugin
 from sqlalchemy.orm import DeclarativeBase, scoped_session, sessionmaker
 
 from consent_service import language as languages
+from consent_service import service as services
 from consent_service.ledger.evidence import Occasion
 from consent_service.models.columns import metadata
 from consent_service.models.staff import staff
@@ -97,7 +98,7 @@ class SecondStep(TfPlugin):
         with service.reading() as connection:
             if not second_steps.is_set_up(connection, user):
                 return None
-        session["second_step"] = [user.fs_uniquifier, int(datetime.now(UTC).timestamp())]
+        session["second_step"] = [user.fs_uniquifier, int(services.now().timestamp())]
         return redirect("/staff/login/second-step")
 
 
@@ -186,7 +187,7 @@ def is_password(account: Staff, password: str) -> bool:
 def halfway() -> Any:
     """Whoever has given the right password and has still to take the second step, for ten minutes."""
     uniquifier, since = session.get("second_step", ["", 0])
-    is_late = datetime.now(UTC) - datetime.fromtimestamp(since, UTC) > SECOND_STEP_WITHIN
+    is_late = services.now() - datetime.fromtimestamp(since, UTC) > SECOND_STEP_WITHIN
     security: Security = current_app.extensions["security"]
     found = None if is_late or not uniquifier else security.datastore.find_user(fs_uniquifier=uniquifier)
     return found if found and found.active else None
@@ -204,13 +205,13 @@ def let_in(account_id: str, way: str) -> None:
 
 def _is_session_young() -> bool:
     began = session.get("began_at", 0)
-    return datetime.now(UTC) - datetime.fromtimestamp(began, UTC) < LONGEST
+    return services.now() - datetime.fromtimestamp(began, UTC) < LONGEST
 
 
 def _begin_session(_app: Flask, user: Staff, **_: object) -> None:
     session.pop("csrf_token", None)  # whoever planted the cookie from before the login knows that one
     session.permanent = True
-    session["began_at"] = session["proved_at"] = int(datetime.now(UTC).timestamp())
+    session["began_at"] = session["proved_at"] = int(services.now().timestamp())
     g.entered = user.id
 
 

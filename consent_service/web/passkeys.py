@@ -116,13 +116,13 @@ def shown(connection: Connection, answer: str) -> Row[Any] | None:
 
 def _asked(options: Any) -> str:
     g.runs_script = True
-    session["passkey"] = [bytes_to_base64url(options.challenge), int(datetime.now(UTC).timestamp())]
+    session["passkey"] = [bytes_to_base64url(options.challenge), int(services.now().timestamp())]
     return webauthn.options_to_json(options)
 
 
 def _take_challenge(answer: str) -> Any:
     challenge, asked_at = session.pop("passkey", ["", 0])
-    is_late = datetime.now(UTC) - datetime.fromtimestamp(asked_at, UTC) > WITHIN
+    is_late = services.now() - datetime.fromtimestamp(asked_at, UTC) > WITHIN
     return None if is_late or len(answer) > LONGEST_ANSWER else base64url_to_bytes(challenge)
 
 

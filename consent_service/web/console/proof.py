@@ -5,12 +5,12 @@ browser itself (307), so nothing is lost. Contains no rule.
 """
 
 import re
-from datetime import UTC, datetime
 
 from flask import Blueprint, abort, redirect, request, session
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 
+from consent_service import service as services
 from consent_service.web import access, accounts, passkeys, tries
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import service
@@ -38,7 +38,7 @@ def prove() -> ResponseReturnValue:
         access.write("refused", "proof")
         return access.proof_page(onwards, is_sent=is_sent, is_wrong=True), 400
     tries.give_back(current_user.email, tries.PROOF)
-    session["proved_at"] = int(datetime.now(UTC).timestamp())
+    session["proved_at"] = int(services.now().timestamp())
     return redirect(onwards, 307 if is_sent else 303)
 
 
