@@ -12,8 +12,6 @@ from wtforms import BooleanField, SelectField, StringField
 from wtforms.validators import InputRequired
 
 from consent_service import contact_messages, retention, subscriptions
-from consent_service import service as services
-from consent_service.asks import Ask
 from consent_service.contact_messages import (
     REASONS,
     TooManyMessages,
@@ -22,13 +20,13 @@ from consent_service.contact_messages import (
 from consent_service.language import mark
 from consent_service.limits import proof_of_work
 from consent_service.models.inbox import LONGEST_MESSAGE
-from consent_service.notices.statements import Terms
 from consent_service.tokens import ShownForm
 from consent_service.web import moment, pages
 from consent_service.web.forms import AddressField, LongTextField, NameField, PhoneField
 from consent_service.web.rendered import (
     TOO_OLD,
     RenderedForm,
+    ask_of,
     consent_and_token,
     handed_back_at,
     is_robot,
@@ -76,24 +74,17 @@ def send() -> ResponseReturnValue:
         return _mended_page(form, trouble, shown), 400
     if wait := has_to_wait(DOOR):
         return _too_many(form, TOO_OFTEN, shown, wait)
-    is_proof_asked = _count_form(form)
-    proof = service().proof_of_work.read(form.proof.data or "", services.now()) if is_proof_asked else None
-    if is_proof_asked and proof is None:
+    kinds = [proof_of_work.CONTACT, *([proof_of_work.SUBSCRIBE] if form.consent.data else [])]
+    if (proof := moment.count(form, *kinds)) is None:
         return moment.page(form, "contact.send")
     if wait := take_try(DOOR):
         return _too_many(form, TOO_OFTEN, shown, wait)
     return _taken(form, shown, proof)
 
 
-def _count_form(form: ContactForm) -> bool:
-    """Count the form, as a message and, with its box ticked, as a subscription; whether it has to cost something."""
-    kinds = [proof_of_work.CONTACT, *([proof_of_work.SUBSCRIBE] if form.consent.data else [])]
-    return service().proof_of_work.count_form(*kinds)
-
-
-def _taken(form: ContactForm, shown: ShownForm, proof: str | None) -> ResponseReturnValue:
+def _taken(form: ContactForm, shown: ShownForm, proof: str) -> ResponseReturnValue:
     """Take what the form says; who is taken for a robot sees the same page."""
-    asks = bool(form.consent.data) and not take_try("subscribe")
+    is_asking = bool(form.consent.data) and not take_try("subscribe")
     if not (form.website.data or is_robot(shown)):
         by_visitor = occasion("visitor", DOOR)
         try:
@@ -102,15 +93,17 @@ def _taken(form: ContactForm, shown: ShownForm, proof: str | None) -> ResponseRe
                 if form.consent.data and terms is None:
                     return _mended_page(form, TOO_OLD), 400
                 written = _written(form, shown)
-                if proof is not None and not proof_of_work.spend(connection, proof, by_visitor.now, written.sent_key):
+                if proof and not proof_of_work.spend(connection, proof, by_visitor.now, written.sent_key):
                     return moment.page(form, "contact.send")
                 contact_messages.take(connection, by_visitor.now, written, service().global_limit)
-                if terms is not None and asks:
-                    subscriptions.request(connection, by_visitor, _ask(form, shown, terms), service().address_limit)
+                if terms is not None and is_asking:
+                    subscriptions.request(connection, by_visitor, ask_of(form, shown, terms), service().address_limit)
         except TooManyMessages as full:
             wait_s = math.ceil((full.until - by_visitor.now).total_seconds())
             return _too_many(form, TOO_MANY, shown, wait_s)
-    return render_template("public/contact_sent.html", email=form.email.data, ticked=form.consent.data, asks=asks)
+    return render_template(
+        "public/contact_sent.html", email=form.email.data, ticked=form.consent.data, is_asking=is_asking
+    )
 
 
 def _too_many(form: ContactForm, trouble: str, shown: ShownForm, wait_s: int) -> ResponseReturnValue:
@@ -128,16 +121,6 @@ def _written(form: ContactForm, shown: ShownForm) -> Written:
         message=form.message.data,
         language=shown.language,
         form_token=form.csrf_token.data or "",
-    )
-
-
-def _ask(form: ContactForm, shown: ShownForm, terms: Terms) -> Ask:
-    return Ask(
-        address=form.email.address,
-        first_name=form.first_name.data,
-        last_name=form.last_name.data,
-        language=shown.language,
-        terms=terms,
     )
 
 

@@ -15,6 +15,16 @@ from consent_service.web.rendered import RenderedForm
 from consent_service.web.visitor import service
 
 
+def count(form: RenderedForm, *kinds: str) -> str | None:
+    """Count a form, as each of the kinds it is, and return the proof it came with, which is not used up yet.
+
+    That is "" when it has to cost nothing, and None when it has to and no proof came.
+    """
+    if not service().proof_of_work.count_form(*kinds):
+        return ""
+    return service().proof_of_work.read(str(form["proof"].data or ""), services.now())
+
+
 def page(form: RenderedForm, endpoint: str) -> ResponseReturnValue:
     """What somebody gets whose form needs a proof: a task for their browser, and half a minute's wait for any other."""
     work, now, proof = service().proof_of_work, services.now(), str(form["proof"].data or "")

@@ -15,21 +15,21 @@ from wtforms import RadioField
 from consent_service import asks, subscriptions
 from consent_service import service as services
 from consent_service.address_changes import MOVE
-from consent_service.asks import Ask, LinkExpired
+from consent_service.asks import LinkExpired
 from consent_service.corrections import AddressTaken
 from consent_service.language import mark
 from consent_service.limits import proof_of_work
 from consent_service.notices import statements
-from consent_service.notices.statements import LEAVING_REASONS, ConsentText, ShownText, Terms
+from consent_service.notices.statements import LEAVING_REASONS, ConsentText, ShownText
 from consent_service.subscriptions import AlreadyActive, OverLimit
-from consent_service.tokens import ShownForm
-from consent_service.web import subscribing
+from consent_service.web import moment, subscribing
 from consent_service.web.filled import filled_page
 from consent_service.web.forms import VisitorForm
 from consent_service.web.pages import link_to, too_many
 from consent_service.web.rendered import (
     TOO_OLD,
     AddressForm,
+    ask_of,
     consent_and_token,
     is_robot,
     shown_button,
@@ -42,8 +42,8 @@ from consent_service.web.visitor import has_to_wait, occasion, service, take_try
 
 public = Blueprint("public", __name__)
 
-
-Asked = tuple[ConsentText, ConsentText | None]  # the newsletter's text, and the one about tracking if it was ticked
+# The newsletter's text, and the one about tracking if it was ticked.
+AskedTexts = tuple[ConsentText, ConsentText | None]
 
 
 class ReasonForm(VisitorForm):
@@ -69,9 +69,7 @@ def subscribe() -> ResponseReturnValue:
         return subscribing.refused(form, trouble, shown)
     if wait := has_to_wait("subscribe"):
         return subscribing.too_many(wait)
-    is_proof_asked = service().proof_of_work.count_form(proof_of_work.SUBSCRIBE)
-    proof = service().proof_of_work.read(form.proof.data or "", services.now()) if is_proof_asked else None
-    if is_proof_asked and proof is None:
+    if (proof := moment.count(form, proof_of_work.SUBSCRIBE)) is None:
         return subscribing.one_moment(form)
     if wait := take_try("subscribe"):
         return subscribing.too_many(wait)
@@ -82,9 +80,9 @@ def subscribe() -> ResponseReturnValue:
                 return subscribing.refused(form, TOO_OLD)
             by_form = occasion("visitor", "form")
             pressed = f"{form.csrf_token.data}\n{form.email.address.key}"
-            if proof is not None and not proof_of_work.spend(connection, proof, by_form.now, pressed):
+            if proof and not proof_of_work.spend(connection, proof, by_form.now, pressed):
                 return subscribing.one_moment(form)
-            subscriptions.request(connection, by_form, _ask(form, shown, terms), service().address_limit)
+            subscriptions.request(connection, by_form, ask_of(form, shown, terms), service().address_limit)
     return subscribing.sent(form)
 
 
@@ -213,22 +211,11 @@ def unsubscribe_by_address() -> ResponseReturnValue:
     return render_template("public/link_sent.html", email=form.email.data)
 
 
-def _ask(form: SubscribeForm, shown: ShownForm, terms: Terms) -> Ask:
-    return Ask(
-        address=form.email.address,
-        first_name=form.first_name.data,
-        last_name=form.last_name.data,
-        language=shown.language,
-        terms=terms,
-        site=shown.site,
-    )
-
-
-def _confirm_text(ask: Row[Any], asked: Asked) -> ShownText:
+def _confirm_text(ask: Row[Any], asked: AskedTexts) -> ShownText:
     return statements.confirm(g.language, *asked, is_move=ask.source == MOVE)
 
 
-def _confirm_page(token: str, ask: Row[Any], person: Row[Any], asked: Asked) -> str:
+def _confirm_page(token: str, ask: Row[Any], person: Row[Any], asked: AskedTexts) -> str:
     page, (consent, tracking) = _confirm_text(ask, asked), asked
     form_token = service().tokens.for_form(page.sha256, page.language)
     name = "move.html" if ask.source == MOVE else "confirm.html"
@@ -288,7 +275,7 @@ def _ask_again(subscriber_id: str, door: str, show_again: Callable[[str], Respon
     return render_template("public/sent_again.html", too_soon=too_soon, until=over and over.from_minute)
 
 
-def _asked_texts(connection: Connection, ask: Row[Any]) -> Asked:
+def _asked_texts(connection: Connection, ask: Row[Any]) -> AskedTexts:
     """The texts a person was asked with, which are what they confirm, whatever the texts of today are."""
     find, tracking = service().consents.find, ask.tracking_sha256
     return find(connection, ask.statement_sha256), find(connection, tracking) if tracking else None

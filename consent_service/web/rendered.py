@@ -14,6 +14,7 @@ from wtforms import HiddenField
 
 from consent_service import asks
 from consent_service import service as services
+from consent_service.asks import Ask
 from consent_service.language import CODES, language, mark
 from consent_service.ledger import evidence
 from consent_service.notices.statements import ShownText, Terms
@@ -108,6 +109,18 @@ def _shown_consent(connection: Connection, shown: ShownForm) -> Terms | None:
         return None
     kept = evidence.kept_text(connection, shown.statement)
     return replace(today, consent=kept) if kept else None
+
+
+def ask_of(form: RenderedForm, shown: ShownForm, terms: Terms) -> Ask:
+    """The ask that a valid form with a name and an address makes, on the terms it showed."""
+    return Ask(
+        address=form["email"].address,
+        first_name=form["first_name"].data,
+        last_name=form["last_name"].data,
+        language=shown.language,
+        terms=terms,
+        site=shown.site,
+    )
 
 
 def handed_back_at(form: RenderedForm) -> datetime:
