@@ -134,7 +134,7 @@ def show_identity(number: int) -> ResponseReturnValue:
 
 @data_request_acts.post("/identity")
 def verify(number: int) -> ResponseReturnValue:
-    """Note it."""
+    """Note how it was made sure who asks, or that it could not be."""
     form = IdentityForm()
     if not form.validate():
         return _identity_page(number, form), 400
@@ -167,7 +167,7 @@ def show_customer(number: int) -> ResponseReturnValue:
 
 @data_request_acts.post("/customer")
 def link(number: int) -> ResponseReturnValue:
-    """Note it."""
+    """Note which customer asks, by their number."""
     form, template = CustomerForm(), "console/data_request_customer.html"
     if not form.validate():
         return _page(template, number, form), 400
@@ -206,7 +206,7 @@ def show_carry_out(number: int) -> ResponseReturnValue:
 
 @data_request_acts.post("/carry-out")
 def carry_out(number: int) -> ResponseReturnValue:
-    """Do it."""
+    """Do here what the request asks for; what is erased cannot be brought back."""
     form, template = CarryOutForm(_asked(number)), "console/data_request_carry_out.html"
     if not form.validate():
         return _page(template, number, form), 400

@@ -176,7 +176,7 @@ def show_file(number: int) -> ResponseReturnValue:
 
 
 def find(connection: Connection, number: int) -> Row[Any]:
-    """The request with a number, or the page that there is none."""
+    """The request with a number, or the page that there is none; the log of access says that this page is about it."""
     found: Row[Any] = request_rows.find(connection, number) or abort(404)
     g.about = f"data_request:{number}"
     return found
