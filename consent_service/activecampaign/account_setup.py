@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from consent_service.activecampaign import own_link
 from consent_service.activecampaign.calls import Calls, pages, rows
@@ -26,7 +26,7 @@ class SetupRefused(Exception):
 class Wanted:
     """What the account is to have: for which list, and a webhook that calls `hooks_at` with the secret at its end.
 
-    Without a secret, or where `hooks_at` is not https, which ActiveCampaign wants, there is no webhook.
+    Without a secret, or where `hooks_at` is not https on port 443, which ActiveCampaign wants, there is no webhook.
     """
 
     list_id: int
@@ -36,7 +36,8 @@ class Wanted:
     @property
     def hears(self) -> bool:
         """Whether there is to be a webhook."""
-        return bool(self.secret) and self.hooks_at.startswith("https://")
+        place = urlsplit(self.hooks_at)
+        return bool(self.secret) and place.scheme == "https" and place.port in (None, 443)
 
     def hook(self) -> dict[str, Any]:
         """Return the webhook as ActiveCampaign takes it."""

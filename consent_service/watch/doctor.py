@@ -146,7 +146,7 @@ def _unheard(service: Service) -> Iterator[str]:
     if not service.settings.activecampaign_webhook_secret:
         yield "set CONSENT_ACTIVECAMPAIGN_WEBHOOK_SECRET to hear of who leaves there"
     elif not service.wanted_there().hears:
-        yield "CONSENT_PUBLIC_URL has to be https for a webhook, to hear of who leaves there"
+        yield "CONSENT_PUBLIC_URL has to be https on port 443 for a webhook, to hear of who leaves there"
 
 
 def _lacks(service: Service, budget: CallBudget | Unpaced, *, has_database: bool) -> Iterator[str]:
