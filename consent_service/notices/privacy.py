@@ -131,7 +131,7 @@ def _in_short(language: Language, controller: Controller) -> list[str]:
         say("You may see, correct, take with you and have erased what we know about you: [My data](/my-data)."),
     ]
     if others:
-        points.insert(4, say("Your data is also handled by: %(others)s.", others=others))
+        points.insert(4, say("Besides us, the newsletter's data is handled by: %(others)s.", others=others))
     return [SECTION + say("In short"), _list(points)]
 
 

@@ -52,6 +52,7 @@ def test_a_genuine_proof_is_shown_with_its_words(checked, proof, tab, standing_h
     words = tab.locator("#good").inner_text()
     assert "asa.oberg@example.com" in words
     assert 'O"Brien\\' in words
+    assert "Confirmed the subscription from the link in the e-mail" in words
     assert "Keinuman uutiskirje" in words
     for width in (320, 1280):
         guest.look(width, "light")
@@ -78,8 +79,13 @@ def test_the_time_is_written_as_on_every_other_page(checked, proof, tab, standin
 
 
 def test_the_reason_says_that_it_is_in_english(checked, tab):
-    assert checked(b"nothing", code="fi")[0] == "bad"
-    assert tab.locator("#reason[lang=en]").inner_text() == "this is no receipt, or a part of it is missing"
+    assert checked(b"c2sp.org/tlog-proof@v1\n", code="fi")[0] == "bad"
+    assert tab.locator("#reason[lang=en]").inner_text() == "a part of the receipt is missing"
+
+
+@pytest.mark.parametrize("content", [b"nothing", b"%PDF-1.7\n\xff\xfe", b""])
+def test_another_file_is_told_from_a_changed_proof(checked, content):
+    assert checked(content)[0] == "none"
 
 
 def test_another_key_does_not_open_it(checked, proof, standing_house):

@@ -194,7 +194,7 @@ def test_somebody_on_an_earlier_list_sees_it_and_is_taken_off(house, desk):
             with zipfile.ZipFile(io.BytesIO(desk.open(f"/{desk.number}/file").answer.content)) as folder:
                 assert json.loads(folder.read("asiakas.json"))["earlier_list"]["email"] == "odottaja@example.com"
                 page = folder.read("asiakas.html").decode()
-            assert "odottaja@example.com" in page and fi("Besides them, only our own people handle your data.") in page
+            assert "odottaja@example.com" in page and fi("Otherwise only our own people handle your data.") in page
             for words in (*privacy_customers.purposes(fi).values(), *privacy_customers.accounting(fi)):
                 assert str(escape(words)) not in page, "they are no customer"
         assert desk.carry_out(name="outi odottaja").status == 200
@@ -245,8 +245,9 @@ def test_a_legal_hold_on_whoever_subscribed_after_they_asked_keeps_what_they_wro
 def test_a_customer_is_named_later_and_then_no_more(house, desk):
     aino = add_asker(house, email=None)
     desk.take("access")
-    assert "customer" not in desk.tasks()
+    assert "customer" not in desk.tasks() and fi("no customer named") in desk.show().words
     page = desk.page("customer")
+    assert f"{aino.number} Aino Mäkelä" in page.words, "found by the name that was given"
     assert page.press(fi("Note it"), customer_number="77").status == 400
     assert page.press(fi("Note it"), customer_number="x").status == 400
     assert page.press(fi("Note it"), customer_number=str(aino.number)).status == 200

@@ -6,7 +6,7 @@ Who asks, which customer that is, more time, carrying it out, what is done by ha
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, abort, redirect, render_template
+from flask import Blueprint, abort, g, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from flask_wtf import FlaskForm
@@ -18,8 +18,9 @@ from consent_service import asks
 from consent_service import service as services
 from consent_service.language import mark
 from consent_service.people import is_same_name
-from consent_service.register import held
+from consent_service.register import customers, held
 from consent_service.register.customer_erasure import CustomerRestricted
+from consent_service.register.customers import Search
 from consent_service.rights import data_requests as requests
 from consent_service.rights import personal_data, request_rows
 from consent_service.rights.data_requests import (
@@ -162,15 +163,15 @@ def send_link(number: int) -> ResponseReturnValue:
 @data_request_acts.get("/customer")
 def show_customer(number: int) -> ResponseReturnValue:
     """Ask which customer it is."""
-    return _page("console/data_request_customer.html", number, CustomerForm())
+    return _customer_page(number, CustomerForm())
 
 
 @data_request_acts.post("/customer")
 def link(number: int) -> ResponseReturnValue:
     """Note which customer asks, by their number."""
-    form, template = CustomerForm(), "console/data_request_customer.html"
+    form = CustomerForm()
     if not form.validate():
-        return _page(template, number, form), 400
+        return _customer_page(number, form), 400
 
     def act(connection: Connection) -> None:
         if not requests.link(connection, number, form.customer_number.data):
@@ -178,8 +179,8 @@ def link(number: int) -> ResponseReturnValue:
 
     trouble = _try(number, act)
     if form.customer_number.errors:
-        return _page(template, number, form), 400
-    return (_page(template, number, form, trouble), 409) if trouble else _back(number)
+        return _customer_page(number, form), 400
+    return (_customer_page(number, form, trouble), 409) if trouble else _back(number)
 
 
 @data_request_acts.get("/extension")
@@ -306,6 +307,16 @@ def _page(template: str, number: int, form: FlaskForm, trouble: str | None = Non
         **who,
         **more,
     )
+
+
+def _customer_page(number: int, form: CustomerForm, trouble: str | None = None) -> str:
+    """The page that asks for the customer's number, with those in the register who bear the name of whoever asks."""
+    with service().reading() as connection:
+        name = find(connection, number).name
+        named = customers.search(connection, Search(name)).rows if name else []
+    page = _page("console/data_request_customer.html", number, form, trouble, named=named)
+    g.about = [g.about, *(f"customer:{one.id}" for one in named)]
+    return page
 
 
 def _identity_page(number: int, form: IdentityForm, trouble: str | None = None) -> str:

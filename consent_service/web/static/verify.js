@@ -105,9 +105,15 @@ async function commitment(core) {
   return btoa(String.fromCharCode(...made)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
+// Whether a file has anything of a receipt: somebody may have chosen another one.
+function isReceipt(bytes) {
+  const text = new TextDecoder("latin1").decode(bytes);
+  return text.includes(HEADER) || text.includes("\nextra ");
+}
+
 async function check(bytes, keyText) {
   const [, encoded, index, lines, note] = FILE.exec(decoder.decode(bytes)) || [];
-  ensure(encoded, "this is no receipt, or a part of it is missing");
+  ensure(encoded, "a part of the receipt is missing");
   const checkpoint = await readNote(note, await readKey(keyText));
   const extra = parse(fromBase64(encoded), "the receipt's opening");
   ensure(Object.keys(extra).join() === "core,leaf,texts,v" && extra.v === 1, "the receipt is of an unknown version");
@@ -157,6 +163,7 @@ function show({ payload, texts, at, index, checkpoint }) {
   const facts = document.getElementById("facts"), names = facts.dataset;
   fill(facts, [
     [names.at, moment(new Date(at))],
+    [names.what, JSON.parse(names.kinds)[payload.kind] || payload.kind],
     ...["first_name", "last_name", "email"].filter((key) => payload[key]).map((key) => [names[key], payload[key]]),
     [names.log, checkpoint.origin],
     [names.place, `${index + 1} / ${checkpoint.size}`],
@@ -166,12 +173,14 @@ function show({ payload, texts, at, index, checkpoint }) {
 }
 
 function reveal(id) {
-  for (const name of ["good", "bad", "unable"]) document.getElementById(name).hidden = name !== id;
+  for (const name of ["good", "bad", "none", "unable"]) document.getElementById(name).hidden = name !== id;
 }
 
 async function run(file, key) {
   try {
-    show(await check(new Uint8Array(await file.arrayBuffer()), key));
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    if (!isReceipt(bytes)) return reveal("none");
+    show(await check(bytes, key));
     reveal("good");
   } catch (error) {
     const isUnable = error.name === "NotSupportedError" || !globalThis.crypto || !crypto.subtle;
