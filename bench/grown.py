@@ -1,23 +1,24 @@
 """Databases with few and with very many people, for the same program: made once and kept, since that takes long.
 
-Each has everything of its day done, so that no purge and no comparison begins while something is measured.
+Each has everything of today done, so that no purge and no comparison begins while something is measured.
 """
 
 import sys
 
 import click
-from sqlalchemy import insert
 
 from bench.ground import Ground
 from bench.people import Population, fill
 from bench.programs import KEY
 from consent_service import config, schema
+from consent_service import service as services
 from consent_service.config import EXAMPLE_CONTROLLER, Settings
+from consent_service.database import insert_or_replace
+from consent_service.language import day_of
 from consent_service.models.watch import daily_run
 from consent_service.service import Service
 
 DAILY = ("purge", "tidy", "reconcile", "digest", "stamp")
-NEVER_AGAIN = "9999-12-31"
 
 
 def name(people: int) -> str:
@@ -33,9 +34,9 @@ def grown(here: Ground, people: int) -> Service:
         schema.upgrade(service.engine)
         with click.progressbar(length=people, label=f"{here.kind}: writing {people:,} people", file=sys.stderr) as bar:
             fill(service, Population(people), bar.update)
-        with service.transaction() as connection:
-            rows = [{"name": one, "done_on": NEVER_AGAIN} for one in DAILY]
-            connection.execute(insert(daily_run), rows)
+    today = day_of(services.now()).isoformat()
+    with service.transaction() as connection:
+        insert_or_replace(connection, daily_run, ["name"], *({"name": one, "done_on": today} for one in DAILY))
     return service
 
 
