@@ -234,6 +234,8 @@ def repeat(connection: Connection, occasion: Occasion, subscriber_id: str, kind:
     is_done = kind != "objected" or _has_objected(connection, occasion, person)
     if (yes_at is None and is_done) or (yes_at is not None and yes_at > said_at):
         return False
+    if kind == "objected":  # it was said at another address, if they have moved since the older database was made
+        suppression.object_for_good(connection, occasion.vault, person.email_key, said_at)
     evidence.append(connection, occasion, person.id, {"kind": kind, "since": seal.timestamp(said_at)})
     _stop(connection, occasion, person, said_at)
     return True

@@ -15,6 +15,7 @@ from tests.actors import Visitor, fi
 from tests.backup import backup, restore
 from tests.processes import running
 from tests.servers.activecampaign_account import UNSUBSCRIBED
+from tests.tampering import findings
 
 
 @pytest.fixture
@@ -117,6 +118,9 @@ def test_an_objection_made_at_a_new_address_ends_the_subscription_of_the_old_one
     assert house.status(aino.email) == "passive"
     new.subscribe()
     assert house.person(new.email) is None, "the objection holds where it was made"
+    aino.subscribe()
+    assert house.person(aino.email).open_confirmation_id is None, "and at the address they are back under"
+    assert "row changed" not in {finding.kind for finding in findings(house)}
 
 
 def test_who_came_back_after_leaving_is_never_active_without_their_newest_yes(house, tmp_path):
