@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, Select, Table, bindparam, func, select, union_all, update
+from sqlalchemy import Connection, Row, Select, Table, bindparam, delete, func, select, union_all, update
 
 from consent_service import retention
 from consent_service.database import insert_if_absent
@@ -44,7 +44,12 @@ class Hashes:
 
 
 def note_use(connection: Connection, keys: Vault, process: str, now: datetime) -> None:
-    """Note that a process which serves or sends, `web` or `relay`, has the newest data key."""
+    """Note since when a process which serves or sends, `web` or `relay`, has had the newest data key.
+
+    Of another key nothing stays noted: whoever goes back to that one begins anew.
+    """
+    others = pulse.c.name.startswith(f"{process} ") & (pulse.c.name != _name(keys, process))
+    connection.execute(delete(pulse).where(others))
     insert_if_absent(connection, pulse, {"name": _name(keys, process), "at": now})
 
 

@@ -210,6 +210,29 @@ def test_it_says_until_when_an_old_data_key_is_needed_and_for_what(sqlite_house,
     assert DATA_KEY not in done.stdout and NEW_DATA_KEY not in done.stdout
 
 
+def test_whoever_went_back_to_the_old_data_key_for_a_while_has_not_had_the_newest_since(
+    sqlite_house, open_house, tmp_path
+):
+    """Meanwhile the old one wrapped and hashed again; what was noted before would have it dropped too early."""
+    old, eero = sqlite_house, Visitor(sqlite_house, "eero@example.com")
+    new = open_house(old.settings.database_url, data_keys=BOTH["CONSENT_DATA_KEYS"])
+    start(new)
+    start(old)
+    eero.subscribe()
+    old.object(eero.email)
+    early = run(tmp_path, "rotate-keys", given=variables(new.settings))
+    assert early.returncode == 1 and "Restart `web` and `relay` first" in early.stderr
+    start(new)
+    assert rotate(new, tmp_path)["objections_under_old_data_keys"] == 1
+
+
+def start(house):
+    """Note what `web` and `relay` note when they start."""
+    with house.service.transaction() as connection:
+        for process in rotation.PROCESSES:
+            rotation.note_use(connection, house.service.vault, process, services.now())
+
+
 def test_a_relay_that_has_not_the_newest_data_key_yet_mails_nobody_until_it_has(sqlite_house, open_house):
     new = open_house(sqlite_house.settings.database_url, data_keys=BOTH["CONSENT_DATA_KEYS"])
     aino = Visitor(new)
