@@ -226,6 +226,12 @@ def test_whoever_went_back_to_the_old_data_key_for_a_while_has_not_had_the_newes
     assert rotate(new, tmp_path)["objections_under_old_data_keys"] == 1
 
 
+def test_while_no_process_has_the_newest_data_key_the_old_one_has_to_stay(sqlite_house, open_house, tmp_path):
+    new = open_house(sqlite_house.settings.database_url, data_keys=BOTH["CONSENT_DATA_KEYS"])
+    told = run(tmp_path, "rotate-keys", given=variables(new.settings)).stdout
+    assert "CONSENT_DATA_KEYS: keep the old ones. Restart `web` and `relay` first" in told
+
+
 def start(house):
     """Note what `web` and `relay` note when they start."""
     with house.service.transaction() as connection:

@@ -134,6 +134,8 @@ def _words(done: Done) -> list[str]:
 
 
 def _data(done: Done) -> str:
+    if done.data_key_in_use_since is None:
+        return f"keep the old ones. {RESTART_FIRST}"
     if number := done.objections_under_old_data_keys:
         return (
             f"keep the old ones. {number} objections to marketing are kept as hashes made with them, for good; without "
