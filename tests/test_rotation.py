@@ -137,6 +137,20 @@ def test_who_has_only_a_former_key_of_the_log_does_not_sign_behind_the_one_that_
     assert half_way.rows(checkpoint)[-1].note.startswith(old.service.signer.origin.encode())
 
 
+def test_former_keys_are_known_also_when_the_clock_was_ahead_at_a_change_between_them(sqlite_house, open_house):
+    url, third = sqlite_house.settings.database_url, base64.b64encode(bytes(32)).decode()
+    Visitor(sqlite_house).becomes_active()
+    sqlite_house.service.seal()
+    with time_machine.travel(services.now() + timedelta(minutes=4), tick=False):  # so much the audit allows
+        open_house(url, log_key=BOTH["CONSENT_LOG_KEY"]).service.seal()
+    newest = open_house(url, log_key=f"{third},{NEW_LOG_KEY}").service
+    newest.seal()
+    with newest.reading() as connection:
+        known = key_changes.with_former(connection, Verifiers([newest.signer.verifier]))
+    origins = [one.origin for one in (newest.signer, *newest.former_signers, sqlite_house.service.signer)]
+    assert [verifier.origin for verifier in known.known] == origins
+
+
 def test_a_log_whose_key_is_lost_goes_on_under_a_new_one_and_the_audit_says_so(sqlite_house, open_house):
     Visitor(sqlite_house).becomes_active()
     sqlite_house.service.seal()

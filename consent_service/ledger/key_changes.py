@@ -7,6 +7,7 @@ that an old secret can be dropped. Must not know where keys come from.
 import base64
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -79,15 +80,14 @@ def last_at(connection: Connection) -> datetime | None:
 
 def with_former(connection: Connection, known: Verifiers) -> Verifiers:
     """Return known keys and those before them, as told by notes that a known key signed; no other note is believed."""
-    found = {str(verifier): verifier for verifier in known.known}
-    for note in reversed(notes(connection)):
-        try:
-            change = read(note)
-        except CheckpointRefused:
-            continue
-        if str(change.new) in found:
-            found.setdefault(str(change.old), change.old)
-    return Verifiers(list(found.values()))
+    found, changes = {str(verifier): verifier for verifier in known.known}, []
+    for note in notes(connection):
+        with suppress(CheckpointRefused):
+            changes.append(read(note))
+    # From key to key, not by their times: a clock may have been wrong.
+    while more := [change for change in changes if str(change.new) in found and str(change.old) not in found]:
+        found |= {str(change.old): change.old for change in more}
+    return Verifiers([*found.values()])
 
 
 def _is_announced(connection: Connection, old: Signer, new: Signer) -> bool:
