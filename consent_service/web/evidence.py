@@ -41,7 +41,10 @@ def show_key_changes() -> ResponseReturnValue:
 @evidence.get("/verify")
 def verify() -> ResponseReturnValue:
     """A page whose script checks a receipt in the browser; nothing is sent anywhere."""
-    response = make_response(render_template("public/verify.html", key=str(service().signer.verifier)))
+    with service().reading() as connection:
+        has_changed = key_changes.last_at(connection) is not None
+    key = str(service().signer.verifier)
+    response = make_response(render_template("public/verify.html", key=key, has_changed=has_changed))
     response.headers["Content-Security-Policy"] = policy.WITH_SCRIPT_ALONE
     return response
 

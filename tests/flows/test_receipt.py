@@ -1,5 +1,6 @@
 """The proof in the person's hands: downloaded from the confirmed page, checked on the command line and in a browser."""
 
+import base64
 import json
 
 import pytest
@@ -8,7 +9,7 @@ from consent_service.language import language
 from consent_service.ledger import merkle, proof, sealer, tiles
 from consent_service.ledger.checkpoint import Signer
 from tests.actors import Visitor
-from tests.household import DATA_KEY
+from tests.household import DATA_KEY, LOG_KEY
 from tests.processes import run, variables
 
 
@@ -39,6 +40,17 @@ def test_the_confirmed_page_leads_to_the_proof_as_soon_as_it_is_sealed(aino):
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert answer.content.startswith(b"c2sp.org/tlog-proof@v1\n")
     assert receipt_link(house.get(aino.link("confirm"))) == link, "and again when the link is opened later"
+
+
+def test_once_the_log_has_another_key_the_page_that_checks_leads_to_the_ones_before(sqlite_house, open_house):
+    Visitor(sqlite_house).subscribe()
+    sqlite_house.service.seal()
+    assert not [link for link in sqlite_house.get("/verify").links if "key-changes" in link]
+    both = f"{base64.b64encode(bytes(32)).decode()},{LOG_KEY}"
+    new = open_house(sqlite_house.settings.database_url, log_key=both)
+    new.service.seal()
+    [link] = [link for link in new.get("/verify").links if "key-changes" in link]
+    assert str(sqlite_house.service.signer.verifier) in new.get(link).answer.text
 
 
 def test_only_the_link_of_the_consent_that_holds_leads_to_it(aino):
