@@ -308,7 +308,7 @@ def add_subscriber(email: str, code: str, **said: Any) -> None:
         terms=service.terms(spoken),
         staff=request,
     )
-    schema.upgrade(service.engine)
+    terminal.bring_up_to_date(service)
     with service.transaction() as connection:
         occasion = service.occasion("terminal", "terminal")
         result = subscriptions.add_by_staff(connection, occasion, ask, service.address_limit)

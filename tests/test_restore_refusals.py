@@ -13,7 +13,7 @@ from consent_service.ledger import audit
 from consent_service.models.newsletter import refusal, suppression
 from tests.actors import Visitor, fi
 from tests.backup import backup, restore
-from tests.processes import running
+from tests.processes import run, running, variables
 from tests.servers.activecampaign_account import UNSUBSCRIBED
 from tests.tampering import findings
 
@@ -92,6 +92,22 @@ def test_who_objected_since_the_backup_is_not_asked_again(house, tmp_path):
     aino.subscribe()
     house.deliver()
     assert (house.status(aino.email), len(aino.mails())) == ("passive", mails)
+
+
+def test_who_objected_since_the_backup_is_not_asked_at_the_terminal_before_anything_has_started(house, tmp_path):
+    aino = Visitor(house).becomes_active()
+    aino.leave()
+    backup(tmp_path)
+    house.object(aino.email)
+    house.do_chores()
+    house.service.engine.dispose()
+    restore(tmp_path)
+    named = ["--first-name", "Aino", "--last-name", "Mäkelä", "--staff-name", "Heidi"]
+    add = ["subscriber", "add", aino.email, *named, "--channel", "phone", "--occasion", "messut"]
+    done = run(tmp_path, *add, given=variables(house.settings))
+    chores.repeat_notes(house.service)
+    assert (done.returncode, house.kinds(aino.email)[-1]) == (1, "objected"), "a newer ask would be the last word"
+    assert "must not be written to (objected)" in done.stderr
 
 
 def test_an_objection_of_somebody_the_backup_does_not_know_holds(house, tmp_path):

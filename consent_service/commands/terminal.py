@@ -108,22 +108,24 @@ def _refuse_other_keys(service: Service) -> None:
 
 
 def await_database(service: Service) -> None:
-    """Migrate as soon as the database answers: after a power cut it may come up later than we do.
-
-    What an older database forgot holds again before anything is served or sent.
-    """
+    """Bring the database up to date as soon as it answers: after a power cut it may come up later than we do."""
     end = time.monotonic() + PATIENCE_S
     while True:
         try:
-            schema.upgrade(service.engine)
-            restore.refuse_unfinished(service)
-            chores.repeat_notes(service)
+            bring_up_to_date(service)
             return
         except OperationalError:
             if time.monotonic() > end:
                 raise
             click.echo("The database does not answer yet; trying again …", err=True)
             time.sleep(1)
+
+
+def bring_up_to_date(service: Service) -> None:
+    """Migrate; what an older database forgot holds again before anything is served, sent or asked."""
+    schema.upgrade(service.engine)
+    restore.refuse_unfinished(service)
+    chores.repeat_notes(service)
 
 
 def read_address(text: str) -> people.Address:
