@@ -6,7 +6,7 @@ Changes nothing but the queue of messages.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, TypeVar, cast
@@ -217,32 +217,29 @@ class PersonalData:
 def request_link(connection: Connection, occasion: Occasion, address: Address, allowed: Sequence[Window]) -> None:
     """Mail the link to the person's own page to an address, if it is known; whoever asks learns nothing by it.
 
-    Who said that they did not ask, and never was a subscriber, was promised that no message comes.
+    Who said that they did not ask, and never was a subscriber, was promised that no message comes. Whose mailbox it is
+    nobody knows before they confirm: until then all spellings of an address that may be one mailbox count as one.
     """
-    free_at = asks.spend(connection, occasion, "data", address, allowed)
     mine = select(subscriber.c.id, subscriber.c.status).where(subscriber.c.email_key == address.key)
     person = connection.execute(mine).one_or_none()
+    kind, about = (MY_DATA_LINK, {"subscriber_id": person.id}) if person else _without_page(connection, address)
+    is_unproved = kind != NO_LINK and (person is None or person.status == "pending")
+    counted = replace(address, key=f"any:{address.folded}") if is_unproved else address
+    free_at = asks.spend(connection, occasion, "data", counted, allowed)
     refused = suppression.find(connection, occasion.vault, address.key, occasion.now)
-    is_declined = refused is not None and refused.reason == "declined"
-    if free_at > occasion.now or (is_declined and (person is None or person.status == "pending")):
-        outbox.enqueue(connection, outbox.MAIL, NO_LINK, occasion.now)
-    elif person is None:
-        _tell_without_page(connection, occasion.now, address)
-    else:
-        outbox.enqueue(connection, outbox.MAIL, MY_DATA_LINK, occasion.now, subscriber_id=person.id)
+    is_declined = is_unproved and refused is not None and refused.reason == "declined"
+    if free_at > occasion.now or is_declined:
+        kind, about = NO_LINK, {}
+    outbox.enqueue(connection, outbox.MAIL, kind, occasion.now, **about)
 
 
-def _tell_without_page(connection: Connection, now: datetime, address: Address) -> None:
-    """Mail somebody who has no page what is held of them: they wait on an earlier list, or wrote to us, or both."""
+def _without_page(connection: Connection, address: Address) -> tuple[str, dict[str, Any]]:
+    """The mail to somebody who has no page: they wait on an earlier list, or wrote to us, or both; or to nobody."""
     waits = import_rows.find(connection, address.key)
     if waits is not None:
-        outbox.enqueue(connection, outbox.MAIL, LIST_DATA, now, import_row_id=waits.id)
-        return
+        return LIST_DATA, {"import_row_id": waits.id}
     newest = contact_messages.lock_newest(connection, address.key)
-    if newest is not None:
-        outbox.enqueue(connection, outbox.MAIL, CONTACT_DATA, now, contact_message_id=newest.id)
-    else:
-        outbox.enqueue(connection, outbox.MAIL, NO_LINK, now)
+    return (CONTACT_DATA, {"contact_message_id": newest.id}) if newest is not None else (NO_LINK, {})
 
 
 def find_person(connection: Connection, keys: Vault, link: MyDataLink) -> Row[Any]:

@@ -132,6 +132,32 @@ def test_an_address_of_ones_own_with_a_tag_takes_no_mail_from_anybody(open_house
     assert aino.link(kind) in aino.newest().links
 
 
+@pytest.mark.parametrize("begins", ["contact form", "subscription"])
+def test_nor_do_tags_bring_a_mailbox_mails_about_what_others_wrote_in_its_name(open_house, database_url, clock, begins):
+    house = open_house(database_url, limit_address="3/24 hours;9/30 days")
+    spellings = [Visitor(house, email) for email in ("aino+1@example.com", "aino+2@example.com", "a.ino@example.com")]
+    for written in spellings:
+        written.write() if begins == "contact form" else written.subscribe()
+        house.deliver()
+        clock.shift(timedelta(minutes=6))
+    before = sum(len(one.mails()) for one in spellings)
+    for written in spellings * 3:
+        house.get("/my-data?lang=fi").press(fi("Send me the link"), email=written.email)
+        house.deliver()
+        clock.shift(timedelta(minutes=6))
+    assert sum(len(one.mails()) for one in spellings) == before + 3
+
+
+def test_what_others_wrote_under_a_tag_takes_no_mail_from_whoever_confirmed(open_house, tmp_path, clock):
+    house = open_house(f"sqlite:///{tmp_path}/c.db", limit_address="3/24 hours;6/30 days")
+    aino, tagged = Visitor(house).becomes_active(), Visitor(house, "a.ino@example.com")
+    tagged.write()
+    for _ in range(3):
+        house.get("/my-data?lang=fi").press(fi("Send me the link"), email=tagged.email)
+        clock.shift(timedelta(minutes=6))
+    assert aino.my_data().status == 200
+
+
 def test_over_the_services_limit_the_queue_is_held_and_the_owner_told(open_house, database_url, clock):
     house = open_house(database_url, limit_global="3/hour;5/day")
     people = [Visitor(house, f"p{number}@example.com") for number in range(7)]
