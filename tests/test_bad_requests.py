@@ -211,6 +211,17 @@ def test_odd_headers_are_no_trouble(standing_house, headers):
     assert raw(standing_house, "GET", "/subscribe", headers)[0] in (200, 206)
 
 
+@pytest.mark.parametrize("host", [".", "a..fi", "x" * 64, "xn--" + "a" * 80])
+@pytest.mark.parametrize("path", ["/subscribe", "/staff/login", "/static/style.css", "/no/such"])
+def test_a_host_that_can_be_none_gets_the_page_of_a_bad_request(sqlite_house, path, host):
+    for method in ("get", "post"):
+        page = getattr(sqlite_house, method)(f"{path}?lang=sv", headers={"Host": host})
+        assert (page.status, language("sv").say(ERRORS[400][0]) in page.words) == (400, True)
+        assert page.answer.headers["Cache-Control"] == "no-store"
+    problem = sqlite_house.get("/api/v1/openapi.json", headers={"Host": host}).answer
+    assert (problem.status_code, problem.headers["Content-Type"]) == (400, PROBLEM)
+
+
 def test_a_browser_with_an_odd_name_can_still_subscribe(house):
     aino = Visitor(house)
     aino.http.headers["User-Agent"] = ("Ä\xff" * 150).encode("latin-1")

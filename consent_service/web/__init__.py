@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import structlog
-from flask import Flask, Response, g, redirect
+from flask import Flask, Response, current_app, g, redirect
 from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError, CSRFProtect
@@ -132,6 +132,8 @@ def _start() -> None:
     asked = request_ctx.request
     g.started_at = time.monotonic()
     g.request_id = secrets.token_hex(6)
+    if request_ctx.url_adapter is None:  # the Host cannot be one; the page that says so has links all the same
+        request_ctx.url_adapter = current_app.url_map.bind("localhost")
     g.language = languages.choose(asked.args.get("lang"), _accepted(asked.environ.get("HTTP_ACCEPT_LANGUAGE", "")))
 
 
