@@ -20,6 +20,7 @@ from consent_service import address_changes, asks, contact_messages
 from consent_service import language as languages
 from consent_service.activecampaign import departures
 from consent_service.activecampaign.own_link import OwnLinks
+from consent_service.address_changes import MOVE
 from consent_service.config import TEMPLATES
 from consent_service.controller import Controller
 from consent_service.delivery import account_letters, outbox, owner_letters, suppression
@@ -158,17 +159,18 @@ class Letters:
             return Nothing()
         return self._to_active(connection, message, person)
 
-    def record(self, connection: Connection, message: Message, letter: Letter, sent: Delivered, now: datetime) -> None:
+    def record(
+        self, connection: Connection, message: Message, letter: Letter | Knock, sent: Delivered, now: datetime
+    ) -> None:
         """Append the evidence that a confirmation was handed over (GDPR article 7(1)).
 
         Its message was settled and its person locked in this transaction: nobody who was erased meanwhile comes here.
         """
         occasion = Occasion(now, "relay", "relay", self.vault, forwards=self.forwards)
-        if _answers_a_form(message):
+        is_confirmation = message.kind == outbox.CONFIRMATION
+        if _answers_a_form(message) or (is_confirmation and isinstance(letter, Knock)):
             evidence.append_filler(connection, occasion)
-        if message.kind != outbox.CONFIRMATION or message.subscriber_id is None:
-            return
-        if letter.shown is None:
+        if not is_confirmation or message.subscriber_id is None or isinstance(letter, Knock) or letter.shown is None:
             return
         occasion = replace(occasion, tech={"message_id": letter.message_id, "smtp_answer": sent.answer})
         core: Payload = {
@@ -181,15 +183,18 @@ class Letters:
 
     def _confirmation(
         self, connection: Connection, message: Message, person: Row[Any], now: datetime
-    ) -> Letter | Hold | Nothing:
+    ) -> Letter | Knock | Hold | Nothing:
         ask = _ASK.row(connection, {"ask": message.confirmation_id})
-        if ask is None or asks.standing(ask, person, now) != asks.OPEN:
+        if ask is None:
             return Nothing()
         recipient, key = (ask.email, ask.email_key) if ask.email else (person.email, person.email_key)
-        if suppression.find(connection, self.vault, key, now):  # refused since, while the mail waited
+        is_over = asks.standing(ask, person, now) != asks.OPEN or suppression.find(connection, self.vault, key, now)
+        if is_over and ask.source == MOVE:
             return Nothing()
         if held := self._held(connection, message, now):
             return held
+        if is_over:  # by a newer ask or a refusal, while it waited; two answers to a subscriber go out as well
+            return Knock()
         language = languages.language(ask.language)
         url = f"{self.public_url}/confirm/{self.tokens.for_confirmation(ask.id)}?lang={language.code}"
         values: dict[str, Any] = {

@@ -1,6 +1,9 @@
 """A stranger cannot learn from the form who subscribes: page, status, headers and waiting are alike in every state."""
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 from sqlalchemy import select
 
 from consent_service import service as services
@@ -123,6 +126,35 @@ def test_nor_while_no_mail_leaves(addresses, open_house, database_url, why):
         house.deliver()
     assert set(seen.values()) == {(1, 1)}, seen
     assert set(links.values()) == {2}, links
+
+
+@pytest.mark.parametrize("why", ["the limit of the service", "a mail server that is away"])
+def test_nor_does_whoever_asks_twice_before_a_mail_has_left(addresses, open_house, database_url, why):
+    (before, found), is_held = addresses, why == "the limit of the service"
+    before.deliver()
+    house, seen = open_house(database_url, limit_global="100/hour"), {}
+    with time_machine.travel(services.now(), tick=False) as clock:
+        for state in ("new", "pending", "active", "passive", "declined"):
+            house.mail.refuse_connections = not is_held
+            with house.service.transaction() as connection:
+                for _ in range(100 if is_held else 0):
+                    caps.take(connection, SERVICE, house.service.letters.global_limit, services.now())
+            house.service.seal()
+            size, counted = log_size(house), count_sent(house)
+            for _ in range(2):
+                Visitor(house, found[state][0]).subscribe()
+                house.deliver()
+            clock.shift(timedelta(hours=3))
+            house.mail.refuse_connections = False
+            house.deliver()
+            house.service.seal()
+            seen[state] = (log_size(house) - size, count_sent(house) - counted, len(undone(house)))
+    assert set(seen.values()) == {(4, 2, 0)}, seen
+
+
+def count_sent(house):
+    """How many messages the service's own limit has counted."""
+    return len([message for message in house.messages() if message.counted_at is not None])
 
 
 def undone(house):
