@@ -91,7 +91,9 @@ def _network_code() -> str:
 def _read(address: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address itself: an IPv4 one may come wrapped into IPv6, and some proxies add the port."""
     text = (address or "").strip()
-    if text.count(":") == 1:
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
         found = ipaddress.ip_address(text)
