@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from consent_service import language as languages
-from consent_service.delivery.mail import Letter
+from consent_service.delivery.mail import Knock, Letter
 from consent_service.delivery.outbox import Message, Nothing
 from consent_service.language import Language
 from consent_service.staff import staff_accounts
@@ -30,11 +30,14 @@ class AccountLetters:
     public_url: str
     tokens: Tokens
 
-    def load(self, connection: Connection, message: Message) -> Letter | Nothing:
-        """Return the letter of a message of `KINDS`, Nothing when nobody is to get it any more."""
+    def load(self, connection: Connection, message: Message) -> Letter | Knock | Nothing:
+        """Return the letter of a message of `KINDS`, Nothing when nobody is to get it any more.
+
+        Whoever lost a password may have typed any address: its message takes the same way where there is no account.
+        """
         account = staff_accounts.find(connection, message.staff_id) if message.staff_id else None
         if account is None or not account.active or bool(account.password) != (message.kind == RECOVERY):
-            return Nothing()
+            return Knock() if message.kind == RECOVERY else Nothing()
         language = languages.language(account.language)
         token = self.tokens.for_staff(message.kind, account.id, account.link_state)
         url = f"{self.public_url}/staff/{PATHS[message.kind]}/{token}?lang={language.code}"

@@ -311,6 +311,18 @@ def test_the_answer_to_a_lost_password_is_the_same_for_every_address(sqlite_hous
     assert Visitor(house, heidi.email).has_link("recovery")
 
 
+def test_nor_does_it_show_while_no_mail_leaves_whether_there_is_an_account(sqlite_house):
+    house = sqlite_house
+    heidi = Staff(house)
+    house.mail.refuse_connections = True
+    waiting = []
+    for email in (heidi.email, "nobody@keinuma.example"):
+        house.get("/staff/recovery?lang=fi").press(fi("Send me the link"), email=email)
+        house.deliver()
+        waiting.append(len([message for message in house.messages() if message.done_at is None]))
+    assert waiting == [1, 2], "and /readyz tells anybody how long the oldest one has waited"
+
+
 def test_asking_for_a_new_password_is_throttled(sqlite_house, clock):
     found = []
     for _ in range(6):
