@@ -7,7 +7,7 @@ clock.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +16,9 @@ from sqlalchemy import Connection, Row, delete, select, update
 from consent_service.database import insert_if_absent
 from consent_service.delivery import outbox
 from consent_service.language import mark
+from consent_service.ledger.vault import Vault
+from consent_service.limits import allowance
+from consent_service.limits.allowance import Window
 from consent_service.models.delivery import outbox_message
 from consent_service.models.staff import passkey, recovery_code, staff
 from consent_service.people import Address
@@ -23,6 +26,7 @@ from consent_service.people import Address
 OWNER, STAFF, READER = "owner", "staff", "reader"
 ROLES = {OWNER: mark("Owner"), STAFF: mark("Staff"), READER: mark("Reader")}
 INVITATION, RECOVERY = "staff_invitation", "staff_recovery"
+RECOVERY_MAILS = (Window(1, timedelta(minutes=5)), Window(3, timedelta(minutes=30)))  # as long as a link works
 RULE = "staff_account"
 
 
@@ -107,10 +111,15 @@ def end_sessions(connection: Connection, account_id: str) -> None:
     connection.execute(update(staff).where(staff.c.id == account_id).values(fs_uniquifier=uuid4().hex))
 
 
-def ask_recovery(connection: Connection, address: Address, now: datetime) -> None:
-    """Mail a link to set a new password, if there is such an account: the same is written either way."""
+def ask_recovery(connection: Connection, keys: Vault, address: Address, now: datetime) -> None:
+    """Mail a link to set a new password, if there is such an account: the same is written either way.
+
+    Any stranger may ask. When another mail would be too many, the mailbox holds a link that works.
+    """
     found = find_by_address(connection, address)
-    outbox.enqueue(connection, outbox.MAIL, RECOVERY, now, staff_id=found.id if found else None)
+    counted = f"recovery:{keys.address_hash(found.link_state if found else address.key)}"
+    is_free = allowance.spend(connection, counted, RECOVERY_MAILS, now) <= now
+    outbox.enqueue(connection, outbox.MAIL, RECOVERY, now, staff_id=found.id if found and is_free else None)
 
 
 def behind_link(connection: Connection, account_id: str, state: str, kind: str) -> Row[Any] | None:

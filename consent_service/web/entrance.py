@@ -120,7 +120,7 @@ def ask_recovery() -> ResponseReturnValue:
     if (refusal := tries.take(typed, "recovery")) is not None:
         return refusal
     with service().transaction() as connection:
-        staff_accounts.ask_recovery(connection, form.email.address, services.now())
+        staff_accounts.ask_recovery(connection, service().vault, form.email.address, services.now())
     return render_template("entrance/recovery_sent.html")
 
 

@@ -311,6 +311,24 @@ def test_the_answer_to_a_lost_password_is_the_same_for_every_address(sqlite_hous
     assert Visitor(house, heidi.email).has_link("recovery")
 
 
+def test_strangers_in_many_places_cannot_fill_a_colleagues_mailbox_and_a_used_link_starts_anew(
+    open_house, tmp_path, clock
+):
+    house = open_house(f"sqlite:///{tmp_path}/c.db", trusted_proxies=1)
+    heidi, start = Staff(house), services.now()
+    for number in range(15):
+        http = house.http
+        http.headers["X-Forwarded-For"] = f"198.51.100.{number}"
+        house.get("/staff/recovery?lang=fi", http).press(fi("Send me the link"), email=heidi.email)
+        house.deliver()
+        clock.shift(timedelta(minutes=1, seconds=59))
+    assert services.now() - start < timedelta(minutes=30) and len(Visitor(house, heidi.email).mails()) == 3
+    used = link(house, "recovery", heidi.email)
+    assert accept(house, used).status == 200, "the newest is young enough"
+    house.get("/staff/recovery?lang=fi").press(fi("Send me the link"), email=heidi.email)
+    assert link(house, "recovery", heidi.email) != used
+
+
 def test_nor_does_it_show_while_no_mail_leaves_whether_there_is_an_account(sqlite_house):
     house = sqlite_house
     heidi = Staff(house)

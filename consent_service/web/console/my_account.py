@@ -145,7 +145,8 @@ def mail_link() -> ResponseReturnValue:
     if (refusal := tries.take(current_user.email, "recovery")) is not None:
         return refusal
     with service().transaction() as connection:
-        staff_accounts.ask_recovery(connection, read_address(current_user.email), services.now())
+        address, keys = read_address(current_user.email), service().vault
+        staff_accounts.ask_recovery(connection, keys, address, services.now())
     return redirect(link_to("console.my_account.show", did="link"))
 
 
