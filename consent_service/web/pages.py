@@ -8,6 +8,7 @@ from datetime import date
 from email.utils import parseaddr
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 from flask import Blueprint, Flask, Response, abort, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -69,6 +70,7 @@ def install(app: Flask) -> None:
         day=lambda day: _language().day(date.fromisoformat(day)),
         called=lambda person: f"{person.first_name} {person.last_name}".strip() or person.email,
         breakable=breakable,
+        mailto=mailto,
         named=_named,
         phone=shown_phone,
     )
@@ -108,6 +110,11 @@ def link_to(endpoint: str, **values: Any) -> str:
 def breakable(address: str) -> Markup:
     """An address that may be broken over lines at its @, and nowhere else."""
     return Markup("@<wbr>").join(address.split("@"))
+
+
+def mailto(address: str) -> str:
+    """The link by which a mail program writes to an address and to nobody else, whatever stands in it (RFC 6068)."""
+    return f"mailto:{quote(address, safe='@')}"
 
 
 def asset(filename: str) -> str:

@@ -1,5 +1,7 @@
 """Contact messages on the staff pages: found, read, closed, opened again, erased, and seen by nobody else."""
 
+from urllib.parse import unquote, urlsplit
+
 import pytest
 
 from consent_service import erasure as erasing
@@ -7,6 +9,7 @@ from consent_service.models.inbox import contact_message
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 from tests.household import CONTROLLER
+from tests.register import add_customer
 
 LIST = "/staff/contact-messages?lang=fi"
 CLOSE, REOPEN, ERASE = fi("Close the message"), fi("Open it again"), fi("Erase for good")
@@ -45,6 +48,20 @@ def test_an_empty_list_says_what_to_do_and_the_navigation_leads_there(house, hei
     empty = house.get(LIST, heidi.http)
     assert empty.status == 200
     assert fi("Nobody has written yet. Put a link to the contact form on your web site.") in empty.words
+
+
+@pytest.mark.parametrize(
+    "email", ["eero%40real.example?bcc=spy%40evil.example&body=x@example.com", "aino+1@example.com"]
+)
+def test_the_link_to_answer_by_leads_to_that_one_address_whatever_stands_in_it(sqlite_house, email):
+    house, heidi = sqlite_house, Staff(sqlite_house)
+    heidi.log_in()
+    Visitor(house, email).write()
+    customer = f"/staff/customers/{add_customer(house, email)}?lang=fi"
+    for page in (house.get(place(house, email), heidi.http), house.get(customer, heidi.http)):
+        [link] = [link for link in page.links if link.startswith("mailto:") and "example.com" in link]
+        found = urlsplit(link)
+        assert (unquote(found.path), found.query, found.path.count("@")) == (email, "", 1)
 
 
 @on_both_databases
