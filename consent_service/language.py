@@ -6,6 +6,7 @@ Imports nothing of ours and no Flask.
 """
 
 import io
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -122,8 +123,14 @@ def choose(asked: str | None, accepted: Sequence[str]) -> Language:
 def countries(code: str) -> dict[str, str]:
     """Return the countries of the world by their codes (ISO 3166), named in a language: Finland first, then by name."""
     names = {one: name for one, name in Locale(code).territories.items() if one.isalpha() and one not in _NO_COUNTRIES}
-    order = sorted(names, key=lambda one: (one != "FI", names[one].lower().translate(_LAST_LETTERS)))
+    order = sorted(names, key=lambda one: (one != "FI", _in_alphabet(code, names[one])))
     return {one: str(names[one]) for one in order}
+
+
+def _in_alphabet(code: str, name: str) -> str:
+    """A name to sort by: Å, Ä and Ö are letters of their own but in English; other accents do not count."""
+    letters = name.lower() if code == "en" else name.lower().translate(_LAST_LETTERS)
+    return "".join(one for one in unicodedata.normalize("NFD", letters) if not unicodedata.combining(one))
 
 
 @lru_cache(maxsize=1024)

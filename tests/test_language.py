@@ -11,7 +11,7 @@ from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 
 from consent_service.config import PACKAGE
-from consent_service.language import CODES, HELSINKI, choose, language, mark
+from consent_service.language import CODES, HELSINKI, choose, countries, language, mark
 from consent_service.ledger.evidence import Occasion
 from consent_service.notices.statements import DOORS
 
@@ -241,3 +241,16 @@ def test_every_door_that_a_persons_evidence_may_name_has_words():
     [doors] = re.findall(r"`door` is (.*?);", Occasion.__doc__, re.DOTALL)
     others = {"banner", "cookies"}  # of choices about cookies, which are nobody's
     assert set(re.findall(r"`([a-z-]+)`", doors)) - others == set(DOORS)
+
+
+@pytest.mark.parametrize(
+    ("code", "in_order"),
+    [
+        ("fi", ["Suomi", "Ranska", "Réunion", "Romania", "Tšad", "Tunisia", "Valko-Venäjä", "Venäjä", "Vietnam"]),
+        ("sv", ["Finland", "Moçambique", "Moldavien", "Västsahara", "Zimbabwe", "Åland", "Österrike", "Östtimor"]),
+        ("en", ["Finland", "Afghanistan", "Åland Islands", "Albania", "Costa Rica", "Côte d’Ivoire", "Croatia"]),
+    ],
+)
+def test_countries_stand_where_a_reader_looks_for_them(code, in_order):
+    named = list(countries(code).values())
+    assert sorted(in_order, key=named.index) == in_order
