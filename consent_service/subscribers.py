@@ -106,8 +106,12 @@ def forwarding(connection: Connection, subscriber_id: str) -> str | None:
 
 
 def waiting_messages(connection: Connection) -> Sequence[Row[Any]]:
-    """Return the messages still to deliver, the first due first, with the name or, of an erased person, the address."""
-    waiting = _messages().where(outbox.undone()).order_by(outbox_message.c.due_at)
+    """Return the messages still to deliver, the first due first, with the name or, of an erased person, the address.
+
+    One that is not `is_first` goes after an earlier one of the same person, whenever it is due itself.
+    """
+    waiting = _messages().add_columns(outbox.is_first().label("is_first")).where(outbox.undone())
+    waiting = waiting.order_by(outbox_message.c.due_at, outbox_message.c.id)
     return connection.execute(waiting.limit(LONGEST_LIST)).all()
 
 

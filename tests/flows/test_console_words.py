@@ -66,6 +66,23 @@ def test_without_a_connection_it_says_that_they_wait_for_one(open_house, tmp_pat
         "what it will do, not what it was made for"
     )
     assert fi("Last problem") not in queue.words, "there is none"
+    assert queue.words.count(fi("after the same person's earlier one")) == 1
+
+
+@on_both_databases
+def test_of_two_updates_about_one_person_the_later_one_is_said_to_wait_for_the_earlier_one(house, look):
+    aino = Visitor(house)
+    aino.subscribe()
+    house.deliver()
+    house.contacts.stop()
+    aino.confirm()
+    house.deliver()
+    aino.leave()
+    house.contacts.start()
+    rows = [row for row in look("/staff/queue").html.split("<tr>") if fi("ActiveCampaign: off the list") in row]
+    assert [fi("after the same person's earlier one") in row for row in rows] == [False, True]
+    house.deliver()
+    assert fi("Nothing waits.") in look("/staff/queue").words
 
 
 def test_a_problem_has_its_column_when_there_is_one(house, look):
