@@ -158,6 +158,8 @@ def test_declining_by_mistake_can_be_undone_at_once_and_from_the_mail_later(open
     declined = aino.decline()
     opened_again = house.get(aino.link("confirm"))
     assert opened_again.title == declined.title
+    [swedish] = [link for link in declined.links if link.endswith("?lang=sv")]
+    assert house.get(swedish).title.startswith(language("sv").say("We will not write to you"))
     assert opened_again.press(AGAIN).status == 200
     house.deliver()
     assert len(aino.mails()) == 2, "the five minutes between two mails are for strangers"
