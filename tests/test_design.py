@@ -86,6 +86,7 @@ def test_words_and_edges_can_be_told_from_every_surface(theme):
             assert colour.contrast(theme[words], ground) >= colour.WORDS, (words, ground)
         for part in ("edge", "focus"):
             assert colour.contrast(theme[part], ground) >= colour.PARTS, (part, ground)
+    assert colour.contrast(theme["on-strong"], theme["wrong"]) >= colour.WORDS, "on a button that erases"
 
 
 # One place for all of them
