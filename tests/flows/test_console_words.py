@@ -97,11 +97,11 @@ def test_groups_are_called_by_what_they_count(house, look):
     Visitor(house).becomes_active()
     Visitor(house, "eero@example.com").becomes_active().leave()
     for page in (look("/staff/"), look("/staff/subscribers")):
-        for group in ("Not confirmed yet", "Subscribing", "Have left"):
+        for group in ("Unconfirmed people", "Active subscribers", "Passive subscribers"):
             assert fi(group) in page.words
     gone = look("/staff/subscribers?status=passive")
     assert language("fi").count("One person", "%(number)s people", 1) in gone.words
-    assert fi("Passive") in gone.words, "the promise's own word for the state of a person"
+    assert f'<span class="status passive">{fi("Passive")}</span>' in gone.html, "the promise's own word for it"
 
 
 @on_both_databases

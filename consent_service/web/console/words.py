@@ -5,4 +5,8 @@ Message ids, translated where they are shown; what one page alone says stands be
 
 from consent_service.language import mark
 
-GROUPS = {"pending": mark("Not confirmed yet"), "active": mark("Subscribing"), "passive": mark("Have left")}
+GROUPS = {
+    "pending": mark("Unconfirmed people"),
+    "active": mark("Active subscribers"),
+    "passive": mark("Passive subscribers"),
+}
