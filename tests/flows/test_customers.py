@@ -259,6 +259,7 @@ def test_whoever_may_be_here_already_is_shown_before_anything_is_saved(house, he
         assert (page.status, fi("Is it one of these?") in page.words) == (409, True), changed
         assert place(house, number=number).partition("?")[0] in page.links and fi(reason) in page.words
     assert len(house.rows(customer)) == 2
+    assert set(page.form(ANYWAY).buttons) == {ANYWAY}, "the one at the bottom does the same, and says so"
     done = page.press(ANYWAY, **(TYPED_COMPANY | changed))
     assert done.status == 200 and len(house.rows(customer)) == 3
     again = page.press(ANYWAY, **TYPED)
