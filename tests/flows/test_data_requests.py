@@ -194,7 +194,7 @@ def test_somebody_on_an_earlier_list_sees_it_and_is_taken_off(house, desk):
             with zipfile.ZipFile(io.BytesIO(desk.open(f"/{desk.number}/file").answer.content)) as folder:
                 assert json.loads(folder.read("asiakas.json"))["earlier_list"]["email"] == "odottaja@example.com"
                 page = folder.read("asiakas.html").decode()
-            assert "odottaja@example.com" in page and fi("Otherwise only our own people handle your data.") in page
+            assert "odottaja@example.com" in page and fi("Besides these only our own people handle your data.") in page
             for words in (*privacy_customers.purposes(fi).values(), *privacy_customers.accounting(fi)):
                 assert str(escape(words)) not in page, "they are no customer"
         assert desk.carry_out(name="outi odottaja").status == 200
