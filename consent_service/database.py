@@ -85,7 +85,9 @@ def make_engine(url: str) -> Engine:
         return engine
     # Without these a visitor would wait as long as somebody holds a lock, or as long as a network swallows packets.
     waits = f"-c lock_timeout={BUSY_TIMEOUT_S}s {parsed.query.get('options', '')}"
-    limits = {"connect_timeout": BUSY_TIMEOUT_S, "tcp_user_timeout": 1000 * BUSY_TIMEOUT_S} | dict(parsed.query)
+    # Whoever waits for an answer has sent all: only these tell then that the server's machine is gone.
+    alive = {"keepalives_idle": BUSY_TIMEOUT_S // 2, "keepalives_interval": 2}
+    limits = {"connect_timeout": BUSY_TIMEOUT_S, "tcp_user_timeout": 1000 * BUSY_TIMEOUT_S} | alive | dict(parsed.query)
     engine = _pooled(parsed.set(drivername="postgresql+psycopg"), limits | {"options": waits})
     event.listen(engine, "do_connect", lambda _dialect, _record, where, how: _Connection.connect(*where, **how))
     event.listen(engine, "connect", _prepare_postgresql)

@@ -4,6 +4,8 @@ What a full disk does: test_full_disk.py.
 """
 
 import contextlib
+import os
+import socket
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +20,11 @@ from tests.actors import SUBSCRIBE, Visitor
 from tests.conftest import DATABASES, on_both_databases
 
 AT_ONCE = 40  # more than a service keeps connections
+KEPT_ALIVE = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+]
 
 
 @contextlib.contextmanager
@@ -126,4 +133,7 @@ def test_nobody_waits_for_a_lock_or_for_a_server_for_ever(database_url):
         assert connection.connection.dbapi_connection.info.get_parameters()["connect_timeout"] == str(
             database.BUSY_TIMEOUT_S
         )
+        with socket.socket(fileno=os.dup(connection.connection.dbapi_connection.fileno())) as line:
+            asked = [line.getsockopt(*option) for option in KEPT_ALIVE]
+    assert asked == [1, database.BUSY_TIMEOUT_S // 2, 2], "the machine of the server may go while its answer is awaited"
     engine.dispose()
