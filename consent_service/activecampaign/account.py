@@ -87,11 +87,13 @@ class Account:
             contact_id = self._find(former) or self._sync(replace(contact, email=former))
         if contact_id is None:
             return contact
+        if not contact.is_active:  # first: the address may be refused, or its change take many tries
+            self._take_off_list(contact_id)
         path, wanted = f"contacts/{quote(contact_id, safe='')}", {"contact": {"email": contact.email}}
         status, body = self._calls.call("PUT", path, wanted, is_taken=True)
         # Where the company knew the new address already, that contact is the one to go on with.
-        if status == 422 and self._set_status(contact_id, UNSUBSCRIBED) not in (UNSUBSCRIBED, None):
-            raise Ended(Retry("ActiveCampaign did not take the former address off the list"))
+        if status == 422 and contact.is_active:
+            self._take_off_list(contact_id)
         if status == 422 and contact.tagging:
             self._tags.set(contact_id, is_tagged=False)
         if status in (404, 422):
@@ -147,9 +149,8 @@ class Account:
     def _take_off(self, stranger: Stranger) -> Outcome:
         if self._place(stranger.contact_id).status != SUBSCRIBED:
             return Delivered(NOT_THERE)
-        if self._set_status(stranger.contact_id, UNSUBSCRIBED) in (UNSUBSCRIBED, None):
-            return Delivered()
-        return Retry("ActiveCampaign did not take the contact off the list")
+        self._take_off_list(stranger.contact_id)
+        return Delivered()
 
     def _delete(self, leaving: Leaving) -> Outcome:
         known = leaving.contact_id
@@ -209,6 +210,11 @@ class Account:
             return None
         answered = number(part(body, "contactList").get("status"))
         return answered if answered is not None else self._place(contact_id).status
+
+    def _take_off_list(self, contact_id: str) -> None:
+        """Unsubscribe a contact unless it is gone; raises Ended when it is not known to be off the list."""
+        if self._set_status(contact_id, UNSUBSCRIBED) not in (UNSUBSCRIBED, None):
+            raise Ended(Retry("ActiveCampaign did not take the contact off the list"))
 
     def _place(self, contact_id: str) -> Membership:
         return read_place(self._calls, self._list_id, contact_id)

@@ -183,6 +183,24 @@ def test_who_changes_the_address_and_leaves_is_taken_off_under_the_new_one(house
     assert not [one for one in there.history if one == (NEW, SUBSCRIBED)]
 
 
+@pytest.mark.parametrize("is_id_lost", [False, True])
+def test_who_leaves_is_taken_off_even_where_the_new_address_is_refused(house, clock, is_id_lost):
+    aino, there = Visitor(house), house.contacts
+    aino.subscribe()
+    house.deliver()
+    aino.confirm()
+    if is_id_lost:
+        there.fault("cut", "contactLists", "after", times=9)
+    house.deliver()
+    there.clear_faults()
+    assert there.status_of(aino.email) == SUBSCRIBED
+    there.refused_addresses.add(NEW)
+    move(house, aino).leave()
+    forward_until_done(house, clock)
+    assert there.status_of(aino.email) == UNSUBSCRIBED
+    assert not no_dead_letters(house), "and staff see that the address was not taken"
+
+
 def test_who_was_never_forwarded_is_made_known_by_the_new_address_only(house, clock):
     aino, there = Visitor(house), house.contacts
     aino.subscribe()

@@ -85,6 +85,7 @@ class Account:
         self.list_id = min(self.list_names)
         self.resubscribe_needs_sourceid = True
         self.email_case: Literal["kept", "lowered"] = "kept"
+        self.refused_addresses: set[str] = set()
         self.search_delay_s = 0.0
         self.empty_filter_returns_everybody = True
         self.ignores_field_filters = False

@@ -87,7 +87,7 @@ class Asked:
 def sync(account: Account, asked: Asked) -> Answer:
     """Create or update by e-mail."""
     sent = asked.part("contact")
-    if not _is_email(sent):
+    if not _is_email(account, sent):
         return invalid_email()
     if refusal := unknown_fields(account, sent):
         return refusal
@@ -101,7 +101,7 @@ def sync(account: Account, asked: Asked) -> Answer:
 def create(account: Account, asked: Asked) -> Answer:
     """Create; a known address is refused."""
     sent = asked.part("contact")
-    if not _is_email(sent):
+    if not _is_email(account, sent):
         return invalid_email()
     return duplicate() if account.find(sent["email"]) else sync(account, asked)
 
@@ -126,7 +126,7 @@ def update(account: Account, asked: Asked) -> Answer:
     contact, sent = account.by_id(asked.number), asked.part("contact")
     if contact is None:
         return no_subscriber(asked.number)
-    if "email" in sent and not _is_email(sent):
+    if "email" in sent and not _is_email(account, sent):
         return invalid_email()
     if "email" in sent and account.find(sent["email"]) not in (None, contact):
         return duplicate()
@@ -295,8 +295,9 @@ def _route(asked: Asked) -> Route | None:
     return next((one for one in ROUTES if one.method == asked.method and one.path.fullmatch(asked.path)), None)
 
 
-def _is_email(sent: dict[str, Any]) -> bool:
-    return isinstance(sent.get("email"), str) and EMAIL.fullmatch(sent["email"]) is not None
+def _is_email(account: Account, sent: dict[str, Any]) -> bool:
+    email = sent.get("email")
+    return isinstance(email, str) and EMAIL.fullmatch(email) is not None and email not in account.refused_addresses
 
 
 def _overwrite(account: Account, contact: Contact, sent: dict[str, Any]) -> None:
