@@ -4,12 +4,13 @@ Every call is an upsert, so a lost answer is answered by doing it again. The lis
 answer, never from 200 alone. Must not query the database or decide consent.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from consent_service.activecampaign.calls import Calls, Ended, by_address, is_of, number, part, rows
+from consent_service.activecampaign.calls import Calls, Ended, by_address, id_of, is_of, number, part, rows
 from consent_service.activecampaign.contacts import (
     DELETED,
     NOT_THERE,
@@ -124,8 +125,8 @@ class Account:
         """Bring the names of somebody in line whose confirmation was taken over; their status there is only read."""
         contact_id = contact.contact_id or self._find(contact.email)
         found = self._place(contact_id) if contact_id else Membership()
-        if found.status == SUBSCRIBED:
-            contact_id = self._sync(contact)
+        if contact_id and found.status == SUBSCRIBED:
+            contact_id = self._correct(contact, contact_id)
         return Seen(contact_id=contact_id, membership=found)
 
     def _unsubscribe(self, contact: ContactState) -> Outcome:
@@ -169,30 +170,44 @@ class Account:
         return code != 404
 
     def _sync(self, contact: ContactState) -> str:
+        """Make the contact of an address or bring it in line, and return its id."""
+
+        def tell(wanted: dict[str, Any]) -> str | None:
+            body = {"contact": {"email": contact.email} | wanted}
+            found = part(self._calls.call("POST", "contact/sync", body)[1], "contact")
+            return id_of(found) if is_of(found, contact.email) else None
+
+        return self._tell(contact, tell)
+
+    def _correct(self, contact: ContactState, contact_id: str) -> str:
+        """Bring a contact in line by its id: where somebody gave it another address, a sync would make a second one."""
+
+        def tell(wanted: dict[str, Any]) -> str | None:
+            if not wanted:
+                return contact_id
+            path = f"contacts/{quote(contact_id, safe='')}"
+            found = id_of(part(self._calls.call("PUT", path, {"contact": wanted})[1], "contact"))
+            return found if found == contact_id else None
+
+        return self._tell(contact, tell)
+
+    def _tell(self, contact: ContactState, tell: Callable[[dict[str, Any]], str | None]) -> str:
+        """Tell a person's names, with their own link where there is a field for it; the id of the contact told of."""
         names = {"firstName": contact.first_name, "lastName": contact.last_name}
-        known = {name: value for name, value in names.items() if value}  # an empty one would blank the name there
-        found = part(self._sync_with_link(contact, {"email": contact.email} | known), "contact")
-        if not is_of(found, contact.email):
-            raise Ended(Retry("ActiveCampaign's answer to contact/sync names another contact or none"))
-        return str(found["id"])
-
-    def _sync_with_link(self, contact: ContactState, wanted: dict[str, Any]) -> object:
-        """Sync, with the person's own link where there is a field for it."""
+        known: dict[str, Any] = {name: value for name, value in names.items() if value}  # empty, it would blank one
         field = self._field.look_up() if contact.own_link else None
-        if contact.own_link is None or field is None:
-            return self._upsert(wanted)
+        link = {"fieldValues": [{"field": field, "value": contact.own_link.url}]} if contact.own_link and field else {}
         try:
-            return self._upsert(wanted | {"fieldValues": [{"field": field, "value": contact.own_link.url}]})
+            told = tell(known | link)
         except Ended as ended:
-            if not isinstance(ended.outcome, Rejected):
+            if not link or not isinstance(ended.outcome, Rejected):
                 raise
-        # What a value for a field that is gone does is written nowhere, and the person matters more than the link.
-        body = self._upsert(wanted)
-        self._field.forget()
-        return body
-
-    def _upsert(self, wanted: dict[str, Any]) -> object:
-        return self._calls.call("POST", "contact/sync", {"contact": wanted})[1]
+            # What a value for a field that is gone does is written nowhere, and the person matters more than the link.
+            told = tell(known)
+            self._field.forget()
+        if told is None:
+            raise Ended(Retry("ActiveCampaign's answer about a contact names another one or none"))
+        return told
 
     def _find(self, email: str, *, strictly: bool = False) -> str | None:
         if not email:  # an empty filter brings everybody, and a contact may have no address

@@ -118,6 +118,21 @@ def test_a_contact_deleted_there_is_made_anew_under_the_new_address(house, clock
     assert house.person(NEW).contact_id == house.contacts.contacts[NEW].id
 
 
+def test_a_contact_with_another_address_there_is_not_doubled_by_an_update_and_goes_when_the_person_does(house, aino):
+    there = house.contacts
+    known, other = there.contacts[aino.email], "toinen@example.org"
+    there.readdress(aino.email, other)  # by somebody there
+    aino.my_data()
+    house.get(aino.link("my-data").replace("?", "/name?")).press(fi("Save the name"), first_name="Anni")
+    house.deliver()
+    assert list(there.contacts) == [other]
+    assert (there.contacts[other].first_name, house.person(aino.email).contact_id) == ("Anni", known.id)
+    assert house.compare(applies=False).found == {"other-address": 1}
+    aino.leave()
+    house.deliver()
+    assert there.status_of(other) == UNSUBSCRIBED
+
+
 def test_where_the_company_knew_the_new_address_already_that_contact_goes_on(house, clock, aino):
     there = house.contacts
     known = there.add(NEW, first_name="Aino", status=UNSUBSCRIBED)

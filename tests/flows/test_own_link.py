@@ -4,9 +4,12 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from sqlalchemy import update
 
 from consent_service import service as services
 from consent_service.activecampaign.pacing import CallBudget
+from consent_service.delivery import outbox
+from consent_service.models.newsletter import subscriber
 from consent_service.service import Service
 from consent_service.tokens import Tokens
 from consent_service.watch import doctor
@@ -145,6 +148,21 @@ def test_leaving_need_not_wait_for_everybodys_links(house):
     assert link_of(house, people[0].email) is None, "not yet its turn"
     deliver_later(house)
     assert all(link_of(house, person.email) for person in people[:3])
+
+
+def test_of_whom_no_name_is_known_the_link_is_told_and_nothing_else(house):
+    aino = Visitor(house).becomes_active()
+    with house.service.transaction() as connection:  # as after an import
+        connection.execute(update(subscriber).values(first_name="", last_name=""))
+        mine = house.person(aino.email).id
+        outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, outbox.SYNC, services.now(), subscriber_id=mine)
+    house.deliver()
+    assert not [call for call in house.contacts.calls if call.name == "update"], "there was nothing to tell"
+    assert set_up(house) == [1]
+    deliver_later(house)
+    [told] = [call.body["contact"] for call in house.contacts.calls if call.name == "update"]
+    assert [*told] == ["fieldValues"] and link_of(house)
+    assert house.contacts.contacts[aino.email].first_name == "Aino"
 
 
 @pytest.mark.parametrize("decision", ["ignored", "refused"])
