@@ -93,20 +93,26 @@ class Account:
         path, wanted = f"contacts/{quote(contact_id, safe='')}", {"contact": {"email": contact.email}}
         status, body = self._calls.call("PUT", path, wanted, is_taken=True)
         # Where the company knew the new address already, that contact is the one to go on with.
-        if status == 422 and contact.is_active:
-            self._take_off_list(contact_id)
-        if status == 422 and contact.tagging:
-            self._tags.set(contact_id, is_tagged=False)
+        if status == 422:
+            self._leave_behind(contact, contact_id)
         if status in (404, 422):
             return replace(contact, contact_id=None, was_forwarded=False)
         if not is_of(part(body, "contact"), contact.email):
             raise Ended(Retry("ActiveCampaign's answer to a change of address cannot be read"))
         return replace(contact, contact_id=contact_id)
 
+    def _leave_behind(self, contact: ContactState, contact_id: str) -> None:
+        """Take a contact off the list that is not the person's any more, and the tag off it."""
+        self._take_off_list(contact_id)
+        if contact.tagging:
+            self._tags.set(contact_id, is_tagged=False)
+
     def _subscribe(self, contact: ContactState) -> Outcome:
         if contact.basis and contact.basis.is_forwarded and contact.was_forwarded:
             return self._update(contact)
         contact_id = self._sync(contact)
+        if contact.contact_id not in (None, contact_id):  # somebody there gave it an address that was not confirmed
+            self._leave_behind(contact, contact.contact_id)
         is_imported = contact.basis is not None and contact.basis.is_imported
         if contact.basis and (contact.was_forwarded or contact.basis.may_be_outdated(self._calls.now())):
             found = self._place(contact_id)

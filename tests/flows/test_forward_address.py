@@ -133,6 +133,17 @@ def test_a_contact_with_another_address_there_is_not_doubled_by_an_update_and_go
     assert there.status_of(other) == UNSUBSCRIBED
 
 
+def test_who_confirms_anew_gets_the_letter_at_the_address_they_confirmed_and_at_no_other(house, aino):
+    there, other = house.contacts, "toinen@example.org"
+    there.readdress(aino.email, other)  # by somebody there
+    house.change_controller(purpose_version=2)
+    aino.subscribe()
+    house.deliver()
+    aino.confirm()
+    house.deliver()
+    assert (there.status_of(aino.email), there.status_of(other)) == (SUBSCRIBED, UNSUBSCRIBED)
+
+
 def test_where_the_company_knew_the_new_address_already_that_contact_goes_on(house, clock, aino):
     there = house.contacts
     known = there.add(NEW, first_name="Aino", status=UNSUBSCRIBED)
