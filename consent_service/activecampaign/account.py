@@ -31,6 +31,7 @@ from consent_service.delivery.outbox import Delivered, Outcome, Rejected, Retry
 
 RESUBSCRIBE_SOURCE = 4  # documented for a contact that left and comes back with a fresh confirmation
 SEARCH_AGAIN = timedelta(minutes=10)
+FORBIDDEN = 403
 
 
 class Account:
@@ -170,7 +171,13 @@ class Account:
         return Delivered(DELETED if removed else NOT_THERE, contact_id=removed or known)
 
     def _remove(self, contact_id: str) -> bool:
-        code, body = self._calls.call("DELETE", f"contacts/{quote(contact_id, safe='')}")
+        try:
+            code, body = self._calls.call("DELETE", f"contacts/{quote(contact_id, safe='')}")
+        except Ended as ended:
+            if ended.status != FORBIDDEN or not isinstance(ended.outcome, Retry):
+                raise
+            # A right of its own, and counted by the month: everything else may get through, and need not wait.
+            raise Ended(replace(ended.outcome, peer_down=False), FORBIDDEN) from None
         if code != 404 and not isinstance(body, dict):  # a page of something in between, which deleted nothing
             raise Ended(Retry("ActiveCampaign's answer to a deletion cannot be read"))
         return code != 404

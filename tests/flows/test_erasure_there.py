@@ -58,6 +58,22 @@ def test_a_fault_delays_the_deletion_but_does_not_spoil_it(shared_house, clock, 
     assert not [row for row in house.messages() if row.dead_at]
 
 
+def test_while_deleting_alone_is_refused_whoever_leaves_need_not_wait(sqlite_house, clock):
+    """A right that the key's user may lack, and what an account may do so many times a month only."""
+    house, there, lane, rested_s = sqlite_house, sqlite_house.contacts, sqlite_house.lanes["activecampaign"], 0.0
+    aino, *others = [Visitor(house, f"p{number}@example.com").becomes_active() for number in range(7)]
+    there.fault("403", "delete", times=1000)
+    for other in others:
+        house.erase(other.email)
+    aino.leave()
+    while there.status_of(aino.email) == SUBSCRIBED:
+        rested_s += lane.rest_s(lane.step())
+    assert rested_s == 0
+    there.clear_faults()
+    forward_until_done(house, clock)
+    assert list(there.contacts) == [aino.email], "and the deletions are made up for"
+
+
 def test_a_contact_that_is_gone_already_is_as_good(sqlite_house):
     house, aino = sqlite_house, Visitor(sqlite_house).becomes_active()
     house.contacts.remove(aino.email)
