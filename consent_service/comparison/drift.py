@@ -60,7 +60,7 @@ def take_page(connection: Connection, occasion: Occasion, run: Row[Any], *, page
         if person is None or person.active_since is None:
             _unknown(connection, occasion, run, one, person)
         elif person.status != "active":
-            _left_here(connection, occasion, run, person)
+            _left_here(connection, occasion, run, one, person)
         else:
             if person.email_key != people.key_of(one.email):
                 _note(connection, run, OTHER_ADDRESS, subscriber_id=person.id, contact_id=one.contact_id)
@@ -196,11 +196,14 @@ def _owners(connection: Connection, page: Sequence[Found]) -> list[tuple[Found, 
     ]
 
 
-def _left_here(connection: Connection, occasion: Occasion, run: Row[Any], person: Row[Any]) -> None:
+def _left_here(connection: Connection, occasion: Occasion, run: Row[Any], one: Found, person: Row[Any]) -> None:
     if _waits(connection, person.id):  # it is on its way
         return
-    _note(connection, run, LEFT_HERE, subscriber_id=person.id, contact_id=person.contact_id, is_repaired=run.applies)
-    if run.applies:
+    _note(connection, run, LEFT_HERE, subscriber_id=person.id, contact_id=one.contact_id, is_repaired=run.applies)
+    if run.applies and person.contact_id not in (None, one.contact_id):  # an update would go to the contact known here
+        strangers.note(connection, one.contact_id, person.email_key, occasion.now)
+        strangers.take_off_unasked(connection, occasion.vault, one.contact_id, occasion.now)
+    elif run.applies:
         outbox.enqueue(connection, outbox.ACTIVECAMPAIGN, outbox.SYNC, occasion.now, subscriber_id=person.id)
 
 

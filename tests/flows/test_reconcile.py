@@ -319,6 +319,23 @@ def test_another_address_there_is_shown_and_left_alone(house, aino):
     assert house.status(aino.email) == "active"
 
 
+def test_who_left_here_is_taken_off_also_as_a_second_contact_there(house, aino):
+    house.contacts.readdress(aino.email, "other@example.com")
+    house.contacts.add(aino.email, status=SUBSCRIBED)
+    aino.leave()
+    house.deliver()
+    assert house.contacts.status_of(aino.email) == SUBSCRIBED, "only the contact that was known by its id"
+    assert house.compare() == drift.Summary({"left-here": 1}, {"left-here": 1})
+    house.deliver()
+    assert house.contacts.status_of(aino.email) == UNSUBSCRIBED
+    assert house.compare().found == {}
+    aino.subscribe()
+    house.deliver()
+    aino.confirm()
+    house.deliver()
+    assert (house.status(aino.email), house.contacts.status_of(aino.email)) == ("active", SUBSCRIBED)
+
+
 @pytest.mark.parametrize("ignored", [{"status"}, {"id_greater"}])
 def test_an_account_that_ignores_what_is_asked_is_not_believed(house, aino, ignored):
     eero = Visitor(house, "eero@example.com", "Eero", "Niemi").becomes_active()
