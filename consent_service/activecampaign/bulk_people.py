@@ -58,7 +58,11 @@ def load(keys: Vault, links: OwnLinks, connection: Connection, message: Message,
     """Return the import to look at, or what `forwarding.load` does."""
     if message.kind == BULK:
         return BulkLook(str(message.bulk_id), now - message.created_at)
-    return forwarding.load(keys, links, connection, message, now)
+    parcel = forwarding.load(keys, links, connection, message, now)
+    is_moved = isinstance(parcel, ContactState) and parcel.is_active and parcel.former_email is not None
+    if is_moved and _is_under_way(connection, message, now):  # it would make a second contact, of the former address
+        return Hold(now + forwarding.LOOK_AGAIN, "the import that carries the former address has to arrive first")
+    return parcel
 
 
 def record(left: Left, connection: Connection, message: Message, sent: Any, answer: Delivered, now: datetime) -> None:
@@ -82,6 +86,14 @@ def mend(keys: Vault, connection: Connection, message: Message, sent: Any, now: 
     """Do as `forwarding.mend`; a look at an import changes nothing there, and whoever took it over looks again."""
     if not isinstance(sent, BulkLook):
         forwarding.mend(keys, connection, message, sent, now)
+
+
+def _is_under_way(connection: Connection, message: Message, now: datetime) -> bool:
+    """Whether a bulk import carries the message that was sent a moment ago and has not been seen to arrive."""
+    columns = outbox_message.c
+    looked_at = (columns.bulk_id == message.bulk_id, columns.kind == BULK, outbox.undone())
+    recent = select(columns.id).where(*looked_at, columns.created_at > now - outbox.CARRIED_FOR)
+    return message.bulk_id is not None and connection.execute(recent.limit(1)).first() is not None
 
 
 def _never_taken_over() -> tuple[Any, ...]:

@@ -1,6 +1,6 @@
 """A changed address at ActiveCampaign: the contact is renamed there, not doubled, whatever goes wrong on the way."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from itertools import cycle
 
@@ -8,10 +8,14 @@ import pytest
 import time_machine
 
 from consent_service import service as services
+from consent_service.delivery.batches import LEAST
+from consent_service.service import CONTACTS_AT_ONCE
+from tests import crowd
 from tests.actors import Visitor, fi
 from tests.conftest import on_both_databases
 from tests.flows.test_forward import forward_until_done
 from tests.flows.test_forward_faults import FAULTS, no_dead_letters
+from tests.forwarding import Forwarding
 from tests.household import CONTROLLER, household
 from tests.servers.activecampaign import ActiveCampaign
 from tests.servers.smtp import MailServer
@@ -225,6 +229,29 @@ def test_who_leaves_is_taken_off_even_where_the_new_address_is_refused(house, cl
     forward_until_done(house, clock)
     assert there.status_of(aino.email) == UNSUBSCRIBED
     assert not no_dead_letters(house), "and staff see that the address was not taken"
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_an_import_that_is_under_way_makes_no_second_contact_of_who_moves_meanwhile(house, clock, arrives):
+    aino, there = Visitor(house), house.contacts
+    there.imports.is_stuck = not arrives
+    aino.subscribe()
+    mail_only(house)
+    crowd.confirmed(house, [f"p{number}@example.com" for number in range(LEAST + CONTACTS_AT_ONCE)])
+    aino.confirm()
+    with closing(Forwarding(house, clock)) as forwarding:
+        forwarding.lane.step()
+        forwarding.lane.step()
+        assert [call.name for call in there.calls].count("bulk") == 1
+        began = services.now()
+        move(house, aino)
+        forwarding.lane.step()
+        if arrives:
+            there.land_imports()
+        forwarding.drain()
+    assert aino.email not in there.contacts
+    assert there.status_of(NEW) == SUBSCRIBED
+    assert all(call.when - began < timedelta(minutes=12) for call in updates(there)), "nor is one waited for for ever"
 
 
 def test_who_was_never_forwarded_is_made_known_by_the_new_address_only(house, clock):
