@@ -231,6 +231,7 @@ def test_days_that_cannot_be_are_told_and_what_was_written_stays(keeper):
         ("contract", {"dated_on": "eilen"}),
         ("contract", {"ended_on": "2024-02-14"}),
         ("contract", {"ended_on": "9999-12-31"}),
+        ("contract", {"dated_on": "9999-01-01", "ended_on": "9999-12-31"}),
         ("invoice", {"financial_year_end": "9999-12-31"}),
         ("invoice", {"financial_year_end": "2001-12-31"}),
         ("consent_form", {"destroy_by": "2023-01-01"}),

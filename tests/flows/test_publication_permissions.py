@@ -90,6 +90,8 @@ def test_what_is_missing_or_cannot_be_is_told_and_what_was_written_stays(heidi):
         {"given_on": "2026-03-03"},
         {"until_on": "2026-01-31"},
         {"until_on": "9999-12-31"},
+        {"until_on": "31.12.2027"},
+        {"given_on": "9999-01-01", "until_on": "9999-12-31"},
         {"places": "a\x07b"},
     ):
         answer = page.press(SAVE, **WISH | wrong)

@@ -103,8 +103,7 @@ class DocumentForm(FlaskForm):
         )
 
     def _follows(self, field: DateField) -> None:
-        first = self.dated_on.data
-        if field.data and first and not first <= field.data <= keeping.years_after(first, LATEST_YEARS):
+        if not _may_follow(field.data, self.dated_on.data):
             raise ValidationError(mark("Give a day that is not before the document's own."))
 
 
@@ -165,8 +164,7 @@ class PermissionForm(FiledForm):
 
     def validate_until_on(self, field: DateField) -> None:
         """It lasted at least a day, and is not for ever."""
-        first = self.given_on.data
-        if first and not first <= field.data <= keeping.years_after(first, LATEST_YEARS):
+        if not _may_follow(field.data, self.given_on.data):
             raise ValidationError(mark("Give a day that is not before the one on which it was permitted."))
 
     def permitted(self) -> Permitted:
@@ -174,6 +172,13 @@ class PermissionForm(FiledForm):
         return Permitted(
             what=self.what.data, places=self.places.data, given_on=self.given_on.data, until_on=self.until_on.data
         )
+
+
+def _may_follow(day: date | None, first: date | None) -> bool:
+    """Whether a day is not before another nor for ever after it; what is no day, or is to come, is told by itself."""
+    if day is None or first is None or first > today():
+        return True
+    return first <= day <= keeping.years_after(first, LATEST_YEARS)
 
 
 def _looked_at(content: bytes, name: str) -> tuple[str, str]:
