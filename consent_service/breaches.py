@@ -106,7 +106,12 @@ class Breach:
 
 
 def add(connection: Connection, now: datetime, facts: Facts, staff_name: str) -> str:
-    """Note a breach and return its id."""
+    """Note a breach and return its id; noted twice in the same words, it is the same breach."""
+    one_at_a_time(connection, "note a breach")
+    same = select(breach.c.id).where(*(breach.c[name] == value for name, value in asdict(facts).items()))
+    known: str | None = connection.execute(same.limit(1)).scalar_one_or_none()
+    if known is not None:
+        return known
     breach_id = str(uuid.uuid4())
     written = {"id": breach_id, "written_at": now, "written_by": staff_name}
     connection.execute(insert(breach).values(asdict(facts) | written | _changed(now, staff_name)))
