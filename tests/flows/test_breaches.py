@@ -129,6 +129,8 @@ def test_without_a_risk_it_is_closed_with_the_reason_and_not_without(house, heid
     ("field", "typed", "message"),
     [
         ("day", "eilen", "Give the day."),
+        ("day", "0026-11-30", "Give the day."),
+        ("day", "0001-01-01", "Give the day."),
         ("at", "puoli kymmenen", "Give the time, like 14:30."),
         ("day", "2026-12-01", "Enter a time in the past."),
         ("what", "", "Say it in one line of at most 100 characters."),

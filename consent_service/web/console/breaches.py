@@ -26,6 +26,7 @@ breaches = Blueprint("breaches", __name__, url_prefix="/breaches")
 NO_DAY, NO_TIME = mark("Give the day."), mark("Give the time, like 14:30.")
 NO_RISK, NO_WHOM = mark("Choose how large the risk is."), mark("Choose who was told.")
 LONGEST, LONGEST_SHORT = 4000, 1000
+EARLIEST = date(1950, 1, 1)
 
 
 class WhenForm(FlaskForm):
@@ -33,6 +34,11 @@ class WhenForm(FlaskForm):
 
     day = DateField(validators=[InputRequired(NO_DAY)], invalid_value_message=NO_DAY)
     at = TimeField(validators=[InputRequired(NO_TIME)], invalid_value_message=NO_TIME)
+
+    def validate_day(self, field: DateField) -> None:
+        """Of a year typed with two digits a browser makes one of the first century."""
+        if field.data and field.data < EARLIEST:
+            raise ValidationError(NO_DAY)
 
     def validate_at(self, field: TimeField) -> None:
         """Nobody has noticed or told anything tomorrow."""
