@@ -60,6 +60,9 @@ def merge(connection: Connection, occasion: Occasion, merging: Merging, staff_na
     connection.execute(insert(former_number).values(led | {"merged_at": occasion.now, "merged_by": staff_name}))
     if "active" in (kept.status, gone.status):
         customers.make_active(connection, occasion, kept.id)
+    elif gone.passive_since > kept.passive_since:  # the ten years count from when there was nothing more with either
+        mine = customer.c.id == kept.id
+        connection.execute(update(customer).where(mine).values(passive_since=gone.passive_since))
     return customers.change(connection, occasion, kept.id, merging.details)
 
 

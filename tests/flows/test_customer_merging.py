@@ -19,7 +19,7 @@ from consent_service.register import merging
 from tests.actors import Staff, fi
 from tests.conftest import on_both_databases
 from tests.flows.test_customer_rights import add_document, add_permission, content_of
-from tests.register import VALO, add_customer, customer_of
+from tests.register import TEN_YEARS, VALO, add_customer, add_somebody, customer_of
 
 SHOW, MERGE = fi("Show both"), fi("Merge the two")
 FIRST = dict.fromkeys(("number", "name", "phone", "email", "place", "source", "notes", "kind", "language"), "first")
@@ -116,6 +116,17 @@ def test_of_what_differs_everything_has_to_be_chosen_and_a_name_must_be_left(hou
     chosen |= dict.fromkeys(("business_id", "einvoice", "billing", "company_name"), "second")
     assert page.press(MERGE, **chosen).status == 200, "merged as a consumer, without what only a company has"
     assert (customer_of(house).company_name, customer_of(house).billing_email) == (None, None)
+
+
+@pytest.mark.parametrize(("first_years", "second_years"), [(11, 1), (1, 11)])
+def test_of_two_passive_customers_the_ten_years_count_from_the_later_one(house, heidi, first_years, second_years):
+    pair_of = [
+        add_somebody(house, "Niemi", passive_for=years * TEN_YEARS / 10) for years in (first_years, second_years)
+    ]
+    later = max(row.passive_since for row in house.rows(customer))
+    assert pair(house, heidi, *pair_of).press(MERGE, **FIRST).status == 200
+    [left] = house.rows(customer)
+    assert (left.id, left.status, left.passive_since) == (pair_of[0], "passive", later)
 
 
 @on_both_databases
