@@ -80,8 +80,8 @@ def listed(connection: Connection, state: str | None, today: date, page: int) ->
     wanted = [customer.c.restricted_at.is_(None), *([_stands(today)[state]] if state else [])]
     counted = select(func.count()).select_from(joined).where(*wanted)
     names = (customer.c.number, customer.c.company_name, customer.c.first_name, customer.c.last_name)
-    until = publication_permission.c.until_on
-    order = (publication_permission.c.withdrawn_on.is_not(None), until.is_(None), until, customer.c.number)
+    until, is_over = publication_permission.c.until_on, ~_stands(today)[VALID]
+    order = (is_over, publication_permission.c.withdrawn_on.is_not(None), until.is_(None), until, customer.c.number)
     rows = select(publication_permission, *names).select_from(joined).where(*wanted)
     return page_of(connection, counted, rows.order_by(*order, publication_permission.c.id), page)
 

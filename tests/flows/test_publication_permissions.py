@@ -80,6 +80,20 @@ def test_it_stands_in_the_list_of_how_it_stands(clock, heidi, until, states):
     assert (OVER in page.words) == ("ended" in states)
 
 
+@on_both_databases
+def test_those_in_force_stand_first_and_of_them_the_next_to_end(clock, heidi):
+    aino = heidi.take_in()
+    for what, until in (("ohi", "2026-03-01"), ("pysyvä", ""), ("myöhempi", "2027-01-01"), ("seuraava", "2026-03-20")):
+        form(heidi, aino).press(SAVE, **WISH | {"what": what, "until_on": until})
+    words = listed(heidi).words
+    assert sorted(("ohi", "pysyvä", "myöhempi", "seuraava"), key=words.index) == [
+        "seuraava",
+        "myöhempi",
+        "pysyvä",
+        "ohi",
+    ]
+
+
 def test_what_is_missing_or_cannot_be_is_told_and_what_was_written_stays(heidi):
     page = form(heidi, heidi.take_in())
     for wrong in (
