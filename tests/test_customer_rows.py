@@ -101,6 +101,8 @@ def test_a_name_in_one_cell_is_taken_apart(name, cell, first, last):
         ("phone", "2024-05-06", BECAME_A_DATE),
         ("street", "#REF!", SHOWS_AN_ERROR),
         ("email", "#N/A", SHOWS_AN_ERROR),
+        ("company_name", "#NIMI?", SHOWS_AN_ERROR),
+        ("city", "#SAKNAS!", SHOWS_AN_ERROR),
     ],
 )
 def test_what_excel_spoilt_is_told(name, cell, reason):

@@ -19,7 +19,12 @@ from consent_service.register.entries import EntryRefused
 
 LARGEST_NUMBER = 9_999_999  # numbers go on behind the largest, and have to stay short enough to be typed
 LONGEST_NOTES, LONGEST_SOURCE_NOTE, LONGEST_PLACE = 4000, 200, 400
-EXCEL_ERRORS = {"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#SPILL!", "#CALC!"}
+# As an .xlsx holds them, and as Excel writes them into a CSV in Finnish and in Swedish.
+EXCEL_ERRORS = {
+    "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#SPILL!", "#CALC!",
+    "#TYHJÄ!", "#JAKO/0!", "#ARVO!", "#VIITTAUS!", "#NIMI?", "#LUKU!", "#PUUTTUU!",
+    "#SKÄRNING!", "#DIVISION/0!", "#VÄRDEFEL!", "#REFERENS!", "#NAMN?", "#OGILTIGT!", "#SAKNAS!",
+}  # fmt: skip
 A_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 WHOLE_ADDRESS = re.compile(r"(?P<street>.*?)[,;\s]+(?P<postal_code>(?:FI-)?\d{5})[,\s]+(?P<city>[^,;]+)")
 MAY_BE_DATES = ("notes", "source_note", "billing_reference")
