@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from consent_service.ledger import vault
 from consent_service.ledger.evidence import Occasion
+from consent_service.models.customer_imports import customer_import_row
 from consent_service.models.customers import (
     customer,
     customer_document,
@@ -27,6 +28,7 @@ from consent_service.register.documents import context_of
 
 # Whatever refers to a customer and goes over to the one they are merged into; the key does not, it dies.
 BELONGINGS = (customer_document, publication_permission, former_number, data_request)
+IMPORTED = (customer_import_row.c.match_id, customer_import_row.c.customer_id)  # whom a row looks like, or became
 NOTES = (kept_customer,)  # of which a customer has one: that of the kept one stands
 
 
@@ -52,6 +54,8 @@ def merge(connection: Connection, occasion: Occasion, merging: Merging, staff_na
     _seal_files_anew(connection, occasion, kept.id, gone.id)
     for table in BELONGINGS:
         connection.execute(update(table).where(table.c.customer_id == gone.id).values(customer_id=kept.id))
+    for column in IMPORTED:
+        connection.execute(update(column.table).where(column == gone.id).values({column: kept.id}))
     for table in NOTES:
         has_one = select(table.c.customer_id).where(table.c.customer_id == kept.id).exists()
         connection.execute(update(table).where(table.c.customer_id == gone.id, ~has_one).values(customer_id=kept.id))

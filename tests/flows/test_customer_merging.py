@@ -20,6 +20,7 @@ from tests.actors import Staff, fi
 from tests.conftest import on_both_databases
 from tests.flows.test_customer_rights import add_document, add_permission, content_of
 from tests.register import TEN_YEARS, VALO, add_customer, add_somebody, customer_of
+from tests.sheets import Importer, xlsx
 
 SHOW, MERGE = fi("Show both"), fi("Merge the two")
 FIRST = dict.fromkeys(("number", "name", "phone", "email", "place", "source", "notes", "kind", "language"), "first")
@@ -171,6 +172,26 @@ def test_erasing_the_kept_one_reaches_the_other_in_an_older_backup(house, heidi,
         connection.execute(customer.insert().values(**before))
     assert chores.repeat_notes(house.service) == 1
     assert house.rows(customer) == []
+
+
+@on_both_databases
+def test_an_import_completes_the_kept_one_and_tells_of_them_when_it_is_undone(house):
+    first = add_customer(house, phone=None)
+    second = add_customer(house, "aino@toinen.example", phone=None, last_name="Jarvinen")
+    importer = Importer(house)
+    importer.log_in()
+    known = ["Aino", "Jarvinen", "aino@toinen.example", "050 765 4321"]
+    rows = [["Etunimi", "Sukunimi", "Sähköposti", "Puhelin"], known, ["Eero", "Niemi"]]
+    page = importer.check(importer.send(xlsx(*rows)))
+    importer.choose(page, "known", "complete")
+    assert pair(house, importer, first, second).press(MERGE, **FIRST).status == 200
+    page = importer.add_all(importer.again(page))
+    assert customer_of(house).phone == "+358507654321"
+    eero = customer_of(house, 1003).id
+    assert pair(house, importer, first, eero).press(MERGE, **FIRST).status == 200
+    page = importer.undo(page)
+    [left] = house.rows(customer)
+    assert left.id == first and "1001 Aino Järvinen" in page.words
 
 
 def test_everything_that_refers_to_a_customer_goes_along():
