@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from consent_service.register import customer_file
 from consent_service.register.customer_columns import MEANINGS, proposal
 from consent_service.register.customer_file import FileRefused, as_it_was, harmless
-from consent_service.register.customer_rows import BECAME_A_DATE, ODD_COUNTRY, SHOWS_AN_ERROR, Meaning, read
+from consent_service.register.customer_rows import (
+    BECAME_A_DATE,
+    ODD_COUNTRY,
+    ONLY_A_COMPANY,
+    SHOWS_AN_ERROR,
+    Meaning,
+    read,
+)
 from consent_service.register.sheet_writer import writing
 from tests.sheets import xlsx
 
@@ -109,6 +116,16 @@ def test_what_excel_spoilt_is_told(name, cell, reason):
     reading = told(**{name: cell})
     assert [(one.column, one.reason) for one in reading.problems] == [(1, reason)]
     assert reading.details.notes == f"{name}: {cell}"
+
+
+def test_what_only_a_company_has_stands_in_the_notes_of_a_consumer():
+    columns = ["kind", "last_name", "company_name", "billing_address"]
+    meaning = Meaning(columns, ["Tyyppi", "Sukunimi", "Yritys", "Laskutus"], "other", "x")
+    reading = read(["kuluttaja", "Niemi", "Valo Oy", "Kuja 3"], meaning)
+    assert [(one.column, one.reason) for one in reading.problems] == [(2, ONLY_A_COMPANY), (3, ONLY_A_COMPANY)]
+    assert (reading.details.company_name, reading.details.billing_address) == (None, None)
+    assert reading.details.notes == "Yritys: Valo Oy\nLaskutus: Kuja 3"
+    assert read(["yritys", "Niemi", "Valo Oy", "Kuja 3"], meaning).problems == []
 
 
 @pytest.mark.parametrize("cell", ["IC", "Kanariansaaret", "ZZ", "Ascension Island"])

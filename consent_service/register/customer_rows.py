@@ -14,7 +14,7 @@ from consent_service.language import CODES, countries, language, mark
 from consent_service.people import AddressRefused, NameRefused, read_address, read_name
 from consent_service.register import entries
 from consent_service.register.customer_columns import ADDRESS, KIND, NAME, NAME_REVERSED, NUMBER
-from consent_service.register.customers import COMPANY, CONSUMER, KINDS, SOURCES, Details
+from consent_service.register.customers import COMPANY, COMPANY_ONLY, CONSUMER, KINDS, SOURCES, Details
 from consent_service.register.entries import EntryRefused
 
 LARGEST_NUMBER = 9_999_999  # numbers go on behind the largest, and have to stay short enough to be typed
@@ -38,6 +38,7 @@ ODD_NUMBER = mark("A customer number is a whole number from 1 to 9,999,999.")
 ODD_COUNTRY = mark("No country is known by this name or code.")
 ODD_LANGUAGE = mark("The service writes in Finnish, Swedish and English only.")
 ODD_KIND = mark("A customer is a consumer or a company.")
+ONLY_A_COMPANY = mark("Only a company has this. Is the customer one?")
 TOO_MUCH = mark("What cannot be read would not fit into the notes.")
 
 _SPOKEN = {
@@ -101,9 +102,10 @@ def read(cells: Sequence[str], meaning: Meaning) -> Reading:
             read_values |= _read_cell(name, cell, read_values) if cell.strip() else {}
         except _REFUSED as refused:
             problems.append(Problem(place, _reason(refused)))
-    problems.sort(key=lambda one: one.column or 0)
     number = read_values.pop(NUMBER, None)
     _settle(read_values, meaning)
+    problems += [Problem(given[name][0], ONLY_A_COMPANY) for name in _unasked(read_values)]
+    problems.sort(key=lambda one: one.column or 0)
     if not (read_values.get("last_name") or read_values.get("company_name")):
         return Reading(None, None, [*problems, Problem(None, NO_NAME)])
     unread = [f"{meaning.headers[one.column]}: {cells[one.column]}" for one in problems if one.column is not None]
@@ -134,6 +136,14 @@ def _settle(values: dict[str, Any], meaning: Meaning) -> None:
     if "source" not in values:
         values["source"] = meaning.source
         values.setdefault("source_note", meaning.source_note)
+
+
+def _unasked(values: dict[str, Any]) -> list[str]:
+    """Take out what is not kept of somebody of this kind, as the form does, and return what it was."""
+    names = [name for name in COMPANY_ONLY if values["kind"] != COMPANY and values.get(name)]
+    for name in names:
+        del values[name]
+    return names
 
 
 def _reason(refused: Exception) -> str:

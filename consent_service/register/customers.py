@@ -24,6 +24,10 @@ from consent_service.people import Address, comparable
 
 CONSUMER, COMPANY = "consumer", "company"
 KINDS = {CONSUMER: mark("Consumer"), COMPANY: mark("Company")}
+COMPANY_ONLY = (  # what is not known of a consumer
+    "company_name", "business_id", "billing_email", "billing_address", "billing_reference", "einvoice_address",
+    "einvoice_operator",
+)  # fmt: skip
 SOURCES = {
     "meeting": mark("Meeting"),
     "contract": mark("Contract"),

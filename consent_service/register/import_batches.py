@@ -28,7 +28,7 @@ from consent_service.register.customer_imports import (
     STAYED,
     UNDONE,
 )
-from consent_service.register.customers import FIRST_NUMBER, search_text
+from consent_service.register.customers import COMPANY, COMPANY_ONLY, FIRST_NUMBER, search_text
 from consent_service.register.import_steps import end, renew
 
 SLICE = 500
@@ -195,7 +195,8 @@ def _complete(connection: Connection, now: datetime, rows: Sequence[Row[Any]]) -
     for row in rows:
         if (theirs := known.get(row.match_id)) is not None:
             values = json.loads(row.details)
-            names = [name for name in COMPLETED_FIELDS if theirs[name] is None and values.get(name) is not None]
+            asked = [name for name in COMPLETED_FIELDS if theirs["kind"] == COMPANY or name not in COMPANY_ONLY]
+            names = [name for name in asked if theirs[name] is None and values.get(name) is not None]
             theirs.update({name: values[name] for name in names})
             filled[row.position] = names
     changed = {row.match_id for row in rows if filled.get(row.position)}

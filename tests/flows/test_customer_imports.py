@@ -115,6 +115,16 @@ def test_a_company_in_a_list_is_the_same_as_it_is_by_hand(house, heidi):
     assert "Sama nimi ja paikkakunta: 1001 Valo & Varjo Oy" in heidi.rows(checked, "known").words
 
 
+def test_a_consumer_is_not_completed_with_what_only_a_company_has(house, heidi):
+    known(house, "Mäkelä", "aino@example.com")
+    headings = ["Yritys", "Sähköposti", "Puhelin", "Laskutusosoite"]
+    checked = heidi.check(heidi.send(xlsx(headings, ["Valo Oy", "aino@example.com", "0401234567", "Kuja 3"])))
+    heidi.choose(checked, "known", "complete")
+    heidi.add_all(heidi.again(checked))
+    [aino] = house.rows(customer)
+    assert (aino.company_name, aino.billing_address, aino.phone) == (None, None, "+358401234567")
+
+
 @on_both_databases
 def test_who_is_there_already_is_left_out_completed_or_added_anyway(house, heidi):
     for last, email in (("Mäkelä", "aino@example.com"), ("Niemi", "eero@example.com"), ("Salo", "iida@example.com")):

@@ -16,17 +16,13 @@ from consent_service import language as languages
 from consent_service.language import LANGUAGES, mark
 from consent_service.people import stored_address
 from consent_service.register import entries
-from consent_service.register.customers import COMPANY, CONSUMER, KINDS, SOURCES, Details
+from consent_service.register.customers import COMPANY, COMPANY_ONLY, CONSUMER, KINDS, SOURCES, Details
 from consent_service.register.entries import EntryRefused
 from consent_service.web.forms import AddressField, LineField, LongTextField
 
 NO_LAST_NAME, NO_COMPANY = mark("Write the last name."), mark("Write the company's name.")
 NO_SOURCE, NO_KIND = mark("Choose where the data came from."), mark("Choose whether it is a consumer or a company.")
 NO_SOURCE_NOTE = mark("Say where the data came from.")
-COMPANY_ONLY = (
-    "company_name", "business_id", "billing_email", "billing_address", "billing_reference", "einvoice_address",
-    "einvoice_operator",
-)  # fmt: skip
 LONGEST_NOTES = 4000
 
 

@@ -18,10 +18,10 @@ from consent_service.language import LANGUAGES, mark
 from consent_service.ledger.vault import VaultRefused
 from consent_service.register import customers as register
 from consent_service.register import duplicates, entries, merging
-from consent_service.register.customers import COMPANY, KINDS, SOURCES, Details
+from consent_service.register.customers import COMPANY, COMPANY_ONLY, KINDS, SOURCES, Details
 from consent_service.register.merging import Merging
 from consent_service.web.accounts import by_staff
-from consent_service.web.console.customer_form import COMPANY_ONLY, DETAILS, LONGEST_NOTES, details_of
+from consent_service.web.console.customer_form import DETAILS, LONGEST_NOTES, details_of
 from consent_service.web.console.customers import find
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import service
