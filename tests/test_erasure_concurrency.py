@@ -6,16 +6,20 @@ import time
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import event, select, update
 
 from consent_service import chores, erasure
 from consent_service import service as services
 from consent_service.delivery import relaying
+from consent_service.models.customer_imports import customer_import
+from consent_service.models.customers import customer
 from consent_service.models.ledger import consent_event
 from consent_service.models.newsletter import subscriber
+from consent_service.register import customer_imports, reviews
 from tests import crowd
 from tests.actors import Visitor
 from tests.conftest import DATABASES, on_both_databases
+from tests.register import TEN_YEARS, add_somebody
 from tests.test_concurrency import ROUNDS, at_once
 
 
@@ -104,3 +108,24 @@ def test_whoever_is_erased_while_their_mail_is_noted_down_keeps_nobody_waiting_f
     erasing[0].join(10)
     assert [type(one).__name__ for one in outcomes] == ["Delivered"]
     assert house.person(aino.email) is None
+
+
+@on_both_databases
+def test_a_review_of_customers_and_an_import_do_not_wait_for_each_other(house):
+    passive, now = add_somebody(house, "Rantanen", passive_for=TEN_YEARS), services.now()
+    with house.service.transaction() as connection:
+        customer_imports.take(connection, now, "asiakkaat.csv", b"Sukunimi\nNiemi\n", "Heidi")
+
+    def review():
+        with house.service.transaction() as connection:
+            found = reviews.look(connection, now, now.date(), locks=True)
+            reviews.carry_out(connection, now, now.date(), found, "Heidi")
+
+    reviewing = threading.Thread(target=review)
+    with house.service.transaction() as connection:  # as a relay that takes an import over does
+        connection.execute(update(customer_import).values(done=1))
+        reviewing.start()
+        time.sleep(0.3)
+        connection.execute(select(customer.c.id).where(customer.c.id == passive).with_for_update())
+    reviewing.join(10)
+    assert house.rows(customer) == []

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, insert, select
 from consent_service.database import insert_or_replace
 from consent_service.models.customers import customer
 from consent_service.models.reviews import kept_customer, retention_review
-from consent_service.register import customer_erasure, held
+from consent_service.register import customer_erasure, customer_imports, held
 from consent_service.register.held import Staying
 from consent_service.register.keeping import years_after
 
@@ -74,6 +74,8 @@ def standing(connection: Connection, now: datetime, today: date) -> Standing:
 
 def look(connection: Connection, now: datetime, today: date, *, locks: bool = False) -> Review:
     """Return the list; whoever `locks` it may end it without anybody on it changing meanwhile."""
+    if locks:
+        customer_imports.lock_all(connection)  # first, as whoever takes an import over does
     going = _some(connection, _is_going(now, today), MOST_LISTED + 1, locks=locks)
     kept = _some(connection, _is_listed(now) & _is_kept(today) & customer.c.restricted_at.is_(None), MOST_LISTED)
     restricted = _some(connection, _is_listed(now) & customer.c.restricted_at.is_not(None), MOST_LISTED)
