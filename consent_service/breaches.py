@@ -118,10 +118,13 @@ def add(connection: Connection, now: datetime, facts: Facts, staff_name: str) ->
     return breach_id
 
 
-def change(connection: Connection, now: datetime, breach_id: str, facts: Facts, staff_name: str) -> None:
-    """Write anew what is known of a breach."""
+def change(
+    connection: Connection, now: datetime, breach_id: str, facts: Facts, staff_name: str, seen: datetime | None
+) -> bool:
+    """Write anew what is known of a breach; False, and nothing done, when `seen` is not its `changed_at` any more."""
     values = asdict(facts) | _changed(now, staff_name)
-    connection.execute(update(breach).where(breach.c.id == breach_id).values(values))
+    as_seen = (breach.c.id == breach_id, breach.c.changed_at == seen)
+    return connection.execute(update(breach).where(*as_seen).values(values)).rowcount == 1
 
 
 def tell(connection: Connection, now: datetime, breach_id: str, notice: Notice, staff_name: str) -> None:

@@ -3,6 +3,7 @@
 Messages say what to do; they are message ids, translated where they are shown, but for those that hold a number.
 """
 
+from datetime import datetime
 from typing import Any
 
 from flask import g
@@ -118,6 +119,15 @@ class LastNameField(StringField):
 
     def __init__(self, **options: Any):
         super().__init__(validators=[_SameLastName()], **options)
+
+
+def read_moment(text: str | None) -> datetime | None:
+    """Return the moment a hidden field holds, such as when something was last changed; None when it holds none."""
+    try:
+        at = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
 
 
 class _Name:

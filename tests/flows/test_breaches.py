@@ -7,6 +7,7 @@ import time_machine
 
 from consent_service.language import HELSINKI, language
 from consent_service.models.breaches import breach, breach_notice
+from consent_service.web.console.breaches import CHANGED
 from tests.actors import Staff, fi
 from tests.conftest import on_both_databases
 from tests.household import CONTROLLER
@@ -114,6 +115,23 @@ def test_what_is_noted_twice_stands_there_once(house, heidi):
     for _ in range(2):
         tell(house, heidi, whom="other", how="vakuutusyhtiölle")
     assert len(house.rows(breach_notice)) == 1
+
+
+@on_both_databases
+def test_of_two_who_change_one_at_once_the_second_is_told_and_what_the_first_wrote_stays(house, heidi, clock):
+    note(house, heidi)
+    first, second = (look(house, heidi, place_of(house, "/change")) for _ in range(2))
+    clock.shift(60)
+    for _ in range(2):  # pressed twice, it is saved once
+        assert first.press(SAVE, measures="etätyhjennys", risk="some").status == 200
+    refused = second.press(SAVE, people="12", risk="some")
+    assert (refused.status, refused.form(SAVE).fields["people"]) == (409, "12")
+    assert fi(CHANGED) in refused.words
+    [row] = house.rows(breach)
+    assert (row.measures, row.people) == ("etätyhjennys", None)
+    assert refused.press(SAVE, measures="etätyhjennys", risk="some").status == 200
+    [row] = house.rows(breach)
+    assert (row.measures, row.people) == ("etätyhjennys", 12)
 
 
 def test_without_a_risk_it_is_closed_with_the_reason_and_not_without(house, heidi):

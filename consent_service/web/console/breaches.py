@@ -3,6 +3,7 @@
 Contains no rule.
 """
 
+from dataclasses import asdict
 from datetime import date, datetime, time
 from typing import Any
 
@@ -10,20 +11,24 @@ from flask import Blueprint, abort, g, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from flask_wtf import FlaskForm
-from wtforms import DateField, IntegerField, SelectField, TimeField
+from wtforms import DateField, HiddenField, IntegerField, SelectField, TimeField
 from wtforms.validators import InputRequired, NumberRange, Optional, ValidationError
 
 from consent_service import breaches as cases
 from consent_service import service as services
 from consent_service.breaches import RISKS, WHOM, Breach, Facts, Notice
 from consent_service.language import HELSINKI, mark
-from consent_service.web.forms import LineField, LongTextField
+from consent_service.web.forms import LineField, LongTextField, read_moment
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import service
 
 breaches = Blueprint("breaches", __name__, url_prefix="/breaches")
 
 NO_DAY, NO_TIME = mark("Give the day."), mark("Give the time, like 14:30.")
+CHANGED = mark(
+    "Somebody else has changed this breach while you were writing. Nothing of yours was saved yet: open its page "
+    "beside this one, set right what is needed here and save again."
+)
 NO_RISK, NO_WHOM = mark("Choose how large the risk is."), mark("Choose who was told.")
 LONGEST, LONGEST_SHORT = 4000, 1000
 EARLIEST = date(1950, 1, 1)
@@ -54,7 +59,7 @@ class WhenForm(FlaskForm):
 
 
 class FactsForm(WhenForm):
-    """What is known of a breach."""
+    """What is known of a breach; `changed_at` says how it was when the form was opened."""
 
     what = LineField(mark("Say it in one line of at most 100 characters."))
     happened = LongTextField(LONGEST, mark("Write what happened."))
@@ -67,11 +72,17 @@ class FactsForm(WhenForm):
     measures = LongTextField(LONGEST)
     risk = SelectField(choices=["", *RISKS], validators=[InputRequired(NO_RISK)], invalid_choice_message=NO_RISK)
     risk_reason = LongTextField(LONGEST_SHORT)
+    changed_at = HiddenField()
 
     def validate_risk_reason(self, field: LongTextField) -> None:
         """That nobody is at risk has to be shown (article 33(1), (5))."""
         if self.risk.data == cases.NONE and field.data is None:
             raise ValidationError(mark("Say why nobody is at risk."))
+
+    @property
+    def seen(self) -> datetime | None:
+        """When the breach was last changed, as whoever opened the form saw it."""
+        return read_moment(self.changed_at.data)
 
     @property
     def facts(self) -> Facts:
@@ -135,7 +146,12 @@ def show_change(breach_id: Any) -> ResponseReturnValue:
     """The form with what is known."""
     found = _breach(breach_id)
     local = found.row.noticed_at.astimezone(HELSINKI)
-    known = {**found.row._mapping, "day": local.date(), "at": local.time()}
+    known = {
+        **found.row._mapping,
+        "day": local.date(),
+        "at": local.time(),
+        "changed_at": found.row.changed_at.isoformat(),
+    }
     return _form_page(FactsForm(data=known), found)
 
 
@@ -146,7 +162,11 @@ def change(breach_id: Any) -> ResponseReturnValue:
     if not form.validate():
         return _form_page(form, found), 400
     with service().transaction() as connection:
-        cases.change(connection, services.now(), found.row.id, form.facts, current_user.name)
+        is_done = cases.change(connection, services.now(), found.row.id, form.facts, current_user.name, form.seen)
+    found = _breach(breach_id)
+    if not is_done and any(found.row._mapping[name] != value for name, value in asdict(form.facts).items()):
+        form.changed_at.data = found.row.changed_at.isoformat()
+        return _form_page(form, found, CHANGED), 409
     return redirect(link_to("console.breaches.show", breach_id=found.row.id))
 
 
@@ -175,8 +195,8 @@ def _breach(breach_id: Any) -> Breach:
     return found
 
 
-def _form_page(form: FactsForm, found: Breach | None = None) -> str:
-    return render_template("console/breach_form.html", form=form, found=found, risks=RISKS)
+def _form_page(form: FactsForm, found: Breach | None = None, trouble: str | None = None) -> str:
+    return render_template("console/breach_form.html", form=form, found=found, risks=RISKS, trouble=trouble)
 
 
 def _tell_page(found: Breach, form: TellForm) -> str:

@@ -18,7 +18,7 @@ from consent_service.people import stored_address
 from consent_service.register import entries
 from consent_service.register.customers import COMPANY, COMPANY_ONLY, CONSUMER, KINDS, SOURCES, Details
 from consent_service.register.entries import EntryRefused
-from consent_service.web.forms import AddressField, LineField, LongTextField
+from consent_service.web.forms import AddressField, LineField, LongTextField, read_moment
 
 NO_LAST_NAME, NO_COMPANY = mark("Write the last name."), mark("Write the company's name.")
 NO_SOURCE, NO_KIND = mark("Choose where the data came from."), mark("Choose whether it is a consumer or a company.")
@@ -144,11 +144,7 @@ class CustomerForm(FlaskForm):
     @property
     def seen(self) -> datetime | None:
         """When the customer was last changed, as whoever opened the form saw it."""
-        try:
-            at = datetime.fromisoformat(self.changed_at.data or "")
-        except ValueError:
-            return None
-        return at if at.tzinfo else None
+        return read_moment(self.changed_at.data)
 
     @property
     def details(self) -> Details:
