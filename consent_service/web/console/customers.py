@@ -170,6 +170,8 @@ def _changed_meanwhile(form: CustomerForm, now: Row[Any]) -> ResponseReturnValue
     stands = shown(now)
     known = [name for name in stands if name != "changed_at"]
     theirs = {name: stands[name] for name in known if (stands[name] or None) != (form[name].data or None)}
+    if not (theirs or now.restricted_at):  # the same was sent twice
+        return redirect(link_to("console.customers.show", customer_id=now.id, did="changed"))
     form.changed_at.data = stands["changed_at"]
     return _form_page(form, customer=now, theirs=theirs, is_conflict=True), 409
 
