@@ -61,7 +61,7 @@ def load(keys: Vault, links: OwnLinks, connection: Connection, message: Message,
     parcel = forwarding.load(keys, links, connection, message, now)
     is_moved = isinstance(parcel, ContactState) and parcel.is_active and parcel.former_email is not None
     if is_moved and _is_under_way(connection, message, now):  # it would make a second contact, of the former address
-        return Hold(now + forwarding.LOOK_AGAIN, "the import that carries the former address has to arrive first")
+        return Hold(now + forwarding.LOOK_AGAIN, "ActiveCampaign has not finished the import")
     return parcel
 
 
