@@ -174,3 +174,10 @@ def test_the_proxies_let_through_what_the_doors_take(sqlite_house):
         [rule] = [rule for rule in sqlite_house.app.url_map.iter_rules(endpoint) if "POST" in rule.methods]
         path = re.sub(r"<[^>]+>", str(uuid4()), rule.rule)
         assert [pattern for pattern in told if not re.search(pattern, path)] == [], path
+
+
+def test_no_limit_of_forms_stands_before_the_doors_for_files():
+    told = part("docs/operations.md", "The proxy in front")
+    caddy = re.search(r"^tilaus\.example\.fi {\n(.*?)^}", told, re.DOTALL | re.MULTILINE)[1]
+    for_every_path = re.findall(r"^\t(\w+)", caddy, re.MULTILINE)
+    assert set(for_every_path) == {"handle"}, "what stands beside them is done to what they take, too"
