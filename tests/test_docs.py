@@ -181,3 +181,9 @@ def test_no_limit_of_forms_stands_before_the_doors_for_files():
     caddy = re.search(r"^tilaus\.example\.fi {\n(.*?)^}", told, re.DOTALL | re.MULTILINE)[1]
     for_every_path = re.findall(r"^\t(\w+)", caddy, re.MULTILINE)
     assert set(for_every_path) == {"handle"}, "what stands beside them is done to what they take, too"
+
+
+def test_what_a_proxy_notes_when_something_fails_holds_no_paths():
+    told = part("docs/operations.md", "The proxy in front")
+    assert re.search(r"\tlog {\n.*?\t\trequest delete\n", told, re.DOTALL), "Caddy"
+    assert re.search(r"access_log off;\n +error_log \S+ crit;\n", told), "nginx names a request up to the level error"
