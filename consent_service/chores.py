@@ -83,6 +83,10 @@ class Chores:
                 return
             self._do(piece)
 
+    def end(self) -> None:
+        """Note what was said since the last turn: whoever stops the relay may be about to put a backup back."""
+        self._do(self._copy_notes)
+
     def _do(self, piece: Callable[[], None]) -> None:
         try:
             piece()
@@ -176,7 +180,7 @@ class Chores:
 
     def _copy_notes(self) -> None:
         copied = SLICE
-        while copied >= SLICE and not self._stop.is_set():
+        while copied >= SLICE:
             if copied := copy_notes(self._service):
                 self._has_traces = True
                 log.info("notes copied", rows=copied)

@@ -159,6 +159,7 @@ def _chores(service: Service, stop: threading.Event) -> None:
     while not stop.is_set():
         chores.run()
         stop.wait(service.settings.seal_every_s)
+    chores.end()
 
 
 def _move_wal(service: Service, stop: threading.Event) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from consent_service import relay
 from consent_service import service as services
+from consent_service.backup.notes_file import NotesFile
 from tests.actors import SUBSCRIBE, Visitor
 from tests.conftest import DATABASES
 from tests.processes import running
@@ -44,6 +45,18 @@ def test_both_end_what_is_under_way_and_leave_nothing_claimed(tmp_path, database
         house.deliver()
         assert contacts.status_of(aino.email) == 1
         assert [len(person.mails()) for person in (aino, eero)] == [2, 1], "nothing went out twice"
+
+
+def test_who_leaves_just_before_the_stop_stays_noted_for_a_backup_that_is_put_back(tmp_path, mail, contacts):
+    with running(tmp_path, f"sqlite:///{tmp_path / 'consent.db'}", mail, contacts, seal_every_s=60) as house:
+        aino = Visitor(house)
+        aino.subscribe()
+        house.deliver()
+        aino.confirm()
+        house.deliver()
+        aino.leave()
+        assert house.stop() == (0, 0)
+        assert [note.kind for note in NotesFile(house.service.folder / "notes.jsonl").read()] == ["withdrawn"]
 
 
 @pytest.mark.soak
