@@ -3,6 +3,7 @@
 Changes nothing.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -10,7 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, or_, select
 
-from consent_service.models.customers import customer, customer_document, publication_permission
+from consent_service.models.customer_imports import customer_import_row
+from consent_service.models.customers import customer, customer_document, former_number, publication_permission
+from consent_service.models.reviews import kept_customer
 from consent_service.register import keeping
 
 INNER = ("id", "email_key", "search_text")  # our own ways of finding the customer: they say nothing more
@@ -33,17 +36,39 @@ GIVEN = (
     "einvoice_operator",
     "language",
 )
-DOCUMENT = ("kind", "title", "dated_on", "ended_on", "keep_until", "binder", "page", "file_name", "added_at")
+DOCUMENT = (
+    "kind",
+    "title",
+    "dated_on",
+    "financial_year_end",
+    "ended_on",
+    "keep_until",
+    "destroy_by",
+    "binder",
+    "page",
+    "added_at",
+)
+KEPT = ("until_on", "reason", "kept_at", "kept_by")
+FOLDER = "asiakirjat/"
 PERMISSION = ("what", "places", "given_on", "until_on", "withdrawn_on")
 
 
 @dataclass(frozen=True)
 class HeldCustomer:
-    """A customer's details, documents without their content, and what may be published about them, as plain values."""
+    """A customer's details, documents, and what may be published about them, as plain values.
+
+    `kept` says until when and why somebody long passive is kept, `rows` what stands of them in a spreadsheet that was
+    read in. `files` are the rows of those documents that are files, by the name that each has as the `file` of its
+    document.
+    """
 
     details: dict[str, Any]
+    former_numbers: tuple[int, ...]
+    kept: dict[str, Any] | None
+    rows: tuple[dict[str, Any], ...]
     documents: tuple[dict[str, Any], ...]
     permissions: tuple[dict[str, Any], ...]
+    files: dict[str, Row[Any]]
 
     @property
     def given(self) -> dict[str, Any]:
@@ -73,10 +98,20 @@ def gather(connection: Connection, customer_id: str) -> HeldCustomer | None:
     details = {name: value for name, value in known._mapping.items() if name not in INNER}
     documents = select(customer_document).where(customer_document.c.customer_id == customer_id)
     permissions = select(publication_permission).where(publication_permission.c.customer_id == customer_id)
+    filed = connection.execute(documents.order_by(customer_document.c.dated_on, customer_document.c.id)).all()
+    names = [f"{FOLDER}{count:03}-{row.file_name}" if row.file_name else None for count, row in enumerate(filed, 1)]
+    told = _told(filed, DOCUMENT)
+    former = select(former_number.c.number).where(former_number.c.customer_id == customer_id)
+    kept = select(kept_customer).where(kept_customer.c.customer_id == customer_id)
+    rows = select(customer_import_row).where(customer_import_row.c.customer_id == customer_id)
     return HeldCustomer(
         details,
-        _told(connection.execute(documents.order_by(customer_document.c.dated_on)).all(), DOCUMENT),
+        tuple(connection.execute(former.order_by(former_number.c.number)).scalars()),
+        next(iter(_told(connection.execute(kept).all(), KEPT)), None),
+        tuple({"row": row.number, "cells": json.loads(row.cells)} for row in connection.execute(rows) if row.cells),
+        tuple(one | {"file": name} for one, name in zip(told, names, strict=True)),
         _told(connection.execute(permissions.order_by(publication_permission.c.given_on)).all(), PERMISSION),
+        {name: row for name, row in zip(names, filed, strict=True) if name},
     )
 
 

@@ -10,7 +10,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
@@ -68,24 +68,46 @@ class Origin:
 
 def package(held: PersonalData, origin: Origin) -> bytes:
     """Return the zip; the same data gives the same bytes."""
-    return pack(dict(_files(held, origin)), held.gathered_at)
+    return b"".join(pack(_files(held, origin), held.gathered_at))
 
 
-def pack(files: Mapping[str, bytes], at: datetime) -> bytes:
-    """Return files and their checksums as a zip that says of each that it is of one moment."""
-    packed = io.BytesIO()
-    sums = "".join(f"{sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as folder:
-        for name, content in {**files, "SHA256SUMS": sums.encode()}.items():
-            entry = zipfile.ZipInfo(name, at.astimezone(HELSINKI).timetuple()[:6])
-            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
-            folder.writestr(entry, content)
-    return packed.getvalue()
+def pack(files: Iterable[tuple[str, bytes]], at: datetime) -> Iterator[bytes]:
+    """Yield a zip of files and their checksums that says of each that it is of one moment; keeps one at a time."""
+    sink, sums = _Sink(), io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as folder:
+        for name, content in files:
+            sums.write(f"{sha256(content).hexdigest()}  {name}\n".encode())
+            folder.writestr(_entry(name, at), content)
+            yield sink.taken()
+        folder.writestr(_entry("SHA256SUMS", at), sums.getvalue())
+    yield sink.taken()
 
 
 def name(held: PersonalData) -> str:
     """Return what to call the file: ASCII, and nobody's name."""
     return f"tiedot-{day_of(held.gathered_at).isoformat()}.zip"
+
+
+class _Sink(io.RawIOBase):
+    """Where a zip is written to piece by piece: what was taken is not kept."""
+
+    def __init__(self) -> None:
+        self._written = bytearray()
+
+    def write(self, content: Any) -> int:
+        before = len(self._written)
+        self._written += content
+        return len(self._written) - before
+
+    def taken(self) -> bytes:
+        taken, self._written = bytes(self._written), bytearray()
+        return taken
+
+
+def _entry(name: str, at: datetime) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, at.astimezone(HELSINKI).timetuple()[:6])
+    entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
+    return entry
 
 
 def _files(held: PersonalData, origin: Origin) -> Iterable[tuple[str, bytes]]:

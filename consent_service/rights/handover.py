@@ -1,14 +1,17 @@
 """The file that whoever asked for their data gets (GDPR articles 15 and 20): newsletter, register and messages in one.
 
-Of a subscriber it holds the whole of `data_package` in a folder; `asiakas.html` is the register for reading, the rest
-is for other programs. Nothing is made before the identity of whoever asks is verified. Changes nothing.
+Of a subscriber it holds the whole of `data_package` in a folder, of a customer every document that is a file;
+`asiakas.html` is the register for reading, the rest is for other programs. Nothing is made before the identity of
+whoever asks is verified. Changes nothing.
 """
 
 import io
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -24,7 +27,7 @@ from consent_service.ledger.vault import Vault
 from consent_service.notices import privacy_customers, purposes
 from consent_service.notices.privacy import OMBUDSMAN_PAGE
 from consent_service.people import key_of
-from consent_service.register import customer_columns, keeping
+from consent_service.register import customer_columns, documents, keeping
 from consent_service.register import held as register_held
 from consent_service.register.customers import KINDS, SOURCES, STATUSES
 from consent_service.register.held import HeldCustomer
@@ -37,9 +40,26 @@ from consent_service.rights.request_tasks import KINDS as REQUEST_KINDS
 
 HANDED_OVER = (ACCESS, PORTABILITY)
 NEWSLETTER_FOLDER = "uutiskirje/"
-_REQUEST = ("number", "kind", "channel", "received_on", "name", "email", "phone", "wish", "outcome", "closed_on")
+_REQUEST = (
+    "number",
+    "kind",
+    "channel",
+    "received_on",
+    "name",
+    "email",
+    "phone",
+    "wish",
+    "deadline",
+    "extension_reason",
+    "identity",
+    "identity_method",
+    "outcome",
+    "ground",
+    "answer",
+    "closed_on",
+)
 _MESSAGE = ("received_at", "first_name", "last_name", "email", "phone", "reason", "message", "language")
-_WAITING = ("email", "first_name", "last_name", "language", "created_at")
+_WAITING = ("email", "first_name", "last_name", "language", "created_at", "invited_at", "contact_id")
 _GIVEN = ("email", "first_name", "last_name", "language")
 LABELS = customer_columns.COLUMNS | {
     "status": mark("Status"),
@@ -85,15 +105,33 @@ def gather(connection: Connection, keys: Vault, request: Row[Any], now: datetime
         tuple({name: getattr(row, name) for name in _MESSAGE} for row in messages),
         {name: getattr(waiting, name) for name in _WAITING} if waiting else None,
         suppression.find(connection, keys, key, now) if key else None,
-        tuple({name: getattr(row, name) for name in _REQUEST} for row in requests),
+        tuple(_request(connection, row) for row in requests),
     )
 
 
-def package(held: Held, request: Row[Any], origin: Origin) -> bytes:
-    """Return the zip for a request to see one's data or to take it along; the same data gives the same bytes."""
+def _request(connection: Connection, row: Row[Any]) -> dict[str, Any]:
+    """What is known of a request, and what staff noted about it."""
+    done = (task.note for task in request_rows.tasks(connection, row.number))
+    return {name: getattr(row, name) for name in _REQUEST} | {"noted": list(filter(None, (row.identity_note, *done)))}
+
+
+def package(
+    held: Held,
+    request: Row[Any],
+    origin: Origin,
+    reading: Callable[[], AbstractContextManager[Connection]],
+    keys: Vault,
+) -> Iterator[bytes]:
+    """Return the zip for a request to see one's data or to take it along, piece by piece.
+
+    Whoever asks to see it gets a copy of each document too (article 15(3)), read when its turn comes: together they may
+    be larger than memory. The same data gives the same bytes.
+    """
     require_verified(request)
-    made = _portable(held) if request.kind == PORTABILITY else _everything(held, request, origin)
-    return data_package.pack(dict(made), held.gathered_at)
+    if request.kind == PORTABILITY:
+        return data_package.pack(list(_portable(held)), held.gathered_at)
+    made = list(_everything(held, request, origin))
+    return data_package.pack(chain(made, _documents(held, reading, keys)), held.gathered_at)
 
 
 def _everything(held: Held, request: Row[Any], origin: Origin) -> Iterable[tuple[str, bytes]]:
@@ -103,6 +141,15 @@ def _everything(held: Held, request: Row[Any], origin: Origin) -> Iterable[tuple
         with zipfile.ZipFile(io.BytesIO(data_package.package(held.person, origin))) as inner:
             for name in inner.namelist():
                 yield NEWSLETTER_FOLDER + name, inner.read(name)
+
+
+def _documents(
+    held: Held, reading: Callable[[], AbstractContextManager[Connection]], keys: Vault
+) -> Iterator[tuple[str, bytes]]:
+    for name, row in held.customer.files.items() if held.customer else ():
+        with reading() as connection:
+            content = documents.content(connection, keys, row)
+        yield name, content
 
 
 def _portable(held: Held) -> Iterable[tuple[str, bytes]]:
@@ -124,6 +171,9 @@ def _told(held: Held) -> dict[str, Any]:
     return {
         "gathered_at": held.gathered_at,
         "customer": customer.details if customer else None,
+        "former_numbers": list(customer.former_numbers) if customer else [],
+        "kept": customer.kept if customer else None,
+        "imported_rows": list(customer.rows) if customer else [],
         "documents": list(customer.documents) if customer else [],
         "publication_permissions": list(customer.permissions) if customer else [],
         "contact_messages": list(held.messages),

@@ -170,7 +170,8 @@ def show_file(number: int) -> ResponseReturnValue:
             held = handover.gather(connection, service().vault, asked, services.now())
         except NotVerified:
             abort(404)
-    response = Response(handover.package(held, asked, service().origin()), mimetype="application/zip")
+    made = handover.package(held, asked, service().origin(), service().reading, service().vault)
+    response = Response(made, mimetype="application/zip")
     response.headers["Content-Disposition"] = f'attachment; filename="tiedot-{asked.number}.zip"'
     return response
 
