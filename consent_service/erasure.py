@@ -62,6 +62,13 @@ def erase_all(
     }
 
 
+def delete_there(connection: Connection, occasion: Occasion, erased_id: str, person: Row[Any]) -> None:
+    """Have the contact of somebody erased deleted who was no subscriber, but is known at ActiveCampaign."""
+    strangers.forget_known(connection, occasion.vault.address_hashes(person.email_key), [person.contact_id])
+    departures.delete_contact(connection, erased_id, person.email, person.contact_id, occasion.now)
+    insert_or_replace(connection, deleted_contact, ["subscriber_id"], _known_again(occasion, erased_id, person))
+
+
 def is_done(connection: Connection, subscriber_id: str) -> bool:
     """Whether a person with this id was erased, as long as that is remembered."""
     return (
@@ -185,16 +192,17 @@ def _may_be_there(occasion: Occasion, person: Row[Any]) -> bool:
 
 def _know_again(connection: Connection, occasion: Occasion, people: Sequence[Row[Any]]) -> None:
     """Keep how contacts are known again for as long as an administrator there can restore them."""
-    rows = [
-        {
-            "subscriber_id": person.id,
-            "address_hash": occasion.vault.address_hash(person.email_key),
-            "contact_id": person.contact_id,
-            "erased_at": occasion.now,
-        }
-        for person in people
-    ]
+    rows = [_known_again(occasion, person.id, person) for person in people]
     insert_or_replace(connection, deleted_contact, ["subscriber_id"], *rows)
+
+
+def _known_again(occasion: Occasion, erased_id: str, person: Row[Any]) -> dict[str, Any]:
+    return {
+        "subscriber_id": erased_id,
+        "address_hash": occasion.vault.address_hash(person.email_key),
+        "contact_id": person.contact_id,
+        "erased_at": occasion.now,
+    }
 
 
 def _objected(connection: Connection, occasion: Occasion, people: Sequence[Row[Any]]) -> dict[str, str]:

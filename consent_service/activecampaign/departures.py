@@ -70,8 +70,8 @@ def delete_by_address(
     _delete_there(connection, now, values)
 
 
-def delete_again(connection: Connection, subscriber_id: str, email: str, contact_id: str, now: datetime) -> None:
-    """Have a contact deleted once more that somebody there restored after its owner was erased here."""
+def delete_contact(connection: Connection, subscriber_id: str, email: str, contact_id: str, now: datetime) -> None:
+    """Have a contact deleted whose owner was erased here: one that somebody there restored, or of no subscriber."""
     values = {"subscriber_id": subscriber_id, "email": email, "email_key": key_of(email), "contact_id": contact_id}
     _delete_there(connection, now, values)
 

@@ -147,7 +147,7 @@ def forget(email: str, *, objects: bool) -> None:
     address, service = terminal.read_address(email), terminal.load_service()
     schema.upgrade(service.engine)
     with service.transaction() as connection:
-        forgotten = imports.forget(connection, service.occasion("terminal", "terminal"), address.key, objects=objects)
+        forgotten = imports.erase(connection, service.occasion("terminal", "terminal"), address.key, objects=objects)
         person = subscribers.find_by_key(connection, address.key)
     if forgotten is None:
         place = f"{service.settings.public_url}/staff/subscribers/{person.id}/erase" if person else ""
@@ -155,9 +155,9 @@ def forget(email: str, *, objects: bool) -> None:
         terminal.stop(f"Nobody with this address waits to be asked.{known}")
     click.echo("Erased, and never asked again." if objects else "Erased.")
     if forgotten.is_told:
-        click.echo("The relay takes them off the list at ActiveCampaign.")
+        click.echo("The relay has their contact at ActiveCampaign deleted.")
     elif service.forwards:
-        click.echo("If they are on the list at ActiveCampaign, take them off there; or the nightly comparison does it.")
+        click.echo("If ActiveCampaign has a contact with this address, delete it there.")
 
 
 @imports_group.command("undo")

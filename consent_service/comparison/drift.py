@@ -245,7 +245,7 @@ def _restored(connection: Connection, occasion: Occasion, run: Row[Any], one: Fo
         return
     _note(connection, run, RESTORED, contact_id=one.contact_id, is_repaired=run.applies)
     if run.applies:
-        departures.delete_again(connection, owner, one.email, one.contact_id, occasion.now)
+        departures.delete_contact(connection, owner, one.email, one.contact_id, occasion.now)
 
 
 def _is_late(run: Row[Any]) -> tuple[Any, ...]:

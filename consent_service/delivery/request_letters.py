@@ -130,7 +130,8 @@ class RequestLetters:
         done = [task.place for task in request_rows.tasks(connection, request.number) if task.done_at]
         today, key = day_of(now), key_of(request.mail_to) if request.mail_to else ""
         documents = held.staying(connection, today, request.customer_id)
-        stays = self.staying(connection, key, now) if NEWSLETTER in done else ("erasure",)
+        without_page = ("erasure", "deleted_contact") if THERE in done else ("erasure",)
+        stays = self.staying(connection, key, now) if NEWSLETTER in done else without_page
         facts = Facts(self.controller, self.public_url, self.kept, done, documents, stays)
         return compose(languages.language(request.language), kind, request, facts)
 

@@ -45,12 +45,12 @@ def forget(connection: Connection, email_key: str, now: datetime) -> None:
 def forget_all(connection: Connection, email_keys: Collection[str], now: datetime) -> None:
     """Forget all with these addresses who wait, and note each."""
     gone = _end(connection, import_row.c.email_key.in_(email_keys))
-    note_erased(connection, map(_name, gone), RULE, now)
+    note_erased(connection, (name(one.batch_id, one.id) for one in gone), RULE, now)
 
 
-def forget_again(connection: Connection, name: str) -> bool:
-    """Forget the one whose note bears this name, after an older database came back; False when there is none."""
-    batch_id, _, number = name.partition(":")
+def forget_again(connection: Connection, note: str) -> bool:
+    """Forget the one whose note is under this name, after an older database came back; False when there is none."""
+    batch_id, _, number = note.partition(":")
     return number.isdecimal() and bool(
         _end(connection, (import_row.c.batch_id == batch_id) & (import_row.c.id == int(number)))
     )
@@ -100,9 +100,9 @@ def waiting(connection: Connection) -> dict[str, tuple[int, int]]:
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
-def _name(gone: Row[Any, Any]) -> str:
-    """What a row is called in a note: it says nothing of whose it was."""
-    return f"{gone.batch_id}:{gone.id}"
+def name(batch_id: str, row_id: int) -> str:
+    """Return what a row is called in a note: it says nothing of whose it was."""
+    return f"{batch_id}:{row_id}"
 
 
 def _end(connection: Connection, which: ColumnElement[bool]) -> Sequence[Row[Any, Any]]:

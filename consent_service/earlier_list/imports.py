@@ -163,18 +163,35 @@ def undo(connection: Connection, occasion: Occasion, subscriber_id: str) -> str 
 
 
 def forget(connection: Connection, occasion: Occasion, email_key: str, *, objects: bool) -> Forgotten | None:
-    """Erase somebody who waits to be asked, at their wish, and take them off the list there; None when nobody waits."""
-    waiting = import_rows.find(connection, email_key)
+    """Ask somebody who waits no more, at their wish, and take them off the list there; None when nobody waits."""
+    waiting = _forget(connection, occasion, email_key, objects=objects)
     if waiting is None:
         return None
-    import_rows.forget(connection, email_key, occasion.now)
-    if objects:
-        subscriptions.object_unknown(connection, occasion, email_key)
     is_told = waiting.contact_id is not None and occasion.forwards
     if is_told:
         strangers.note(connection, waiting.contact_id, email_key, occasion.now)
         strangers.take_off(connection, waiting.contact_id, occasion.now)
     return Forgotten(is_told)
+
+
+def erase(connection: Connection, occasion: Occasion, email_key: str, *, objects: bool) -> Forgotten | None:
+    """Erase somebody who waits to be asked, at their wish, and have their contact deleted there; None for nobody."""
+    waiting = _forget(connection, occasion, email_key, objects=objects)
+    if waiting is None:
+        return None
+    is_told = waiting.contact_id is not None and occasion.forwards
+    if is_told:
+        erasure.delete_there(connection, occasion, import_rows.name(waiting.batch_id, waiting.id), waiting)
+    return Forgotten(is_told)
+
+
+def _forget(connection: Connection, occasion: Occasion, email_key: str, *, objects: bool) -> Row[Any] | None:
+    waiting = import_rows.find(connection, email_key)
+    if waiting is not None:
+        import_rows.forget(connection, email_key, occasion.now)
+        if objects:
+            subscriptions.object_unknown(connection, occasion, email_key)
+    return waiting
 
 
 def withdraw(connection: Connection, occasion: Occasion, address: Address, key_name: str) -> None:

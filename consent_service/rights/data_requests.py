@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from consent_service.database import insert_if_absent, one_at_a_time
 from consent_service.delivery import outbox
 from consent_service.delivery.request_letters import ABOUT_REQUEST
+from consent_service.earlier_list import import_rows
 from consent_service.language import mark
 from consent_service.ledger.evidence import Occasion
 from consent_service.models.newsletter import subscriber
@@ -170,7 +171,7 @@ def take(connection: Connection, occasion: Occasion, told: Told, staff_name: str
     }
     taken = insert(data_request).values(**values).returning(data_request.c.number)
     number: int = connection.execute(taken).scalar_one()
-    _want(connection, number, told.kind, person, known, has_address=mail_to is not None)
+    _want(connection, number, told.kind, person, known, mail_to)
     _write(connection, occasion.now, number, RECEIVED, mail_to)
     return number
 
@@ -196,7 +197,7 @@ def link(connection: Connection, number: int, customer_number: int) -> bool:
     mail_to = _on_file(person, known)
     _change(connection, number, customer_id=known.id, subscriber_id=person.id if person else None, mail_to=mail_to)
     connection.execute(delete(data_request_task).where(undone))  # before the identity is checked none is done
-    _want(connection, number, request.kind, person, known, has_address=mail_to is not None)
+    _want(connection, number, request.kind, person, known, mail_to)
     return True
 
 
@@ -234,7 +235,7 @@ def verify(connection: Connection, now: datetime, number: int, method: str, note
     noted = {"identity_method": method, "identity_note": note, "identity_at": now, "identity_by": staff_name}
     _change(connection, number, identity=VERIFIED, mail_to=mail_to, **noted)
     if mail_to and not request.mail_to:  # what came from a mailbox is theirs only once they have shown it is
-        _want(connection, number, request.kind, None, None, has_address=True)
+        _want(connection, number, request.kind, None, None, mail_to)
 
 
 def doubt(connection: Connection, now: datetime, number: int, note: str, staff_name: str) -> None:
@@ -328,11 +329,13 @@ def _want(
     kind: str,
     person: Row[Any] | None,
     known: Row[Any] | None,
-    *,
-    has_address: bool,
+    mail_to: str | None,
 ) -> None:
-    there = person is not None and person.active_since is not None
-    found = Known(person is not None, there, known is not None, has_address)
+    waiting = import_rows.find(connection, key_of(mail_to)) if mail_to and kind == ERASE else None
+    there = (person is not None and person.active_since is not None) or (
+        waiting is not None and waiting.contact_id is not None
+    )
+    found = Known(person is not None, there, known is not None, mail_to is not None)
     for place, task in request_tasks.wanted(kind, found).items():
         values = {"request_number": number, "place": place, "is_automatic": task.is_automatic}
         insert_if_absent(connection, data_request_task, values)

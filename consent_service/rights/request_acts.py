@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, select
 
 from consent_service import contact_messages, erasure, subscriptions
 from consent_service import language as languages
-from consent_service.activecampaign import held_there
-from consent_service.earlier_list import imports
+from consent_service.activecampaign import departures, held_there
+from consent_service.earlier_list import import_rows, imports
 from consent_service.erasure import BY_PERSON
 from consent_service.language import mark
 from consent_service.ledger.evidence import Occasion
@@ -69,6 +69,9 @@ def act(connection: Connection, occasion: Occasion, request: Row[Any], place: st
 
 def is_answered(connection: Connection, occasion: Occasion, request: Row[Any]) -> bool:
     """Whether nothing has to be heard from ActiveCampaign for a request any more."""
+    if request.kind == ERASE and request.subscriber_id is None:  # they may wait on an earlier list
+        key = key_of(request.mail_to or "")
+        return not (import_rows.waits(connection, key) or departures.is_awaited(connection, key))
     if request.kind == ERASE:
         leaving = select(departure.c.id).where(departure.c.subscriber_id == request.subscriber_id)
         answer = select(erased.c.there_answer).where(erased.c.subscriber_id == request.subscriber_id)
@@ -95,7 +98,7 @@ def _erase_messages(connection: Connection, occasion: Occasion, request: Row[Any
     contact_messages.forget(connection, occasion.now, [key])
     if contact_messages.from_address(connection, key):
         raise KeptByHold
-    imports.forget(connection, occasion, key, objects=False)
+    imports.erase(connection, occasion, key, objects=False)
 
 
 def _restrict_subscriber(connection: Connection, occasion: Occasion, request: Row[Any], today: date) -> None:

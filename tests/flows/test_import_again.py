@@ -10,9 +10,11 @@ from consent_service.earlier_list import import_claims, imports
 from consent_service.earlier_list.import_claims import Claim
 from consent_service.earlier_list.import_file import Line
 from consent_service.earlier_list.imports import Batch
-from consent_service.models.activecampaign import stranger, taken_off
+from consent_service.models.activecampaign import deleted_contact, stranger, taken_off
 from consent_service.models.earlier_list import import_row
+from consent_service.models.newsletter import erasure
 from tests import crowd
+from tests.asker import Desk
 from tests.forwarding import Forwarding
 
 SUBSCRIBED, UNSUBSCRIBED = 1, 2
@@ -128,13 +130,54 @@ def test_what_tells_our_doing_goes_with_the_person_and_with_time(house, clock):
 
 
 @pytest.mark.parametrize("objects", [False, True])
-def test_who_waits_and_is_on_the_list_there_is_forgotten_there_too(house, objects):
-    house.contacts.add(AINO, status=SUBSCRIBED)
-    assert bring(house, AINO, source=imports.ACCOUNT, grade=import_claims.UNKNOWN)[1] == [imports.WAITING]
+def test_who_waits_and_is_erased_is_deleted_there_too(house, objects):
+    [number] = wait_there(house, AINO)
     with house.service.transaction() as connection:
-        forgotten = imports.forget(connection, house.occasion("terminal", "terminal"), AINO, objects=objects)
+        erased = imports.erase(connection, house.occasion("terminal", "terminal"), AINO, objects=objects)
+    assert erased == imports.Forgotten(is_told=True)
+    house.deliver()
+    assert (AINO in house.contacts.contacts, house.count(import_row)) == (False, 0)
+    [note], [known_again] = house.rows(erasure), house.rows(deleted_contact)
+    assert (note.rule, note.there_answer) == ("import_row", "deleted")
+    assert (known_again.subscriber_id, known_again.contact_id) == (note.subscriber_id, number)
+    house.contacts.add(AINO, status=SUBSCRIBED)
+    house.compare()
+    house.deliver()
+    assert AINO not in house.contacts.contacts, "somebody there made the contact again"
+
+
+def test_the_answer_waits_until_the_contact_of_who_waits_is_deleted(house):
+    wait_there(house, AINO)
+    desk = Desk(house)
+    desk.take("erase", email=AINO, name="Aino Mäkelä")
+    assert "activecampaign" not in desk.tasks(), "an address that nobody proved is nobody's"
+    desk.verify("mailbox")
+    desk.carry_out()
+    assert "activecampaign" in desk.open_tasks()
+    house.deliver()
+    for place in desk.open_tasks():
+        if place != "activecampaign":
+            desk.tick(place)
+    assert desk.close("done").status == 200
+    assert AINO not in house.contacts.contacts
+    house.deliver()
+    assert "ActiveCampaign" in house.mail.to(AINO)[-1].text
+
+
+def test_who_waits_and_wants_to_be_asked_no_more_is_taken_off_the_list_there(house):
+    wait_there(house, AINO)
+    with house.service.transaction() as connection:
+        forgotten = imports.forget(connection, house.occasion(), AINO, objects=True)
     assert forgotten == imports.Forgotten(is_told=True)
     house.deliver()
     assert (house.contacts.status_of(AINO), house.count(import_row)) == (UNSUBSCRIBED, 0)
     house.compare()
     assert house.count(stranger) == 0
+
+
+def wait_there(house, *emails):
+    """People on the list there, of whom nobody can prove that they agreed; their numbers."""
+    numbers = [house.contacts.add(email, status=SUBSCRIBED).id for email in emails]
+    outcomes = bring(house, *emails, source=imports.ACCOUNT, grade=import_claims.UNKNOWN)[1]
+    assert outcomes == [imports.WAITING] * len(emails)
+    return numbers

@@ -210,7 +210,7 @@ def test_who_waits_may_ask_what_is_held_and_have_it_erased(house, bring, termina
     assert house.count(consent_event) == before, "the log tells nobody who is on the list"
     done = run(tmp_path, "export", curious.email, "--to", "x.zip", given=variables(house.settings))
     assert (done.returncode, "it waits to be asked" in done.stderr) == (1, True)
-    there = "If they are on the list at ActiveCampaign, take them off there; or the nightly comparison does it.\n"
+    there = "If ActiveCampaign has a contact with this address, delete it there.\n"
     assert terminal("forget", curious.email, "--objects").stdout == "Erased, and never asked again.\n" + there
     assert terminal("forget", "quiet@asked.example").stdout == "Erased.\n" + there
     assert (house.count(import_row), terminal("forget", curious.email).returncode) == (0, 1)
