@@ -333,7 +333,7 @@ RULES = (
     ),
     Rule(
         access_log.RULE,
-        mark("Who of our staff opened or changed your data and when, under random numbers, without a name or address"),
+        mark("Who of our staff, or which program of ours, opened or changed your data and when, under random numbers"),
         mark("five years"),
         mark("To find out, if you ask, whether somebody looked without a reason."),
         timedelta(days=5 * 365 + 1),

@@ -17,6 +17,7 @@ from consent_service.ledger.evidence import Occasion
 from consent_service.models.delivery import outbox_message
 from consent_service.models.newsletter import confirmation, departure, subscriber
 from consent_service.paging import Found, has_words, page_of
+from consent_service.staff import access_log
 
 STATUSES = {"pending": mark("Unconfirmed"), "active": mark("Active"), "passive": mark("Passive")}
 LONGEST_LIST = 200
@@ -91,7 +92,7 @@ def read_for_program(connection: Connection, occasion: Occasion, email_key: str)
     if person is None:
         evidence.append_filler(connection, occasion)
     else:
-        evidence.append_plain(connection, occasion, {"kind": "read", "subscriber": person.id})
+        access_log.note(connection, occasion, "looked", "api.status", f"subscriber:{person.id}")
     return person
 
 

@@ -22,7 +22,7 @@ from consent_service.people import key_of
 DELETE, ERASED = "delete", "erased"
 GIVE_UP_TELLING = timedelta(days=30)
 PACE = timedelta(seconds=1)
-STAYS, DELETED_CONTACT = ("leaf", "erasure", "allowance"), "deleted_contact"
+STAYS, DELETED_CONTACT = ("leaf", "erasure", "access", "allowance"), "deleted_contact"
 
 
 def start(

@@ -48,6 +48,10 @@ def purposes(say: Say) -> dict[str, str]:
             "customers well (article 6(1)(f)). You may object. The newsletter is not part of it: you get that only "
             "with the permission told of above."
         ),
+        "publication": say(
+            "Publishing something of you, such as your picture or your words, where you have permitted it. Ground: "
+            "your consent (article 6(1)(a)). You may take it back at any time."
+        ),
     }
 
 

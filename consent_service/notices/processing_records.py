@@ -34,7 +34,7 @@ REGISTERS = (
     (
         mark("Customer register"),
         mark("Customers, and the contact persons of companies that are customers"),
-        ("customer", "relationship", "accounting"),
+        ("customer", "relationship", "accounting", "publication"),
         (
             "customer", "customer_import", "customer_import_batch", "voucher", "book", "contract", "consent_form",
             "document", "publication", "shredding",

@@ -238,11 +238,11 @@ def test_who_reads_is_noted_by_ids_and_nothing_else(house):
     noted = [json.loads(row.core_plain)["payload"] for row in house.rows(consent_event) if row.core_plain]
     told = {"actor": f"api:{program.id}", "door": "api"}
     assert [core | {"at": ""} for core in noted if core["actor"] == told["actor"]] == [
-        told | {"kind": "read", "subscriber": house.person(aino.email).id, "at": ""},
+        told | {"kind": "looked", "what": "api.status", "thing": f"subscriber:{house.person(aino.email).id}", "at": ""},
         told | {"kind": "filler", "at": ""},
     ]
     assert house.count() == before + 2, "the log tells by its size nothing of an address"
-    assert "read" not in house.kinds(aino.email), "the person's own story is none of it"
+    assert "looked" not in house.kinds(aino.email), "the person's own story is none of it"
     assert findings(house) == []
     house.erase(aino.email)
     assert findings(house) == []

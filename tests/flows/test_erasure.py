@@ -154,7 +154,8 @@ def test_the_person_is_told_after_activecampaign_and_in_their_language(sqlite_ho
         house.deliver()
     assert subjects(aino).count(ERASED) == 1
     said = " ".join(aino.newest().text.split())
-    assert fi("for good") in said
+    assert fi("for good") in said and fi("five years") in said, "the empty leaf, and who looked"
+    assert fi("Copies in backups end within %(days)s days.", days=house.service.controller.backups_kept_days) in said
     assert "ActiveCampaign on poistanut" in said
     assert "30 päivän" in said
     [note] = house.rows(erasure)

@@ -313,3 +313,16 @@ def test_stopping_is_leaving_and_may_be_repeated(house, aino):
     house.deliver()
     assert house.contacts.status_of(aino.email) == UNSUBSCRIBED
     assert STOP not in [button for form in aino.my_data().forms for button in form.buttons]
+
+
+def test_nobody_is_told_that_activecampaign_has_nothing_while_its_answer_is_lost(house):
+    aino = Visitor(house, "lost@example.com")
+    aino.subscribe()
+    house.deliver()
+    house.contacts.fault("cut", "sync", "after")
+    aino.confirm()
+    house.deliver()
+    assert house.person(aino.email).contact_id is None and aino.email in house.contacts.contacts
+    words = aino.my_data().words
+    assert fi("ActiveCampaign has nothing about you from us.") not in words
+    assert fi("Your data is on its way to ActiveCampaign, or there already: it has not told us yet.") in words
