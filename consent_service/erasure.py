@@ -175,7 +175,9 @@ def _erase(connection: Connection, occasion: Occasion, people: Sequence[Row[Any]
 
 def _tell(connection: Connection, occasion: Occasion, people: Sequence[Row[Any]], rule: str, *, tell: bool) -> None:
     """Have the contacts of people deleted at ActiveCampaign who are there or may be; with `tell`, tell everybody."""
-    there = [] if rule == IMPORT_UNDONE else [person for person in people if _may_be_there(occasion, person)]
+    came = _came_from_there(connection, people) if rule == BY_PERSON and occasion.forwards else frozenset()
+    may_be = [person for person in people if person.id in came or _may_be_there(occasion, person)]
+    there = [] if rule == IMPORT_UNDONE else may_be
     ids, whom = [person.id for person in there], people if tell else there
     departures.start(connection, whom, occasion.now, told_there=ids, waits=occasion.forwards, told=tell)
     if there:
@@ -188,6 +190,13 @@ def _tell(connection: Connection, occasion: Occasion, people: Sequence[Row[Any]]
 def _may_be_there(occasion: Occasion, person: Row[Any]) -> bool:
     is_known = person.forwarded_at is not None or person.contact_id is not None
     return is_known or (person.active_since is not None and occasion.forwards)
+
+
+def _came_from_there(connection: Connection, people: Sequence[Row[Any]]) -> frozenset[str]:
+    """Who was asked because they were on the list there before us: not ours to delete, unless they want it."""
+    came = select(confirmation.c.subscriber_id).join(import_batch).where(import_batch.c.source == "activecampaign")
+    mine = came.where(confirmation.c.subscriber_id.in_([person.id for person in people]))
+    return frozenset(connection.execute(mine).scalars())
 
 
 def _know_again(connection: Connection, occasion: Occasion, people: Sequence[Row[Any]]) -> None:

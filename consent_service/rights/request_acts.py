@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from consent_service import contact_messages, erasure, subscriptions
+from consent_service import contact_messages, erasure, subscribers, subscriptions
 from consent_service import language as languages
 from consent_service.activecampaign import departures, held_there
 from consent_service.earlier_list import import_rows, imports
@@ -93,12 +93,15 @@ def _erase_customer(connection: Connection, occasion: Occasion, request: Row[Any
 
 
 def _erase_messages(connection: Connection, occasion: Occasion, request: Row[Any], today: date) -> None:
-    """What came from the address, and its place on an earlier list that nobody has been asked from yet."""
+    """What came from the address, its place on an earlier list, and whoever was asked from there since."""
     key = key_of(request.mail_to)
     contact_messages.forget(connection, occasion.now, [key])
     if contact_messages.from_address(connection, key):
         raise KeptByHold
     imports.erase(connection, occasion, key, objects=False)
+    asked_since = subscribers.find_by_key(connection, key)
+    if asked_since is not None and asked_since.status == "pending":
+        erasure.erase(connection, occasion, asked_since.id, BY_PERSON, tell=False)
 
 
 def _restrict_subscriber(connection: Connection, occasion: Occasion, request: Row[Any], today: date) -> None:

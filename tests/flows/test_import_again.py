@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from consent_service import service as services
-from consent_service.earlier_list import import_claims, imports
+from consent_service.earlier_list import import_claims, import_rows, imports
 from consent_service.earlier_list.import_claims import Claim
 from consent_service.earlier_list.import_file import Line
 from consent_service.earlier_list.imports import Batch
@@ -131,7 +131,7 @@ def test_what_tells_our_doing_goes_with_the_person_and_with_time(house, clock):
 
 @pytest.mark.parametrize("objects", [False, True])
 def test_who_waits_and_is_erased_is_deleted_there_too(house, objects):
-    [number] = wait_there(house, AINO)
+    number = wait_there(house, AINO)[1]
     with house.service.transaction() as connection:
         erased = imports.erase(connection, house.occasion("terminal", "terminal"), AINO, objects=objects)
     assert erased == imports.Forgotten(is_told=True)
@@ -164,6 +164,27 @@ def test_the_answer_waits_until_the_contact_of_who_waits_is_deleted(house):
     assert "ActiveCampaign" in house.mail.to(AINO)[-1].text
 
 
+def test_who_was_asked_after_they_wanted_to_be_erased_is_erased(house):
+    batch = wait_there(house, AINO)[0]
+    desk = Desk(house)
+    desk.take("erase", email=AINO, name="Aino Mäkelä")
+    desk.verify("mailbox")
+    invite(house, batch)
+    assert house.status(AINO) == "pending"
+    desk.carry_out()
+    house.deliver()
+    assert house.person(AINO) is None and AINO not in house.contacts.contacts
+
+
+def test_who_was_asked_and_has_themselves_erased_is_deleted_there_too(house):
+    batch = wait_there(house, AINO)[0]
+    invite(house, batch)
+    house.erase(AINO)
+    with time_machine.travel(services.now() + timedelta(hours=1), tick=False):
+        house.deliver()
+    assert AINO not in house.contacts.contacts
+
+
 def test_who_waits_and_wants_to_be_asked_no_more_is_taken_off_the_list_there(house):
     wait_there(house, AINO)
     with house.service.transaction() as connection:
@@ -175,9 +196,17 @@ def test_who_waits_and_wants_to_be_asked_no_more_is_taken_off_the_list_there(hou
     assert house.count(stranger) == 0
 
 
-def wait_there(house, *emails):
-    """People on the list there, of whom nobody can prove that they agreed; their numbers."""
-    numbers = [house.contacts.add(email, status=SUBSCRIBED).id for email in emails]
-    outcomes = bring(house, *emails, source=imports.ACCOUNT, grade=import_claims.UNKNOWN)[1]
-    assert outcomes == [imports.WAITING] * len(emails)
-    return numbers
+def wait_there(house, email):
+    """Somebody on the list there, of whom nobody can prove that they agreed; their batch and their number there."""
+    number = house.contacts.add(email, status=SUBSCRIBED).id
+    batch, outcomes = bring(house, email, source=imports.ACCOUNT, grade=import_claims.UNKNOWN)
+    assert outcomes == [imports.WAITING]
+    return batch, number
+
+
+def invite(house, batch):
+    """Let all of a batch be asked to confirm."""
+    with house.service.transaction() as connection:
+        import_rows.invite(connection, batch, services.now())
+    house.do_chores()
+    house.deliver()
