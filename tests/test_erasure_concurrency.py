@@ -15,12 +15,16 @@ from consent_service.models.customer_imports import customer_import
 from consent_service.models.customers import customer
 from consent_service.models.ledger import consent_event
 from consent_service.models.newsletter import subscriber
-from consent_service.register import customer_imports, reviews
+from consent_service.register import customer_imports, customers, merging, reviews
+from consent_service.register.customers import Details
+from consent_service.register.merging import Merging
 from tests import crowd
 from tests.actors import Visitor
 from tests.conftest import DATABASES, on_both_databases
 from tests.register import TEN_YEARS, add_somebody
 from tests.test_concurrency import ROUNDS, at_once
+
+RANTANEN = Details(kind="consumer", source="phone", language="fi", last_name="Rantanen")
 
 
 @on_both_databases
@@ -110,22 +114,31 @@ def test_whoever_is_erased_while_their_mail_is_noted_down_keeps_nobody_waiting_f
     assert house.person(aino.email) is None
 
 
-@on_both_databases
-def test_a_review_of_customers_and_an_import_do_not_wait_for_each_other(house):
-    passive, now = add_somebody(house, "Rantanen", passive_for=TEN_YEARS), services.now()
+def review(house, first, second):
+    now = services.now()
     with house.service.transaction() as connection:
-        customer_imports.take(connection, now, "asiakkaat.csv", b"Sukunimi\nNiemi\n", "Heidi")
+        found = reviews.look(connection, now, now.date(), locks=True)
+        reviews.carry_out(connection, now, now.date(), found, "Heidi")
 
-    def review():
-        with house.service.transaction() as connection:
-            found = reviews.look(connection, now, now.date(), locks=True)
-            reviews.carry_out(connection, now, now.date(), found, "Heidi")
 
-    reviewing = threading.Thread(target=review)
-    with house.service.transaction() as connection:  # as a relay that takes an import over does
+def merge(house, first, second):
+    with house.service.transaction() as connection:
+        seen = frozenset((one, customers.find(connection, one).changed_at) for one in (first, second))
+        merging.merge(connection, house.occasion("staff:1", "console"), Merging(first, second, seen, RANTANEN), "Heidi")
+
+
+@on_both_databases
+@pytest.mark.parametrize(("act", "left"), [(review, 0), (merge, 1)])
+def test_an_import_and_what_changes_many_customers_do_not_wait_for_each_other(house, act, left):
+    first, second = sorted(add_somebody(house, "Rantanen", passive_for=TEN_YEARS) for _ in range(2))
+    with house.service.transaction() as connection:
+        customer_imports.take(connection, services.now(), "asiakkaat.csv", b"Sukunimi\nNiemi\n", "Heidi")
+    acting = threading.Thread(target=act, args=(house, first, second))
+    with house.service.transaction() as connection:  # as a relay that takes an import over does, some at a time
         connection.execute(update(customer_import).values(done=1))
-        reviewing.start()
+        connection.execute(select(customer.c.id).where(customer.c.id == second).with_for_update())
+        acting.start()
         time.sleep(0.3)
-        connection.execute(select(customer.c.id).where(customer.c.id == passive).with_for_update())
-    reviewing.join(10)
-    assert house.rows(customer) == []
+        connection.execute(select(customer.c.id).where(customer.c.id == first).with_for_update())
+    acting.join(10)
+    assert len(house.rows(customer)) == left

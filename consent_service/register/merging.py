@@ -22,7 +22,7 @@ from consent_service.models.customers import (
 )
 from consent_service.models.requests import data_request
 from consent_service.models.reviews import kept_customer
-from consent_service.register import customers
+from consent_service.register import customer_imports, customers
 from consent_service.register.customers import Details
 from consent_service.register.documents import context_of
 
@@ -84,6 +84,7 @@ def merged_into(connection: Connection, former_id: str) -> str | None:
 
 def _locked(connection: Connection, merging: Merging) -> tuple[Row[Any], Row[Any]] | None:
     """The one who is kept and the one who goes, whom nobody changes meanwhile; None when somebody has."""
+    customer_imports.lock_all(connection)  # first, as whoever takes an import over does
     ids = sorted({merging.kept_id, merging.gone_id})
     both = select(customer).where(customer.c.id.in_(ids), customer.c.erased_at.is_(None))
     rows = connection.execute(both.order_by(customer.c.id).with_for_update()).all()
