@@ -3,7 +3,7 @@
 Messages say what to do; they are message ids, translated where they are shown, but for those that hold a number.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from flask import g
@@ -23,6 +23,8 @@ from consent_service.people import (
     read_name,
     read_phone,
 )
+
+EARLIEST = date(1950, 1, 1)  # a browser makes 0026 of a year typed with two digits
 
 
 class VisitorForm(FlaskForm):

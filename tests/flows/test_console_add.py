@@ -169,6 +169,7 @@ MISTAKES = [
     ({"asked_on": ""}, {"asked_on": DAY}),
     ({"asked_on": "eilen"}, {"asked_on": DAY}),
     ({"asked_on": "2026-02-30"}, {"asked_on": DAY}),
+    ({"asked_on": "0026-11-30"}, {"asked_on": DAY}),
     ({"asked_on": "2999-01-01"}, {"asked_on": "Choose today or an earlier day."}),
     ({"first_name": "", "occasion": "", "email": "x"}, {
         "first_name": "Write the first name.", "email": ADDRESS, "occasion": OCCASION,

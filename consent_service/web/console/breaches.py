@@ -18,7 +18,7 @@ from consent_service import breaches as cases
 from consent_service import service as services
 from consent_service.breaches import RISKS, WHOM, Breach, Facts, Notice
 from consent_service.language import HELSINKI, mark
-from consent_service.web.forms import LineField, LongTextField, read_moment
+from consent_service.web.forms import EARLIEST, LineField, LongTextField, read_moment
 from consent_service.web.pages import link_to
 from consent_service.web.visitor import service
 
@@ -31,7 +31,6 @@ CHANGED = mark(
 )
 NO_RISK, NO_WHOM = mark("Choose how large the risk is."), mark("Choose who was told.")
 LONGEST, LONGEST_SHORT = 4000, 1000
-EARLIEST = date(1950, 1, 1)
 
 
 class WhenForm(FlaskForm):
@@ -41,7 +40,7 @@ class WhenForm(FlaskForm):
     at = TimeField(validators=[InputRequired(NO_TIME)], invalid_value_message=NO_TIME)
 
     def validate_day(self, field: DateField) -> None:
-        """Of a year typed with two digits a browser makes one of the first century."""
+        """Its year was typed in full."""
         if field.data and field.data < EARLIEST:
             raise ValidationError(NO_DAY)
 

@@ -20,10 +20,10 @@ from consent_service.register.document_files import LARGEST_FILE, FileRefused
 from consent_service.register.documents import Described, File
 from consent_service.register.keeping import KINDS, OTHER_KIND
 from consent_service.register.publication import Permitted
-from consent_service.web.forms import LineField
+from consent_service.web.forms import EARLIEST, LineField
 from consent_service.web.visitor import today
 
-EARLIEST, LATEST_YEARS = date(1950, 1, 1), 100
+LATEST_YEARS = 100
 NO_DAY = mark("Give the day as it stands on the document.")
 ODD_DAY = mark("Give a day, such as 31.12.2026.")
 NO_BINDER = mark("Write in which binder the paper is.")

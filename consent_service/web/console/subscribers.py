@@ -26,7 +26,7 @@ from consent_service.subscriptions import AlreadyActive, Asked, OverLimit
 from consent_service.web import evidence_sheet
 from consent_service.web.accounts import by_staff
 from consent_service.web.console.words import GROUPS
-from consent_service.web.forms import AddressField, LineField, NameField
+from consent_service.web.forms import EARLIEST, AddressField, LineField, NameField
 from consent_service.web.pages import link_to, one_of, searched
 from consent_service.web.visitor import service, today
 
@@ -53,7 +53,9 @@ class AddForm(FlaskForm):
     asked_on = DateField(validators=[InputRequired(NO_DAY)], invalid_value_message=NO_DAY)
 
     def validate_asked_on(self, field: DateField) -> None:
-        """Nobody has asked tomorrow."""
+        """Nobody has asked tomorrow, and the year was typed in full."""
+        if field.data and field.data < EARLIEST:
+            raise ValidationError(NO_DAY)
         if field.data and field.data > today():
             raise ValidationError(mark("Choose today or an earlier day."))
 
