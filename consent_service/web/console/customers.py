@@ -24,7 +24,7 @@ from consent_service.register.entries import EntryRefused
 from consent_service.rights import request_rows, request_tasks
 from consent_service.web import policy
 from consent_service.web.accounts import by_staff
-from consent_service.web.console.customer_form import LONGEST_NOTES, CustomerForm, shown
+from consent_service.web.console.customer_form import LONGEST_NOTES, CustomerForm, details_of, shown
 from consent_service.web.pages import link_to, one_of, searched
 from consent_service.web.visitor import service, today
 
@@ -119,8 +119,9 @@ def change(customer_id: Any) -> ResponseReturnValue:
         return _form_page(form, customer=customer), 400
     with service().transaction() as connection:
         is_done = register.change(connection, by_staff(), customer.id, form.details, form.seen or NEVER_SEEN)
-    if not is_done:
-        return _changed_meanwhile(form, find(customer_id))
+    now = find(customer_id)
+    if not is_done and (now.restricted_at or details_of(now) != form.details):  # else the same was sent twice
+        return _changed_meanwhile(form, now)
     return redirect(link_to("console.customers.show", customer_id=customer.id, did="changed"))
 
 
@@ -170,8 +171,6 @@ def _changed_meanwhile(form: CustomerForm, now: Row[Any]) -> ResponseReturnValue
     stands = shown(now)
     known = [name for name in stands if name != "changed_at"]
     theirs = {name: stands[name] for name in known if (stands[name] or None) != (form[name].data or None)}
-    if not (theirs or now.restricted_at):  # the same was sent twice
-        return redirect(link_to("console.customers.show", customer_id=now.id, did="changed"))
     form.changed_at.data = stands["changed_at"]
     return _form_page(form, customer=now, theirs=theirs, is_conflict=True), 409
 
