@@ -52,6 +52,11 @@ _LOCK_PERSON = Prepared(
     .with_for_update(of=subscriber)
 )
 _LEARN = Prepared(update(subscriber).where(subscriber.c.id == bindparam("person")))
+_LEAVE_TO = Prepared(
+    update(subscriber)
+    .where(subscriber.c.contact_id == bindparam("contact"), subscriber.c.id != bindparam("person"))
+    .values(contact_id=None)
+)
 _AGREED = Prepared(
     select(confirmation.c.used_at, shown_text.c.kind)
     .join(shown_text, confirmation.c.statement_sha256 == shown_text.c.sha256)
@@ -152,6 +157,8 @@ def record(
     if not isinstance(sent, Look):
         learnt |= _tag_learnt(state, answer)
     _LEARN.write(connection, {"person": message.subscriber_id, **learnt})
+    if answer.contact_id and answer.contact_id != state.contact_id:  # found by the address: it is nobody else's
+        _LEAVE_TO.write(connection, {"contact": answer.contact_id, "person": message.subscriber_id})
 
 
 def mend(keys: Vault, connection: Connection, message: Message, sent: Parcel, now: datetime) -> None:

@@ -137,6 +137,21 @@ def test_a_contact_with_another_address_there_is_not_doubled_by_an_update_and_go
     assert there.status_of(other) == UNSUBSCRIBED
 
 
+def test_whoever_subscribes_with_the_address_given_to_somebody_elses_contact_has_it_alone(house, aino):
+    there, eero = house.contacts, Visitor(house, "eero@example.org")
+    there.readdress(aino.email, eero.email)  # by somebody there
+    eero.becomes_active()
+    house.change_controller(purpose_version=2)
+    aino.subscribe()
+    house.deliver()
+    aino.confirm()
+    house.deliver()
+    assert (there.status_of(aino.email), there.status_of(eero.email)) == (SUBSCRIBED, SUBSCRIBED)
+    aino.leave()
+    house.deliver()
+    assert (there.status_of(aino.email), there.status_of(eero.email)) == (UNSUBSCRIBED, SUBSCRIBED)
+
+
 def test_who_confirms_anew_gets_the_letter_at_the_address_they_confirmed_and_at_no_other(house, aino):
     there, other = house.contacts, "toinen@example.org"
     there.readdress(aino.email, other)  # by somebody there
