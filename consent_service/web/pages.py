@@ -23,7 +23,7 @@ from consent_service.language import Language, mark
 from consent_service.look import design
 from consent_service.notices.privacy import OMBUDSMAN_PAGE
 from consent_service.register.customers import name_of
-from consent_service.register.entries import shown_phone
+from consent_service.register.entries import EntryRefused, read_phone, shown_phone
 from consent_service.web import outbox_words, policy, problems
 from consent_service.web.visitor import service
 
@@ -73,6 +73,7 @@ def install(app: Flask) -> None:
         mailto=mailto,
         named=_named,
         phone=shown_phone,
+        tel=tel,
     )
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
@@ -115,6 +116,14 @@ def breakable(address: str) -> Markup:
 def mailto(address: str) -> str:
     """The link by which a mail program writes to an address and to nobody else, whatever stands in it (RFC 6068)."""
     return f"mailto:{quote(address, safe='@')}"
+
+
+def tel(phone: str) -> str:
+    """The link by which a phone calls a number (RFC 3966), as it was meant: nobody dials the 0 of +358 (0)40."""
+    try:
+        return f"tel:{read_phone(phone)}"
+    except EntryRefused:
+        return f"tel:{phone.replace(' ', '')}"
 
 
 def asset(filename: str) -> str:

@@ -64,6 +64,18 @@ def test_the_link_to_answer_by_leads_to_that_one_address_whatever_stands_in_it(s
         assert (unquote(found.path), found.query, found.path.count("@")) == (email, "", 1)
 
 
+@pytest.mark.parametrize(
+    ("typed", "called"), [("+358 (0)40 123 4567", "+358401234567"), ("040-123 4567", "+358401234567"), ("11 2", "112")]
+)
+def test_the_link_to_call_by_dials_what_was_meant(sqlite_house, typed, called):
+    house, heidi = sqlite_house, Staff(sqlite_house)
+    heidi.log_in()
+    iida = Visitor(house, "iida@example.com")
+    iida.write(phone=typed)
+    page = house.get(place(house, iida.email), heidi.http)
+    assert f"tel:{called}" in page.links and typed in page.words
+
+
 @on_both_databases
 def test_messages_are_listed_searched_read_closed_and_opened_again(house, heidi):
     write_three(house)
