@@ -131,3 +131,5 @@ def _take_over(connection: Connection, contacts: dict[str, str], link_mark: str 
     values = taken.values(learnt | {"contact_id": bindparam("contact")})
     if contacts:
         connection.execute(values, [{"person": person, "contact": there} for person, there in contacts.items()])
+    for person, there in contacts.items():
+        forwarding.leave_to(connection, person, there)

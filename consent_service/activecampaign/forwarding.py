@@ -157,8 +157,13 @@ def record(
     if not isinstance(sent, Look):
         learnt |= _tag_learnt(state, answer)
     _LEARN.write(connection, {"person": message.subscriber_id, **learnt})
-    if answer.contact_id and answer.contact_id != state.contact_id:  # found by the address: it is nobody else's
-        _LEAVE_TO.write(connection, {"contact": answer.contact_id, "person": message.subscriber_id})
+    if answer.contact_id and answer.contact_id != state.contact_id:
+        leave_to(connection, str(message.subscriber_id), answer.contact_id)
+
+
+def leave_to(connection: Connection, subscriber_id: str, contact_id: str) -> None:
+    """Let nobody else have a contact any more that was found by this person's address."""
+    _LEAVE_TO.write(connection, {"person": subscriber_id, "contact": contact_id})
 
 
 def mend(keys: Vault, connection: Connection, message: Message, sent: Parcel, now: datetime) -> None:

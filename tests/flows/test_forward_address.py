@@ -137,10 +137,16 @@ def test_a_contact_with_another_address_there_is_not_doubled_by_an_update_and_go
     assert there.status_of(other) == UNSUBSCRIBED
 
 
-def test_whoever_subscribes_with_the_address_given_to_somebody_elses_contact_has_it_alone(house, aino):
+@pytest.mark.parametrize("others", [0, LEAST + CONTACTS_AT_ONCE], ids=["alone", "with an import"])
+def test_whoever_subscribes_with_the_address_of_somebody_elses_contact_has_it_alone(house, clock, aino, others):
     there, eero = house.contacts, Visitor(house, "eero@example.org")
     there.readdress(aino.email, eero.email)  # by somebody there
-    eero.becomes_active()
+    eero.subscribe()
+    mail_only(house)
+    crowd.confirmed(house, [f"p{number}@example.com" for number in range(others)])
+    eero.confirm()
+    forward_until_done(house, clock)
+    assert [call.name for call in there.calls].count("bulk") == bool(others)
     house.change_controller(purpose_version=2)
     aino.subscribe()
     house.deliver()
