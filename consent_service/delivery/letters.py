@@ -189,7 +189,7 @@ class Letters:
             return Nothing()
         recipient, key = (ask.email, ask.email_key) if ask.email else (person.email, person.email_key)
         is_over = asks.standing(ask, person, now) != asks.OPEN or suppression.find(connection, self.vault, key, now)
-        if is_over and ask.source == MOVE:
+        if is_over and ask.source == MOVE:  # one that leaves is not noted in the log either
             return Nothing()
         if held := self._held(connection, message, now):
             return held
