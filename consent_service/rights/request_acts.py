@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from consent_service import contact_messages, erasure, subscribers, subscriptions
+from consent_service import asks, contact_messages, erasure, subscribers, subscriptions
 from consent_service import language as languages
 from consent_service.activecampaign import departures, held_there
 from consent_service.earlier_list import import_rows, imports
@@ -19,7 +19,7 @@ from consent_service.language import mark
 from consent_service.ledger.evidence import Occasion
 from consent_service.models.newsletter import departure, subscriber
 from consent_service.models.newsletter import erasure as erased
-from consent_service.people import key_of
+from consent_service.people import key_of, stored_address
 from consent_service.register import customer_erasure, customers
 from consent_service.rights import personal_data
 from consent_service.rights.request_rows import VERIFIED
@@ -95,13 +95,20 @@ def _erase_customer(connection: Connection, occasion: Occasion, request: Row[Any
 def _erase_messages(connection: Connection, occasion: Occasion, request: Row[Any], today: date) -> None:
     """What came from the address, its place on an earlier list, and whoever was asked from there since."""
     key = key_of(request.mail_to)
+    if request.subscriber_id is None:
+        _erase_asked_since(connection, occasion, request.mail_to)
     contact_messages.forget(connection, occasion.now, [key])
     if contact_messages.from_address(connection, key):
         raise KeptByHold
     imports.erase(connection, occasion, key, objects=False)
-    asked_since = subscribers.find_by_key(connection, key)
-    if asked_since is not None and asked_since.status == "pending":
-        erasure.erase(connection, occasion, asked_since.id, BY_PERSON, tell=False)
+
+
+def _erase_asked_since(connection: Connection, occasion: Occasion, email: str) -> None:
+    address = stored_address(email, key_of(email))
+    asks.lock_act(connection, occasion, "ask", address)  # so that nobody is asked until this is over
+    person = subscribers.find_by_key(connection, address.key)
+    if person is not None and person.status == "pending":
+        erasure.erase(connection, occasion, person.id, BY_PERSON, tell=False)
 
 
 def _restrict_subscriber(connection: Connection, occasion: Occasion, request: Row[Any], today: date) -> None:
