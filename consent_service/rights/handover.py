@@ -7,7 +7,7 @@ whoever asks is verified. Changes nothing.
 
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -37,6 +37,7 @@ from consent_service.rights.personal_data import PersonalData
 from consent_service.rights.request_acts import require_verified
 from consent_service.rights.request_tasks import ACCESS, PORTABILITY
 from consent_service.rights.request_tasks import KINDS as REQUEST_KINDS
+from consent_service.staff import access_log
 
 HANDED_OVER = (ACCESS, PORTABILITY)
 NEWSLETTER_FOLDER = "uutiskirje/"
@@ -84,6 +85,7 @@ class Held:
     waiting: dict[str, Any] | None
     suppressed: Suppressed | None
     requests: tuple[dict[str, Any], ...]
+    looks: tuple[dict[str, Any], ...]
 
 
 def gather(connection: Connection, keys: Vault, request: Row[Any], now: datetime) -> Held:
@@ -106,7 +108,18 @@ def gather(connection: Connection, keys: Vault, request: Row[Any], now: datetime
         {name: getattr(waiting, name) for name in _WAITING} if waiting else None,
         suppression.find(connection, keys, key, now) if key else None,
         tuple(_request(connection, row) for row in requests),
+        tuple(_looks(connection, request, [row.id for row in messages], [row.number for row in requests])),
     )
+
+
+def _looks(
+    connection: Connection, request: Row[Any], message_ids: Sequence[str], numbers: Sequence[int]
+) -> Iterator[dict[str, Any]]:
+    """When somebody opened or changed any of it, or another program asked; not who (Court of Justice, C-579/21)."""
+    things = [f"subscriber:{request.subscriber_id}", f"customer:{request.customer_id}"]
+    things += [f"contact_message:{one}" for one in message_ids] + [f"data_request:{one}" for one in numbers]
+    for one in access_log.about(connection, things):
+        yield {"at": one.at, "kind": one.kind, "what": one.what}
 
 
 def _request(connection: Connection, row: Row[Any]) -> dict[str, Any]:
@@ -180,6 +193,7 @@ def _told(held: Held) -> dict[str, Any]:
         "earlier_list": held.waiting,
         "suppression": asdict(held.suppressed) if held.suppressed else None,
         "data_requests": list(held.requests),
+        "looks": list(held.looks),
     }
 
 
