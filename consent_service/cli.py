@@ -144,11 +144,7 @@ def export(email: str, path: Path) -> None:
         terminal.stop(f"Only a row of batch {waits.batch_id} is held; it waits to be asked. /my-data mails all of it.")
     if held is None:
         terminal.stop("Nothing is held about this address.")
-    try:
-        with path.open("xb") as file:
-            file.write(data_package.package(held, service.origin()))
-    except OSError as error:
-        terminal.stop(f"{path}: {error.strerror}")
+    terminal.write_new(path, data_package.package(held, service.origin()))
     click.echo(f"Written: {path}. It holds personal data; delete it when it has been handed over.")
     if held.there.fetched_at is None:
         click.echo("What ActiveCampaign holds is not in it; fetch it first, on the person's page under /staff/.")

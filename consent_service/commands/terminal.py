@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -142,6 +143,20 @@ def read_name(text: str) -> str:
         return people.read_name(text)
     except people.NameRefused:
         stop("A name or occasion has 1 to 100 characters and no control characters.")
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a new file whole, or end and leave nothing of it."""
+    try:
+        with path.open("xb") as file:
+            try:
+                file.write(content)
+                file.flush()
+            except BaseException:  # also who is interrupted leaves no half of somebody's data behind
+                path.unlink()
+                raise
+    except OSError as error:
+        stop(f"{path}: {error.strerror}")
 
 
 def stop(message: str) -> NoReturn:

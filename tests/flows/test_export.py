@@ -13,6 +13,7 @@ import pytest
 from consent_service.language import language
 from consent_service.ledger import proof
 from consent_service.ledger.checkpoint import Verifier
+from tests import small_disk
 from tests.actors import Staff, Visitor, fi
 from tests.conftest import on_both_databases
 from tests.processes import run, variables
@@ -188,6 +189,16 @@ def test_the_command_line_makes_the_same_file_and_overwrites_none(house, aino, t
         done = run(tmp_path, "export", *words, given=given)
         assert (done.returncode, done.stderr) == (1, f"{why}\n")
     assert {file.name for file in tmp_path.glob("*.zip")} == {"aino.zip"}
+
+
+def test_on_a_full_disk_the_command_line_leaves_no_half_of_it(house, aino, tmp_path):
+    with small_disk.mounted(tmp_path / "disk", "16k") as disk:
+        if disk is None:
+            pytest.skip(small_disk.NO_DISK)
+        done = run(tmp_path, "export", aino.email, "--to", "disk/aino.zip", given=variables(house.settings))
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "disk/aino.zip: No space left on device\n"
+        assert not [*disk.iterdir()]
 
 
 def test_the_command_line_says_what_to_do_about_a_key_that_is_not_there(house, aino, tmp_path):
