@@ -97,6 +97,7 @@ def migrate() -> None:
 def seal() -> None:
     """Give waiting consent events their places in the log and sign it, as the relay does by itself."""
     service = terminal.load_service()
+    terminal.refuse_elsewhere(service)
     found = service.seal()
     click.echo(f"The log now has {doctor.many(found.size, 'event', 'events')}." if found else "No event waits.")
 
@@ -109,6 +110,7 @@ def purge(dry_run: bool, as_json: bool) -> None:
     """Erase everything whose time is up, as the relay does every day at noon."""
     service = terminal.load_service()
     if not dry_run:
+        terminal.refuse_elsewhere(service)
         terminal.await_database(service)
     with service.reading() as connection:
         due = {rule: retention.due(connection, rule, services.now()) for rule in retention.RULES if rule.end}

@@ -38,6 +38,7 @@ def backup(path: str, key_file: Path | None, as_json: bool) -> None:
     FILE is a new file, or a folder, with a slash at its end, in which to make one named after the time.
     """
     service = terminal.load_service()
+    terminal.refuse_elsewhere(service)
     keys = read_keys(service, key_file)
     target = _target(path)
     with service.reading() as connection:

@@ -167,6 +167,7 @@ def forget(email: str, *, objects: bool) -> None:
 def undo(batch_id: str, as_json: bool) -> None:
     """Erase the people a batch brought here, except those who have done anything since; can be run again."""
     service = terminal.load_service()
+    terminal.refuse_elsewhere(service)
     schema.upgrade(service.engine)
     with service.transaction() as connection:
         _known(imports.find(connection, batch_id))

@@ -61,6 +61,7 @@ def rotate_keys(as_json: bool) -> None:
     it, and restart `web` and `relay`. Can be stopped and given again.
     """
     service = terminal.load_service()
+    terminal.refuse_elsewhere(service)
     terminal.await_database(service)
     rewrapped = _rewrap(service)
     service.seal()

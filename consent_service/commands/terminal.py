@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from sqlalchemy import Row
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from consent_service import chores, config, people, schema
@@ -94,11 +95,7 @@ def begin_service() -> Service:
 
 def _refuse_other_keys(service: Service) -> None:
     """A shell that lacks the settings of a service in use would write under keys of its own, and sign the log anew."""
-    try:
-        with service.reading() as connection:
-            newest = sealer.newest(connection)
-    except SQLAlchemyError:  # no tables yet, or no answer: whoever needs them says so
-        return
+    newest = _newest_checkpoint(service)
     try:
         if newest:
             service.verifiers.check(newest.note)
@@ -106,6 +103,24 @@ def _refuse_other_keys(service: Service) -> None:
         raise config.SettingsRefused(
             "This database belongs to a service with other keys. Load the settings of that service first."
         ) from None
+
+
+def refuse_elsewhere(service: Service) -> None:
+    """End in another folder than the service's: what is erased would be noted where no `restore` looks for it."""
+    file = service.anchors.path
+    if not file.exists() and _newest_checkpoint(service):
+        stop(
+            f"{file} is not in {Path.cwd()}. Give this command in the folder of the service; if the file is lost, "
+            "bring back a copy or start the relay there, which begins it anew."
+        )
+
+
+def _newest_checkpoint(service: Service) -> Row[Any] | None:
+    try:
+        with service.reading() as connection:
+            return sealer.newest(connection)
+    except SQLAlchemyError:  # no tables yet, or no answer: whoever needs them says so
+        return None
 
 
 def await_database(service: Service) -> None:

@@ -68,6 +68,19 @@ def test_without_its_settings_nothing_is_written_to_a_service_in_use(house, tmp_
     assert findings(house) == []
 
 
+def test_from_another_folder_nothing_is_done_that_has_to_be_noted_beside_the_database(sqlite_house, tmp_path):
+    house, elsewhere = sqlite_house, tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    Visitor(house).becomes_active()
+    house.service.seal()
+    before = house.everything()
+    for words in (["seal"], ["purge"], ["rotate-keys"], ["import", "undo", "x"], ["backup", "one.age"]):
+        done = run(elsewhere, *words, given=variables(house.settings))
+        assert refused(done, "var/anchors.jsonl is not in .*/elsewhere. .* in the folder of the service"), words
+    assert house.everything() == before
+    assert not [*elsewhere.iterdir()]
+
+
 # Help
 
 
