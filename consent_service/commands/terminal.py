@@ -4,6 +4,7 @@ A command that cannot do its work says in one line what to do next and exits wit
 """
 
 import os
+import pwd
 import sys
 import time
 from collections.abc import Callable
@@ -73,6 +74,7 @@ def fails_clearly(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def load_service() -> Service:
     """Return the service the environment describes; it is put away when the command ends."""
+    _refuse_root()
     had_keys = config.has_development_keys()
     service = begin_service()
     settings = service.settings
@@ -91,6 +93,19 @@ def begin_service() -> Service:
     settings, controller = config.load()
     logs.configure(settings)
     return Service(settings, controller)
+
+
+def _refuse_root() -> None:
+    """What root writes among the files of the service's own user, as checkpoints and notes, that user cannot read."""
+    if os.geteuid() == 0 and config.VAR.exists() and (owner := config.VAR.stat().st_uid) != 0:
+        try:
+            name = pwd.getpwuid(owner).pw_name
+        except KeyError:  # of a container, say
+            name = str(owner)
+        raise config.SettingsRefused(
+            f"{config.VAR.absolute()} belongs to {name}. Give this command as that user, not root, or the service "
+            f"could not read what it writes: su --shell /bin/bash {name}"
+        )
 
 
 def _refuse_other_keys(service: Service) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -79,6 +80,21 @@ def test_from_another_folder_nothing_is_done_that_has_to_be_noted_beside_the_dat
         assert refused(done, "var/anchors.jsonl is not in .*/elsewhere. .* in the folder of the service"), words
     assert house.everything() == before
     assert not [*elsewhere.iterdir()]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be the wrong user here: that was NOT tested")
+def test_root_writes_nothing_among_the_files_of_the_service_s_own_user(sqlite_house, tmp_path):
+    house = sqlite_house
+    house.service.folder.mkdir(exist_ok=True)
+    os.chown(house.service.folder, 65534, 65534)
+    before = house.everything()
+    for words in (["migrate"], ["seal"], ["relay"], ["staff", "list"], ADD):
+        assert refused(
+            run(tmp_path, *words, given=variables(house.settings)), "var belongs to .*as that user, not root"
+        )
+    assert "as that user" in run(tmp_path, "doctor", given=variables(house.settings)).stdout
+    assert house.everything() == before
+    assert not [*house.service.folder.iterdir()]
 
 
 # Help
