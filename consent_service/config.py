@@ -146,7 +146,7 @@ class Settings(BaseSettings):
             url = make_url(value)
         except (ArgumentError, ValueError):
             url = None
-        is_file = url and url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+        is_file = url and url.drivername in ("sqlite", "sqlite+pysqlite") and url.database not in (None, "", ":memory:")
         if not url or not (is_file or url.get_backend_name() == "postgresql"):
             raise ValueError("write it like sqlite:///var/consent.db or postgresql://user:password@host/name")
         return value
@@ -218,13 +218,17 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("*", mode="before")  # stands last, so that it is asked first
+    @classmethod
+    def _bare(cls, value: object) -> object:
+        bare = value.strip() if isinstance(value, str) else value
+        if isinstance(bare, str) and re.fullmatch(r"(['\"]).*\1", bare):
+            raise ValueError("the quotes around it belong to the value here; leave them out")
+        return bare
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        given = [
-            bool(self.activecampaign_url),
-            bool(self.activecampaign_token),
-            self.activecampaign_list_id is not None,
-        ]
+        given = [self.activecampaign_url, self.activecampaign_token, self.activecampaign_list_id]
         if any(given) and not all(given):
             raise ValueError("CONSENT_ACTIVECAMPAIGN_URL, _TOKEN and _LIST_ID belong together: give all three or none")
         if bool(self.tsa_url) != (self.tsa_root_file is not None):

@@ -31,7 +31,10 @@ WRONG = {
         "https://keinuma.fi/tilaus",
     ],
     "CONSENT_ALLOWED_ORIGINS": ["www.keinuma.fi", "http://keinuma.fi", "https://a.fi https://b.fi", "https://a.fi/x", "https://ä.fi"],
-    "CONSENT_DATABASE_URL": ["nonsense", "mysql://host/name", "postgres://host/name", "sqlite://", "sqlite:///:memory:"],
+    "CONSENT_DATABASE_URL": [
+        "nonsense", "mysql://host/name", "postgres://host/name", "sqlite://", "sqlite:///:memory:",
+        "sqlite+aiosqlite:///a.db",
+    ],
     "CONSENT_SECRET_KEYS": ["too-short-a-secret", f"{SECRET},too-short-a-secret"],
     "CONSENT_DATA_KEYS": ["not-base64!", "c2hvcnQ=", "ä" * 44, f"{DATA_KEY},c2hvcnQ=", DATA_KEY + "AAAA"],
     "CONSENT_LOG_KEY": ["not-base64!", "c2hvcnQ="],
@@ -129,6 +132,25 @@ def test_a_wrong_value_gives_one_line_that_names_its_variable(refusal, name, val
 def test_several_wrong_values_give_a_line_each(refusal):
     told = refusal(CONSENT_MODE="staging", PORT="x", CONSENT_WEB_THREADS="0").splitlines()
     assert sorted(line.partition(":")[0] for line in told) == ["CONSENT_MODE", "CONSENT_WEB_THREADS", "PORT"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CONSENT_DATABASE_URL", "sqlite:////srv/var/consent.db"),
+        ("CONSENT_PUBLIC_URL", "https://tilaus.keinuma.example"),
+        ("CONSENT_SMTP_URL", "smtp://user:a-mail-password@smtp.keinuma.example:587?starttls=required"),
+        ("CONSENT_SECRET_KEYS", SECRET),
+        ("CONSENT_MODE", "development"),
+        ("CONSENT_BACKUP_KEY_FILE", "/etc/consent-backup.key"),
+        ("HOST", "127.0.0.1"),
+    ],
+)
+def test_blanks_around_a_value_do_not_count_and_quotes_that_belong_to_it_are_told(load, refusal, name, value):
+    for blank in (f" {value}", f"{value} ", f"{value}\n", f"{value}\r\n"):
+        assert load(**{name: blank}) == load(**{name: value}), "or another database, of a name like it, would be begun"
+    for quoted in (f"'{value}'", f'"{value}"', f'"{value}"\r'):
+        assert refusal(**{name: quoted}) == f"{name}: the quotes around it belong to the value here; leave them out"
 
 
 def test_an_empty_variable_counts_as_not_set(load):
