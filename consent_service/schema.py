@@ -16,18 +16,24 @@ from sqlalchemy import Connection, Engine, MetaData, Table, inspect
 from consent_service import database
 
 MIGRATIONS = Path(__file__).with_name("migrations")
+OLDEST = "consent_event"  # a table that every version has had
 
 
 class SchemaNewer(Exception):
     """The database was migrated by a newer version of this program; run that version or a newer one."""
 
 
+class SchemaForeign(Exception):
+    """The database is another program's; name an empty one."""
+
+
 def upgrade(engine: Engine) -> None:
     """Bring the tables to this version's form in one transaction; several processes may call it at once.
 
-    Raises SchemaNewer when the database is ahead of this program.
+    Raises SchemaNewer when the database is ahead of this program, and SchemaForeign when it is another's.
     """
     with database.remaking(engine) as connection:
+        _refuse_foreign(connection)
         migrate(connection, "head")
 
 
@@ -57,6 +63,15 @@ def tables(connection: Connection) -> list[Table]:
     names = [name for name in inspect(connection).get_table_names() if name != "alembic_version"]
     found = MetaData()
     return [Table(name, found, autoload_with=connection, resolve_fks=False) for name in sorted(names)]
+
+
+def _refuse_foreign(connection: Connection) -> None:
+    names = sorted({*inspect(connection).get_table_names()} - {"alembic_version"})
+    if names and OLDEST not in names:
+        raise SchemaForeign(
+            f"the database has a table {names[0]}, which is not this service's; name an empty one in "
+            "CONSENT_DATABASE_URL"
+        )
 
 
 def _alembic(connection: Connection) -> Config:

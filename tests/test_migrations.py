@@ -36,6 +36,21 @@ def test_an_older_program_refuses_a_newer_database(empty_url):
     engine.dispose()
 
 
+@pytest.mark.parametrize("revision", [None, "3f2a9c"])
+def test_a_database_of_another_program_is_left_alone(empty_url, revision):
+    engine = database.make_engine(empty_url)
+    with database.transaction(engine) as connection:
+        connection.execute(text("CREATE TABLE invoice (id INTEGER)"))
+        if revision:
+            connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
+            connection.execute(text(f"INSERT INTO alembic_version VALUES ('{revision}')"))
+    with pytest.raises(schema.SchemaForeign, match="has a table invoice, which is not this service's"):
+        schema.upgrade(engine)
+    with database.reading(engine) as connection:
+        assert [table.name for table in schema.tables(connection)] == ["invoice"]
+    engine.dispose()
+
+
 def test_other_trouble_with_a_migration_is_not_called_a_newer_database(empty_url):
     engine = database.make_engine(empty_url)
     with pytest.raises(CommandError, match="Relative revision"), database.remaking(engine) as connection:

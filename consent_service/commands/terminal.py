@@ -36,6 +36,7 @@ NOT_CONNECTED = "ActiveCampaign is not connected. Set CONSENT_ACTIVECAMPAIGN_URL
 REFUSALS = (
     config.SettingsRefused,
     schema.SchemaNewer,
+    schema.SchemaForeign,
     VaultRefused,
     CheckpointRefused,
     ReceiptRefused,

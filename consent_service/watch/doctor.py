@@ -211,9 +211,14 @@ def _advice(refused: Ended | SetupRefused) -> str:
 def _database(service: Service) -> Finding:
     try:
         with service.reading() as connection:
-            migrated = schema.is_migrated(connection)
+            migrated, is_empty = schema.is_migrated(connection), not schema.tables(connection)
     except SQLAlchemyError as error:
         return Finding("database", "wrong", f"no answer ({type(error).__name__}); check CONSENT_DATABASE_URL")
+    if is_empty:  # most likely another one was meant, and a service without anybody would be begun
+        says = (
+            "it is empty. If it should not be, correct CONSENT_DATABASE_URL; for a new one run: consent-service migrate"
+        )
+        return Finding("database", "wrong", says)
     if not migrated:
         return Finding("database", "wrong", "its form is not this version's; run: consent-service migrate")
     return Finding("database", "good", "answers, and has this version's form")

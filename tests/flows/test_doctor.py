@@ -231,7 +231,8 @@ def test_words_that_changed_while_the_date_did_not(examine, tmp_path, sqlite_hou
 def test_a_database_without_tables_is_named_and_the_rest_is_looked_at(examine, tmp_path):
     wrong, found = examine(CONSENT_DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
     assert wrong == ["database"]
-    assert found["database"].endswith("run: consent-service migrate")
+    told = "it is empty. If it should not be, correct CONSENT_DATABASE_URL; for a new one run: consent-service migrate"
+    assert found["database"] == f"wrong: {told}"
     assert "answers" in found["mail"] and "key and list are right" in found["ActiveCampaign"]
 
 
