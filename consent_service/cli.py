@@ -5,6 +5,7 @@ load the web wing. Contains no rule.
 """
 
 import gc
+import io
 import json
 import secrets
 import signal
@@ -46,6 +47,8 @@ from consent_service.watch import doctor, request_counts
 
 def main() -> None:
     """Run the console script."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # where the terminal lacks a letter, as stderr does anyway
     cli.main(obj=ScriptInfo(create_app=_create_app), prog_name="consent-service")
 
 

@@ -187,7 +187,8 @@ def test_without_a_key_or_a_place_it_says_what_to_do(sqlite_house, key_file, tmp
         assert str(KEY)[:-2] not in str(refused.value)
     for words, told in (
         (("backup", "one.age"), "CONSENT_BACKUP_KEY_FILE"),
-        (("backup", "nowhere/one.age", "--key-file", str(key_file)), "nowhere"),
+        (("backup", "nowhere/one.age", "--key-file", str(key_file)), "make it: install -d -m 700 nowhere\n"),
+        (("backup", "one.age", "--key-file", "nowhere.key"), "nowhere.key: No such file or directory\n"),
         (("backup", "nowhere/", "--key-file", str(key_file)), "make it: install -d -m 700 nowhere/"),
     ):
         done = run(tmp_path, *words, given=variables(sqlite_house.settings))

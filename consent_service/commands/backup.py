@@ -54,8 +54,9 @@ def _target(path: str) -> Path:
     """The file to write. A folder that is missing is not made: a disk that should be there may be away."""
     if Path(path).is_dir():
         return Path(path) / f"consent-{services.now():%Y%m%dT%H%M%SZ}.age"
-    if path.endswith("/"):
-        terminal.stop(f"There is no folder {path} here. If no disk is missing, make it: install -d -m 700 {path}")
+    folder = path if path.endswith("/") else str(Path(path).parent)
+    if not Path(folder).is_dir():
+        terminal.stop(f"There is no folder {folder} here. If no disk is missing, make it: install -d -m 700 {folder}")
     return Path(path)
 
 

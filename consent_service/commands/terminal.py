@@ -67,10 +67,17 @@ def fails_clearly(command: Callable[..., Any]) -> Callable[..., Any]:
             stop(f"{error}; {NEXT[type(error)]}" if type(error) in NEXT else str(error))
         except SQLAlchemyError as error:
             stop(f"The database does not answer as it should ({type(error).__name__}). Try: consent-service doctor")
+        except BrokenPipeError:  # as from `head`, which has read what it wanted
+            raise
         except OSError as error:
-            stop(str(error))
+            stop(f"{error.filename}: {error.strerror}{_whose(error)}" if error.filename else str(error))
 
     return run
+
+
+def _whose(error: OSError) -> str:
+    told = "; it has to belong to the user of the service, and this command is given as that user"
+    return told if isinstance(error, PermissionError) else ""
 
 
 def load_service() -> Service:

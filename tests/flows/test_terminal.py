@@ -4,8 +4,11 @@ import base64
 import json
 import os
 import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
@@ -17,9 +20,10 @@ from consent_service.cli import cli
 from consent_service.language import HELSINKI, language
 from tests.actors import Staff, Visitor
 from tests.conftest import empty_and_at_length_on_postgresql, on_both_databases
-from tests.processes import run, variables
+from tests.processes import environment, run, variables
 from tests.tampering import findings
 
+ROOT = Path(__file__).parents[2]
 ADD = [
     "subscriber", "add", "eero@example.com", "--first-name", "Eero", "--last-name", "Niemi", "--language", "sv",
     "--staff-name", "Heidi", "--channel", "phone", "--occasion", "messut Oulussa",
@@ -95,6 +99,29 @@ def test_root_writes_nothing_among_the_files_of_the_service_s_own_user(sqlite_ho
     assert "as that user" in run(tmp_path, "doctor", given=variables(house.settings)).stdout
     assert house.everything() == before
     assert not [*house.service.folder.iterdir()]
+
+
+# A terminal that cannot take everything
+
+
+def started(folder, *words, **how):
+    command = [sys.executable, "-c", "from consent_service.cli import main; main()", *words]
+    return subprocess.run(command, cwd=folder, stderr=subprocess.PIPE, **how)
+
+
+def test_a_terminal_without_our_letters_still_tells_good_from_wrong(tmp_path):
+    given = environment({"PYTHONIOENCODING": "latin-1", "PYTHONPATH": str(ROOT)})
+    done = started(tmp_path, "doctor", env=given, stdout=subprocess.PIPE)
+    assert b"\\u2717 database: " in done.stdout and b"Traceback" not in done.stderr
+
+
+def test_whoever_reads_only_the_first_lines_gets_no_word_about_the_rest(house, tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    given = environment(variables(house.settings) | {"PYTHONPATH": str(ROOT)})
+    done = started(tmp_path, "staff", "list", env=given, stdout=writer)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 # Help
