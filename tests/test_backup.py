@@ -177,6 +177,19 @@ def test_what_a_killed_backup_leaves_is_gone_with_a_later_one_and_what_is_being_
         assert {file.name for file in folder.iterdir()} == left
 
 
+def test_two_at_once_with_the_same_name_are_both_whole(sqlite_house, key_file, tmp_path):
+    keys, path, inner = encrypted_file.read_keys(key_file), tmp_path / "one.age", []
+
+    def meanwhile(count):
+        if not inner:
+            inner.append(None)
+            inner.append(backups.make(sqlite_house.service, path, keys, ignore))
+
+    outer = backups.make(sqlite_house.service, path, keys, meanwhile)
+    assert outer.contents.rows == backups.check(path, keys, ignore).contents.rows
+    assert inner[1].log_holds and not list(tmp_path.glob(".*.part"))
+
+
 def test_without_a_key_or_a_place_it_says_what_to_do(sqlite_house, key_file, tmp_path):
     broken, empty = tmp_path / "broken.key", tmp_path / "empty.key"
     broken.write_text(str(KEY)[:-2])

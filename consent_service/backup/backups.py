@@ -4,7 +4,9 @@ Says nothing of which database it came from, so another kind can take it in. Nev
 put anything back.
 """
 
+import glob
 import json
+import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,7 +32,7 @@ from consent_service.service import Service
 from consent_service.watch import pulses
 
 EVENTS, CHECKPOINTS = "consent_event", "checkpoint"
-DRAFTS = ".consent-*.age.part"  # of backups that are made in a folder
+DRAFTS = ".consent-*.age*.part"  # of backups that are made in a folder
 DRAFT_LASTS = timedelta(hours=12)  # since it was last written to: no check takes so long
 FILES_AT_ONCE = {"document_file": 1}  # of the other tables, hundreds of rows fit into memory
 
@@ -94,9 +96,9 @@ def make(service: Service, path: Path, keys: Keys, step: Step) -> Facts:
     """
     if path.exists():
         raise BackupRefused(f"{path} is there already; name a new file, or a folder.")
-    keys, draft = keys.with_one_to_check(), path.with_name(f".{path.name}.part")
-    draft.unlink(missing_ok=True)
-    _clear(path.parent)
+    # Two that begin in the same second, as by a timer and by cron, have the same name, but not the same draft.
+    keys, draft = keys.with_one_to_check(), path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    _clear(path)
     try:
         written = _write(service, draft, keys, step)
         found = check(draft, keys, step)
@@ -142,9 +144,9 @@ def read_lines(section: Section, batch: list[Row]) -> list[Line]:
     return lines
 
 
-def _clear(folder: Path) -> None:
+def _clear(path: Path) -> None:
     """Remove what backups that were killed left behind, which nobody would delete in time."""
-    for draft in folder.glob(DRAFTS):
+    for draft in (*path.parent.glob(DRAFTS), *path.parent.glob(f".{glob.escape(path.name)}.*.part")):
         with suppress(FileNotFoundError):  # it was just finished, and has its name now
             if services.now().timestamp() - draft.stat().st_mtime > DRAFT_LASTS.total_seconds():
                 draft.unlink()
