@@ -21,7 +21,6 @@ from consent_service import service as services
 from consent_service.activecampaign.pacing import CallBudget
 from consent_service.commands import terminal
 from consent_service.earlier_list import import_account, import_claims, import_file, import_rows, imports
-from consent_service.earlier_list.import_account import AccountRefused
 from consent_service.earlier_list.import_claims import Claim
 from consent_service.earlier_list.import_file import Line
 from consent_service.earlier_list.imports import REASONS, Batch, Outcome
@@ -216,7 +215,7 @@ def _bring_over(service: Service, batch: Batch, slices: Iterable[Sequence[Line]]
         with click.progressbar(slices, label="Importing", file=sys.stderr) as bar:
             for lines in bar:
                 outcomes += _take(service, batch, lines, dry_run=dry_run)
-    except AccountRefused:
+    except BaseException:  # also who is interrupted, or whose disk is full, has to know which batch that was
         if not dry_run:
             click.echo(_so_far(batch, outcomes), err=True)
         raise

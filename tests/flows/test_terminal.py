@@ -4,8 +4,10 @@ import base64
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +20,8 @@ from sqlalchemy import text
 from consent_service import database, schema
 from consent_service.cli import cli
 from consent_service.language import HELSINKI, language
+from consent_service.models.earlier_list import import_batch
+from consent_service.models.newsletter import subscriber
 from tests.actors import Staff, Visitor
 from tests.conftest import empty_and_at_length_on_postgresql, on_both_databases
 from tests.processes import environment, run, variables
@@ -122,6 +126,21 @@ def test_whoever_reads_only_the_first_lines_gets_no_word_about_the_rest(house, t
     done = started(tmp_path, "staff", "list", env=given, stdout=writer)
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_an_interrupted_import_says_how_to_go_on_or_take_it_back(sqlite_house, tmp_path):
+    (tmp_path / "list.csv").write_text("email\n" + "".join(f"p{number}@example.com\n" for number in range(5000)))
+    given = environment(variables(sqlite_house.settings) | {"PYTHONPATH": str(ROOT)})
+    words = ["import", "file", "list.csv", "--staff-name", "Heidi", "--grade", "customer"]
+    command = [sys.executable, "-c", "from consent_service.cli import main; main()", *words]
+    with subprocess.Popen(command, cwd=tmp_path, env=given, stderr=subprocess.PIPE) as process:
+        while not sqlite_house.count(subscriber):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    [batch] = sqlite_house.rows(import_batch)
+    told = rf"Batch {batch.id} broke off: \d+ imported as active .* consent-service import undo {batch.id}"
+    assert process.returncode == 1 and re.search(told, said.decode()) and "Traceback" not in said.decode()
 
 
 # Help
