@@ -50,10 +50,16 @@
 
   const ask = (url, how) => fetch(url, { credentials: "omit", signal: AbortSignal.timeout(LONGEST_WAIT_MS), ...how });
 
-  async function start() {
-    const place = document.querySelector("[data-newsletter-form]") || make("div");
-    if (!place.isConnected && document.body.contains(script)) script.after(place);
-    if (!place.isConnected) document.body.append(place);
+  function begin() {
+    const places = [...document.querySelectorAll("[data-newsletter-form]")];
+    if (places.length) return places.forEach(start);
+    const place = make("div");
+    if (document.body.contains(script)) script.after(place);
+    else document.body.append(place);
+    start(place);
+  }
+
+  async function start(place) {
     let form, sheet;
     try {
       form = await (await ask(own.form)).json();
@@ -157,6 +163,6 @@
     show(asked(form, {}, {}));
   }
 
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
-  else start();
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
+  else begin();
 })();

@@ -287,6 +287,16 @@ def test_who_already_writes_into_the_plain_form_goes_on_there(come, tab, home):
     assert guest.complaints == []
 
 
+@pytest.mark.parametrize("scripts", [SCRIPT, SCRIPT + SCRIPT])
+def test_every_place_on_a_page_has_a_form_of_its_own(come, tab, scripts):
+    guest = come(tab, "fi", form=f"<article>{PLACE}</article><footer>{PLACE}{scripts}</footer>", plain="")
+    tab.locator("footer form[lang]").wait_for()
+    tab.locator("article form[lang] #email").fill(guest.somebody().email)
+    assert tab.locator("footer form[lang] #email").input_value() == ""
+    assert tab.locator("form[lang]").count() == 2
+    assert guest.complaints == []
+
+
 def write(guest, email):
     guest.tab.locator("#first_name").fill("Aino")
     guest.tab.locator("#last_name").fill("Mäkelä")
