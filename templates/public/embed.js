@@ -72,6 +72,7 @@
       return;
     }
     if (place.shadowRoot || place.contains(document.activeElement)) return; // somebody writes into the plain form
+    const plain = place.querySelector("form"), written = plain ? Object.fromEntries(new FormData(plain)) : {};
     const root = place.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [sheet];
     let isSending = false;
@@ -160,7 +161,7 @@
         make("p", { role: "status" }));
     }
 
-    show(asked(form, {}, {}));
+    show(asked(form, { ...written, consent: "", tracking: "" }, {})); // a box there stood beside other words
   }
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);

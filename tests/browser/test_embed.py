@@ -33,6 +33,7 @@ PLAIN = """<form method="post" action="{house}/subscribe?lang={code}">
 <p><label>Last <input id="plain_last" name="last_name" autocomplete="family-name" required></label></p>
 <p><label>E-mail <input id="plain_email" type="email" name="email" autocomplete="email" required></label></p>
 <p><button>Go on</button></p></form>"""
+OWN_BOX = '<input type="checkbox" name="consent" value="yes" checked aria-label="Newsletter"> '
 BASE = "body { margin: 0; padding: 1rem; font: 1rem/1.5 sans-serif; } "
 LOOKS = {
     "plain": "",
@@ -284,6 +285,22 @@ def test_who_already_writes_into_the_plain_form_goes_on_there(come, tab, home):
     tab.wait_for_function("() => new Promise((done) => setTimeout(done, 50, true))")
     assert tab.locator("#plain_first:focus").input_value() == "Aino"
     assert tab.locator("form[lang]").count() == 0
+    assert guest.complaints == []
+
+
+def test_what_was_written_into_the_plain_form_before_the_script_came_is_kept(come, tab, home):
+    guest = come(tab, "fi", form=PLACE, plain=PLAIN.replace("<button>", OWN_BOX + "<button>"))
+    tab.locator("#plain_first").fill("Aino")
+    tab.locator("#plain_email").fill("aino@example.com")
+    tab.locator("h1").click()
+    tab.evaluate(LOAD_SCRIPT, f"{home.url}/embed.js?lang=fi")
+    tab.locator("form[lang]").wait_for()
+    assert [tab.locator(name).input_value() for name in ("#first_name", "#last_name", "#email")] == [
+        "Aino",
+        "",
+        "aino@example.com",
+    ]
+    assert not tab.locator("#consent").is_checked(), "ticked beside words of the site's own"
     assert guest.complaints == []
 
 
