@@ -24,6 +24,11 @@ function write(choice) {
   document.cookie = `${given.name}=${new URLSearchParams(choice)}; Max-Age=${left_s}; Path=/; SameSite=Lax${secure}`;
 }
 
+// What was answered last, if in another window.
+function latest() {
+  return read() || kept;
+}
+
 function mustAsk() {
   return !(kept && kept.tools === given.tools) && optional.length > 0;
 }
@@ -33,13 +38,13 @@ function isAllowed(key, choice = kept) {
 }
 
 function decide(action, allowed, layer) {
-  const before = kept = read() || kept;
+  const ran = kept, before = latest();
   kept = {
     id: before ? before.id : newId(), sequence: before ? +before.sequence + 1 : 1, action, allowed: allowed.join(" "),
     layer, gpc: +isGpc, version: given.version, tools: given.tools, at: now(), sent: 0,
   };
   write(kept);
-  const sending = send(kept), isWithdrawn = optional.some(({ key }) => isAllowed(key, before) && !isAllowed(key));
+  const sending = send(kept), isWithdrawn = optional.some(({ key }) => isAllowed(key, ran) && !isAllowed(key));
   settle();
   if (action !== "gpc") end.shadowRoot.querySelector("[role=status]").textContent = words.saved;
   if (isWithdrawn) Promise.race([sending, new Promise((go) => setTimeout(go, 2000))]).then(() => location.reload());
@@ -125,7 +130,7 @@ function embed(frame) {
 }
 
 function accept(key) {
-  decide("chosen", optional.map((one) => one.key).filter((one) => one === key || isAllowed(one)), "embed");
+  decide("chosen", optional.map((one) => one.key).filter((one) => one === key || isAllowed(one, latest())), "embed");
 }
 
 // A tool's cookies and whatever else it left under these names, on this host and those above it.
@@ -229,7 +234,7 @@ function settings() {
 
 function category({ key, name, says, tools }, boxes) {
   const isNeeded = key === "necessary";
-  const box = make("input", { type: "checkbox", checked: isNeeded || isAllowed(key), disabled: isNeeded });
+  const box = make("input", { type: "checkbox", checked: isNeeded || isAllowed(key, latest()), disabled: isNeeded });
   if (!isNeeded) boxes[key] = box;
   const told = tools.map((tool) => make("div", {}, make("h4", { textContent: tool.name }), make("p", {}, tool.purpose),
     make("ul", {}, ...tool.facts.map((fact) => make("li", {}, fact)))));

@@ -159,6 +159,26 @@ def test_a_yes_taken_back_in_one_tab_holds_in_the_other(pass_by):
     first.wait_for_function("typeof fbq === 'undefined'")
 
 
+def test_a_no_stops_what_runs_here_though_it_was_said_in_another_window_first(pass_by):
+    passing = pass_by().open().answer("Accept all")
+    settled(passing, GOOGLE, META, "/tr", ACTIVECAMPAIGN, "/prism")
+    first, passing.tab = passing.tab, passing.new_tab()
+    passing.open("/other").settings().answer("Only necessary")
+    passing.tab = first  # a window beside the other was in view all the while
+    assert first.evaluate("typeof fbq") == "function"
+    passing.settings().press("Only necessary")
+    first.wait_for_function("() => typeof fbq === 'undefined'")
+
+
+def test_a_yes_to_one_thing_shown_is_no_yes_to_what_was_taken_back_in_another_window(pass_by):
+    passing = pass_by().open().press("Choose yourself").tick("Statistics").answer("Save my choice")
+    first, passing.tab = passing.tab, passing.new_tab()
+    passing.open("/other").settings().answer("Only necessary")
+    passing.tab = first
+    passing.answer("Accept and show")
+    assert passing.choice()["allowed"] == "marketing"
+
+
 def test_the_settings_are_one_press_away_on_every_page_by_the_sites_own_link_too(pass_by):
     passing = pass_by().open("/own").answer("Only necessary")
     assert passing.button("Cookie settings").count() == 0, "the site has a link of its own"
