@@ -93,10 +93,14 @@ function settle() {
   if (banner && !mustAsk()) close();
 }
 
-// A yes taken back in another tab, or on a page after this one, holds here too.
+// What was answered in another tab, or on a page after this one, holds here too.
 function look() {
   const newer = read();
   if (newer && optional.some(({ key }) => isAllowed(key) && !isAllowed(key, newer))) location.reload();
+  else if (banner && newer && newer.tools === given.tools) {
+    kept = newer;
+    settle();
+  }
 }
 
 function start(old) {

@@ -179,6 +179,20 @@ def test_a_yes_to_one_thing_shown_is_no_yes_to_what_was_taken_back_in_another_wi
     assert passing.choice()["allowed"] == "marketing"
 
 
+@pytest.mark.parametrize("words", ["Accept all", "Only necessary"])
+def test_who_answered_on_another_page_is_asked_no_more_on_this_one(pass_by, words):
+    passing = pass_by().open()
+    first, passing.tab = passing.tab, passing.new_tab()
+    passing.open("/other").answer(words)
+    passing.tab = first
+    assert passing.is_asked()
+    first.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")  # by the back button
+    passing.until(lambda: not passing.is_asked())
+    if words == "Accept all":
+        first.wait_for_function("() => typeof fbq === 'function'")
+    assert [row.sequence for row in passing.recorded()] == [1]
+
+
 def test_the_settings_are_one_press_away_on_every_page_by_the_sites_own_link_too(pass_by):
     passing = pass_by().open("/own").answer("Only necessary")
     assert passing.button("Cookie settings").count() == 0, "the site has a link of its own"
