@@ -202,7 +202,7 @@ def _errors(app: Flask) -> None:
     app.log_exception = lambda _: None  # it would log the path
     app.register_error_handler(TokenRefused, lambda _: pages.dead_link())
     app.register_error_handler(LinkDead, lambda _: pages.dead_link())
-    app.register_error_handler(CSRFError, lambda _: pages.error(400))
+    app.register_error_handler(CSRFError, lambda _: access.opened_before())
     app.register_error_handler(ParseException, lambda _: pages.error(400))  # chunks that are none, once they are read
     app.register_error_handler(HTTPException, _http_error)
     for kind in database.UNAVAILABLE:

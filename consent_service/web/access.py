@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from consent_service import database
 from consent_service import service as services
+from consent_service.language import mark
 from consent_service.staff import access_log, second_steps
 from consent_service.staff.staff_accounts import OWNER, READER, STAFF
 from consent_service.web import accounts, pages, passkeys
@@ -30,6 +31,7 @@ NOT_NOTED = ("console.proof.prove", "console.people.search")  # which change not
 KINDS: dict[str, access_log.Kind] = {"GET": "looked", "POST": "changed"}
 SHOWN_TOO = (400, 409, 410)  # what was asked for is not done, but the page shows whom it is about
 THINGS = {"message_id": "contact_message", "other_id": "customer"}  # others are called as their id in the address
+LOGGED_OUT = mark("You have been logged out since you opened the form, so nothing was saved.")
 
 log = structlog.get_logger()
 
@@ -220,6 +222,14 @@ def proof_page(onwards: str, *, is_sent: bool, is_wrong: bool = False) -> str:
         held=held if is_sent else {},
         asked=passkeys.to_show(known),
     )
+
+
+def opened_before() -> ResponseReturnValue:
+    """What somebody gets whose form is not of this session: their own words, to be copied. Passwords are none."""
+    if request.endpoint not in NEEDS:
+        return pages.error(400)
+    typed = [text for name, text in request.form.items() if "password" not in name and len(text.split()) > 1]
+    return pages.error(400, LOGGED_OUT, typed)
 
 
 def note(response: Response) -> Response:

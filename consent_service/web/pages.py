@@ -3,7 +3,7 @@
 Templates get what they need from here by name. Has no page of its own but those of errors, and no rule.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date
 from email.utils import parseaddr
 from functools import cache
@@ -143,15 +143,15 @@ def one_of(name: str, known: Collection[str]) -> str | None:
     return chosen if chosen in known else None
 
 
-def error(status: int, advice: str | None = None) -> tuple[str | Response, int]:
+def error(status: int, advice: str | None = None, written: Sequence[str] = ()) -> tuple[str | Response, int]:
     """An error page in plain words, with a reference that finds the log line; for programs the same as a problem.
 
-    `advice` is what to do, where a page knows better than this one.
+    `advice` is what to do, where a page knows better than this one, and `written` what would be lost otherwise.
     """
     if problems.is_told_to_a_program():
         return problems.problem(status), status
     title, usual = ERRORS.get(status, ERRORS[400 if status < 500 else 500])
-    told = {"title": title, "advice": advice or usual, "reference": g.get("request_id")}
+    told = {"title": title, "advice": advice or usual, "written": written, "reference": g.get("request_id")}
     return render_template("public/error.html", **told), status
 
 

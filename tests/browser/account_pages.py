@@ -123,6 +123,14 @@ def proof(guest: Guest) -> None:
 
 
 @place(ACCOUNTS, "empty")
+def opened_before(guest: Guest) -> None:
+    """A form sent long after the log-in."""
+    _open(guest, "breaches/add").write(happened="Muistitikku katosi.\n\nSe oli salattu.", measures=LONG_LAST + " x")
+    guest.tab.context.clear_cookies()
+    guest.press("Save")
+
+
+@place(ACCOUNTS, "empty")
 def second_step(guest: Guest) -> None:
     email = "vaihe@keinuma.example"
     if guest.house.account(email) is None:

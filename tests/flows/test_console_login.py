@@ -11,6 +11,7 @@ import time_machine
 
 from consent_service import service as services
 from consent_service.language import language
+from consent_service.models.breaches import breach
 from consent_service.staff import staff_accounts
 from consent_service.web import accounts
 from tests import made_once
@@ -245,6 +246,24 @@ def test_thirty_idle_minutes_end_the_session(house, heidi, clock):
     cookie = heidi.http.cookies["staff"]
     clock.shift(timedelta(minutes=30, seconds=2))
     assert not is_let_in(house, cookie)
+
+
+@pytest.mark.parametrize("is_in_again", [False, True])
+def test_what_was_written_into_a_form_whose_session_has_ended_is_shown_to_be_copied(house, heidi, clock, is_in_again):
+    heidi.log_in()
+    form = house.get("/staff/breaches/add", heidi.http)
+    before = house.count(breach)
+    clock.shift(timedelta(minutes=31))
+    if is_in_again:
+        heidi.log_in()
+    page = form.press(
+        fi("Save"), happened="Tikku <i>katosi</i>\njunaan.", measures="Soitettu", password="salainen sana"
+    )
+    assert (page.status, house.count(breach)) == (400, before)
+    assert fi("You have been logged out since you opened the form, so nothing was saved.") in page.words
+    assert fi("What you wrote") in page.words and "Tikku &lt;i&gt;katosi&lt;/i&gt;\njunaan." in page.html
+    assert "Soitettu" not in page.html, "a word is soon written again, and what was chosen looks the same"
+    assert "salainen" not in page.html
 
 
 def test_twelve_hours_end_the_session_however_busy(house, heidi, clock):
