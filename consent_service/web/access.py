@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
-from flask import Flask, Response, g, make_response, render_template, request, session
+from flask import Flask, Response, g, make_response, redirect, render_template, request, session
 from flask.typing import ResponseReturnValue
 from flask_security import current_user
 from sqlalchemy.exc import DBAPIError
@@ -31,6 +31,7 @@ NOT_NOTED = ("console.proof.prove", "console.people.search")  # which change not
 KINDS: dict[str, access_log.Kind] = {"GET": "looked", "POST": "changed"}
 SHOWN_TOO = (400, 409, 410)  # what was asked for is not done, but the page shows whom it is about
 THINGS = {"message_id": "contact_message", "other_id": "customer"}  # others are called as their id in the address
+LOG_IN = ("security.login", "entrance.take_passkey", "entrance.take_second_step")
 LOGGED_OUT = mark("You have been logged out since you opened the form, so nothing was saved.")
 
 log = structlog.get_logger()
@@ -225,7 +226,13 @@ def proof_page(onwards: str, *, is_sent: bool, is_wrong: bool = False) -> str:
 
 
 def opened_before() -> ResponseReturnValue:
-    """What somebody gets whose form is not of this session: their own words, to be copied. Passwords are none."""
+    """What somebody gets whose form is not of this session: the log-in, or their own words, to be copied.
+
+    A password is none of these words.
+    """
+    if request.endpoint in (*LOG_IN, "security.logout") and "csrf_token" not in session:  # which has ended by itself
+        late = {"did": "too-old"} if request.endpoint in LOG_IN else {}
+        return redirect(pages.link_to("security.login", **late))
     if request.endpoint not in NEEDS:
         return pages.error(400)
     typed = [text for name, text in request.form.items() if "password" not in name and len(text.split()) > 1]

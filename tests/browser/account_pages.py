@@ -131,6 +131,12 @@ def opened_before(guest: Guest) -> None:
 
 
 @place(ACCOUNTS, "empty")
+def login_too_old(guest: Guest) -> None:
+    guest.open("/staff/login").tab.context.clear_cookies()
+    guest.write(email=STAFF, password="x").press("Log in")
+
+
+@place(ACCOUNTS, "empty")
 def second_step(guest: Guest) -> None:
     email = "vaihe@keinuma.example"
     if guest.house.account(email) is None:

@@ -248,6 +248,21 @@ def test_thirty_idle_minutes_end_the_session(house, heidi, clock):
     assert not is_let_in(house, cookie)
 
 
+def test_a_login_page_left_open_over_night_is_shown_anew_and_says_why(house, heidi, clock):
+    login = house.get("/staff/login", heidi.http)
+    clock.shift(timedelta(hours=12))
+    page = login.press(fi("Log in"), email=heidi.email, password=heidi.PASSWORD)
+    assert fi("This page had been open for too long. Log in once more.") in page.words
+    inside = page.press(fi("Log in"), email=heidi.email, password=heidi.PASSWORD)
+    assert urlsplit(inside.answer.url).path == "/staff/"
+
+
+def test_who_presses_log_out_after_the_session_has_ended_is_at_the_login(house, heidi, clock):
+    page = heidi.log_in()
+    clock.shift(timedelta(minutes=31))
+    assert urlsplit(page.press(OUT).answer.url).path == "/staff/login"
+
+
 @pytest.mark.parametrize("is_in_again", [False, True])
 def test_what_was_written_into_a_form_whose_session_has_ended_is_shown_to_be_copied(house, heidi, clock, is_in_again):
     heidi.log_in()
