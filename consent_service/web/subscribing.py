@@ -60,6 +60,7 @@ def embedded(site: str | None, shown_at: datetime | None = None) -> dict[str, ob
         "consent": words["consent"].sentence,
         "privacy": words["consent"].privacy,
         "statement": say("Read the privacy statement"),
+        "elsewhere": say("opens in a new window"),
         "statement_url": f"{service().settings.public_url}/privacy?lang={code}",
         "tracking": words["tracking"].sentence,
         "why": words["tracking"].privacy,

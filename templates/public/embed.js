@@ -125,6 +125,9 @@
             required: name === "consent" ? "" : null, ...described(name, hint) }),
           label(name, form[name])),
         make("p", { id: hint, class: "small" }, ...words));
+      // In a window of its own: no browser brings back what stood in fields that a script has made.
+      const statement = make("a", { href: form.statement_url, target: "_blank" },
+        `${form.statement} (${form.elsewhere})`);
       const view = make("form", { lang: form.language, "aria-label": form.title, novalidate: "" },
         errors.form && make("p", { role: "alert", class: "wrong error", tabindex: "-1" }, errors.form),
         text("first_name", "text", "given-name", 100),
@@ -132,7 +135,7 @@
         text("email", "email", "email", 254),
         make("div", { class: "unseen", "aria-hidden": "true" }, label("website", form.website),
           make("input", { id: "website", name: "website", tabindex: "-1", autocomplete: "off" })),
-        tick("consent", "privacy", form.privacy, " ", make("a", { href: form.statement_url }, form.statement), "."),
+        tick("consent", "privacy", form.privacy, " ", statement, "."),
         tick("tracking", "why", form.why),
         make("button", { class: "first" }, make("span", {}, form.button)),
         make("p", { role: "status" }));

@@ -215,6 +215,17 @@ def test_without_a_connection_it_says_so_and_keeps_what_was_written(come, tab, s
     assert guest.house.status(person.email) == "pending"
 
 
+def test_who_reads_the_privacy_statement_keeps_what_was_written(come, tab):
+    guest = come(tab, "fi")
+    write(guest, "aino@example.com")
+    name = f"{guest.say('Read the privacy statement')} ({guest.say('opens in a new window')})"
+    with tab.context.expect_page() as opened:
+        tab.get_by_role("link", name=name).click()
+    opened.value.get_by_role("heading", level=1).wait_for()
+    opened.value.close()
+    assert tab.locator("#email").input_value() == "aino@example.com"
+
+
 @pytest.mark.parametrize("answer", ["cut off", "of a web server in front", "of another page"])
 def test_trouble_on_the_way_is_told_in_place(come, tab, site, answer):
     guest = come(tab, "fi")
