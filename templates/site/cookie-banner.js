@@ -1,7 +1,7 @@
 // Asks on the company's own site which cookies may be used, remembers the answer and holds to it (docs/cookies.md).
 ((given) => {
 "use strict";
-if (window.cookieBanner) return;
+if (window.cookieBanner === true) return; // not an element with that id
 window.cookieBanner = true;
 
 const words = given.words, page = document.documentElement;

@@ -331,6 +331,13 @@ def test_a_second_copy_of_the_script_and_a_spoilt_cookie_do_no_harm(pass_by, str
     assert passing.complaints == []
 
 
+def test_a_part_of_the_page_that_is_called_cookie_banner_keeps_nobody_from_being_asked(pass_by):
+    called = "new MutationObserver(() => { if (document.body) document.body.id = 'cookieBanner'; })"
+    passing = pass_by(scripts=(f"{called}.observe(document, {{ childList: true, subtree: true }});",)).open()
+    assert passing.tab.locator("#cookieBanner").count() == 1
+    assert passing.is_asked()
+
+
 def test_a_browser_that_keeps_nothing_is_asked_and_answers(pass_by):
     refuses = "Object.defineProperty(Document.prototype, 'cookie', { get: () => '', set: () => {} });"
     passing = pass_by(scripts=(refuses,)).open().press("Only necessary").rest()
