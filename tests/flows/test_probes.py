@@ -169,7 +169,9 @@ def read_package(content):
     """Whose probes stand in the files of a package."""
     seen = set()
     with zipfile.ZipFile(io.BytesIO(content)) as package:
-        for name in package.namelist():
+        documents = {name for name in package.namelist() if name.startswith("asiakirjat/")}
+        assert all(".." not in name and name.count("/") == 1 for name in documents)
+        for name in set(package.namelist()) - documents:
             text = package.read(name).decode("utf-8-sig")
             if name.endswith(".csv"):
                 for row in csv.reader(io.StringIO(text, newline="")):
