@@ -233,7 +233,8 @@ def opened_before() -> ResponseReturnValue:
     if request.endpoint in (*LOG_IN, "security.logout") and "csrf_token" not in session:  # which has ended by itself
         late = {"did": "too-old"} if request.endpoint in LOG_IN else {}
         return redirect(pages.link_to("security.login", **late))
-    if request.endpoint not in NEEDS:
+    is_ours = request.headers.get("Sec-Fetch-Site") == "same-origin"  # another site's words must not stand on our page
+    if request.endpoint not in NEEDS or not is_ours:
         return pages.error(400)
     typed = [text for name, text in request.form.items() if "password" not in name and len(text.split()) > 1]
     return pages.error(400, LOGGED_OUT, typed)

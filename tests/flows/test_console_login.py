@@ -271,9 +271,11 @@ def test_what_was_written_into_a_form_whose_session_has_ended_is_shown_to_be_cop
     clock.shift(timedelta(minutes=31))
     if is_in_again:
         heidi.log_in()
-    page = form.press(
-        fi("Save"), happened="Tikku <i>katosi</i>\njunaan.", measures="Soitettu", password="salainen sana"
-    )
+    written = {"happened": "Tikku <i>katosi</i>\njunaan.", "measures": "Soitettu", "password": "salainen sana"}
+    heidi.http.headers["Sec-Fetch-Site"] = "cross-site"
+    assert "katosi" not in form.press(fi("Save"), **written).html, "another site's words are not ours to show"
+    heidi.http.headers["Sec-Fetch-Site"] = "same-origin"
+    page = form.press(fi("Save"), **written)
     assert (page.status, house.count(breach)) == (400, before)
     assert fi("You have been logged out since you opened the form, so nothing was saved.") in page.words
     assert fi("What you wrote") in page.words and "Tikku &lt;i&gt;katosi&lt;/i&gt;\njunaan." in page.html
