@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from consent_service import database, schema
 from consent_service.cli import cli
@@ -134,9 +133,11 @@ def test_an_interrupted_import_says_how_to_go_on_or_take_it_back(sqlite_house, t
     words = ["import", "file", "list.csv", "--staff-name", "Heidi", "--grade", "customer"]
     command = [sys.executable, "-c", "from consent_service.cli import main; main()", *words]
     with subprocess.Popen(command, cwd=tmp_path, env=given, stderr=subprocess.PIPE) as process:
-        while not sqlite_house.count(subscriber):
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        while process.poll() is None:
+            with sqlite_house.service.transaction() as connection:  # the import waits for its turn meanwhile
+                if connection.execute(select(subscriber.c.id).limit(1)).first():
+                    process.send_signal(signal.SIGINT)
+                    break
         _, said = process.communicate()
     [batch] = sqlite_house.rows(import_batch)
     told = rf"Batch {batch.id} broke off: \d+ imported as active .* consent-service import undo {batch.id}"
