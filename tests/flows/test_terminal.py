@@ -131,7 +131,8 @@ def test_an_interrupted_import_says_how_to_go_on_or_take_it_back(sqlite_house, t
     (tmp_path / "list.csv").write_text("email\n" + "".join(f"p{number}@example.com\n" for number in range(5000)))
     given = environment(variables(sqlite_house.settings) | {"PYTHONPATH": str(ROOT)})
     words = ["import", "file", "list.csv", "--staff-name", "Heidi", "--grade", "customer"]
-    command = [sys.executable, "-c", "from consent_service.cli import main; main()", *words]
+    hears = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # in the background too
+    command = [sys.executable, "-c", f"{hears}; from consent_service.cli import main; main()", *words]
     with subprocess.Popen(command, cwd=tmp_path, env=given, stderr=subprocess.PIPE) as process:
         while process.poll() is None:
             with sqlite_house.service.transaction() as connection:  # the import waits for its turn meanwhile
